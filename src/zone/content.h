@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "dns/rr.h"
+#include "zone/zonefile.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The records of one zone version in memory, on their way from a file or a transfer to the store: collected in any order,
+ * then sorted into RRsets in canonical order (RFC 4034 6.1, by type within a name: SOA first, then ascending), duplicates
+ * removed. Single owner, single thread; 10 million records must fit comfortably (compact, one arena, no malloc a record). */
+struct content;
+
+struct content_rrset {
+	const uint8_t *owner; /* case as first written */
+	uint16_t type;
+	uint32_t ttl;         /* smallest in the set when they differ (a warning) */
+	uint32_t count;       /* records; RRSIGs of one owner form one set per type covered, see covers */
+	uint16_t covers;      /* RRSIG sets: the type covered; else 0 */
+	const struct content_record *records; /* count of them, in canonical RDATA order, no duplicates */
+};
+
+struct content_record {
+	const uint8_t *rdata;
+	uint16_t rdlen;
+	uint32_t line; /* place of the record for messages; 0 unknown */
+	uint32_t file; /* index for content_file() */
+};
+
+struct content *content_new(const uint8_t *apex); /* NULL: out of memory */
+void content_free(struct content *c);
+int content_add(struct content *c, const struct rr *rr, const struct zonefile_place *place) MUST_CHECK;
+/* Sort and group; after it no more is added. */
+int content_finish(struct content *c) MUST_CHECK;
+
+const uint8_t *content_apex(const struct content *c);
+size_t content_record_count(const struct content *c);
+size_t content_rrset_count(const struct content *c);
+/* i < content_rrset_count(); sets of one owner follow each other. */
+const struct content_rrset *content_rrset(const struct content *c, size_t i);
+const char *content_file(const struct content *c, uint32_t file);
+/* The apex SOA, or NULL. */
+const struct content_rrset *content_soa(const struct content *c);
+
+/* zonefile_parse() into content, finish, then zone_check() (zone/check.h): all problems in diag. On success *out is the
+ * caller's; on failure ERR_INVALID or -errno. */
+struct zone_load_options {
+	void (*on_progress)(void *ctx, uint64_t done, uint64_t all);
+	void *ctx;
+};
+int zone_load_file(const char *path, const uint8_t *apex, const struct zone_load_options *o, struct diag *diag,
+                   struct content **out) MUST_CHECK;
