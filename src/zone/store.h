@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/attr.h"
+#include "dns/name.h"
+#include "dns/rr.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The store: every zone as answers read it, in one memory-mapped file of position-independent references. One writer (sync),
+ * any number of reader processes. Theory, limits and invariants: doc/design/store.md.
+ *
+ * - A reference is a 32-bit count of 8-octet cells from the start of the file: 32 GiB at most; 0 is null.
+ * - The root of a version is a copy-on-write trie of zones by apex; a zone holds a copy-on-write trie of its names and one of its
+ *   NSEC3 owners. Both are ordered canonically (RFC 4034 6.1). Committing a version is one atomic store.
+ * - A reader pins the version it reads by publishing its generation in a word that it alone writes (on the board); the writer
+ *   frees a cell only when no pin is old enough to see it. Readers never write to the store, wait or retry without bound.
+ * - A restarted writer walks the live tries once to learn which cells are free; a restarted reader maps and reads.
+ * - The file is ignored (ERR_STALE) when magic, format version, structure layout, boot id or the checksum of its
+ *   header and commit record does not match. */
+enum {
+	STORE_CELL = 8,
+	STORE_ZONE_SOURCE_MAX = 512, /* bytes of text that identify where a zone came from */
+};
+#define STORE_MAP_BYTES ((size_t)32 << 30) /* address space reserved by writer and readers */
+#define STORE_UNPINNED UINT64_MAX
+
+typedef uint32_t store_ref;
+
+/* A set of records of one owner and type, ready to send. Immutable once published. */
+struct store_rrset {
+	uint16_t type;
+	uint16_t covers;   /* RRSIG sets: type covered; else 0 */
+	uint16_t count;    /* records, at least 1 */
+	uint16_t flags;    /* reserved, 0 */
+	uint32_t ttl;      /* seconds */
+	uint32_t size;     /* octets in data[] */
+	store_ref sigs;    /* RRSIG set covering this one, or 0 */
+	uint32_t reserved;
+	uint8_t data[];    /* count times: rdlen (2 octets, network order), RDATA uncompressed; canonical RDATA order */
+};
+
+enum store_node_flag {
+	NODE_APEX = 1,
+	NODE_CUT = 2,       /* delegation: NS, not the apex */
+	NODE_DNAME = 4,
+	NODE_CNAME = 8,
+	NODE_BELOW_CUT = 16, /* glue or occluded: never authoritative data */
+	NODE_ENT = 32,      /* empty non-terminal: exists, owns nothing */
+	NODE_WILD_CHILD = 64, /* the node "*" exists directly below this one */
+	NODE_NSEC3 = 128,   /* lives in the NSEC3 trie */
+};
+
+/* One owner name. Immutable once published. */
+struct store_node {
+	uint16_t flags;
+	uint8_t labels;
+	uint8_t name_len;
+	uint16_t rrsets;        /* RRsets in sets[], RRSIG sets reachable through them not counted */
+	uint16_t reserved;
+	store_ref sets[];       /* by ascending type; then follow name_len octets of owner name, case as in the zone */
+};
+static inline const uint8_t *store_node_name(const struct store_node *n)
+{
+	return (const uint8_t *)&n->sets[n->rrsets];
+}
+
+enum store_zone_state {
+	STORE_ZONE_SERVING,
+	STORE_ZONE_NO_DATA, /* configured but never loaded, or expired: SERVFAIL */
+};
+
+/* Parameters of the NSEC3 chain in use (RFC 5155 4.1.2: NSEC3PARAM with flags 0, or what the records themselves say). */
+struct store_nsec3_params {
+	uint8_t in_use;
+	uint8_t algorithm;
+	uint16_t iterations;
+	uint8_t salt_len;
+	uint8_t salt[255];
+};
+
+struct store_zone {
+	store_ref names;      /* trie of nodes; private to store.c */
+	store_ref nsec3;      /* trie of NSEC3 owners; private to store.c */
+	store_ref apex;       /* node, 0 when NO_DATA */
+	store_ref nsec3_params; /* struct store_nsec3_params, or 0 */
+	uint8_t state;        /* enum store_zone_state */
+	uint8_t is_signed;    /* apex has DNSKEY and RRSIG */
+	uint8_t has_nsec;
+	uint8_t apex_len;
+	uint32_t serial;
+	uint64_t generation;  /* of the store when this version was committed: caches compare it */
+	uint64_t node_count, rrset_count, record_count, bytes;
+	int64_t loaded_wall_s;
+	uint32_t source_len;
+	uint32_t network;     /* index in the configuration of the network that serves it; UINT32_MAX when none */
+	uint8_t tail[];       /* apex_len octets of apex name, then source_len of text */
+};
+static inline const uint8_t *store_zone_apex(const struct store_zone *z)
+{
+	return z->tail;
+}
+
+/* One version, as pinned. Valid until unpin. */
+struct store_snapshot {
+	const uint8_t *base;
+	store_ref zones;
+	uint64_t generation;
+	uint64_t zone_count;
+};
+static inline const void *store_at(const struct store_snapshot *s, store_ref ref)
+{
+	return ref ? s->base + (size_t)ref * STORE_CELL : NULL;
+}
+
+/* ---- readers ---- */
+struct store_reader;
+/* Map the store at path read-only. pin is the reader's word on the board (it may be shared memory; only this reader writes it);
+ * set to STORE_UNPINNED here. -errno, ERR_STALE. */
+int store_reader_open(const char *path, _Atomic uint64_t *pin, struct store_reader **out) MUST_CHECK;
+void store_reader_close(struct store_reader *r);
+/* Pin the current version. Wait-free but for a writer committing in the same nanoseconds. Pins do not nest. */
+void store_pin(struct store_reader *r, struct store_snapshot *out);
+void store_unpin(struct store_reader *r);
+/* The generation committed last; relaxed, for caches. */
+uint64_t store_generation(const struct store_reader *r);
+
+/* The deepest zone whose apex is name or an ancestor of it, or NULL. With `above`, the apex must be a proper ancestor (DS
+ * questions, RFC 4035 3.1.4.1). */
+const struct store_zone *store_zone_find(const struct store_snapshot *s, const uint8_t *name, bool above);
+/* The zone with exactly this apex, or NULL. */
+const struct store_zone *store_zone_get(const struct store_snapshot *s, const uint8_t *apex);
+/* Zones in canonical order of apex: the first whose apex is after name (NULL: the very first), or NULL. */
+const struct store_zone *store_zone_next(const struct store_snapshot *s, const uint8_t *name);
+
+/* Everything one descent finds out about a name (which must be the apex or below it). */
+struct store_lookup {
+	const struct store_node *node;     /* the name itself (may be an ENT), or NULL */
+	const struct store_node *encloser; /* deepest existing ancestor or the name itself: closest encloser; never NULL */
+	const struct store_node *cut;      /* topmost delegation at or above the name, or NULL */
+	const struct store_node *dname;    /* topmost node with DNAME strictly above the name and not below a cut, or NULL */
+};
+void store_lookup(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *name,
+                  struct store_lookup *out);
+/* The node "*.ENCLOSER", or NULL. */
+const struct store_node *store_wildcard(const struct store_snapshot *s, const struct store_zone *z,
+                                        const struct store_node *encloser);
+/* The set of a type at a node, or NULL. Never an RRSIG set: those hang on the set they cover. */
+const struct store_rrset *store_rrset_of(const struct store_snapshot *s, const struct store_node *n, uint16_t type);
+/* The node owning the NSEC record that matches or covers name: the last with an NSEC at or before it in canonical order,
+ * wrapping to the last of the zone. NULL in a zone without NSEC. */
+const struct store_node *store_nsec_cover(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *name);
+/* The NSEC3 node that matches (*exact) or covers a hash of 20 octets. NULL in a zone without NSEC3. */
+const struct store_node *store_nsec3_cover(const struct store_snapshot *s, const struct store_zone *z,
+                                           const uint8_t hash[20], bool *exact);
+/* Nodes in canonical order (ENTs included, NSEC3 owners after all others): pass NULL first, NULL ends. */
+const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z,
+                                         const struct store_node *prev);
+
+/* ---- the writer ---- */
+struct store_writer;
+struct content;
+
+struct store_open_info {
+	bool fresh;          /* made anew: nothing in it */
+	uint64_t zones;      /* found in it */
+	uint64_t live_bytes; /* after the walk */
+};
+/* Open the store for writing, taking an exclusive lock (-EWOULDBLOCK when another writer lives): maps what is there, walks
+ * it, verifying structure and bounds, or starts anew when it is stale, damaged or absent. pins are the reader words to respect. */
+int store_writer_open(const char *path, _Atomic uint64_t *const *pins, size_t pin_count, struct store_writer **out,
+                      struct store_open_info *info) MUST_CHECK;
+/* Leaves the file as committed last. */
+void store_writer_close(struct store_writer *w);
+
+struct store_zone_meta {
+	enum store_zone_state state;
+	uint32_t network;
+	const char *source; /* e.g. "file:/etc/zones/a.zone mtime=... size=... ino=..."; at most STORE_ZONE_SOURCE_MAX bytes */
+};
+/* All of these build the next version, unseen until store_commit(). After an error that version is still consistent without the
+ * failed call. ERR_NO_SPACE: the file cannot grow; ERR_NO_MEMORY. */
+/* Put c (checked; NULL with STORE_ZONE_NO_DATA) as the zone's whole content in place of what was there. */
+int store_put_zone(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta)
+        MUST_CHECK;
+int store_remove_zone(struct store_writer *w, const uint8_t *apex) MUST_CHECK;
+/* Publish: one atomic store. *generation is the new version's. */
+int store_commit(struct store_writer *w, uint64_t *generation) MUST_CHECK;
+/* Drop what was built since the last commit. */
+void store_abort(struct store_writer *w);
+/* Free what no pin can see any more; cheap; call after commits and from time to time. */
+void store_collect(struct store_writer *w);
+/* The writer's own view of the last committed version; valid until the next commit. */
+void store_writer_snapshot(struct store_writer *w, struct store_snapshot *out);
+
+struct store_stats {
+	uint64_t generation, zones, live_bytes, file_bytes, waiting_bytes /* freed, but maybe still read */;
+};
+void store_stats(const struct store_writer *w, struct store_stats *out);
