@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "board/board.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { COPY_TRIES = 1000 };
+
+const char *board_role_text(enum board_role role)
+{
+	static const char *const names[ROLE_COUNT] = {"supervisor", "answer", "sync", "watch", "route", "admin"};
+
+	return role < ROLE_COUNT ? names[role] : "?";
+}
+
+const char *board_verdict_text(enum board_verdict v)
+{
+	static const char *const names[] = {"unknown", "pass", "soft-fail", "hard-fail"};
+
+	return v < ARRAY_LEN(names) ? names[v] : "?";
+}
+
+const char *board_announce_text(enum board_announce a)
+{
+	static const char *const names[] = {"withdrawn", "announced", "graceful-shutdown"};
+
+	return a < ARRAY_LEN(names) ? names[a] : "?";
+}
+
+int board_create(int *fd, struct board **out)
+{
+	int f = memfd_create("zonecast-board", 0);
+	struct board *b;
+	int err;
+
+	if (f < 0)
+		return -errno;
+	if (ftruncate(f, sizeof(*b)) < 0) {
+		err = -errno;
+		close(f);
+		return err;
+	}
+	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
+	if (b == MAP_FAILED) {
+		err = -errno;
+		close(f);
+		return err;
+	}
+	b->version = BOARD_VERSION;
+	b->size = sizeof(*b);
+	for (size_t i = 0; i < BOARD_WORKERS_MAX; i++)
+		atomic_store(&b->workers[i].pin, UINT64_MAX);
+	atomic_store(&b->sync.pin, UINT64_MAX);
+	atomic_store(&b->watch.pin, UINT64_MAX);
+	atomic_store(&b->admin.pin, UINT64_MAX);
+	*fd = f;
+	*out = b;
+	return 0;
+}
+
+int board_attach(int fd, struct board **out)
+{
+	struct board *b;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if ((size_t)st.st_size != sizeof(*b))
+		return ERR_STALE;
+	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (b == MAP_FAILED)
+		return -errno;
+	if (b->version != BOARD_VERSION || b->size != sizeof(*b)) {
+		munmap(b, sizeof(*b));
+		return ERR_STALE;
+	}
+	*out = b;
+	return 0;
+}
+
+/* A writer that died inside left the number odd; its successor starts from even again. */
+void board_write_begin(_Atomic uint32_t *seq)
+{
+	uint32_t v = atomic_load_explicit(seq, memory_order_relaxed);
+
+	atomic_store_explicit(seq, (v | 1U), memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+}
+
+void board_write_end(_Atomic uint32_t *seq)
+{
+	uint32_t v = atomic_load_explicit(seq, memory_order_relaxed);
+
+	atomic_store_explicit(seq, v + 1U, memory_order_release);
+}
+
+bool board_copy(const _Atomic uint32_t *seq, const void *from, void *to, size_t len)
+{
+	for (int i = 0; i < COPY_TRIES; i++) {
+		uint32_t before = atomic_load_explicit(seq, memory_order_acquire);
+
+		memcpy(to, from, len);
+		atomic_thread_fence(memory_order_acquire);
+		if (!(before & 1U) && atomic_load_explicit(seq, memory_order_relaxed) == before)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/addr.h"
+#include "base/attr.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The board: what every process of a node knows of the others, in one shared-memory file (a memfd made by the supervisor, inherited by
+ * all). Each section has one writer, every other process maps it read-only in spirit; nothing here is ever locked or waited for.
+ *
+ * Single words are relaxed atomics. Groups that must be read together (a verdict with its reason) carry a sequence number: the writer
+ * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
+ * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
+enum {
+	BOARD_VERSION = 1,
+	BOARD_WORKERS_MAX = 256,
+	BOARD_NETWORKS_MAX = 64,
+	BOARD_ADDRESSES_MAX = 16,  /* of a network */
+	BOARD_NEIGHBORS_MAX = 32,
+	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
+	BOARD_NAME_MAX = 64,
+	BOARD_RCODES = 24,
+	BOARD_PROCS_MAX = BOARD_WORKERS_MAX + 4,
+};
+
+/* A heartbeat: CLOCK_MONOTONIC in nanoseconds, stamped by the process's own loop. 0 = never. */
+typedef _Atomic uint64_t board_stamp;
+
+enum board_role { ROLE_SUPERVISOR, ROLE_ANSWER, ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE, ROLE_ADMIN, ROLE_COUNT };
+const char *board_role_text(enum board_role role);
+
+enum board_order { ORDER_NONE, ORDER_DRAIN };
+
+/* Written by the supervisor. */
+struct board_process {
+	_Atomic int32_t pid; /* 0: not running */
+	_Atomic uint32_t starts;
+	_Atomic uint64_t started_ns;
+	_Atomic int32_t last_status; /* wait status of the last death */
+};
+struct board_supervisor {
+	board_stamp stamp;
+	_Atomic uint64_t started_ns;
+	_Atomic uint64_t config_generation;
+	_Atomic uint32_t workers;
+	_Atomic uint32_t networks; /* number on this node; index as in the node's network list */
+	_Atomic uint32_t stopping; /* 1: draining for exit */
+	_Atomic uint32_t fault_servfail; /* fault drill: workers answer SERVFAIL */
+	struct board_process procs[BOARD_PROCS_MAX]; /* sync, watch, route, admin, then workers */
+	struct board_network_order {
+		_Atomic uint32_t order; /* enum board_order */
+		_Atomic uint64_t since_ns;
+	} orders[BOARD_NETWORKS_MAX];
+};
+
+/* Written by answer worker i. */
+struct board_worker {
+	board_stamp stamp;
+	_Atomic uint64_t pin; /* store generation being read */
+	_Atomic uint64_t queries[2][2]; /* [0 UDP, 1 TCP][0 IPv4, 1 IPv6] */
+	_Atomic uint64_t answers, dropped, truncated, bytes_in, bytes_out, send_failed;
+	_Atomic uint64_t rcodes[BOARD_RCODES];
+	_Atomic uint64_t tcp_accepted, tcp_open, tcp_closed_idle, tcp_closed_limit, tcp_malformed;
+	_Alignas(128) char end[];
+};
+
+/* Written by sync. */
+struct board_sync {
+	board_stamp stamp;
+	_Atomic uint64_t pin; /* unused by sync itself; keeps the layout uniform */
+	_Atomic uint64_t store_generation;
+	_Atomic uint64_t zones_configured, zones_serving, zones_failed, records;
+	_Atomic uint64_t loading; /* 1 while a load is under way */
+	_Atomic uint64_t loads_done; /* times a whole (re)load has ended; 0 = never */
+	_Atomic uint64_t loads_failed;
+	struct board_sync_network {
+		_Atomic uint32_t zones, ready; /* configured for the network; serving */
+	} networks[BOARD_NETWORKS_MAX];
+};
+
+enum board_verdict { VERDICT_UNKNOWN, VERDICT_PASS, VERDICT_SOFT, VERDICT_HARD };
+const char *board_verdict_text(enum board_verdict v);
+
+/* Written by watch. */
+struct board_watch_network {
+	_Atomic uint32_t seq;
+	uint32_t verdict;    /* enum board_verdict, of the whole network */
+	uint64_t since_ns;   /* of the verdict */
+	uint64_t checked_ns; /* last check that counted */
+	char why[BOARD_WHY_MAX];
+	struct board_watch_check { /* per address: UDP, TCP */
+		uint8_t verdict;
+		uint8_t reserved[3];
+		uint32_t latency_us; /* last answer */
+		uint64_t passes, failures;
+	} checks[BOARD_ADDRESSES_MAX][2];
+};
+struct board_watch {
+	board_stamp stamp;
+	_Atomic uint64_t pin;
+	struct board_watch_network networks[BOARD_NETWORKS_MAX];
+};
+
+enum board_announce { ANNOUNCE_NONE, ANNOUNCE_YES, ANNOUNCE_GSHUT };
+const char *board_announce_text(enum board_announce a);
+
+/* Written by route. */
+struct board_route_network {
+	_Atomic uint32_t seq;
+	uint32_t announce; /* enum board_announce: what is decided */
+	uint64_t since_ns;
+	uint64_t hold_until_ns; /* rise hold-down: not announced again before; 0 none */
+	uint32_t flaps;
+	uint32_t drained;  /* 1: operator order carried out, withdrawn everywhere */
+	char why[BOARD_WHY_MAX];
+};
+struct board_route_neighbor {
+	_Atomic uint32_t seq;
+	struct ip_addr address;
+	uint32_t as;
+	uint32_t state;     /* enum bgp_state */
+	uint64_t since_ns;
+	uint32_t established_count;
+	uint32_t hold_s;
+	uint32_t announced; /* prefixes now on the session */
+	uint32_t bad_messages;
+	char state_text[16];
+	char last_error[BOARD_WHY_MAX];
+	char announced_text[1024]; /* "192.0.2.0/24 nh 10.0.0.2 path 64500; ..." for status */
+};
+struct board_route {
+	board_stamp stamp;
+	_Atomic uint32_t neighbors;
+	struct board_route_network networks[BOARD_NETWORKS_MAX];
+	struct board_route_neighbor neighbor[BOARD_NEIGHBORS_MAX];
+};
+
+struct board_admin {
+	board_stamp stamp;
+	_Atomic uint64_t pin;
+	_Atomic uint64_t requests, refused;
+};
+
+struct board {
+	uint32_t version;
+	uint32_t size;
+	_Alignas(4096) struct board_supervisor supervisor;
+	_Alignas(4096) struct board_sync sync;
+	_Alignas(4096) struct board_watch watch;
+	_Alignas(4096) struct board_route route;
+	_Alignas(4096) struct board_admin admin;
+	_Alignas(4096) struct board_worker workers[BOARD_WORKERS_MAX];
+};
+
+/* A new zeroed board; *fd is its memfd (close-on-exec off is the caller's business). */
+int board_create(int *fd, struct board **out) MUST_CHECK;
+/* Map an inherited board. ERR_STALE when it is another version's. */
+int board_attach(int fd, struct board **out) MUST_CHECK;
+
+/* Sequence-guarded groups. Writer: begin, change, end. Reader: copy len bytes; false when torn after bounded tries. */
+void board_write_begin(_Atomic uint32_t *seq);
+void board_write_end(_Atomic uint32_t *seq);
+bool board_copy(const _Atomic uint32_t *seq, const void *from, void *to, size_t len);
+
+/* Single-writer counter: no locked instruction. */
+static inline void board_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+static inline uint64_t board_get(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+static inline void board_stamp_now(board_stamp *stamp, uint64_t now_ns)
+{
+	atomic_store_explicit(stamp, now_ns, memory_order_relaxed);
+}
+/* Nanoseconds since the stamp; UINT64_MAX when it never was. */
+static inline uint64_t board_age_ns(const board_stamp *stamp, uint64_t now_ns)
+{
+	uint64_t at = atomic_load_explicit(stamp, memory_order_relaxed);
+
+	return !at ? UINT64_MAX : now_ns > at ? now_ns - at : 0;
+}

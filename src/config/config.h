@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/addr.h"
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/diag.h"
+#include "dns/name.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The fleet file: one YAML document, the same on every node. Reading it is all-or-nothing: a struct config is complete, checked and
+ * immutable; everything in it lives in its arena. Times are in milliseconds, sizes in octets. */
+enum {
+	CONFIG_FILE_MAX = 64 << 20, /* octets */
+	CONFIG_NETWORKS_MAX = 64,
+	CONFIG_PREFIXES_MAX = 32,   /* of a network */
+	CONFIG_ADDRESSES_MAX = 16,  /* service addresses of a network */
+	CONFIG_NODES_MAX = 1000,
+	CONFIG_MANAGEMENT_MAX = 8,
+	CONFIG_NEIGHBORS_MAX = 32,  /* of a node */
+	CONFIG_KEYS_MAX = 256,
+	CONFIG_ZONES_MAX = 4000000,
+	CONFIG_WORKERS_MAX = 256,
+	CONFIG_COMMUNITIES_MAX = 32,
+	CONFIG_NAME_MAX = 63,       /* bytes in names of networks, nodes and keys: letters, digits, - _ . */
+};
+
+/* networks[].check: how watch judges the service addresses. */
+struct config_check {
+	uint32_t interval_ms; /* 100 */
+	uint32_t timeout_ms;  /* 200: a later answer counts as none */
+	uint16_t fall;        /* 2 failures in a row: fail */
+	uint16_t rise;        /* 10 passes in a row: pass */
+};
+
+struct config_network {
+	const char *name;
+	struct ip_prefix *prefixes;  size_t prefix_count;
+	struct ip_addr *addresses;   size_t address_count;
+	struct ip_prefix *backstops; size_t backstop_count;
+	uint32_t as;
+	uint32_t keep_at_least; /* 1 */
+	struct config_check check;
+	uint32_t drain_ms;      /* how long the graceful-shutdown community is announced before the withdrawal; 5 s */
+	uint32_t rise_hold_ms;  /* first hold-down after a flap, doubled by each further one; 1 s */
+	uint32_t rise_hold_max_ms; /* 5 min */
+};
+
+struct config_bfd {
+	bool enabled;
+	uint32_t interval_ms; /* 300 */
+	uint8_t multiplier;   /* 3 */
+	bool multihop;
+};
+
+struct config_neighbor {
+	struct ip_addr address;
+	uint16_t port;            /* 179 */
+	uint32_t as;
+	struct ip_addr local;     /* family 0: chosen by routing */
+	const char *password_file; /* absolute path, or NULL */
+	bool ttl_security;
+	uint8_t multihop;         /* 0: direct */
+	uint32_t hold_ms;         /* 90 s; 0 or >= 3 s */
+	struct config_bfd bfd;
+	bool ipv4, ipv6;          /* families announced on the session; both by default */
+	struct ip_addr next_hop_v4, next_hop_v6; /* family 0: from the interface */
+	uint32_t *communities;    size_t community_count; /* RFC 1997, high 16 bits the AS */
+	uint8_t prepend;          /* extra own AS in the path, 0 */
+	bool has_med;
+	uint32_t med;
+};
+
+enum config_role { CONFIG_PRIMARY, CONFIG_POP };
+
+struct config_node {
+	const char *name;
+	enum config_role role;
+	uint32_t *networks;       size_t network_count;  /* indices */
+	struct ip_addr *management; size_t management_count;
+	const char *city;         /* NULL: not given */
+	double latitude, longitude;
+	bool has_router_id;
+	uint32_t router_id;       /* host order */
+	struct config_neighbor *neighbors; size_t neighbor_count;
+	uint32_t workers;         /* 0: one per CPU */
+};
+
+struct config_key {
+	const char *name;
+	struct name dname;
+	const char *algorithm;    /* "hmac-sha256" ... */
+	const char *secret_file;  /* absolute path */
+};
+
+struct config_zone {
+	const uint8_t *apex;
+	const char *file;         /* absolute path, or NULL */
+	struct endpoint *primaries; size_t primary_count;
+	uint32_t network;         /* index, UINT32_MAX: none */
+	uint32_t key;             /* index, UINT32_MAX: none */
+	bool dnssec_auto;
+	unsigned line;            /* of the fleet file, for messages */
+};
+
+struct config {
+	struct arena arena;
+	const char *path;         /* of the fleet file; messages and relative paths go by it */
+	const char *fleet;
+	const char *state_dir;    /* default /var/lib/zonecast */
+	const char *run_dir;      /* default /run/zonecast */
+	const char *user;         /* roles run as; NULL: "zonecast" if there is such a user, else "nobody" */
+	struct config_network *networks; size_t network_count;
+	struct config_node *nodes; size_t node_count;
+	struct config_key *keys;  size_t key_count;
+	struct config_zone *zones; size_t zone_count;
+	uint8_t hash[32];         /* SHA-256 of the file's octets */
+};
+
+/* Parse and check len octets of YAML; path names the file and anchors relative paths. Problems are in diag, each with line and column.
+ * On success *out is the caller's, freed with config_free(). ERR_INVALID when diag has errors. */
+int config_parse(const char *path, const char *yaml, size_t len, struct diag *diag, struct config **out) MUST_CHECK;
+int config_load(const char *path, struct diag *diag, struct config **out) MUST_CHECK;
+void config_free(struct config *c);
+/* Further checks that look at this machine: files exist, key files are not readable by others, for every node or only `node`
+ * (NULL: all). */
+void config_check_files(const struct config *c, const struct config_node *node, struct diag *diag);
+const struct config_node *config_node_find(const struct config *c, const char *name);
