@@ -46,7 +46,7 @@ struct role_brief {
 	uint32_t kind;   /* enum board_role */
 	uint32_t index;  /* of the worker */
 	int32_t board_fd;
-	int32_t config_fd; /* the fleet file's octets, or -1 in the stand-alone form */
+	int32_t config_fd; /* a bundle (proc/bundle.h): fleet file and secrets; -1 in the stand-alone form */
 	int32_t supervisor_fd; /* SOCK_SEQPACKET */
 	uint32_t workers;
 	uint32_t log_level;
@@ -62,11 +62,15 @@ struct role_brief {
 	struct role_socket sockets[ROLE_SOCKETS_MAX];
 };
 
+struct bundle;
+struct role_message;
+
 struct role {
 	struct role_brief brief;
 	struct board *board;
 	struct config *config;          /* NULL in the stand-alone form */
 	const struct config_node *node; /* NULL in the stand-alone form */
+	struct bundle *bundle;          /* NULL in the stand-alone form */
 	board_stamp *stamp;             /* this process's heartbeat on the board */
 	uv_timer_t stamp_timer;         /* private to role.c */
 	uv_poll_t supervisor_poll;
@@ -77,6 +81,8 @@ struct role {
 	void (*on_stop)(struct role *role);
 	/* Called for ROLE_ORDERS: orders on the board have changed. NULL: ignored. */
 	void (*on_orders)(struct role *role);
+	/* Called with every other message (ROLE_REPLY, ROLE_SYNC_RELOAD). NULL: ignored. */
+	void (*on_message)(struct role *role, const struct role_message *m);
 	void *state; /* the role's own */
 };
 
