@@ -122,7 +122,7 @@ static int svcb_check(const uint8_t *p, size_t len, bool alias)
 /* Octets of one field at p of at most len, all of len for fields that take the rest, or an error. Names are uncompressed here. */
 static int field_len(enum rdata_field f, const uint8_t *p, size_t len, const uint8_t *rdata)
 {
-	int n;
+	int n = ERR_MALFORMED;
 
 	switch (f) {
 	case F_NAME_COMPRESS:
