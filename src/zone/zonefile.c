@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -645,6 +644,34 @@ static const char *skip_bom(const char *p, const char *end)
 	return end - p >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? p + 3 : p;
 }
 
+/* Read, not mapped: a file that an editor cuts short meanwhile must not end in SIGBUS. */
+static int read_all(int fd, size_t size, char **out, size_t *len)
+{
+	char *bytes = malloc(size);
+	size_t at = 0;
+
+	if (!bytes)
+		return ERR_NO_MEMORY;
+	while (at < size) {
+		ssize_t n = read(fd, bytes + at, size - at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			int err = -errno;
+
+			free(bytes);
+			return err;
+		}
+		if (n == 0)
+			break;
+		at += (size_t)n;
+	}
+	*out = bytes;
+	*len = at;
+	return 0;
+}
+
 /* A problem with the file itself stands at the place that named it. */
 static int parse_file(struct parse *ps, const char *path, const struct source *from, const struct rdata_token *at)
 {
@@ -652,17 +679,15 @@ static int parse_file(struct parse *ps, const char *path, const struct source *f
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 	char *bytes = NULL;
+	size_t len = 0;
 	int err = fd < 0 ? -errno : 0;
 
 	if (!err && fstat(fd, &st) < 0)
 		err = -errno;
 	if (!err && !S_ISREG(st.st_mode))
 		err = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	if (!err && st.st_size) {
-		bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-		if (bytes == MAP_FAILED)
-			err = -errno;
-	}
+	if (!err && st.st_size)
+		err = read_all(fd, (size_t)st.st_size, &bytes, &len);
 	if (fd >= 0)
 		close(fd);
 	s.file = arena_strdup(&ps->names, path);
@@ -673,14 +698,13 @@ static int parse_file(struct parse *ps, const char *path, const struct source *f
 		         err_text(err));
 		return err;
 	}
-	s.all = (uint64_t)st.st_size;
-	s.end = bytes ? bytes + st.st_size : NULL;
+	s.all = len;
+	s.end = bytes ? bytes + len : NULL;
 	s.p = s.line_start = bytes ? skip_bom(bytes, s.end) : NULL;
 	ps->depth++;
 	parse_source(ps, &s);
 	ps->depth--;
-	if (bytes)
-		munmap(bytes, (size_t)st.st_size);
+	free(bytes);
 	return 0;
 }
 
