@@ -997,7 +997,9 @@ int rdata_from_text(uint16_t type, const struct rdata_token *tokens, size_t n, c
 {
 	const struct rrtype_info *info = rrtype_info(type);
 	struct input in = {.tokens = tokens, .n = n, .origin = origin, .w = w, .problem = problem};
-	bool generic = n && tokens[0].len == 2 && memcmp(tokens[0].text, "\\#", 2) == 0 && !tokens[0].quoted;
+	/* "\\#" that no length follows is a character-string, where the type has such (BIND reads it so). */
+	bool generic = n > 1 && tokens[0].len == 2 && memcmp(tokens[0].text, "\\#", 2) == 0 && !tokens[0].quoted &&
+	               tokens[1].len && tokens[1].text[0] >= '0' && tokens[1].text[0] <= '9';
 	size_t start = w->pos;
 	char name[RRTYPE_TEXT_MAX];
 	int err = 0;

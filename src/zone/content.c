@@ -355,12 +355,19 @@ const struct content_rrset *content_soa(const struct content *c)
 struct load {
 	struct content *content;
 	const struct zone_load_options *o;
+	struct diag *diag;
 };
 
 static int load_record(void *ctx, const struct rr *rr, const struct zonefile_place *place)
 {
 	struct load *l = ctx;
+	char name[NAME_TEXT_MAX];
 
+	if (!name_is_under(rr->owner, l->content->apex.wire)) {
+		name_to_text(rr->owner, name);
+		diag_add(l->diag, DIAG_WARNING, place->file, place->line, place->column, "%s is outside the zone: ignored", name);
+		return 0;
+	}
 	return content_add(l->content, rr, place);
 }
 
@@ -374,7 +381,7 @@ static void load_progress(void *ctx, uint64_t done, uint64_t all)
 int zone_load_file(const char *path, const uint8_t *apex, const struct zone_load_options *o, struct diag *diag,
                    struct content **out)
 {
-	struct load l = {.content = content_new(apex), .o = o};
+	struct load l = {.content = content_new(apex), .o = o, .diag = diag};
 	struct zonefile_options zo = {.origin = apex, .rclass = CLASS_IN, .on_record = load_record, .ctx = &l,
 	                              .on_progress = o && o->on_progress ? load_progress : NULL};
 	unsigned before = diag->errors;

@@ -5,7 +5,7 @@
  * or a record. Nothing is allocated for a record. After an error the next entry is read, until the diag is full.
  *
  * Without a TTL a record takes $TTL's; without one, the TTL of the record before (RFC 1035 5.1); the SOA at the very start takes its own
- * MINIMUM, as BIND does, with a warning. $INCLUDE takes paths relative to the folder of the including file; origin and last owner
+ * MINIMUM, as BIND does, anything else an hour, as Knot does, with a warning. $INCLUDE takes paths relative to the folder of the including file; origin and last owner
  * are restored behind it. */
 #include "zone/zonefile.h"
 
@@ -24,7 +24,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROGRESS_STEP = 64 << 10, PAREN_MAX = 64, GENERATE_LINE_MAX = 4096 };
+enum {
+	PROGRESS_STEP = 64 << 10,
+	PAREN_MAX = 64,
+	GENERATE_LINE_MAX = 4096,
+	TTL_OTHERWISE = 3600, /* seconds; as Knot takes it */
+};
 
 /* What all files of one parse share. */
 struct parse {
@@ -284,18 +289,18 @@ static bool owner_from(struct parse *ps, const struct source *s, const struct rd
 }
 
 /* The TTL of a record that states none. */
-static bool ttl_missing(struct parse *ps, const struct source *s, const struct rdata_token *type_token, uint16_t type,
+static void ttl_missing(struct parse *ps, const struct source *s, const struct rdata_token *type_token, uint16_t type,
                         const struct writer *w, uint32_t *ttl)
 {
 	struct soa soa;
 
 	if (ps->has_default_ttl) {
 		*ttl = ps->default_ttl;
-		return true;
+		return;
 	}
 	if (ps->has_last_ttl) {
 		*ttl = ps->last_ttl;
-		return true;
+		return;
 	}
 	if (type == RR_SOA && soa_parse(w->base, w->pos, &soa) == 0) {
 		*ttl = MIN(soa.minimum, (uint32_t)TTL_MAX);
@@ -303,10 +308,13 @@ static bool ttl_missing(struct parse *ps, const struct source *s, const struct r
 			diag_add(ps->diag, DIAG_WARNING, s->file, type_token->line, type_token->column,
 			         "no TTL is given: the SOA's MINIMUM of %u is used; write $TTL %u at the top", soa.minimum, soa.minimum);
 		ps->warned_ttl = true;
-		return true;
+		return;
 	}
-	problem(ps, s, type_token->line, type_token->column, "no TTL is given and there is none to inherit: write $TTL 3600 at the top");
-	return false;
+	*ttl = TTL_OTHERWISE;
+	if (!ps->warned_ttl)
+		diag_add(ps->diag, DIAG_WARNING, s->file, type_token->line, type_token->column,
+		         "no TTL is given and there is none to inherit: %d is used; write $TTL %d at the top", TTL_OTHERWISE, TTL_OTHERWISE);
+	ps->warned_ttl = true;
 }
 
 static void record(struct parse *ps, struct source *s, const struct entry *e)
@@ -373,8 +381,8 @@ static void record(struct parse *ps, struct source *s, const struct entry *e)
 		problem(ps, s, at->line, at->column + (why.token ? 0 : (unsigned)at->len), "%s", why.text);
 		return;
 	}
-	if (!has_ttl && !ttl_missing(ps, s, &ps->tokens[i], type, &w, &ttl))
-		return;
+	if (!has_ttl)
+		ttl_missing(ps, s, &ps->tokens[i], type, &w, &ttl);
 	ps->last_ttl = ttl;
 	ps->has_last_ttl = true;
 	rr = (struct rr){.owner = ps->owner.wire, .type = type, .rclass = ps->o->rclass, .ttl = ttl, .rdlen = (uint16_t)w.pos,
