@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The subcommands. To add one: write cmd_VERB.c with `int cmd_VERB(int argc, char **argv)` and `const char help_VERB[]`, declare
+ * both at the end of cli.h, list the file in meson.build, add a row here (in the order people should read them in `zonecast help`),
+ * a page doc/man/zonecast-VERB.1.scd or a paragraph in zonecast.1.scd, and the verb in dist/completion/zonecast.bash. */
+#include "cli/cli.h"
+
+const struct cli_verb cli_verbs[] = {
+        {"zone", cmd_zone, "zones: check files, list, show, reload", help_zone},
+        {"version", cmd_version, "version and build options", help_version},
+        {"help", cmd_help, "this list, or the text of one command", help_help},
+};
+const size_t cli_verb_count = ARRAY_LEN(cli_verbs);
+
+const struct cli_verb cli_zone_verbs[] = {
+        {"help", cmd_help, NULL, NULL},
+};
+const size_t cli_zone_verb_count = ARRAY_LEN(cli_zone_verbs);
