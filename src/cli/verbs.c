@@ -5,6 +5,8 @@
 #include "cli/cli.h"
 
 const struct cli_verb cli_verbs[] = {
+        {"run", cmd_run, "run this node, or a stand-alone server", help_run},
+        {"role", cmd_role, NULL, NULL},
         {"zone", cmd_zone, "zones: check files, list, show, reload", help_zone},
         {"version", cmd_version, "version and build options", help_version},
         {"help", cmd_help, "this list, or the text of one command", help_help},
