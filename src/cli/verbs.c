@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 
 const struct cli_verb cli_verbs[] = {
+        {"check", cmd_check, "judge a configuration, its files, keys and zones without running", help_check},
         {"zone", cmd_zone, "zones: check files, list, show, reload", help_zone},
         {"version", cmd_version, "version and build options", help_version},
         {"help", cmd_help, "this list, or the text of one command", help_help},
