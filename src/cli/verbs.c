@@ -7,6 +7,7 @@
 const struct cli_verb cli_verbs[] = {
         {"run", cmd_run, "run this node, or a stand-alone server", help_run},
         {"role", cmd_role, NULL, NULL},
+        {"check", cmd_check, "judge a configuration, its files, keys and zones without running", help_check},
         {"zone", cmd_zone, "zones: check files, list, show, reload", help_zone},
         {"version", cmd_version, "version and build options", help_version},
         {"help", cmd_help, "this list, or the text of one command", help_help},
