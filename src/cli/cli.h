@@ -69,6 +69,8 @@ int cli_parse(const struct cli_verb *verb, const struct cli_option *rows, size_t
               int max, int *operand) MUST_CHECK;
 /* "zonecast: TEXT" on stderr. */
 void cli_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* The absolute form of a path that need not exist yet; false (said on stderr) when it does not fit. */
+bool cli_absolute(const char *path, char *out, size_t cap);
 /* All entries of d on `to`, one a line, and how many were left out. */
 void cli_diag_print(FILE *to, const struct diag *d);
 /* {"errors": n, "warnings": n, "problems": [{severity, file, line, column, text}]} */
@@ -89,5 +91,5 @@ int cli_control_line(int fd, struct text *rest, int timeout_ms, size_t limit, st
 int cli_control_call(const struct cli_common *o, json_t *request, int timeout_ms, json_t **reply) MUST_CHECK;
 
 /* One function and one help text for each subcommand; see verbs.c. */
-cli_verb_fn cmd_help, cmd_version, cmd_check, cmd_zone, cmd_zone_check;
-extern const char help_help[], help_version[], help_check[], help_zone[], help_zone_check[];
+cli_verb_fn cmd_help, cmd_version, cmd_check, cmd_zone, cmd_zone_check, cmd_run, cmd_role;
+extern const char help_run[], help_help[], help_version[], help_check[], help_zone[], help_zone_check[];

@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CLI_OPTIONS_MAX = 32, CLI_OPTION_FIRST = 1000 };
 
@@ -87,4 +88,21 @@ int cli_parse(const struct cli_verb *verb, const struct cli_option *rows, size_t
 	}
 	*operand = optind;
 	return -1;
+}
+
+bool cli_absolute(const char *path, char *out, size_t cap)
+{
+	char cwd[4096] = "";
+	int n;
+
+	if (path[0] != '/' && !getcwd(cwd, sizeof(cwd))) {
+		cli_error("%s: the present folder cannot be named", path);
+		return false;
+	}
+	n = path[0] == '/' ? snprintf(out, cap, "%s", path) : snprintf(out, cap, "%s/%s", cwd, path);
+	if (n < 0 || (size_t)n >= cap) {
+		cli_error("%s: the path is too long", path);
+		return false;
+	}
+	return true;
 }

@@ -5,6 +5,8 @@
 #include "cli/cli.h"
 
 const struct cli_verb cli_verbs[] = {
+        {"run", cmd_run, "run this node, or a stand-alone server", help_run},
+        {"role", cmd_role, NULL, NULL},
         {"check", cmd_check, "judge a configuration, its files, keys and zones without running", help_check},
         {"zone", cmd_zone, "zones: check files, list, show, reload", help_zone},
         {"version", cmd_version, "version and build options", help_version},
@@ -13,6 +15,6 @@ const struct cli_verb cli_verbs[] = {
 const size_t cli_verb_count = ARRAY_LEN(cli_verbs);
 
 const struct cli_verb cli_zone_verbs[] = {
-        {"help", cmd_help, NULL, NULL},
+        {"check", cmd_zone_check, "check a zone file, and print it in normal form", help_zone_check},
 };
 const size_t cli_zone_verb_count = ARRAY_LEN(cli_zone_verbs);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/addr.h"
+#include "base/attr.h"
+#include "bgp/announce.h"
+#include "bgp/fsm.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct uv_loop_s;
+
+/* One BGP session over TCP on a libuv loop; all calls from the loop's thread. See session.c for how it works. */
+enum {
+	BGP_MD5_KEY_MAX = 80,    /* TCP_MD5SIG_MAXKEYLEN */
+	BGP_LINGER_MS = 1000,    /* for the peer to read our NOTIFICATION and close */
+};
+
+struct bgp_neighbor_conf {
+	struct endpoint remote;      /* port 0: BGP_PORT */
+	struct ip_addr local;        /* family 0: chosen by routing */
+	uint32_t local_as, peer_as;  /* the same: iBGP */
+	uint32_t router_id;          /* host order */
+	uint16_t hold_s;             /* BGP_HOLD_DEFAULT_S is usual; 0 never expires; 1 and 2 are refused */
+	uint8_t families;            /* mask of enum bgp_family */
+	const uint8_t *md5_key;      /* copied; NULL: none */
+	size_t md5_key_len;          /* at most BGP_MD5_KEY_MAX */
+	bool ttl_security;           /* RFC 5082, on both sides or on none */
+	uint8_t multihop;            /* hops; 0: 1 for eBGP, any number for iBGP */
+	struct ip_addr next_hop_v4, next_hop_v6; /* family 0: the session's address, or one of its interface */
+	bool has_role, role_strict;
+	enum bgp_role role;
+	uint32_t send_hold_ms;       /* 0: default */
+};
+
+enum bgp_session_event_type {
+	BGP_SESSION_STATE,            /* `from` to `to` */
+	BGP_SESSION_NOTIFICATION_IN,  /* `notify`, `text` */
+	BGP_SESSION_NOTIFICATION_OUT,
+	BGP_SESSION_ERROR,            /* `text` is the new last error, in words; comes beside the two above */
+	BGP_SESSION_ROUTES,           /* what the peer is told has changed */
+	BGP_SESSION_CLOSED,           /* the last connection is gone, also its linger: after a stop nothing is left to wait for */
+};
+
+struct bgp_session_event {
+	enum bgp_session_event_type type;
+	enum bgp_state from, to;
+	const struct bgp_notify *notify;
+	const char *text; /* borrowed for the call; never NULL */
+};
+
+struct bgp_session;
+/* May call anything here but bgp_session_free(). */
+typedef void bgp_session_event_fn(void *ctx, struct bgp_session *s, const struct bgp_session_event *ev);
+
+/* Live view; pointers and values hold until the loop runs on. */
+struct bgp_session_status {
+	enum bgp_state state;
+	bool enabled;
+	uint64_t since_ms;          /* clock_ms() of the state */
+	uint64_t retry_at_ms;       /* next try, 0: none planned */
+	uint64_t established_count;
+	const char *last_error;     /* "" so far none; survives reconnects */
+	uint64_t last_error_ms;
+	uint64_t garbage;           /* messages that broke the protocol */
+	uint64_t notify_in, notify_out;
+	uint16_t hold_s;            /* negotiated, while in OpenConfirm or Established */
+	uint8_t families;           /* negotiated */
+	uint8_t unsendable;         /* families with routes wanted but no next hop */
+	uint32_t peer_id;
+	struct ip_addr local;       /* of the connection; family 0: none */
+	uint64_t messages_in[BGP_TYPES], messages_out[BGP_TYPES]; /* by enum bgp_type */
+	size_t queued;              /* octets not yet taken by the kernel */
+	const struct bgp_rib *rib;  /* entries that are `told`: what the peer has, with attributes */
+};
+
+/* ERR_INVALID for a configuration that cannot be: hold time 1 or 2, no family, router id 0, AS 0, a key too long, a next hop or local
+ * address of the wrong family. Nothing happens before bgp_session_start(). */
+int bgp_session_new(struct uv_loop_s *loop, const struct bgp_neighbor_conf *conf, bgp_session_event_fn *fn, void *ctx,
+                    struct bgp_session **out) MUST_CHECK;
+/* Closes without a word if not stopped before; memory goes once the loop has run its close callbacks. No event comes any more. */
+void bgp_session_free(struct bgp_session *s);
+
+void bgp_session_start(struct bgp_session *s);
+/* Cease with `subcode` (BGP_CEASE_SHUTDOWN, ...) and text (NULL: none) to the peer; no further tries until started again. */
+void bgp_session_stop(struct bgp_session *s, uint8_t subcode, const char *text);
+/* The same, but try again: BGP_CEASE_RESET, BGP_CEASE_BFD_DOWN. */
+void bgp_session_reset(struct bgp_session *s, uint8_t subcode, const char *text);
+/* True when neither a connection nor the linger of one is left. */
+bool bgp_session_closed(const struct bgp_session *s);
+
+/* What is to be announced from now on: the whole set, kept across reconnects. Copied; the difference leaves at once when established.
+ * Errors as bgp_rib_want(). */
+int bgp_session_want(struct bgp_session *s, const struct bgp_route *routes, size_t count) MUST_CHECK;
+
+void bgp_session_status(const struct bgp_session *s, struct bgp_session_status *out);
