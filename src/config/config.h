@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/diag.h"
+#include "base/text.h"
 #include "dns/name.h"
 
 #include <stdbool.h>
@@ -128,6 +129,8 @@ struct config {
 int config_parse(const char *path, const char *yaml, size_t len, struct diag *diag, struct config **out) MUST_CHECK;
 int config_load(const char *path, struct diag *diag, struct config **out) MUST_CHECK;
 void config_free(struct config *c);
+/* Appends c as YAML in normal form (defaults written out, absolute paths), which parses back to the same configuration. */
+void config_print(const struct config *c, struct text *out);
 /* Only `run-dir` of the file at path, for tools that talk to a running node while its file is being edited: mistakes elsewhere do not
  * matter. The default where the file says nothing; ERR_NOT_FOUND or -errno when there is no such file or it cannot be understood. */
 int config_peek_run_dir(const char *path, char *buf, size_t cap) MUST_CHECK;
