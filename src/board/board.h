@@ -96,7 +96,7 @@ struct board_watch_network {
 	char why[BOARD_WHY_MAX];
 	struct board_watch_check { /* per address: UDP, TCP */
 		uint8_t verdict;
-		uint8_t reserved[3];
+		uint8_t mark[3];         /* of the address it is for: see watch/plan.c */
 		uint32_t latency_us; /* last answer */
 		uint64_t passes, failures;
 	} checks[BOARD_ADDRESSES_MAX][2];

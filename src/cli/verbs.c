@@ -7,6 +7,10 @@
 const struct cli_verb cli_verbs[] = {
         {"run", cmd_run, "run this node, or a stand-alone server", help_run},
         {"role", cmd_role, NULL, NULL},
+        {"status", cmd_status, "this node: answering, announced or not, and why", help_status},
+        {"drain", cmd_drain, "planned maintenance: move traffic away, then withdraw", help_drain},
+        {"resume", cmd_resume, "end a drain", help_resume},
+        {"reload", cmd_reload, "read the configuration and changed zone files again", help_reload},
         {"check", cmd_check, "judge a configuration, its files, keys and zones without running", help_check},
         {"zone", cmd_zone, "zones: check files, list, show, reload", help_zone},
         {"version", cmd_version, "version and build options", help_version},
@@ -16,5 +20,8 @@ const size_t cli_verb_count = ARRAY_LEN(cli_verbs);
 
 const struct cli_verb cli_zone_verbs[] = {
         {"check", cmd_zone_check, "check a zone file, and print it in normal form", help_zone_check},
+        {"list", cmd_zone_list, "zones of the running node", help_zone_list},
+        {"show", cmd_zone_show, "print a zone as it is served", help_zone_show},
+        {"reload", cmd_zone_reload, "read a zone file again", help_zone_reload},
 };
 const size_t cli_zone_verb_count = ARRAY_LEN(cli_zone_verbs);

@@ -5,6 +5,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,7 +53,7 @@ void config_check_files(const struct config *c, const struct config_node *node, 
 			bool seen = false;
 
 			for (size_t m = 0; m < j && file; m++)
-				seen = seen || n->neighbors[m].password_file == file;
+				seen = seen || (n->neighbors[m].password_file && strcmp(n->neighbors[m].password_file, file) == 0);
 			if (file && !seen)
 				check_secret(c, file, diag);
 		}

@@ -161,6 +161,8 @@ const struct store_node *store_nsec_cover(const struct store_snapshot *s, const 
 /* The NSEC3 node that matches (*exact) or covers a hash of 20 octets. NULL in a zone without NSEC3. */
 const struct store_node *store_nsec3_cover(const struct store_snapshot *s, const struct store_zone *z,
                                            const uint8_t hash[20], bool *exact);
+/* The NSEC3 node with this owner name, or NULL. */
+const struct store_node *store_nsec3_node(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *owner);
 /* Nodes in canonical order (ENTs included, NSEC3 owners after all others): pass NULL first, NULL ends. */
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z,
                                          const struct store_node *prev);

@@ -300,6 +300,18 @@ const struct store_node *store_nsec3_cover(const struct store_snapshot *s, const
 	return store_at(s, leaf ? leaf : trie_last(&t));
 }
 
+const struct store_node *store_nsec3_node(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *owner)
+{
+	struct trie t = hashes_trie(s, z);
+	uint8_t hash[20];
+	struct trie_key k;
+
+	if (!trie_hash_of_owner(owner, hash))
+		return NULL;
+	trie_key_hash(&k, hash);
+	return store_at(s, trie_get(&t, &k));
+}
+
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z, const struct store_node *prev)
 {
 	struct trie names = names_trie(s, z), hashes = hashes_trie(s, z);
