@@ -169,7 +169,7 @@ static const struct schema_row root_rows[] = {
         {"user", SCHEMA_IDENT, AT(config, user), .help = "account the roles run as; without it zonecast, or nobody"},
         {"networks", SCHEMA_MAP, .reload = true, LIST(config, networks, network_count, CONFIG_NETWORKS_MAX), .map = &network_map,
          .help = "anycast networks"},
-        {"keys", SCHEMA_MAP, .reload = true, LIST(config, keys, key_count, CONFIG_KEYS_MAX), .map = &key_map, .help = "TSIG keys"},
+        {"keys", SCHEMA_MAP, .reload = true, LIST(config, keys, key_count, CONFIG_KEYS_MAX), .map = &key_map, .help = "TSIG keys of transfers"},
         {"nodes", SCHEMA_MAP, .required = true, .reload = true, LIST(config, nodes, node_count, CONFIG_NODES_MAX), .map = &node_map,
          .help = "the machines of the fleet"},
         {"zones", SCHEMA_MAP, .reload = true, LIST(config, zones, zone_count, CONFIG_ZONES_MAX), .map = &zone_map,

@@ -65,12 +65,12 @@ static const struct broken cases[] = {
          "z.yaml:1:19: error: nested more than 16 deep: no option is"},
         {"list as key", "[a, b]: c\n", "z.yaml:1:1: error: a key must be a word; quote it if it begins with [ or {"},
         {"tab", "fleet: f\nnodes:\n\t- a\n",
-         "z.yaml:3:1: error: found character that cannot start any token (while scanning for the next token): values that "
+         "z.yaml:3:1: error: found character that cannot start any token: values that "
          "begin with @, `, % or a tab need quotes; indent with spaces"},
         {"two colons", "fleet: a: b\n",
          "z.yaml:1:9: error: mapping values are not allowed in this context: a value with \": \" in it needs quotes, and every "
          "\"key: value\" its own line or a comma"},
-        {"unclosed", "fleet: [a\n", NULL},
+        {"unclosed", "fleet: [a\n", "z.yaml:2:1: error: did not find expected ',' or ']' (while parsing a flow sequence that begins in line 1)"},
 
         /* keys and shapes */
         {"unknown key", HEAD "zone: []\n", "z.yaml:11:1: error: unknown key \"zone\" in the configuration: did you mean \"zones\"?"},
@@ -133,11 +133,11 @@ static const struct broken cases[] = {
         {"negative", NEIGHBOR("prepend: -1"), "z.yaml:12:48: error: \"prepend\" wants a whole number from 0 to 50, not \"-1\""},
         {"boolean", NEIGHBOR("ttl-security: yes"), "z.yaml:12:53: error: \"ttl-security\" is true or false, not \"yes\""},
         {"AS with letters", NETWORK("203.0.113.0/24", "203.0.113.53", "  - {name: m, as: AS64500, prefixes: [10.0.0.0/8], addresses: [10.0.0.1]}\n"),
-         "z.yaml:8:20: error: \"as\": write the number alone: 64500"},
+         "z.yaml:8:19: error: \"as\": write the number alone: 64500"},
         {"degrees", HEAD "  - {name: b, role: pop, site: {latitude: 91}}\n",
-         "z.yaml:11:42: error: \"latitude\" is 91: out of range, it must be from -90 to 90"},
+         "z.yaml:11:43: error: \"latitude\" is 91: out of range, it must be from -90 to 90"},
         {"degrees, text", HEAD "  - {name: b, role: pop, site: {latitude: nan}}\n",
-         "z.yaml:11:42: error: \"latitude\" wants degrees such as 50.11 or -8.68, not \"nan\""},
+         "z.yaml:11:43: error: \"latitude\" wants degrees such as 50.11 or -8.68, not \"nan\""},
         {"address", HEAD "  - {name: b, role: pop, management: [192.0.2.256]}\n",
          "z.yaml:11:39: error: \"management\": \"192.0.2.256\" is no IPv4 or IPv6 address"},
         {"address with length", HEAD "  - {name: b, role: pop, management: [192.0.2.2/24]}\n",
@@ -158,7 +158,7 @@ static const struct broken cases[] = {
          "z.yaml:12:53: error: \"communities\": 64500:70000: both halves are at most 65535 (RFC 1997); a larger AS has no community"},
         {"community name", NEIGHBOR("communities: [graceful-shutdwn]"),
          "z.yaml:12:53: error: \"communities\": no community \"graceful-shutdwn\": did you mean \"graceful-shutdown\"?"},
-        {"families", NEIGHBOR("families: [v4]"), "z.yaml:12:50: error: \"families\" cannot be \"v4\": did you mean \"ipv4\"?"},
+        {"families", NEIGHBOR("families: [v4]"), "z.yaml:12:50: error: \"families\" cannot be \"v4\": it is one of ipv4, ipv6"},
         {"no family", NEIGHBOR("families: []"),
          "z.yaml:12:49: error: \"families\" is empty: write [ipv4], [ipv6], or remove the key for both"},
         {"next hops", NEIGHBOR("next-hop: [192.0.2.2, 192.0.2.3]"),
@@ -167,7 +167,8 @@ static const struct broken cases[] = {
         {"domain in letters", HEAD "zones: [{name: b\xc3\xbc" "cher.example, file: x}]\n",
          "z.yaml:11:16: error: \"name\": \"b\xc3\xbc" "cher.example\": write the name as in DNS: xn--..."},
         {"algorithm", "fleet: f\nnodes: [{name: a, role: primary}]\nkeys: [{name: k, algorithm: hmac-md5, secret-file: x}]\n",
-         "z.yaml:3:29: error: \"algorithm\" cannot be \"hmac-md5\": did you mean \"hmac-sha1\"?"},
+         "z.yaml:3:29: error: \"algorithm\" cannot be \"hmac-md5\": it is one of hmac-sha256, hmac-sha384, hmac-sha512, "
+         "hmac-sha224, hmac-sha1"},
 
         /* references and contradictions */
         {"network reference", HEAD "  - {name: b, role: pop, networks: [m]}\n", "z.yaml:11:37: error: no network is named \"m\": add it to \"networks\""},
@@ -178,7 +179,7 @@ static const struct broken cases[] = {
         {"node twice", HEAD "  - {name: A, role: primary}\n", "z.yaml:11:12: error: node \"A\" is defined twice; the first is in line 10"},
         {"overlap", NETWORK("203.0.113.0/24", "203.0.113.53", "  - {name: m, as: 64500, prefixes: [203.0.112.0/22], addresses: [203.0.112.1]}\n"),
          "z.yaml:8:37: error: 203.0.112.0/22 overlaps 203.0.113.0/24 of network \"n\" (line 6): a prefix belongs to one network, once"},
-        {"overlap in one", NETWORK("203.0.113.0/24, 203.0.113.0/25", "203.0.113.53", ""), NULL},
+        {"overlap in one", NETWORK("203.0.113.0/24, 203.0.113.0/25", "203.0.113.53", ""), "z.yaml:6:32: error: 203.0.113.0/25 overlaps 203.0.113.0/24 of the same network \"n\" (line 6): a prefix belongs to one network, once"},
         {"address outside", NETWORK("203.0.113.0/24", "203.0.114.53", ""),
          "z.yaml:7:17: error: 203.0.114.53 is in none of the network's prefixes: nobody would be routed to it"},
         {"address twice", NETWORK("203.0.113.0/24", "203.0.113.53, 203.0.113.53", ""), "z.yaml:7:31: error: 203.0.113.53 is here twice"},
@@ -207,13 +208,12 @@ static const struct broken cases[] = {
         {"local family", NEIGHBOR("local: \"2001:db8::1\""), "z.yaml:12:46: error: \"local\" and \"address\" must be of the same family"},
         {"ttl-security far away", NEIGHBOR("ttl-security: true, multihop: 2"),
          "z.yaml:12:53: error: \"ttl-security\" is for neighbors on the link: remove it or \"multihop\""},
-        {"primary in a network", HEAD "  - {name: b, role: primary, networks: [n]}\n", NULL},
+        {"primary in a network", HEAD "  - {name: b, role: primary, networks: [n]}\n", "z.yaml:11:40: error: a primary is hidden and announces nothing: remove \"networks\", or write role: pop"},
         {"two AS in one node",
-         NETWORK("203.0.113.0/24", "203.0.113.53",
-                 "  - {name: m, as: 64501, prefixes: [10.0.0.0/8], addresses: [10.0.0.1]}\n"
-                 "keys: []\n")
-         "zones: []\n",
-         NULL},
+         "fleet: f\nnetworks:\n  - {name: m, as: 64501, prefixes: [10.0.0.0/8], addresses: [10.0.0.1]}\n"
+         "  - {name: n, as: 64500, prefixes: [11.0.0.0/8], addresses: [11.0.0.1]}\n"
+         "nodes:\n  - {name: b, role: pop, networks: [m, n]}\n",
+         "z.yaml:6:40: error: networks of one node share one \"as\": \"n\" has 64500, but \"m\" has 64501; use two nodes or one AS"},
         {"router-id twice",
          "fleet: f\nnodes:\n  - {name: a, role: pop, bgp: {router-id: 10.0.0.1}}\n  - {name: b, role: pop, bgp: {router-id: 10.0.0.1}}\n",
          "z.yaml:4:43: error: this router-id is that of node \"a\" already"},
@@ -248,8 +248,6 @@ static void test_broken(void **state)
 		char got[2048];
 		struct diag d;
 
-		if (!cases[i].want)
-			continue;
 		diag_init(&d);
 		int rc = config_parse("z.yaml", cases[i].yaml, strlen(cases[i].yaml), &d, &c);
 
