@@ -112,7 +112,7 @@ static const struct schema_row neighbor_rows[] = {
         {"communities", SCHEMA_COMMUNITY, .reload = true,
          LIST(config_neighbor, communities, community_count, CONFIG_COMMUNITIES_MAX),
          .help = "communities announced: AS:VALUE, or a name such as no-export"},
-        {"prepend", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, prepend), .min = 0, .max = 50, .value = "0",
+        {"prepend", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, prepend), .min = 0, .max = 32, .value = "0",
          .help = "how many more times the own AS stands in the path"},
         {"med", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, med), FLAG(config_neighbor, has_med), .min = 0,
          .max = UINT32_MAX, .help = "MULTI_EXIT_DISC announced"},

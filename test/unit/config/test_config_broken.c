@@ -130,7 +130,7 @@ static const struct broken cases[] = {
          "z.yaml:12:50: error: \"hold-time\" is 999999999999999999h: out of range, it must be 0 or from 3s to 65535s"},
         {"number", NEIGHBOR("port: bgp"), "z.yaml:12:45: error: \"port\" wants a whole number from 1 to 65535, not \"bgp\""},
         {"number range", NEIGHBOR("port: 65536"), "z.yaml:12:45: error: \"port\" is 65536: out of range, it must be from 1 to 65535"},
-        {"negative", NEIGHBOR("prepend: -1"), "z.yaml:12:48: error: \"prepend\" wants a whole number from 0 to 50, not \"-1\""},
+        {"negative", NEIGHBOR("prepend: -1"), "z.yaml:12:48: error: \"prepend\" wants a whole number from 0 to 32, not \"-1\""},
         {"boolean", NEIGHBOR("ttl-security: yes"), "z.yaml:12:53: error: \"ttl-security\" is true or false, not \"yes\""},
         {"AS with letters", NETWORK("203.0.113.0/24", "203.0.113.53", "  - {name: m, as: AS64500, prefixes: [10.0.0.0/8], addresses: [10.0.0.1]}\n"),
          "z.yaml:8:19: error: \"as\": write the number alone: 64500"},
