@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+/* clang-format off */
 #define ROWS(r) .rows = (r), .count = ARRAY_LEN(r)
 #define AT(s, m) .at = offsetof(struct s, m)
 #define LIST(s, m, n, most) .list = true, .at = offsetof(struct s, m), .count_at = offsetof(struct s, n), .limit = (most)
@@ -176,6 +177,7 @@ static const struct schema_row root_rows[] = {
          .help = "zones served"},
 };
 const struct schema_map schema_root = {"the configuration", sizeof(struct config), ROWS(root_rows)};
+/* clang-format on */
 
 static void each_below(const struct schema_map *map, const char *above,
                        void (*each)(void *ctx, const char *path, const struct schema_row *row), void *ctx)
