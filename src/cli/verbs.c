@@ -13,6 +13,8 @@ const struct cli_verb cli_verbs[] = {
         {"reload", cmd_reload, "read the configuration and changed zone files again", help_reload},
         {"check", cmd_check, "judge a configuration, its files, keys and zones without running", help_check},
         {"zone", cmd_zone, "zones: check files, list, show, reload", help_zone},
+        {"lab", cmd_lab, "an anycast internet on this machine, with failure drills", help_lab},
+        {"lab-delayline", cmd_lab_delayline, NULL, NULL},
         {"version", cmd_version, "version and build options", help_version},
         {"help", cmd_help, "this list, or the text of one command", help_help},
 };
