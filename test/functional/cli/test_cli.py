@@ -156,7 +156,7 @@ def test_zone_check_print_is_a_fixed_point(fleet):
         again = fleet.parent / zone.name
         again.write_text(once)
         twice, _ = run('zone', 'check', again, '--print')
-        assert once == twice and ' SOA ' in once.splitlines()[0]
+        assert once == twice and once.split()[3] == 'SOA'
 
 
 def test_no_node_runs(tmp_path):
