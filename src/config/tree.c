@@ -226,13 +226,15 @@ static int refuse(struct builder *b, const yaml_event_t *e, const char *what)
 }
 
 #define NO_ANCHOR "anchors (&name) are not supported: write the value out where it is used"
-#define NO_TAG "tags (!name) are not supported: remove it"
+#define NO_TAG    "tags (!name) are not supported: remove it"
 
 static int take(struct builder *b, const yaml_event_t *e)
 {
 	switch (e->type) {
 	case YAML_ALIAS_EVENT:
-		return refuse(b, e, "aliases (*name) are not supported: write the value out; an asterisk itself needs quotes");
+		return refuse(
+			b, e,
+			"aliases (*name) are not supported: write the value out; an asterisk itself needs quotes");
 	case YAML_SCALAR_EVENT:
 		if (e->data.scalar.anchor)
 			return refuse(b, e, NO_ANCHOR);
