@@ -668,3 +668,8 @@ void bgp_session_status(const struct bgp_session *s, struct bgp_session_status *
 	memcpy(out->messages_in, s->messages_in, sizeof(s->messages_in));
 	memcpy(out->messages_out, s->messages_out, sizeof(s->messages_out));
 }
+
+void bgp_session_set_ctx(struct bgp_session *s, void *ctx)
+{
+	s->ctx = ctx;
+}

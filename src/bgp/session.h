@@ -83,6 +83,9 @@ int bgp_session_new(struct uv_loop_s *loop, const struct bgp_neighbor_conf *conf
 /* Closes without a word if not stopped before; memory goes once the loop has run its close callbacks. No event comes any more. */
 void bgp_session_free(struct bgp_session *s);
 
+/* Events go to ctx from now on. */
+void bgp_session_set_ctx(struct bgp_session *s, void *ctx);
+
 void bgp_session_start(struct bgp_session *s);
 /* Cease with `subcode` (BGP_CEASE_SHUTDOWN, ...) and text (NULL: none) to the peer; no further tries until started again. */
 void bgp_session_stop(struct bgp_session *s, uint8_t subcode, const char *text);

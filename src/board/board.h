@@ -64,6 +64,7 @@ struct board_worker {
 	_Atomic uint64_t queries[2][2]; /* [0 UDP, 1 TCP][0 IPv4, 1 IPv6] */
 	_Atomic uint64_t answers, dropped, truncated, bytes_in, bytes_out, send_failed;
 	_Atomic uint64_t rcodes[BOARD_RCODES];
+	_Atomic uint64_t store_ino; /* of the store file it answers from; 0: none yet */
 	_Atomic uint64_t tcp_accepted, tcp_open, tcp_closed_idle, tcp_closed_limit, tcp_malformed;
 	_Alignas(128) char end[];
 };
@@ -72,6 +73,7 @@ struct board_worker {
 struct board_sync {
 	board_stamp stamp;
 	_Atomic uint64_t pin; /* unused by sync itself; keeps the layout uniform */
+	_Atomic uint64_t store_ino; /* of the store file in use: a reader of another file opens anew */
 	_Atomic uint64_t store_generation;
 	_Atomic uint64_t zones_configured, zones_serving, zones_failed, records;
 	_Atomic uint64_t loading; /* 1 while a load is under way */
@@ -94,7 +96,7 @@ struct board_watch_network {
 	char why[BOARD_WHY_MAX];
 	struct board_watch_check { /* per address: UDP, TCP */
 		uint8_t verdict;
-		uint8_t reserved[3];
+		uint8_t mark[3];         /* of the address it is for: see watch/plan.c */
 		uint32_t latency_us; /* last answer */
 		uint64_t passes, failures;
 	} checks[BOARD_ADDRESSES_MAX][2];

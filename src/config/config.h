@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "base/diag.h"
+#include "base/text.h"
 #include "dns/name.h"
 
 #include <stdbool.h>
@@ -27,6 +28,9 @@ enum {
 	CONFIG_COMMUNITIES_MAX = 32,
 	CONFIG_NAME_MAX = 63,       /* bytes in names of networks, nodes and keys: letters, digits, - _ . */
 };
+
+#define CONFIG_STATE_DIR_DEFAULT "/var/lib/zonecast"
+#define CONFIG_RUN_DIR_DEFAULT "/run/zonecast"
 
 /* networks[].check: how watch judges the service addresses. */
 struct config_check {
@@ -125,6 +129,11 @@ struct config {
 int config_parse(const char *path, const char *yaml, size_t len, struct diag *diag, struct config **out) MUST_CHECK;
 int config_load(const char *path, struct diag *diag, struct config **out) MUST_CHECK;
 void config_free(struct config *c);
+/* Appends c as YAML in normal form (defaults written out, absolute paths), which parses back to the same configuration. */
+void config_print(const struct config *c, struct text *out);
+/* Only `run-dir` of the file at path, for tools that talk to a running node while its file is being edited: mistakes elsewhere do not
+ * matter. The default where the file says nothing; ERR_NOT_FOUND or -errno when there is no such file or it cannot be understood. */
+int config_peek_run_dir(const char *path, char *buf, size_t cap) MUST_CHECK;
 /* Further checks that look at this machine: files exist, key files are not readable by others, for every node or only `node`
  * (NULL: all). */
 void config_check_files(const struct config *c, const struct config_node *node, struct diag *diag);

@@ -104,6 +104,7 @@ enum { COMPRESS_SLOTS = 512 };
 struct compress {
 	struct writer *w; /* the whole message from its header; borrowed */
 	uint16_t count;
+	uint16_t question_end; /* names before it are matched in any case */
 	struct {
 		uint16_t pos; /* offset of a label start in the message, < 0x4000 */
 		uint16_t hash;
@@ -112,7 +113,7 @@ struct compress {
 void compress_init(struct compress *c, struct writer *w);
 /* Write name, pointing at an earlier occurrence of its longest suffix. */
 void compress_name(struct compress *c, const uint8_t *name);
-/* Tell of a name that stands at pos already (the question). */
+/* Tell of the question's name, which stands uncompressed at pos already. */
 void compress_note(struct compress *c, size_t pos);
 /* Forget what was noted at or after pos: used when a record that does not fit is taken back. */
 void compress_rewind(struct compress *c, size_t pos);

@@ -46,6 +46,8 @@ char *rrtype_text(uint16_t type, char *buf);
 /* "IN", "CH", "HS", "CLASSnnn". ERR_NOT_FOUND. */
 int rrclass_from_text(const char *text, size_t len, uint16_t *out) MUST_CHECK;
 char *rrclass_text(uint16_t rclass, char *buf);
+/* Seconds, or a sum of units as in 1w2d3h4m5s (RFC 2308 says seconds; the units are BIND's). ERR_MALFORMED; ERR_LIMIT above max. */
+int ttl_from_text(const char *text, size_t len, uint32_t max, uint32_t *out) MUST_CHECK;
 /* Meta and question types (OPT, TSIG, TKEY, 128-255): never zone data. */
 bool rrtype_is_meta(uint16_t type);
 

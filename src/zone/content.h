@@ -6,6 +6,7 @@
 #include "dns/rr.h"
 #include "zone/zonefile.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,14 +21,20 @@ struct content_rrset {
 	uint32_t ttl;         /* smallest in the set when they differ (a warning) */
 	uint32_t count;       /* records; RRSIGs of one owner form one set per type covered, see covers */
 	uint16_t covers;      /* RRSIG sets: the type covered; else 0 */
+	bool ttl_differs;
+	uint32_t duplicates;  /* dropped */
 	const struct content_record *records; /* count of them, in canonical RDATA order, no duplicates */
 };
 
 struct content_record {
+	const uint8_t *owner;
 	const uint8_t *rdata;
-	uint16_t rdlen;
+	uint32_t ttl;
 	uint32_t line; /* place of the record for messages; 0 unknown */
-	uint32_t file; /* index for content_file() */
+	uint16_t type;
+	uint16_t covers;
+	uint16_t rdlen;
+	uint16_t file; /* index for content_file() */
 };
 
 struct content *content_new(const uint8_t *apex); /* NULL: out of memory */
@@ -41,7 +48,12 @@ size_t content_record_count(const struct content *c);
 size_t content_rrset_count(const struct content *c);
 /* i < content_rrset_count(); sets of one owner follow each other. */
 const struct content_rrset *content_rrset(const struct content *c, size_t i);
+/* NULL beyond the last. */
 const char *content_file(const struct content *c, uint32_t file);
+/* Index of the first set whose owner is not before name in canonical order; content_rrset_count() if none. */
+size_t content_find(const struct content *c, const uint8_t *name);
+/* The set of name and type, or NULL. */
+const struct content_rrset *content_lookup(const struct content *c, const uint8_t *name, uint16_t type);
 /* The apex SOA, or NULL. */
 const struct content_rrset *content_soa(const struct content *c);
 

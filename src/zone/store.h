@@ -14,11 +14,12 @@
  * any number of reader processes. Theory, limits and invariants: doc/design/store.md.
  *
  * - A reference is a 32-bit count of 8-octet cells from the start of the file: 32 GiB at most; 0 is null.
- * - The root of a version is a copy-on-write trie of zones by apex; a zone holds a copy-on-write trie of its names and one of its
- *   NSEC3 owners. Both are ordered canonically (RFC 4034 6.1). Committing a version is one atomic store.
+ * - The root of a version is a copy-on-write trie of zones by apex. A zone version lives in extents of its own: a trie of its names, one of
+ *   its NSEC3 owners, and the records beside them. Both tries are ordered canonically (RFC 4034 6.1). Committing is one atomic store.
  * - A reader pins the version it reads by publishing its generation in a word that it alone writes (on the board); the writer
- *   frees a cell only when no pin is old enough to see it. Readers never write to the store, wait or retry without bound.
- * - A restarted writer walks the live tries once to learn which cells are free; a restarted reader maps and reads.
+ *   frees an extent only when no pin is old enough to see it. Readers never write to the store, wait or retry without bound.
+ * - A restarted writer walks the zones' trie once to learn which extents are in use, checking each zone's checksum; a restarted reader
+ *   maps and reads.
  * - The file is ignored (ERR_STALE) when magic, format version, structure layout, boot id or the checksum of its
  *   header and commit record does not match. */
 enum {
@@ -83,6 +84,10 @@ struct store_nsec3_params {
 };
 
 struct store_zone {
+	uint32_t magic;
+	uint32_t regions;     /* extents of the file that hold this version; they follow the text, aligned to 8 */
+	uint64_t checksum;    /* of this structure and what follows it, this field taken as 0 */
+	uint64_t content_checksum; /* of the regions, but for this structure */
 	store_ref names;      /* trie of nodes; private to store.c */
 	store_ref nsec3;      /* trie of NSEC3 owners; private to store.c */
 	store_ref apex;       /* node, 0 when NO_DATA */
@@ -156,6 +161,8 @@ const struct store_node *store_nsec_cover(const struct store_snapshot *s, const 
 /* The NSEC3 node that matches (*exact) or covers a hash of 20 octets. NULL in a zone without NSEC3. */
 const struct store_node *store_nsec3_cover(const struct store_snapshot *s, const struct store_zone *z,
                                            const uint8_t hash[20], bool *exact);
+/* The NSEC3 node with this owner name, or NULL. */
+const struct store_node *store_nsec3_node(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *owner);
 /* Nodes in canonical order (ENTs included, NSEC3 owners after all others): pass NULL first, NULL ends. */
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z,
                                          const struct store_node *prev);

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The admin process: the control socket (control.h). One libuv loop; each client is one request and one reply, so its life is short:
+ * read a line, parse, act, write, close. What changes something is sent to the supervisor and answered when it answers. A zone is
+ * streamed in pieces, the next one only when the client has taken the last.
+ *
+ * Bounds: CONTROL_CLIENTS_MAX at a time (more are closed at once), CONTROL_REQUEST_MAX octets a request, CONTROL_IDLE_MS without progress. */
+#include "admin/admin_main.h"
+
+#include "admin/control.h"
+#include "admin/request.h"
+#include "admin/status.h"
+#include "admin/zones.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "proc/role.h"
+#include "zone/follow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SWEEP_MS = 500, LOOK_MS = 50 };
+
+enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_WAITING, CLIENT_WRITING };
+
+struct client {
+	struct admin *admin;
+	uv_pipe_t pipe;
+	uv_write_t write;
+	enum client_state state;
+	uint64_t active_ms;
+	uint32_t waits_for; /* id of the request sent to the supervisor */
+	bool streaming, closing;
+	struct zone_stream stream;
+	struct text in, out;
+};
+
+struct admin {
+	struct role *role;
+	uv_loop_t loop;
+	uv_pipe_t server;
+	uv_timer_t sweep, look;
+	struct store_follow store;
+	struct client clients[CONTROL_CLIENTS_MAX];
+	uint32_t next_id;
+};
+
+static void on_closed(uv_handle_t *h)
+{
+	struct client *c = h->data;
+
+	text_done(&c->in);
+	text_done(&c->out);
+	c->state = CLIENT_FREE;
+}
+
+static void client_close(struct client *c)
+{
+	if (c->closing)
+		return;
+	c->closing = true;
+	uv_close((uv_handle_t *)&c->pipe, on_closed);
+}
+
+static void flush(struct client *c);
+
+static void on_written(uv_write_t *w, int status)
+{
+	struct client *c = w->data;
+	struct store_snapshot s;
+	int more = 0;
+
+	if (status < 0 || c->closing || !c->streaming) {
+		client_close(c);
+		return;
+	}
+	text_clear(&c->out);
+	if (c->admin->store.reader) {
+		store_pin(c->admin->store.reader, &s);
+		more = zone_stream_piece(&c->stream, &s, &c->out);
+		store_unpin(c->admin->store.reader);
+	}
+	if (more != 1)
+		c->streaming = false;
+	flush(c);
+}
+
+static void flush(struct client *c)
+{
+	uv_buf_t buf = uv_buf_init(c->out.chars, (unsigned)c->out.len);
+
+	c->state = CLIENT_WRITING;
+	c->active_ms = clock_ms();
+	c->write.data = c;
+	if (c->out.failed || uv_write(&c->write, (uv_stream_t *)&c->pipe, &buf, 1, on_written) < 0)
+		client_close(c);
+}
+
+static void reply(struct client *c, json_t *o)
+{
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	json_decref(o);
+	if (!text) {
+		client_close(c);
+		return;
+	}
+	text_str(&c->out, text);
+	text_char(&c->out, '\n');
+	free(text);
+	flush(c);
+}
+
+static void refuse(struct client *c, const char *why)
+{
+	board_add(&c->admin->role->board->admin.refused, 1);
+	reply(c, json_pack("{s:b, s:s}", "ok", 0, "error", why));
+}
+
+/* ---- commands ---- */
+
+static void do_status(struct client *c)
+{
+	struct role *role = c->admin->role;
+	struct status_facts f = {.board = role->board, .config = role->config, .node = role->node, .node_name = role->brief.node,
+	                         .now_ns = clock_ns()};
+
+	reply(c, json_pack("{s:b, s:o}", "ok", 1, "status", status_json(&f)));
+}
+
+static void do_zone_list(struct client *c)
+{
+	struct store_snapshot s;
+	json_t *list;
+
+	if (!c->admin->store.reader) {
+		refuse(c, "no zone is loaded yet");
+		return;
+	}
+	store_pin(c->admin->store.reader, &s);
+	list = zones_json(&s, c->admin->role->config);
+	store_unpin(c->admin->store.reader);
+	reply(c, json_pack("{s:b, s:o}", "ok", 1, "zones", list));
+}
+
+static void do_zone_show(struct client *c, const struct request *r)
+{
+	static const uint8_t root[1] = {0};
+	struct store_snapshot s;
+	int more = ERR_NOT_FOUND;
+
+	memset(&c->stream, 0, sizeof(c->stream));
+	if (name_from_text(r->zone, strlen(r->zone), root, &c->stream.apex) < 0) {
+		refuse(c, "that is no domain name");
+		return;
+	}
+	text_str(&c->out, "{\"ok\":true,\"stream\":true}\n");
+	if (c->admin->store.reader) {
+		store_pin(c->admin->store.reader, &s);
+		more = zone_stream_piece(&c->stream, &s, &c->out);
+		store_unpin(c->admin->store.reader);
+	}
+	if (more < 0) {
+		text_clear(&c->out);
+		refuse(c, "no such zone, or it has no data");
+		return;
+	}
+	c->streaming = more == 1;
+	flush(c);
+}
+
+/* What the supervisor has to do. */
+static void forward(struct client *c, const struct request *r)
+{
+	struct role *role = c->admin->role;
+	struct role_message m = {.kind = ROLE_REQUEST, .id = ++c->admin->next_id, .network = UINT32_MAX};
+
+	switch (r->command) {
+	case COMMAND_RELOAD:
+		m.request = REQUEST_RELOAD;
+		break;
+	case COMMAND_DRAIN:
+		m.request = REQUEST_DRAIN;
+		break;
+	case COMMAND_RESUME:
+		m.request = REQUEST_RESUME;
+		break;
+	case COMMAND_ZONE_RELOAD:
+		m.request = REQUEST_ZONE_RELOAD;
+		break;
+	default:
+		m.request = r->fault ? REQUEST_FAULT_SERVFAIL : REQUEST_FAULT_CLEAR;
+		break;
+	}
+	if (r->network[0]) {
+		for (size_t i = 0; role->node && i < role->node->network_count; i++)
+			if (strcmp(role->config->networks[role->node->networks[i]].name, r->network) == 0)
+				m.network = (uint32_t)i;
+		if (m.network == UINT32_MAX) {
+			refuse(c, "this node has no such network");
+			return;
+		}
+	}
+	m.text_len = (uint32_t)strlen(r->zone);
+	memcpy(m.text, r->zone, m.text_len);
+	if (role_send(role->brief.supervisor_fd, &m, -1) < 0) {
+		refuse(c, "the supervisor does not take requests now");
+		return;
+	}
+	c->waits_for = m.id;
+	c->state = CLIENT_WAITING;
+	c->active_ms = clock_ms();
+}
+
+static void on_message(struct role *role, const struct role_message *m)
+{
+	struct admin *a = role->state;
+
+	if (m->kind != ROLE_REPLY)
+		return;
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		struct client *c = &a->clients[i];
+		json_t *problems;
+		char *line, *rest, *text;
+
+		if (c->state != CLIENT_WAITING || c->waits_for != m->id || c->closing)
+			continue;
+		problems = json_array();
+		text = strndup(m->text, m->text_len);
+		for (line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
+			json_array_append_new(problems, json_string(line));
+		free(text);
+		if (m->result == 0)
+			reply(c, json_pack("{s:b, s:o}", "ok", 1, "problems", problems));
+		else
+			reply(c, json_pack("{s:b, s:s, s:o}", "ok", 0, "error", err_text(m->result), "problems", problems));
+		return;
+	}
+}
+
+static void act(struct client *c)
+{
+	char problem[200];
+	struct request r;
+
+	board_add(&c->admin->role->board->admin.requests, 1);
+	uv_read_stop((uv_stream_t *)&c->pipe);
+	if (request_parse(c->in.chars, c->in.len, &r, problem, sizeof(problem)) < 0) {
+		refuse(c, problem);
+		return;
+	}
+	switch (r.command) {
+	case COMMAND_STATUS:
+		do_status(c);
+		break;
+	case COMMAND_ZONE_LIST:
+		do_zone_list(c);
+		break;
+	case COMMAND_ZONE_SHOW:
+		do_zone_show(c, &r);
+		break;
+	default:
+		forward(c, &r);
+		break;
+	}
+}
+
+/* ---- clients ---- */
+
+static void on_alloc(uv_handle_t *h, size_t size, uv_buf_t *buf)
+{
+	static char chunk[4096];
+
+	(void)h;
+	(void)size;
+	*buf = uv_buf_init(chunk, sizeof(chunk));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct client *c = stream->data;
+	const char *eol;
+
+	if (n <= 0) {
+		if (n < 0)
+			client_close(c);
+		return;
+	}
+	c->active_ms = clock_ms();
+	eol = memchr(buf->base, '\n', (size_t)n);
+	text_add(&c->in, buf->base, eol ? (size_t)(eol - buf->base) : (size_t)n);
+	if (c->in.failed || c->in.len > CONTROL_REQUEST_MAX) {
+		uv_read_stop(stream);
+		refuse(c, "the request is too long");
+	} else if (eol) {
+		act(c);
+	}
+}
+
+static void free_handle(uv_handle_t *h)
+{
+	free(h);
+}
+
+static void on_connection(uv_stream_t *server, int status)
+{
+	struct admin *a = server->data;
+	struct client *c = NULL;
+	uv_pipe_t *surplus;
+
+	if (status < 0)
+		return;
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX && !c; i++)
+		if (a->clients[i].state == CLIENT_FREE)
+			c = &a->clients[i];
+	if (!c) {
+		surplus = malloc(sizeof(*surplus));
+		if (surplus && uv_pipe_init(&a->loop, surplus, 0) == 0) {
+			if (uv_accept(server, (uv_stream_t *)surplus) < 0)
+				log_debug("control surplus client gone");
+			uv_close((uv_handle_t *)surplus, free_handle);
+		}
+		board_add(&a->role->board->admin.refused, 1);
+		return;
+	}
+	memset(c, 0, sizeof(*c));
+	c->admin = a;
+	c->state = CLIENT_READING;
+	c->active_ms = clock_ms();
+	text_init(&c->in);
+	text_init(&c->out);
+	uv_pipe_init(&a->loop, &c->pipe, 0);
+	c->pipe.data = c;
+	if (uv_accept(server, (uv_stream_t *)&c->pipe) < 0 || uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) < 0)
+		client_close(c);
+}
+
+static void on_sweep(uv_timer_t *t)
+{
+	struct admin *a = t->data;
+	uint64_t now = clock_ms();
+
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		struct client *c = &a->clients[i];
+
+		if (c->state != CLIENT_FREE && now - c->active_ms > CONTROL_IDLE_MS)
+			client_close(c);
+	}
+}
+
+static void on_look(uv_timer_t *t)
+{
+	struct admin *a = t->data;
+
+	store_follow_look(&a->store, board_get(&a->role->board->sync.store_ino));
+}
+
+static int on_reload(struct role *role, struct config *old)
+{
+	(void)role;
+	(void)old;
+	return 0; /* everything is read from the role's configuration at each request */
+}
+
+int admin_main(struct role *role)
+{
+	struct admin *a = calloc(1, sizeof(*a));
+	int err;
+
+	if (!a || !role->brief.socket_count)
+		return 1;
+	a->role = role;
+	role->state = a;
+	role->on_reload = on_reload;
+	role->on_message = on_message;
+	uv_loop_init(&a->loop);
+	store_follow_init(&a->store, role->brief.store_path, &role->board->admin.pin);
+	err = role_loop_start(role, &a->loop);
+	if (!err)
+		err = uv_pipe_init(&a->loop, &a->server, 0);
+	a->server.data = a;
+	if (!err)
+		err = uv_pipe_open(&a->server, role->brief.sockets[0].fd);
+	if (!err)
+		err = uv_listen((uv_stream_t *)&a->server, CONTROL_CLIENTS_MAX, on_connection);
+	if (err < 0) {
+		log_err("control error=\"%s\"", uv_strerror(err));
+		return 1;
+	}
+	if (role_sandbox(role) < 0)
+		return 1;
+	uv_timer_init(&a->loop, &a->sweep);
+	uv_timer_init(&a->loop, &a->look);
+	a->sweep.data = a->look.data = a;
+	uv_timer_start(&a->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+	uv_timer_start(&a->look, on_look, 0, LOOK_MS);
+	uv_run(&a->loop, UV_RUN_DEFAULT);
+	store_follow_done(&a->store);
+	return 0;
+}

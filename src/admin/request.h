@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/attr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One request of the control socket, read and judged before anything is done. Pure. */
+enum command { COMMAND_STATUS, COMMAND_RELOAD, COMMAND_DRAIN, COMMAND_RESUME, COMMAND_ZONE_LIST, COMMAND_ZONE_SHOW, COMMAND_ZONE_RELOAD,
+               COMMAND_FAULT };
+enum { REQUEST_NAME_MAX = 1024 };
+
+struct request {
+	enum command command;
+	char network[64];               /* "" = all */
+	char zone[REQUEST_NAME_MAX];    /* "" = all */
+	bool fault;                     /* COMMAND_FAULT: servfail on or off */
+};
+
+/* Parse one line. ERR_INVALID with a sentence in problem (cap octets). */
+int request_parse(const char *line, size_t len, struct request *out, char *problem, size_t cap) MUST_CHECK;

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "admin/status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static json_t *num(uint64_t v)
+{
+	return json_integer((json_int_t)v);
+}
+
+static json_t *age_ms(uint64_t at_ns, uint64_t now_ns)
+{
+	return at_ns ? num((now_ns > at_ns ? now_ns - at_ns : 0) / 1000000U) : json_null();
+}
+
+static json_t *stamp_ms(const board_stamp *stamp, uint64_t now_ns)
+{
+	uint64_t age = board_age_ns(stamp, now_ns);
+
+	return age == UINT64_MAX ? json_null() : num(age / 1000000U);
+}
+
+/* Text of unknown origin (a peer's message) may be anything. */
+static json_t *str(const char *text)
+{
+	json_t *s = json_string(text);
+
+	return s ? s : json_string("(not UTF-8)");
+}
+
+/* ---- processes ---- */
+
+static void add_process(json_t *list, const struct status_facts *f, enum board_role role, unsigned index, size_t slot,
+                        const board_stamp *stamp)
+{
+	const struct board_process *p = &f->board->supervisor.procs[slot];
+
+	if (!atomic_load(&p->starts))
+		return;
+	json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:i, s:o}", "role", board_role_text(role), "index", (int)index, "pid",
+	                                      (int)atomic_load(&p->pid), "starts", (int)atomic_load(&p->starts), "heartbeat_ms",
+	                                      stamp_ms(stamp, f->now_ns)));
+}
+
+static json_t *processes(const struct status_facts *f)
+{
+	const struct board *b = f->board;
+	json_t *list = json_array();
+
+	add_process(list, f, ROLE_SYNC, 0, 0, &b->sync.stamp);
+	add_process(list, f, ROLE_WATCH, 0, 1, &b->watch.stamp);
+	add_process(list, f, ROLE_ROUTE, 0, 2, &b->route.stamp);
+	add_process(list, f, ROLE_ADMIN, 0, 3, &b->admin.stamp);
+	for (unsigned i = 0; i < BOARD_WORKERS_MAX && i < atomic_load(&b->supervisor.workers); i++)
+		add_process(list, f, ROLE_ANSWER, i, 4 + i, &b->workers[i].stamp);
+	return list;
+}
+
+static json_t *queries(const struct status_facts *f)
+{
+	uint64_t q[2][2] = {{0}}, rcodes[BOARD_RCODES] = {0};
+	uint64_t answers = 0, dropped = 0, truncated = 0, send_failed = 0, tcp_open = 0, tcp_accepted = 0, malformed = 0, limit = 0;
+	json_t *by_rcode = json_object();
+
+	for (unsigned i = 0; i < BOARD_WORKERS_MAX && i < atomic_load(&f->board->supervisor.workers); i++) {
+		const struct board_worker *w = &f->board->workers[i];
+
+		for (int t = 0; t < 2; t++)
+			for (int v = 0; v < 2; v++)
+				q[t][v] += board_get(&w->queries[t][v]);
+		for (int r = 0; r < BOARD_RCODES; r++)
+			rcodes[r] += board_get(&w->rcodes[r]);
+		answers += board_get(&w->answers);
+		dropped += board_get(&w->dropped);
+		truncated += board_get(&w->truncated);
+		send_failed += board_get(&w->send_failed);
+		tcp_open += board_get(&w->tcp_open);
+		tcp_accepted += board_get(&w->tcp_accepted);
+		malformed += board_get(&w->tcp_malformed);
+		limit += board_get(&w->tcp_closed_limit);
+	}
+	for (int r = 0; r < BOARD_RCODES; r++) {
+		char key[8];
+
+		snprintf(key, sizeof(key), "%d", r);
+		if (rcodes[r])
+			json_object_set_new(by_rcode, key, num(rcodes[r]));
+	}
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "udp_ipv4", num(q[0][0]), "udp_ipv6",
+	                 num(q[0][1]), "tcp_ipv4", num(q[1][0]), "tcp_ipv6", num(q[1][1]), "answers", num(answers), "dropped", num(dropped),
+	                 "truncated", num(truncated), "send_failed", num(send_failed), "tcp_open", num(tcp_open), "tcp_accepted",
+	                 num(tcp_accepted), "tcp_malformed", num(malformed), "tcp_closed_limit", num(limit), "rcodes", by_rcode);
+}
+
+/* ---- networks ---- */
+
+static json_t *check(const struct board_watch_check *c)
+{
+	return json_pack("{s:s, s:o, s:o, s:o}", "verdict", board_verdict_text(c->verdict), "latency_us", num(c->latency_us), "passes",
+	                 num(c->passes), "failures", num(c->failures));
+}
+
+static json_t *network(const struct status_facts *f, size_t i)
+{
+	const struct config_network *conf = &f->config->networks[f->node->networks[i]];
+	const struct board *b = f->board;
+	struct board_watch_network watch = {0};
+	struct board_route_network route = {0};
+	json_t *addresses = json_array(), *prefixes = json_array();
+	bool torn = !board_copy(&b->watch.networks[i].seq, &b->watch.networks[i], &watch, sizeof(watch)) |
+	            !board_copy(&b->route.networks[i].seq, &b->route.networks[i], &route, sizeof(route));
+	char text[PREFIX_TEXT_MAX];
+
+	for (size_t k = 0; k < conf->address_count && k < BOARD_ADDRESSES_MAX; k++)
+		json_array_append_new(addresses, json_pack("{s:s, s:o, s:o}", "address", addr_text(&conf->addresses[k], text), "udp",
+		                                           check(&watch.checks[k][0]), "tcp", check(&watch.checks[k][1])));
+	for (size_t k = 0; k < conf->prefix_count; k++)
+		json_array_append_new(prefixes, json_string(prefix_text(&conf->prefixes[k], text)));
+	return json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:{s:s, s:o, s:o}, s:{s:s, s:o, s:o, s:i, s:b}}", "name", conf->name,
+	                 "prefixes", prefixes, "addresses", addresses, "order",
+	                 atomic_load(&b->supervisor.orders[i].order) == ORDER_DRAIN ? "drain" : "none", "zones",
+	                 (int)atomic_load(&b->sync.networks[i].zones), "zones_ready", (int)atomic_load(&b->sync.networks[i].ready), "torn",
+	                 torn, "checks", "verdict", board_verdict_text(watch.verdict), "since_ms", age_ms(watch.since_ns, f->now_ns), "why",
+	                 str(watch.why), "decision", "announce", board_announce_text(route.announce), "since_ms",
+	                 age_ms(route.since_ns, f->now_ns), "why", str(route.why), "flaps", (int)route.flaps, "drained", (int)route.drained);
+}
+
+static json_t *neighbors(const struct status_facts *f)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < atomic_load(&f->board->route.neighbors) && i < BOARD_NEIGHBORS_MAX; i++) {
+		struct board_route_neighbor n;
+		char text[ADDR_TEXT_MAX];
+
+		if (!board_copy(&f->board->route.neighbor[i].seq, &f->board->route.neighbor[i], &n, sizeof(n)))
+			continue;
+		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:o, s:i, s:i, s:i, s:i, s:o, s:o}", "address",
+		                                      addr_text(&n.address, text), "as", num(n.as), "state", n.state_text, "since_ms",
+		                                      age_ms(n.since_ns, f->now_ns), "established_count", (int)n.established_count, "hold_s",
+		                                      (int)n.hold_s, "prefixes", (int)n.announced, "bad_messages", (int)n.bad_messages,
+		                                      "last_error", str(n.last_error), "announced", str(n.announced_text)));
+	}
+	return list;
+}
+
+json_t *status_json(const struct status_facts *f)
+{
+	const struct board *b = f->board;
+	json_t *networks = json_array(), *o;
+	char hash[65] = "";
+
+	for (size_t i = 0; f->node && i < f->node->network_count && i < BOARD_NETWORKS_MAX; i++)
+		json_array_append_new(networks, network(f, i));
+	for (unsigned i = 0; f->config && i < 32; i++)
+		snprintf(hash + 2 * i, 3, "%02x", f->config->hash[i]);
+	o = json_pack("{s:s, s:s, s:b, s:o, s:b, s:{s:o, s:s}, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:b}, s:o, s:o}", "node", f->node_name,
+	              "version", ZONECAST_VERSION, "standalone", !f->config, "uptime_ms",
+	              age_ms(atomic_load(&b->supervisor.started_ns), f->now_ns), "stopping", (int)atomic_load(&b->supervisor.stopping), "config",
+	              "generation", num(atomic_load(&b->supervisor.config_generation)), "sha256", hash, "processes", processes(f), "queries",
+	              queries(f), "zones", "configured", num(board_get(&b->sync.zones_configured)), "serving",
+	              num(board_get(&b->sync.zones_serving)), "failed", num(board_get(&b->sync.zones_failed)), "records",
+	              num(board_get(&b->sync.records)), "loading", (int)board_get(&b->sync.loading), "networks", networks, "neighbors",
+	              neighbors(f));
+	if (o && f->config)
+		json_object_set_new(o, "fleet", str(f->config->fleet));
+	return o;
+}

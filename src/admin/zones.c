@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "admin/zones.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "zone/print_store.h"
+
+#include <string.h>
+
+json_t *zones_json(const struct store_snapshot *s, const struct config *config)
+{
+	json_t *list = json_array();
+	int64_t now = clock_wall_s();
+
+	for (const struct store_zone *z = store_zone_next(s, NULL); z; z = store_zone_next(s, store_zone_apex(z))) {
+		char name[NAME_TEXT_MAX];
+		json_t *o;
+
+		name_to_text(store_zone_apex(z), name);
+		o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:I}", "name", name, "state", z->state == STORE_ZONE_SERVING ? "serving" : "no-data",
+		              "serial", (json_int_t)z->serial, "records", (json_int_t)z->record_count, "bytes", (json_int_t)z->bytes, "signed",
+		              z->is_signed, "age_s", (json_int_t)(now - z->loaded_wall_s));
+		if (o && config && z->network < config->network_count)
+			json_object_set_new(o, "network", json_string(config->networks[z->network].name));
+		if (!o || json_array_append_new(list, o) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static const struct store_node *resume(const struct zone_stream *z, const struct store_snapshot *s, const struct store_zone *zone)
+{
+	struct store_lookup l;
+
+	if (z->last_is_nsec3)
+		return store_nsec3_node(s, zone, z->last.wire);
+	store_lookup(s, zone, z->last.wire, &l);
+	return l.node;
+}
+
+int zone_stream_piece(struct zone_stream *z, const struct store_snapshot *s, struct text *out)
+{
+	const struct store_zone *zone = store_zone_get(s, z->apex.wire);
+	const struct store_node *n = NULL;
+
+	if (!zone || zone->state != STORE_ZONE_SERVING)
+		return ERR_NOT_FOUND;
+	if (z->started) {
+		n = zone->generation == z->generation ? resume(z, s, zone) : NULL;
+		if (!n) {
+			text_str(out, "; the zone has changed meanwhile: ask again\n");
+			return ERR_STALE;
+		}
+	}
+	z->started = true;
+	z->generation = zone->generation;
+	while ((n = store_node_next(s, zone, n)) != NULL) {
+		zone_print_node(out, s, n);
+		if (out->len >= ZONES_PIECE) {
+			name_copy(&z->last, store_node_name(n));
+			z->last_is_nsec3 = n->flags & NODE_NSEC3;
+			return 1;
+		}
+	}
+	text_str(out, "; end\n");
+	return 0;
+}

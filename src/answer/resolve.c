@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From a question to the sections of its answer:
+ *
+ *	zone -> lookup -> delegation? DNAME? the name itself? a wildcard? nothing
+ *
+ * A CNAME or a DNAME changes the name and begins again, at most CHAIN_MAX times and also into another zone of ours; the rcode is that of the
+ * last name (RFC 6604), AA that of the first (RFC 1034 6.2.7 as everybody reads it). */
+#include "answer/resolve.h"
+
+#include "answer/proof.h"
+
+#include <string.h>
+
+enum { CHAIN_MAX = 16 };
+
+struct step {
+	struct compose *c;
+	const struct store_snapshot *s;
+	const struct store_zone *z;
+	struct proof proof;
+	const uint8_t *name; /* being asked for now */
+	uint16_t qtype;
+	bool first;
+	struct resolution *out;
+	struct name *next;   /* name of the next step */
+};
+
+enum outcome { DONE, AGAIN };
+
+static uint32_t negative_ttl(const struct step *st, const struct store_rrset *soa_set)
+{
+	uint16_t len = get_u16(soa_set->data);
+	struct soa soa;
+
+	(void)st;
+	/* RFC 2308 3: min(TTL of the SOA, MINIMUM) */
+	return soa_parse(soa_set->data + 2, len, &soa) == 0 ? MIN(soa.minimum, soa_set->ttl) : soa_set->ttl;
+}
+
+static void put_soa(struct step *st)
+{
+	const struct store_node *apex = store_at(st->s, st->z->apex);
+	const struct store_rrset *soa = store_rrset_of(st->s, apex, RR_SOA);
+
+	if (soa)
+		compose_must(st->c, st->s, SECTION_AUTHORITY, store_node_name(apex), soa, negative_ttl(st, soa));
+}
+
+/* ---- additional section ---- */
+
+static bool put_addresses(struct step *st, const uint8_t *target, bool glue, bool needed)
+{
+	struct store_lookup l;
+	bool fits = true;
+
+	if (!name_is_under(target, store_zone_apex(st->z)))
+		return true;
+	store_lookup(st->s, st->z, target, &l);
+	if (!l.node || ((l.node->flags & (NODE_BELOW_CUT | NODE_CUT)) && !glue))
+		return true;
+	for (int i = 0; i < 2; i++) {
+		const struct store_rrset *set = store_rrset_of(st->s, l.node, i ? RR_AAAA : RR_A);
+
+		if (set)
+			fits &= compose_set(st->c, st->s, SECTION_ADDITIONAL, store_node_name(l.node), set, UINT32_MAX);
+	}
+	/* RFC 9471 3.1: a referral without its glue is truncated. */
+	if (!fits && needed)
+		st->c->truncated = true;
+	return fits;
+}
+
+static void put_additional(struct step *st, const struct store_rrset *set, const struct store_node *cut)
+{
+	const uint8_t *p = set->data;
+
+	for (unsigned i = 0; i < set->count && !st->c->truncated; i++) {
+		uint16_t len = get_u16(p);
+		const uint8_t *target = rdata_target(set->type, p + 2, len);
+
+		if (target)
+			put_addresses(st, target, set->type == RR_NS, cut && name_is_under(target, store_node_name(cut)));
+		p += 2 + len;
+	}
+}
+
+/* ---- outcomes ---- */
+
+static enum outcome referral(struct step *st, const struct store_node *cut)
+{
+	const struct store_rrset *ns = store_rrset_of(st->s, cut, RR_NS);
+
+	if (st->first)
+		st->out->authoritative = false;
+	st->out->rcode = RCODE_NOERROR;
+	if (!ns)
+		return DONE;
+	compose_must(st->c, st->s, SECTION_AUTHORITY, store_node_name(cut), ns, UINT32_MAX);
+	if (st->c->dnssec_ok && st->z->is_signed) {
+		const struct store_rrset *ds = store_rrset_of(st->s, cut, RR_DS);
+
+		if (ds)
+			compose_must(st->c, st->s, SECTION_AUTHORITY, store_node_name(cut), ds, UINT32_MAX);
+		else
+			proof_no_ds(&st->proof, cut);
+	}
+	put_additional(st, ns, cut);
+	return DONE;
+}
+
+static enum outcome no_data(struct step *st, const struct store_node *node)
+{
+	put_soa(st);
+	if (st->c->dnssec_ok)
+		proof_no_data(&st->proof, st->name, node);
+	return DONE;
+}
+
+static enum outcome no_name(struct step *st, const struct store_node *encloser)
+{
+	st->out->rcode = RCODE_NXDOMAIN;
+	put_soa(st);
+	if (st->c->dnssec_ok)
+		proof_no_name(&st->proof, st->name, encloser);
+	return DONE;
+}
+
+static enum outcome follow_cname(struct step *st, const struct store_rrset *cname)
+{
+	uint16_t len = get_u16(cname->data);
+
+	if (name_check(cname->data + 2, len) < 0)
+		return DONE;
+	/* An alias of itself, or back to where it began. */
+	if (name_equal(cname->data + 2, st->name) || name_equal(cname->data + 2, st->c->qname))
+		return DONE;
+	name_copy(st->next, cname->data + 2);
+	return AGAIN;
+}
+
+static enum outcome follow_dname(struct step *st, const struct store_node *node)
+{
+	const struct store_rrset *set = store_rrset_of(st->s, node, RR_DNAME);
+	struct name target;
+
+	if (!set || name_check(set->data + 2, get_u16(set->data)) < 0)
+		return DONE;
+	compose_must(st->c, st->s, SECTION_ANSWER, store_node_name(node), set, UINT32_MAX);
+	if (name_replace_suffix(st->name, store_node_name(node), set->data + 2, &target) < 0) {
+		st->out->rcode = RCODE_YXDOMAIN; /* RFC 6672 2.2 */
+		return DONE;
+	}
+	/* RFC 6672 3.1: the synthesized CNAME has the DNAME's TTL and no signature. */
+	if (!st->c->truncated &&
+	    !compose_record(st->c, SECTION_ANSWER, st->name, RR_CNAME, CLASS_IN, set->ttl, target.wire, target.len))
+		st->c->truncated = true;
+	if (st->qtype == RR_CNAME)
+		return DONE;
+	*st->next = target;
+	return AGAIN;
+}
+
+/* All signatures at a node (QTYPE RRSIG). */
+static bool put_signatures(struct step *st, const struct store_node *node)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < node->rrsets; i++) {
+		const struct store_rrset *set = store_at(st->s, node->sets[i]);
+		const struct store_rrset *sigs = set->type == RR_RRSIG ? set : store_at(st->s, set->sigs);
+
+		if (!sigs)
+			continue;
+		any = true;
+		if (!compose_plain(st->c, SECTION_ANSWER, st->name, sigs))
+			st->c->truncated = true;
+	}
+	return any;
+}
+
+/* The name exists, or a wildcard stands for it; node is the one with the data. */
+static enum outcome at_node(struct step *st, const struct store_node *node, const struct store_node *wildcard_encloser)
+{
+	const struct store_rrset *set = NULL, *cname;
+
+	if (st->qtype == RR_RRSIG && put_signatures(st, node))
+		return DONE;
+	/* RFC 8482 4.1: one of the sets. */
+	if (st->qtype == RR_ANY && node->rrsets)
+		set = store_at(st->s, node->sets[0]);
+	else if (st->qtype != RR_RRSIG)
+		set = store_rrset_of(st->s, node, st->qtype);
+	cname = set ? NULL : store_rrset_of(st->s, node, RR_CNAME);
+	if (!set && !cname) {
+		put_soa(st);
+		if (st->c->dnssec_ok && wildcard_encloser)
+			proof_wildcard_no_data(&st->proof, st->name, wildcard_encloser, node);
+		else if (st->c->dnssec_ok)
+			proof_no_data(&st->proof, st->name, node);
+		return DONE;
+	}
+	/* A loop of aliases: it has been told once. */
+	for (unsigned i = 0; cname && i < st->c->included_count; i++)
+		if (st->c->included[i] == cname && !wildcard_encloser)
+			return DONE;
+	if (wildcard_encloser)
+		compose_wildcard(st->c, st->s, st->name, set ? set : cname);
+	else
+		compose_must(st->c, st->s, SECTION_ANSWER, st->name, set ? set : cname, UINT32_MAX);
+	if (st->c->dnssec_ok && wildcard_encloser)
+		proof_wildcard(&st->proof, st->name, wildcard_encloser);
+	if (cname)
+		return st->c->truncated ? DONE : follow_cname(st, cname);
+	put_additional(st, set, NULL);
+	return DONE;
+}
+
+static enum outcome one_step(struct step *st)
+{
+	const struct store_node *wildcard;
+	struct store_lookup l;
+
+	store_lookup(st->s, st->z, st->name, &l);
+	/* RFC 4035 3.1.4.1: the parent answers for DS at the cut itself. */
+	if (l.cut && !(l.cut == l.node && st->qtype == RR_DS))
+		return referral(st, l.cut);
+	if (l.cut) {
+		const struct store_rrset *ds = store_rrset_of(st->s, l.cut, RR_DS);
+
+		if (!ds)
+			return no_data(st, l.cut);
+		compose_must(st->c, st->s, SECTION_ANSWER, st->name, ds, UINT32_MAX);
+		return DONE;
+	}
+	if (l.dname)
+		return follow_dname(st, l.dname);
+	if (l.node)
+		return at_node(st, l.node, NULL);
+	wildcard = store_wildcard(st->s, st->z, l.encloser);
+	return wildcard ? at_node(st, wildcard, l.encloser) : no_name(st, l.encloser);
+}
+
+void resolve(struct compose *c, const struct store_snapshot *s, struct engine_scratch *scratch, struct resolution *out)
+{
+	struct step st = {.c = c, .s = s, .name = c->qname, .qtype = scratch->query.qtype, .first = true, .out = out};
+
+	*out = (struct resolution){.rcode = RCODE_NOERROR, .authoritative = true};
+	for (unsigned i = 0; i < CHAIN_MAX; i++) {
+		const struct store_zone *z = store_zone_find(s, st.name, st.qtype == RR_DS);
+
+		/* No parent here: the child itself says that it has no DS. */
+		if (!z && st.qtype == RR_DS)
+			z = store_zone_find(s, st.name, false);
+		if (!z) {
+			if (st.first) {
+				out->rcode = RCODE_REFUSED;
+				out->authoritative = false;
+			}
+			return;
+		}
+		if (st.first)
+			out->zone = z;
+		if (z->state != STORE_ZONE_SERVING) {
+			if (st.first) {
+				out->rcode = RCODE_SERVFAIL;
+				out->authoritative = false;
+				out->not_ready = true;
+			}
+			return;
+		}
+		st.z = z;
+		st.proof = (struct proof){.c = c, .s = s, .z = z, .scratch = scratch};
+		st.next = &scratch->work[i & 1];
+		out->rcode = RCODE_NOERROR;
+		if (one_step(&st) == DONE || c->truncated)
+			return;
+		st.name = st.next->wire;
+		st.first = false;
+	}
+}

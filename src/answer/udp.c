@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* UDP: batches in by recvmmsg(2), answered under one pin of the store, out by sendmmsg(2). On a wildcard address the control data of
+ * each datagram, which names its destination, is sent back with the answer, so that it leaves from there. */
+#include "answer/udp.h"
+
+#include "answer/worker.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+	UDP_BATCH = 64,
+	UDP_TURNS = 8,        /* batches before other sockets get their turn */
+	UDP_IN_MAX = 4096,    /* a longer query is malformed for every use of UDP that exists */
+	UDP_OUT_MAX = 4096,
+	UDP_CONTROL = 128,
+	UDP_SEND_TRIES = 3,
+};
+
+struct udp {
+	struct mmsghdr in[UDP_BATCH], out[UDP_BATCH];
+	struct iovec in_iov[UDP_BATCH], out_iov[UDP_BATCH];
+	struct sockaddr_in6 peer[UDP_BATCH];
+	_Alignas(struct cmsghdr) uint8_t control[UDP_BATCH][UDP_CONTROL];
+	uint8_t in_bytes[UDP_BATCH][UDP_IN_MAX];
+	uint8_t out_bytes[UDP_BATCH][UDP_OUT_MAX];
+};
+
+struct udp *udp_new(void)
+{
+	struct udp *u = aligned_alloc(64, (sizeof(*u) + 63) & ~(size_t)63);
+
+	if (!u)
+		return NULL;
+	memset(u, 0, sizeof(*u));
+	for (int i = 0; i < UDP_BATCH; i++) {
+		u->in_iov[i] = (struct iovec){u->in_bytes[i], UDP_IN_MAX};
+		u->out_iov[i] = (struct iovec){u->out_bytes[i], 0};
+		u->in[i].msg_hdr.msg_iov = &u->in_iov[i];
+		u->in[i].msg_hdr.msg_iovlen = 1;
+		u->in[i].msg_hdr.msg_name = &u->peer[i];
+		u->out[i].msg_hdr.msg_iovlen = 1;
+	}
+	return u;
+}
+
+void udp_free(struct udp *u)
+{
+	free(u);
+}
+
+/* A full send buffer is waited out a few times, then the rest of the batch is lost and counted: UDP promises no more, and a worker
+ * never blocks. An error concerns the first datagram left only. */
+static void send_all(struct udp *u, struct worker *w, int fd, unsigned count)
+{
+	unsigned sent = 0, tries = 0;
+
+	while (sent < count) {
+		int n = sendmmsg(fd, u->out + sent, count - sent, MSG_DONTWAIT);
+
+		if (n > 0) {
+			sent += (unsigned)n;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		if (errno == EAGAIN || errno == ENOBUFS) {
+			if (++tries < UDP_SEND_TRIES)
+				continue;
+			board_add(&w->board->send_failed, count - sent);
+			return;
+		}
+		board_add(&w->board->send_failed, 1);
+		sent++;
+	}
+}
+
+/* Only the destination travels back: other control data would be refused by sendmsg. */
+static void reply_control(struct msghdr *in, struct msghdr *out)
+{
+	out->msg_control = NULL;
+	out->msg_controllen = 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(in); c; c = CMSG_NXTHDR(in, c)) {
+		bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO;
+		bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO;
+
+		if (!v4 && !v6)
+			continue;
+		if (v4) {
+			struct in_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			info.ipi_spec_dst = info.ipi_addr;
+			info.ipi_ifindex = 0;
+			memcpy(CMSG_DATA(c), &info, sizeof(info));
+		}
+		out->msg_control = c;
+		out->msg_controllen = CMSG_SPACE(v4 ? sizeof(struct in_pktinfo) : sizeof(struct in6_pktinfo));
+		return;
+	}
+}
+
+void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard)
+{
+	for (int turn = 0; turn < UDP_TURNS; turn++) {
+		struct store_snapshot snapshot;
+		unsigned replies = 0;
+		uint64_t bytes_in = 0;
+		int n;
+
+		for (int i = 0; i < UDP_BATCH; i++) {
+			u->in[i].msg_hdr.msg_namelen = sizeof(u->peer[i]);
+			u->in[i].msg_hdr.msg_control = wildcard ? u->control[i] : NULL;
+			u->in[i].msg_hdr.msg_controllen = wildcard ? UDP_CONTROL : 0;
+		}
+		n = recvmmsg(fd, u->in, UDP_BATCH, MSG_DONTWAIT, NULL);
+		if (n <= 0)
+			return;
+		store_pin(w->store, &snapshot);
+		for (int i = 0; i < n; i++) {
+			struct msghdr *in = &u->in[i].msg_hdr, *out = &u->out[replies].msg_hdr;
+			struct engine_result result;
+
+			bytes_in += u->in[i].msg_len;
+			/* Port 0 cannot be answered; a cut-off datagram was never a query. */
+			if (u->peer[i].sin6_port == 0 || (in->msg_flags & MSG_TRUNC)) {
+				board_add(&w->board->dropped, 1);
+				continue;
+			}
+			worker_answer(w, &snapshot, ENGINE_UDP, v6, u->in_bytes[i], u->in[i].msg_len, u->out_bytes[replies],
+			              UDP_OUT_MAX, &result);
+			if (!result.len)
+				continue;
+			u->out_iov[replies].iov_len = result.len;
+			out->msg_iov = &u->out_iov[replies];
+			out->msg_name = &u->peer[i];
+			out->msg_namelen = in->msg_namelen;
+			out->msg_control = NULL;
+			out->msg_controllen = 0;
+			if (wildcard)
+				reply_control(in, out);
+			replies++;
+		}
+		store_unpin(w->store);
+		board_add(&w->board->queries[0][v6], (uint64_t)n);
+		board_add(&w->board->bytes_in, bytes_in);
+		if (replies)
+			send_all(u, w, fd, replies);
+		if (n < UDP_BATCH)
+			return;
+	}
+}

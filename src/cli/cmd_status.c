@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cli/cli.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STATUS_TIMEOUT_MS = 5000 };
+
+const char help_status[] =
+	"usage: zonecast status [--config FILE] [--run-dir DIR] [--json]\n"
+	"\n"
+	"What this node does and why: processes, zones, the checks of each network's service addresses, whether its prefixes are\n"
+	"announced, and the BGP neighbors. Exit status 1 when the node cannot be asked, or a network is not announced against its\n"
+	"operator's wish.\n";
+
+static const char *get_str(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "-";
+}
+
+static long long get_int(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static const char *ago(const json_t *o, const char *key, char buf[16])
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_integer(v) ? clock_span_text((uint64_t)json_integer_value(v), buf) : "-";
+}
+
+/* Colours for people at a terminal only. */
+static const char *paint(const char *word)
+{
+	static char buf[4][48];
+	static unsigned turn;
+	char *out = buf[turn++ % 4];
+	int color = strcmp(word, "pass") == 0 || strcmp(word, "announced") == 0 || strcmp(word, "Established") == 0 ? 32
+	            : strcmp(word, "unknown") == 0 || strcmp(word, "graceful-shutdown") == 0                         ? 33
+	                                                                                                             : 31;
+
+	if (!isatty(STDOUT_FILENO))
+		return word;
+	snprintf(out, sizeof(buf[0]), "\033[%dm%.30s\033[0m", color, word);
+	return out;
+}
+
+static void print_network(const json_t *n)
+{
+	const json_t *checks = json_object_get(n, "checks"), *decision = json_object_get(n, "decision"), *a;
+	char span[16];
+	size_t i;
+
+	printf("\nnetwork %s: %s for %s: %s\n", get_str(n, "name"), paint(get_str(decision, "announce")), ago(decision, "since_ms", span),
+	       get_str(decision, "why"));
+	if (strcmp(get_str(n, "order"), "none") != 0)
+		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(decision, "drained")) ? ", done" : "");
+	printf("  prefixes  ");
+	json_array_foreach(json_object_get(n, "prefixes"), i, a)
+		printf(" %s", json_string_value(a));
+	printf("\n  zones      %lld of %lld ready\n", get_int(n, "zones_ready"), get_int(n, "zones"));
+	printf("  checks     %s for %s: %s\n", paint(get_str(checks, "verdict")), ago(checks, "since_ms", span), get_str(checks, "why"));
+	json_array_foreach(json_object_get(n, "addresses"), i, a) {
+		const json_t *udp = json_object_get(a, "udp"), *tcp = json_object_get(a, "tcp");
+
+		printf("    %-24s udp %s %lld us, tcp %s %lld us\n", get_str(a, "address"), paint(get_str(udp, "verdict")),
+		       get_int(udp, "latency_us"), paint(get_str(tcp, "verdict")), get_int(tcp, "latency_us"));
+	}
+}
+
+static void print_neighbor(const json_t *n)
+{
+	char span[16];
+
+	printf("\nneighbor %s as %lld: %s for %s, %lld prefixes\n", get_str(n, "address"), get_int(n, "as"), paint(get_str(n, "state")),
+	       ago(n, "since_ms", span), get_int(n, "prefixes"));
+	if (*get_str(n, "announced"))
+		printf("  announced  %s\n", get_str(n, "announced"));
+	if (*get_str(n, "last_error"))
+		printf("  last error %s\n", get_str(n, "last_error"));
+}
+
+static void print_status(const json_t *s)
+{
+	const json_t *zones = json_object_get(s, "zones"), *q = json_object_get(s, "queries"), *o;
+	char span[16];
+	size_t i;
+
+	printf("node %s%s, zonecast %s, up %s%s\n", get_str(s, "node"), json_is_true(json_object_get(s, "standalone")) ? " (stand-alone)" : "",
+	       get_str(s, "version"), ago(s, "uptime_ms", span), json_is_true(json_object_get(s, "stopping")) ? ", stopping" : "");
+	printf("zones %lld serving, %lld without data, %lld records%s\n", get_int(zones, "serving"), get_int(zones, "failed"),
+	       get_int(zones, "records"), json_is_true(json_object_get(zones, "loading")) ? ", loading" : "");
+	printf("queries %lld udp, %lld tcp; %lld answered, %lld dropped\n", get_int(q, "udp_ipv4") + get_int(q, "udp_ipv6"),
+	       get_int(q, "tcp_ipv4") + get_int(q, "tcp_ipv6"), get_int(q, "answers"), get_int(q, "dropped"));
+	printf("processes ");
+	json_array_foreach(json_object_get(s, "processes"), i, o)
+		printf("%s%s %lld", i ? ", " : "", get_str(o, "role"), get_int(o, "pid"));
+	printf("\n");
+	json_array_foreach(json_object_get(s, "networks"), i, o)
+		print_network(o);
+	json_array_foreach(json_object_get(s, "neighbors"), i, o)
+		print_neighbor(o);
+}
+
+/* Not announced although nobody asked for that. */
+static bool is_down(const json_t *s)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(json_object_get(s, "networks"), i, o)
+		if (strcmp(get_str(json_object_get(o, "decision"), "announce"), "announced") != 0 && strcmp(get_str(o, "order"), "none") == 0)
+			return true;
+	return false;
+}
+
+int cmd_status(int argc, char **argv)
+{
+	static const struct cli_verb verb = {"status", cmd_status, NULL, help_status};
+	struct cli_common common = {0};
+	bool fleet = false;
+	const struct cli_option rows[] = {CLI_COMMON_OPTIONS(&common), {"fleet", .flag = &fleet}};
+	json_t *reply, *status;
+	int operand, code = cli_parse(&verb, rows, ARRAY_LEN(rows), argc, argv, 0, 0, &operand);
+	bool down;
+
+	if (code >= 0)
+		return code;
+	if (fleet) {
+		cli_error("--fleet is not in this version: nodes do not see each other yet; ask each node for its own status");
+		return CLI_USAGE;
+	}
+	if (cli_control_call(&common, json_pack("{s:s}", "command", "status"), STATUS_TIMEOUT_MS, &reply) < 0)
+		return CLI_FAILED;
+	status = json_object_get(reply, "status");
+	down = is_down(status);
+	if (common.json)
+		cli_json_print(json_incref(status));
+	else
+		print_status(status);
+	json_decref(reply);
+	return down ? CLI_FAILED : CLI_OK;
+}

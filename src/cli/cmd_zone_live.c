@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `zone list`, `zone show` and `zone reload`: the zones of the running node. */
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ZONE_TIMEOUT_MS = 30000, ZONE_LINE_MAX = 1 << 20 };
+
+const char help_zone_list[] =
+	"usage: zonecast zone list [--config FILE] [--run-dir DIR] [--json]\n"
+	"\n"
+	"The zones of the running node: name, serial, records, state, network, age.\n";
+const char help_zone_show[] =
+	"usage: zonecast zone show ZONE [--config FILE] [--run-dir DIR]\n"
+	"\n"
+	"Print the zone as the running node serves it, one record a line in zone file form, in canonical order.\n";
+const char help_zone_reload[] =
+	"usage: zonecast zone reload [ZONE] [--config FILE] [--run-dir DIR]\n"
+	"\n"
+	"Read the zone's file again even if it looks unchanged; without ZONE, every file that has changed. A zone that does not load keeps\n"
+	"its last good version; the node's log says what is wrong, and zonecast zone check says it too.\n";
+
+int cmd_zone_list(int argc, char **argv)
+{
+	static const struct cli_verb verb = {"list", cmd_zone_list, NULL, help_zone_list};
+	struct cli_common common = {0};
+	const struct cli_option rows[] = {CLI_COMMON_OPTIONS(&common)};
+	json_t *reply, *z;
+	int operand, code = cli_parse(&verb, rows, ARRAY_LEN(rows), argc, argv, 0, 0, &operand);
+	size_t i;
+
+	if (code >= 0)
+		return code;
+	if (cli_control_call(&common, json_pack("{s:s}", "command", "zone-list"), ZONE_TIMEOUT_MS, &reply) < 0)
+		return CLI_FAILED;
+	if (common.json) {
+		code = cli_json_print(json_incref(json_object_get(reply, "zones")));
+		json_decref(reply);
+		return code;
+	}
+	printf("%-32s %10s %9s %-8s %-6s %-12s %s\n", "ZONE", "SERIAL", "RECORDS", "STATE", "SIGNED", "NETWORK", "AGE");
+	json_array_foreach(json_object_get(reply, "zones"), i, z) {
+		const char *network = json_string_value(json_object_get(z, "network"));
+		char span[16];
+
+		printf("%-32s %10lld %9lld %-8s %-6s %-12s %s\n", json_string_value(json_object_get(z, "name")),
+		       (long long)json_integer_value(json_object_get(z, "serial")), (long long)json_integer_value(json_object_get(z, "records")),
+		       json_string_value(json_object_get(z, "state")), json_is_true(json_object_get(z, "signed")) ? "yes" : "no",
+		       network ? network : "-", clock_span_text((uint64_t)json_integer_value(json_object_get(z, "age_s")) * 1000, span));
+	}
+	json_decref(reply);
+	return CLI_OK;
+}
+
+/* Lines until the one that says the zone is complete. */
+static int copy_zone(int fd)
+{
+	struct text rest, line;
+	bool first = true, complete = false;
+	int err;
+
+	text_init(&rest);
+	text_init(&line);
+	while ((err = cli_control_line(fd, &rest, ZONE_TIMEOUT_MS, ZONE_LINE_MAX, &line)) == 0) {
+		if (first) {
+			json_t *head = json_loadb(line.chars, line.len, 0, NULL);
+			bool ok = json_is_true(json_object_get(head, "ok"));
+			const char *why = json_string_value(json_object_get(head, "error"));
+
+			if (!ok)
+				cli_error("%s", why ? why : "the node's reply is not understood");
+			json_decref(head);
+			if (!ok) {
+				complete = true;
+				err = ERR_INVALID;
+				break;
+			}
+			first = false;
+			continue;
+		}
+		if (strcmp(line.chars, "; end") == 0) {
+			complete = true;
+			break;
+		}
+		if (line.chars[0] == ';')
+			cli_error("%s", line.chars + 2);
+		else
+			printf("%s\n", line.chars);
+	}
+	text_done(&rest);
+	text_done(&line);
+	if (!complete)
+		cli_error("the zone was not printed to its end: %s", err_text(err));
+	return complete && !err ? CLI_OK : CLI_FAILED;
+}
+
+int cmd_zone_show(int argc, char **argv)
+{
+	static const struct cli_verb verb = {"show", cmd_zone_show, NULL, help_zone_show};
+	struct cli_common common = {0};
+	const struct cli_option rows[] = {CLI_COMMON_OPTIONS(&common)};
+	int fd, operand, code = cli_parse(&verb, rows, ARRAY_LEN(rows), argc, argv, 1, 1, &operand);
+
+	if (code >= 0)
+		return code;
+	if (cli_control_open(&common, json_pack("{s:s, s:s}", "command", "zone-show", "zone", argv[operand]), &fd) < 0)
+		return CLI_FAILED;
+	code = copy_zone(fd);
+	close(fd);
+	return fflush(stdout) == 0 ? code : CLI_FAILED;
+}
+
+int cmd_zone_reload(int argc, char **argv)
+{
+	static const struct cli_verb verb = {"reload", cmd_zone_reload, NULL, help_zone_reload};
+	struct cli_common common = {0};
+	const struct cli_option rows[] = {CLI_COMMON_OPTIONS(&common)};
+	json_t *reply, *request;
+	int operand, code = cli_parse(&verb, rows, ARRAY_LEN(rows), argc, argv, 0, 1, &operand);
+
+	if (code >= 0)
+		return code;
+	request = json_pack("{s:s}", "command", "zone-reload");
+	if (operand < argc)
+		json_object_set_new(request, "zone", json_string(argv[operand]));
+	if (cli_control_call(&common, request, ZONE_TIMEOUT_MS, &reply) < 0)
+		return CLI_FAILED;
+	json_decref(reply);
+	printf("%s: reload ordered\n", operand < argc ? argv[operand] : "all zones");
+	return CLI_OK;
+}

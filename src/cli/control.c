@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The client's end of the control socket. Every wait has a deadline: a node that hangs must not hang the operator's terminal. */
+#include "cli/cli.h"
+
+#include "admin/control.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "config/config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { CLI_REPLY_MAX = 256 << 20, CLI_SEND_MS = 5000, CLI_CHUNK = 65536 };
+
+void cli_run_dir(const struct cli_common *o, char *buf, size_t cap)
+{
+	if (o->run_dir)
+		snprintf(buf, cap, "%s", o->run_dir);
+	else if (config_peek_run_dir(o->config ? o->config : CLI_CONFIG_DEFAULT, buf, cap) < 0)
+		snprintf(buf, cap, "%s", CLI_RUN_DIR_DEFAULT);
+}
+
+/* Waits until fd can be read or written; -ETIMEDOUT at the deadline (clock_ms()). */
+static int wait_for(int fd, short events, uint64_t deadline)
+{
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = events};
+		uint64_t now = clock_ms();
+		int left = now >= deadline ? 0 : (int)MIN(deadline - now, (uint64_t)INT_MAX);
+		int n = poll(&p, 1, left);
+
+		if (n > 0)
+			return 0;
+		if (n == 0 && left == 0)
+			return -ETIMEDOUT;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+static int send_all(int fd, const char *bytes, size_t len)
+{
+	uint64_t deadline = clock_ms() + CLI_SEND_MS;
+
+	while (len > 0) {
+		ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n > 0) {
+			bytes += n;
+			len -= (size_t)n;
+		} else if (n < 0 && errno == EAGAIN) {
+			int rc = wait_for(fd, POLLOUT, deadline);
+
+			if (rc < 0)
+				return rc;
+		} else if (n < 0 && errno != EINTR) {
+			return -errno;
+		}
+	}
+	return 0;
+}
+
+int cli_control_open(const struct cli_common *o, json_t *request, int *fd_out)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	char dir[PATH_MAX];
+	char path[PATH_MAX + sizeof(CONTROL_SOCKET_NAME) + 1];
+	char *line = json_dumps(request, JSON_COMPACT);
+	int fd = -1, rc = 0;
+
+	json_decref(request);
+	cli_run_dir(o, dir, sizeof(dir));
+	snprintf(path, sizeof(path), "%s/%s", dir, CONTROL_SOCKET_NAME);
+	if (!line || strlen(line) >= CONTROL_REQUEST_MAX) {
+		cli_error("the request is too long");
+		rc = ERR_LIMIT;
+		goto out;
+	}
+	if (strlen(path) >= sizeof(at.sun_path)) {
+		cli_error("%s: path of the control socket is longer than %zu bytes", path, sizeof(at.sun_path) - 1);
+		rc = -ENAMETOOLONG;
+		goto out;
+	}
+	memcpy(at.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0) {
+		rc = -errno;
+		if (rc == -ENOENT || rc == -ECONNREFUSED)
+			cli_error("no node runs here: nobody listens on %s (another run directory? --run-dir)", path);
+		else if (rc == -EACCES)
+			cli_error("%s: permission denied: only root and the node's own account may control it", path);
+		else
+			cli_error("%s: %s", path, err_text(rc));
+		goto out;
+	}
+	rc = send_all(fd, line, strlen(line));
+	if (rc == 0)
+		rc = send_all(fd, "\n", 1);
+	if (rc < 0)
+		cli_error("%s: cannot send: %s", path, err_text(rc));
+out:
+	free(line);
+	if (rc < 0) {
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	*fd_out = fd;
+	return 0;
+}
+
+int cli_control_line(int fd, struct text *rest, int timeout_ms, size_t limit, struct text *line)
+{
+	uint64_t deadline = clock_ms() + (uint64_t)MAX(timeout_ms, 0);
+	size_t seen = 0; /* octets of rest known to hold no newline */
+
+	for (;;) {
+		char *nl = memchr(rest->chars + seen, '\n', rest->len - seen);
+		char chunk[CLI_CHUNK];
+		ssize_t n;
+		int rc;
+
+		if (nl) {
+			size_t len = (size_t)(nl - rest->chars);
+
+			text_clear(line);
+			text_add(line, rest->chars, len);
+			memmove(rest->chars, nl + 1, rest->len - len); /* the final NUL too */
+			rest->len -= len + 1;
+			return line->failed ? ERR_NO_MEMORY : 0;
+		}
+		seen = rest->len;
+		if (seen > limit)
+			return ERR_LIMIT;
+		rc = wait_for(fd, POLLIN, deadline);
+		if (rc < 0)
+			return rc;
+		n = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+		if (n == 0)
+			return rest->len ? ERR_TRUNCATED : ERR_CLOSED;
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+		if (n > 0)
+			text_add(rest, chunk, (size_t)n);
+		if (rest->failed)
+			return ERR_NO_MEMORY;
+	}
+}
+
+/* What a reply with "ok": false says. */
+static void refused(const json_t *reply)
+{
+	const char *why = json_string_value(json_object_get(reply, "error"));
+	json_t *problem;
+	size_t i;
+
+	json_array_foreach (json_object_get(reply, "problems"), i, problem)
+		if (json_is_string(problem))
+			fprintf(stderr, "%s\n", json_string_value(problem));
+	cli_error("%s", why ? why : "the node refused without a reason");
+}
+
+int cli_control_call(const struct cli_common *o, json_t *request, int timeout_ms, json_t **reply_out)
+{
+	struct text rest, line;
+	json_t *reply = NULL;
+	json_error_t error;
+	int fd, rc;
+
+	rc = cli_control_open(o, request, &fd);
+	if (rc < 0)
+		return rc;
+	text_init(&rest);
+	text_init(&line);
+	rc = cli_control_line(fd, &rest, timeout_ms, CLI_REPLY_MAX, &line);
+	close(fd);
+	if (rc == -ETIMEDOUT)
+		cli_error("the node did not answer within %d ms", timeout_ms);
+	else if (rc < 0)
+		cli_error("reading the node's reply: %s", err_text(rc));
+	if (rc == 0) {
+		reply = json_loadb(line.chars, line.len, JSON_REJECT_DUPLICATES, &error);
+		if (!json_is_object(reply)) {
+			cli_error("the node's reply is not a JSON object");
+			rc = ERR_MALFORMED;
+		} else if (!json_is_true(json_object_get(reply, "ok"))) {
+			refused(reply);
+			rc = ERR_INVALID;
+		}
+	}
+	text_done(&rest);
+	text_done(&line);
+	if (rc < 0) {
+		json_decref(reply);
+		return rc;
+	}
+	*reply_out = reply;
+	return 0;
+}

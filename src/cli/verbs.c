@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The subcommands. To add one: write cmd_VERB.c with `int cmd_VERB(int argc, char **argv)` and `const char help_VERB[]`, declare
+ * both at the end of cli.h, list the file in meson.build, add a row here (in the order people should read them in `zonecast help`),
+ * a page doc/man/zonecast-VERB.1.scd or a paragraph in zonecast.1.scd, and the verb in dist/completion/zonecast.bash. */
+#include "cli/cli.h"
+
+const struct cli_verb cli_verbs[] = {
+        {"run", cmd_run, "run this node, or a stand-alone server", help_run},
+        {"role", cmd_role, NULL, NULL},
+        {"status", cmd_status, "this node: answering, announced or not, and why", help_status},
+        {"drain", cmd_drain, "planned maintenance: move traffic away, then withdraw", help_drain},
+        {"resume", cmd_resume, "end a drain", help_resume},
+        {"reload", cmd_reload, "read the configuration and changed zone files again", help_reload},
+        {"check", cmd_check, "judge a configuration, its files, keys and zones without running", help_check},
+        {"zone", cmd_zone, "zones: check files, list, show, reload", help_zone},
+        {"lab", cmd_lab, "an anycast internet on this machine, with failure drills", help_lab},
+        {"lab-delayline", cmd_lab_delayline, NULL, NULL},
+        {"version", cmd_version, "version and build options", help_version},
+        {"help", cmd_help, "this list, or the text of one command", help_help},
+};
+const size_t cli_verb_count = ARRAY_LEN(cli_verbs);
+
+const struct cli_verb cli_zone_verbs[] = {
+        {"list", cmd_zone_list, "zones of the running node", help_zone_list},
+        {"show", cmd_zone_show, "print a zone as it is served", help_zone_show},
+        {"reload", cmd_zone_reload, "read a zone file again", help_zone_reload},
+        {"help", cmd_help, NULL, NULL},
+        {"check", cmd_zone_check, "check a zone file, and print it in normal form", help_zone_check},
+};
+const size_t cli_zone_verb_count = ARRAY_LEN(cli_zone_verbs);

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the rows of the schema cannot say: whether the parts of a configuration fit each other. Runs only on a file whose every value was
+ * read, so that structs and tree have the same shape: the i-th network of one is the i-th of the other. */
+#include "config/read.h"
+
+#include "base/hash.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	AS_TRANS = 23456,            /* RFC 6793 9: stands for any 4-octet AS, is nobody's */
+	CHECK_PREFIX_MAX_V4 = 24,    /* what the Internet's routers commonly let pass */
+	CHECK_PREFIX_MAX_V6 = 48,
+	CHECK_ZONE_BUCKET_NONE = 0,
+};
+
+struct check {
+	const struct tree_source *src;
+	const struct tree *root;
+	const struct config *c;
+};
+
+static const struct tree *item_of(const struct tree *parent, const char *list, size_t i)
+{
+	const struct tree *t = tree_get(parent, list);
+
+	return t ? tree_item(t, i) : parent;
+}
+
+/* The value of key, or the mapping itself where the default is meant. */
+static const struct tree *value_of(const struct tree *parent, const char *key)
+{
+	const struct tree *t = tree_get(parent, key);
+
+	return t ? t : parent;
+}
+
+static const struct tree *network_at(const struct check *k, size_t i)
+{
+	return item_of(k->root, "networks", i);
+}
+
+static void check_as(const struct check *k, const struct tree *at, uint32_t as)
+{
+	if (as == 0)
+		tree_error(k->src, at, "AS 0 is nobody's (RFC 7607): write your own number, or a private one such as 64512");
+	else if (as == AS_TRANS)
+		tree_error(k->src, at, "AS 23456 (AS_TRANS, RFC 6793) only stands for others: write the real 4-octet number");
+	else if (as == 65535 || as == UINT32_MAX)
+		tree_error(k->src, at, "AS %u is reserved (RFC 7300): write the real number", as);
+}
+
+/* Equal names in a list of mappings, reported at the second. */
+static void check_names(const struct check *k, const char *list, const char *what)
+{
+	const struct tree *t = tree_get(k->root, list);
+
+	for (const struct tree *a = t ? t->first : NULL; a; a = a->next) {
+		const struct tree *name = tree_get(a, "name");
+
+		for (const struct tree *b = t->first; b != a; b = b->next) {
+			const struct tree *other = tree_get(b, "name");
+
+			if (strcasecmp(name->text, other->text) != 0)
+				continue;
+			tree_error(k->src, name, "%s \"%s\" is defined twice; the first is in line %u", what, name->text,
+			           other->line);
+			break;
+		}
+	}
+}
+
+static void check_prefix(const struct check *k, const struct tree *at, const struct ip_prefix *p)
+{
+	unsigned most = p->addr.family == 4 ? CHECK_PREFIX_MAX_V4 : CHECK_PREFIX_MAX_V6;
+
+	if (p->len == 0)
+		tree_error(k->src, at, "the default route is not a prefix to announce: write the network's own");
+	else if (p->len > most)
+		tree_warning(k->src, at, "longer than /%u: most networks on the Internet do not accept it", most);
+}
+
+static void check_overlaps(const struct check *k, size_t n, size_t i)
+{
+	const struct ip_prefix *p = &k->c->networks[n].prefixes[i];
+	char a[PREFIX_TEXT_MAX], b[PREFIX_TEXT_MAX];
+
+	for (size_t m = 0; m <= n; m++) {
+		const struct config_network *other = &k->c->networks[m];
+
+		for (size_t j = 0; j < (m == n ? i : other->prefix_count); j++) {
+			if (!prefix_overlaps(p, &other->prefixes[j]))
+				continue;
+			tree_error(k->src, item_of(network_at(k, n), "prefixes", i),
+			           "%s overlaps %s of %s \"%s\" (line %u): a prefix belongs to one network, once",
+			           prefix_text(p, a), prefix_text(&other->prefixes[j], b),
+			           m == n ? "the same network" : "network", other->name,
+			           item_of(network_at(k, m), "prefixes", j)->line);
+			return;
+		}
+	}
+}
+
+static void check_addresses(const struct check *k, size_t n)
+{
+	const struct config_network *net = &k->c->networks[n];
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < net->address_count; i++) {
+		const struct tree *at = item_of(network_at(k, n), "addresses", i);
+		bool inside = false;
+
+		for (size_t j = 0; j < net->prefix_count; j++)
+			inside = inside || prefix_contains(&net->prefixes[j], &net->addresses[i]);
+		if (!inside)
+			tree_error(k->src, at, "%s is in none of the network's prefixes: nobody would be routed to it",
+			           addr_text(&net->addresses[i], text));
+		for (size_t j = 0; j < i; j++)
+			if (addr_equal(&net->addresses[i], &net->addresses[j]))
+				tree_error(k->src, at, "%s is here twice", addr_text(&net->addresses[i], text));
+	}
+}
+
+static void check_backstops(const struct check *k, size_t n)
+{
+	const struct config_network *net = &k->c->networks[n];
+	const struct tree *list = tree_get(network_at(k, n), "backstop");
+	char text[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < net->backstop_count; i++) {
+		const struct ip_prefix *b = &net->backstops[i];
+		bool covers = false;
+
+		for (size_t j = 0; j < net->prefix_count; j++)
+			covers = covers || (b->len < net->prefixes[j].len && prefix_overlaps(b, &net->prefixes[j]));
+		if (!covers)
+			tree_error(k->src, tree_item(list, i),
+			           "%s covers none of the network's prefixes: a backstop is shorter than one and contains it",
+			           prefix_text(b, text));
+	}
+	if (net->backstop_count)
+		tree_warning(k->src, list, "backstop prefixes are not announced by this version: announce them elsewhere");
+}
+
+static size_t pops_of(const struct config *c, size_t network)
+{
+	size_t pops = 0;
+
+	for (size_t i = 0; i < c->node_count; i++) {
+		bool here = false;
+
+		for (size_t j = 0; j < c->nodes[i].network_count; j++)
+			here = here || c->nodes[i].networks[j] == network;
+		pops += here && c->nodes[i].role == CONFIG_POP;
+	}
+	return pops;
+}
+
+static void check_network(const struct check *k, size_t n)
+{
+	const struct config_network *net = &k->c->networks[n];
+	const struct tree *t = network_at(k, n);
+	size_t pops = pops_of(k->c, n);
+
+	check_as(k, value_of(t, "as"), net->as);
+	for (size_t i = 0; i < net->prefix_count; i++) {
+		check_prefix(k, item_of(t, "prefixes", i), &net->prefixes[i]);
+		check_overlaps(k, n, i);
+	}
+	check_addresses(k, n);
+	check_backstops(k, n);
+	if (pops == 0)
+		tree_warning(k->src, value_of(t, "name"), "no pop announces network \"%s\": add it to \"networks\" of a node",
+		             net->name);
+	else if (net->keep_at_least > pops)
+		tree_error(k->src, value_of(t, "keep-at-least"),
+		           "\"keep-at-least\" is %u, but only %zu pop%s network \"%s\": the guard would never let go; write "
+		           "at most %zu",
+		           net->keep_at_least, pops, pops == 1 ? " announces" : "s announce", net->name, pops);
+	if (net->check.timeout_ms > 10 * net->check.interval_ms)
+		tree_warning(k->src, value_of(t, "check"),
+		             "\"timeout\" is more than ten times \"interval\": failures are seen late");
+	if (net->rise_hold_max_ms < net->rise_hold_ms)
+		tree_error(k->src, value_of(t, "rise-hold-max"), "\"rise-hold-max\" is less than \"rise-hold\"");
+}
+
+/* addr within a prefix of any network: which one, or NULL. */
+static const struct config_network *network_around(const struct config *c, const struct ip_addr *addr,
+                                                   const struct ip_prefix **which)
+{
+	for (size_t i = 0; i < c->network_count; i++) {
+		for (size_t j = 0; j < c->networks[i].prefix_count; j++) {
+			if (prefix_contains(&c->networks[i].prefixes[j], addr)) {
+				*which = &c->networks[i].prefixes[j];
+				return &c->networks[i];
+			}
+		}
+	}
+	return NULL;
+}
+
+static void check_management(const struct check *k, size_t n, const struct tree *t)
+{
+	const struct config_node *node = &k->c->nodes[n];
+	char a[ADDR_TEXT_MAX], p[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < node->management_count; i++) {
+		const struct ip_addr *addr = &node->management[i];
+		const struct tree *at = item_of(t, "management", i);
+		const struct ip_prefix *prefix;
+		const struct config_network *net = network_around(k->c, addr, &prefix);
+
+		if (net)
+			tree_error(k->src, at,
+			           "management address %s is inside %s of network \"%s\": it must be the machine's own, not "
+			           "anycast",
+			           addr_text(addr, a), prefix_text(prefix, p), net->name);
+		for (size_t m = 0; m <= n; m++) {
+			const struct config_node *other = &k->c->nodes[m];
+
+			for (size_t j = 0; j < (m == n ? i : other->management_count); j++)
+				if (addr_equal(addr, &other->management[j]))
+					tree_error(k->src, at, "management address %s is that of node \"%s\" already",
+					           addr_text(addr, a), other->name);
+		}
+	}
+	if (node->management_count == 0)
+		tree_warning(k->src, value_of(t, "name"),
+		             "node \"%s\" has no \"management\" address: other nodes cannot see it", node->name);
+}
+
+static bool family_announced(const struct config *c, const struct config_node *node, uint8_t family)
+{
+	for (size_t i = 0; i < node->network_count; i++) {
+		const struct config_network *net = &c->networks[node->networks[i]];
+
+		for (size_t j = 0; j < net->prefix_count; j++)
+			if (net->prefixes[j].addr.family == family)
+				return true;
+	}
+	return false;
+}
+
+/* A session over one family that carries the other needs a next hop of the other. */
+static void check_next_hop(const struct check *k, const struct config_node *node, const struct config_neighbor *nb,
+                           const struct tree *t, uint8_t family)
+{
+	bool on = family == 4 ? nb->ipv4 : nb->ipv6;
+	const struct ip_addr *hop = family == 4 ? &nb->next_hop_v4 : &nb->next_hop_v6;
+	char text[ADDR_TEXT_MAX];
+
+	if (!on || hop->family || nb->address.family == family || !family_announced(k->c, node, family))
+		return;
+	for (size_t i = 0; i < node->management_count; i++) {
+		if (node->management[i].family != family)
+			continue;
+		tree_warning(k->src, value_of(t, "address"),
+		             "IPv%u prefixes go over this IPv%u session without a \"next-hop\", so the interface's IPv%u address is "
+		             "used: to be sure write next-hop: [\"%s\"], or families: [ipv%u]",
+		             family, nb->address.family, family, addr_text(&node->management[i], text), nb->address.family);
+		return;
+	}
+	tree_warning(k->src, value_of(t, "address"),
+	             "IPv%u prefixes go over this IPv%u session without a \"next-hop\", so the interface's IPv%u address is used: to be "
+	             "sure write next-hop: [...], or families: [ipv%u]",
+	             family, nb->address.family, family, nb->address.family);
+}
+
+static void check_neighbor(const struct check *k, const struct config_node *node, size_t i, const struct tree *t)
+{
+	const struct config_neighbor *nb = &node->neighbors[i];
+	const struct tree *at = value_of(t, "address");
+	const struct ip_prefix *prefix;
+	char a[ADDR_TEXT_MAX], p[PREFIX_TEXT_MAX];
+
+	check_as(k, value_of(t, "as"), nb->as);
+	for (size_t n = 0; n < node->network_count; n++) {
+		const struct config_network *net = &k->c->networks[node->networks[n]];
+
+		for (size_t j = 0; j < net->prefix_count; j++) {
+			prefix = &net->prefixes[j];
+			if (prefix_contains(prefix, &nb->address))
+				tree_error(k->src, at, "neighbor %s is inside our own %s of network \"%s\": write the router's own address",
+				           addr_text(&nb->address, a), prefix_text(prefix, p), net->name);
+		}
+	}
+	for (size_t j = 0; j < node->management_count; j++)
+		if (addr_equal(&nb->address, &node->management[j]))
+			tree_error(k->src, at, "neighbor %s is this node's own management address", addr_text(&nb->address, a));
+	for (size_t j = 0; j < i; j++)
+		if (addr_equal(&nb->address, &node->neighbors[j].address) && nb->port == node->neighbors[j].port)
+			tree_error(k->src, at, "neighbor %s is here twice", addr_text(&nb->address, a));
+	if (nb->local.family && nb->local.family != nb->address.family)
+		tree_error(k->src, value_of(t, "local"), "\"local\" and \"address\" must be of the same family");
+	if (nb->ttl_security && nb->multihop)
+		tree_error(k->src, value_of(t, "ttl-security"),
+		           "\"ttl-security\" is for neighbors on the link: remove it or \"multihop\"");
+	if (nb->ttl_security && nb->bfd.enabled && !nb->bfd.multihop)
+		tree_warning(k->src, value_of(t, "ttl-security"),
+		             "\"ttl-security\" together with single-hop \"bfd\": FRR cannot do both; with FRR choose one");
+	if (nb->bfd.enabled)
+		tree_warning(k->src, value_of(t, "bfd"),
+		             "\"bfd\" is not done by this version: only the hold time notices a dead path");
+	if (nb->bfd.enabled && nb->bfd.multihop && !nb->multihop)
+		tree_warning(k->src, value_of(t, "bfd"), "\"bfd\" is multihop, the session is not: set \"multihop\" of the neighbor");
+	check_next_hop(k, node, nb, t, 4);
+	check_next_hop(k, node, nb, t, 6);
+}
+
+static void check_node(const struct check *k, size_t n)
+{
+	const struct config_node *node = &k->c->nodes[n];
+	const struct tree *t = item_of(k->root, "nodes", n);
+	const struct tree *bgp = value_of(t, "bgp");
+	const struct config_network *first = node->network_count ? &k->c->networks[node->networks[0]] : NULL;
+
+	check_management(k, n, t);
+	for (size_t i = 0; i < node->network_count; i++) {
+		const struct config_network *net = &k->c->networks[node->networks[i]];
+		const struct tree *at = item_of(t, "networks", i);
+
+		for (size_t j = 0; j < i; j++)
+			if (node->networks[i] == node->networks[j])
+				tree_error(k->src, at, "network \"%s\" is here twice", net->name);
+		if (net->as != first->as)
+			tree_error(k->src, at,
+			           "networks of one node share one \"as\": \"%s\" has %u, but \"%s\" has %u; use two nodes or one AS",
+			           net->name, net->as, first->name, first->as);
+	}
+	if (node->role == CONFIG_PRIMARY) {
+		if (node->network_count)
+			tree_error(k->src, value_of(t, "networks"), "a primary is hidden and announces nothing: remove \"networks\", or "
+			                                            "write role: pop");
+		if (node->neighbor_count)
+			tree_error(k->src, bgp, "a primary is hidden and announces nothing: remove \"bgp\", or write role: pop");
+		return;
+	}
+	if (!node->network_count)
+		tree_warning(k->src, value_of(t, "name"), "pop \"%s\" is in no network: add \"networks\"", node->name);
+	if (!node->neighbor_count)
+		tree_warning(k->src, value_of(t, "name"), "pop \"%s\" has no BGP neighbors: nothing is announced there", node->name);
+	for (size_t i = 0; i < node->neighbor_count; i++)
+		check_neighbor(k, node, i, item_of(bgp, "neighbors", i));
+	/* RFC 6286 2.1: unique within the AS */
+	for (size_t m = 0; node->has_router_id && m < n; m++) {
+		const struct config_node *other = &k->c->nodes[m];
+
+		if (other->has_router_id && other->router_id == node->router_id)
+			tree_error(k->src, value_of(bgp, "router-id"), "this router-id is that of node \"%s\" already", other->name);
+	}
+	if (node->neighbor_count && !node->has_router_id) {
+		bool have = false;
+
+		for (size_t i = 0; i < node->management_count; i++)
+			have = have || node->management[i].family == 4;
+		if (!have)
+			tree_error(k->src, bgp, "node \"%s\" needs a \"router-id\": it has no IPv4 management address to take it from",
+			           node->name);
+	}
+}
+
+/* Open addressing over indices + 1; keyed by the file's own hash, which needs no randomness and is unknown to who writes a zone. */
+static void check_zones_unique(const struct check *k)
+{
+	size_t size = 16, count = k->c->zone_count;
+	const struct tree *list = tree_get(k->root, "zones"), *t = list ? list->first : NULL;
+	uint32_t *slots;
+
+	while (size < count * 2)
+		size *= 2;
+	slots = calloc(size, sizeof(*slots));
+	if (!slots) {
+		tree_error(k->src, list, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < count; i++, t = t->next) {
+		const uint8_t *apex = k->c->zones[i].apex;
+		size_t at = hash_keyed(k->c->hash, apex, name_len(apex)) & (size - 1);
+
+		while (slots[at] != CHECK_ZONE_BUCKET_NONE && !name_equal(k->c->zones[slots[at] - 1].apex, apex))
+			at = (at + 1) & (size - 1);
+		if (slots[at] == CHECK_ZONE_BUCKET_NONE)
+			slots[at] = (uint32_t)i + 1;
+		else
+			tree_error(k->src, value_of(t, "name"), "zone \"%s\" is defined twice; the first is in line %u",
+			           value_of(t, "name")->text, k->c->zones[slots[at] - 1].line);
+	}
+	free(slots);
+}
+
+static void check_zones(const struct check *k)
+{
+	const struct tree *list = tree_get(k->root, "zones"), *t = list ? list->first : NULL;
+	const struct tree *transferred = NULL, *signed_here = NULL;
+	size_t transfers = 0, signs = 0;
+
+	for (size_t i = 0; i < k->c->zone_count; i++, t = t->next) {
+		const struct config_zone *z = &k->c->zones[i];
+
+		if (!z->file && !z->primary_count)
+			tree_error(k->src, t, "zone \"%s\" has neither \"file\" nor \"primaries\": where does it come from?",
+			           value_of(t, "name")->text);
+		else if (z->file && z->primary_count)
+			tree_error(k->src, value_of(t, "primaries"), "zone \"%s\" has both \"file\" and \"primaries\": remove one",
+			           value_of(t, "name")->text);
+		if (z->network == UINT32_MAX && k->c->network_count)
+			tree_warning(k->src, value_of(t, "name"), "zone \"%s\" is in no \"network\": no pop serves it",
+			             value_of(t, "name")->text);
+		if (z->primary_count && !transfers++)
+			transferred = tree_get(t, "primaries");
+		if (z->dnssec_auto && !signs++)
+			signed_here = tree_get(t, "dnssec");
+	}
+	/* Said once, not a hundred thousand times. */
+	if (transfers)
+		tree_warning(k->src, transferred, "\"primaries\": this version does not transfer zones: %s not served%s",
+		             transfers == 1 ? "this zone is" : "these zones are", transfers > 1 ? " (other zones likewise)" : "");
+	if (signs)
+		tree_warning(k->src, signed_here, "\"dnssec: auto\": this version does not sign zones: the file is served as it is%s",
+		             signs > 1 ? " (other zones likewise)" : "");
+	check_zones_unique(k);
+}
+
+void config_check(const struct tree_source *src, const struct tree *root, const struct config *c)
+{
+	const struct check k = {.src = src, .root = root, .c = c};
+
+	check_names(&k, "networks", "network");
+	check_names(&k, "nodes", "node");
+	check_names(&k, "keys", "key");
+	for (size_t i = 0; i < c->network_count; i++)
+		check_network(&k, i);
+	for (size_t i = 0; i < c->node_count; i++)
+		check_node(&k, i);
+	check_zones(&k);
+}

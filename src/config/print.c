@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A configuration as YAML in normal form: rows in the order of the schema, defaults written out, absolute paths, all text in quotes
+ * where YAML could read it otherwise. What it prints reads back to the same configuration. */
+#include "base/text.h"
+#include "config/config.h"
+#include "config/schema.h"
+
+#include <string.h>
+
+static void print_map(const struct config *c, const struct schema_map *map, const char *base, unsigned indent, bool in_item,
+                      struct text *out);
+
+static void spaces(struct text *out, unsigned n)
+{
+	while (n--)
+		text_char(out, ' ');
+}
+
+static void quoted(struct text *out, const char *s)
+{
+	text_char(out, '"');
+	for (; *s; s++) {
+		unsigned char ch = (unsigned char)*s;
+
+		if (ch == '"' || ch == '\\')
+			text_fmt(out, "\\%c", ch);
+		else if (ch < 0x20 || ch == 0x7f)
+			text_fmt(out, "\\x%02x", ch);
+		else
+			text_char(out, (char)ch);
+	}
+	text_char(out, '"');
+}
+
+static uint32_t number(const struct schema_row *row, const char *at)
+{
+	uint8_t v8;
+	uint16_t v16;
+	uint32_t v32;
+
+	switch (row->width) {
+	case 1:
+		memcpy(&v8, at, 1);
+		return v8;
+	case 2:
+		memcpy(&v16, at, 2);
+		return v16;
+	default:
+		memcpy(&v32, at, 4);
+		return v32;
+	}
+}
+
+static void print_time(uint32_t ms, struct text *out)
+{
+	if (ms && ms % 3600000 == 0)
+		text_fmt(out, "%uh", ms / 3600000);
+	else if (ms && ms % 60000 == 0)
+		text_fmt(out, "%um", ms / 60000);
+	else if (ms % 1000 == 0)
+		text_fmt(out, "%us", ms / 1000);
+	else
+		text_fmt(out, "%ums", ms);
+}
+
+static void print_value(const struct config *c, const struct schema_row *row, const char *at, struct text *out)
+{
+	char buf[NAME_TEXT_MAX];
+	const char *s;
+	double d;
+	bool b;
+	uint32_t v;
+
+	switch (row->type) {
+	case SCHEMA_BOOL:
+		memcpy(&b, at, sizeof(b));
+		text_str(out, b ? "true" : "false");
+		break;
+	case SCHEMA_UINT:
+		text_fmt(out, "%u", number(row, at));
+		break;
+	case SCHEMA_TIME:
+		memcpy(&v, at, sizeof(v));
+		print_time(v, out);
+		break;
+	case SCHEMA_DEGREES:
+		memcpy(&d, at, sizeof(d));
+		text_fmt(out, "%.9f", d);
+		break;
+	case SCHEMA_WORD:
+		quoted(out, row->words[number(row, at)]);
+		break;
+	case SCHEMA_IDENT:
+	case SCHEMA_TEXT:
+	case SCHEMA_DIR:
+	case SCHEMA_FILE:
+		memcpy(&s, at, sizeof(s));
+		quoted(out, s);
+		break;
+	case SCHEMA_ADDR:
+	case SCHEMA_NEXT_HOP:
+		quoted(out, addr_text((const struct ip_addr *)(const void *)at, buf));
+		break;
+	case SCHEMA_PREFIX:
+		quoted(out, prefix_text((const struct ip_prefix *)(const void *)at, buf));
+		break;
+	case SCHEMA_ENDPOINT:
+		quoted(out, endpoint_text((const struct endpoint *)(const void *)at, buf));
+		break;
+	case SCHEMA_ROUTER_ID:
+		v = number(row, at);
+		text_fmt(out, "\"%u.%u.%u.%u\"", v >> 24, v >> 16 & 255, v >> 8 & 255, v & 255);
+		break;
+	case SCHEMA_COMMUNITY:
+		v = number(row, at);
+		text_fmt(out, "\"%u:%u\"", v >> 16, v & 65535);
+		break;
+	case SCHEMA_DOMAIN:
+		memcpy(&s, at, sizeof(s));
+		name_to_text((const uint8_t *)s, buf);
+		quoted(out, buf);
+		break;
+	case SCHEMA_NETWORK:
+		quoted(out, c->networks[number(row, at)].name);
+		break;
+	case SCHEMA_KEY:
+		quoted(out, c->keys[number(row, at)].name);
+		break;
+	case SCHEMA_FAMILIES:
+	case SCHEMA_MAP:
+		break; /* not single values */
+	}
+}
+
+/* True when the member at row->at says nothing: the key is left out, and reading gives the same. */
+static bool is_unset(const struct schema_row *row, const char *base)
+{
+	const char *at = base + row->at;
+	const void *p;
+	size_t n;
+	bool on;
+
+	if (row->list && row->type != SCHEMA_FAMILIES && row->type != SCHEMA_NEXT_HOP) {
+		memcpy(&n, base + row->count_at, sizeof(n));
+		return n == 0;
+	}
+	if (row->flag_at && row->type != SCHEMA_FAMILIES) {
+		memcpy(&on, base + row->flag_at, sizeof(on));
+		return !on;
+	}
+	switch (row->type) {
+	case SCHEMA_IDENT:
+	case SCHEMA_TEXT:
+	case SCHEMA_DIR:
+	case SCHEMA_FILE:
+	case SCHEMA_DOMAIN:
+		memcpy(&p, at, sizeof(p));
+		return !p;
+	case SCHEMA_ADDR:
+		return ((const struct ip_addr *)(const void *)at)->family == 0;
+	case SCHEMA_NEXT_HOP:
+		return ((const struct ip_addr *)(const void *)at)->family == 0 &&
+		       ((const struct ip_addr *)(const void *)(base + row->count_at))->family == 0;
+	case SCHEMA_NETWORK:
+	case SCHEMA_KEY:
+		return number(row, at) == UINT32_MAX;
+	default:
+		return false;
+	}
+}
+
+static size_t item_size(const struct schema_row *row)
+{
+	return row->map                        ? row->map->size
+	       : row->type == SCHEMA_ADDR      ? sizeof(struct ip_addr)
+	       : row->type == SCHEMA_PREFIX    ? sizeof(struct ip_prefix)
+	       : row->type == SCHEMA_ENDPOINT  ? sizeof(struct endpoint)
+	                                       : sizeof(uint32_t);
+}
+
+static void print_list(const struct config *c, const struct schema_row *row, const char *base, unsigned indent, struct text *out)
+{
+	const char *items;
+	size_t count;
+
+	memcpy(&items, base + row->at, sizeof(items));
+	memcpy(&count, base + row->count_at, sizeof(count));
+	text_str(out, row->map ? "\n" : " [");
+	for (size_t i = 0; i < count; i++) {
+		const char *item = items + i * item_size(row);
+
+		if (row->map) {
+			spaces(out, indent + 2);
+			text_str(out, "- ");
+			print_map(c, row->map, item, indent + 4, true, out);
+		} else {
+			text_str(out, i ? ", " : "");
+			print_value(c, row, item, out);
+		}
+	}
+	if (!row->map)
+		text_str(out, "]\n");
+}
+
+/* Two members that are one list in the file. */
+static void print_pair(const struct config *c, const struct schema_row *row, const char *base, struct text *out)
+{
+	const char *sep = "";
+	bool on[2];
+
+	text_str(out, " [");
+	if (row->type == SCHEMA_FAMILIES) {
+		memcpy(&on[0], base + row->at, sizeof(bool));
+		memcpy(&on[1], base + row->flag_at, sizeof(bool));
+		text_str(out, on[0] && on[1] ? "ipv4, ipv6" : on[0] ? "ipv4" : "ipv6");
+	} else {
+		for (int i = 0; i < 2; i++) {
+			const char *at = base + (i ? row->count_at : row->at);
+
+			if (((const struct ip_addr *)(const void *)at)->family) {
+				text_str(out, sep);
+				print_value(c, row, at, out);
+				sep = ", ";
+			}
+		}
+	}
+	text_str(out, "]\n");
+}
+
+static void print_map(const struct config *c, const struct schema_map *map, const char *base, unsigned indent, bool in_item,
+                      struct text *out)
+{
+	for (size_t i = 0; i < map->count; i++) {
+		const struct schema_row *row = &map->rows[i];
+
+		if (is_unset(row, base))
+			continue;
+		/* The first key of an item stands behind its dash. */
+		if (!in_item)
+			spaces(out, indent);
+		in_item = false;
+		text_fmt(out, "%s:", row->key);
+		if (row->type == SCHEMA_FAMILIES || row->type == SCHEMA_NEXT_HOP) {
+			print_pair(c, row, base, out);
+		} else if (row->list) {
+			print_list(c, row, base, indent, out);
+		} else if (row->type == SCHEMA_MAP) {
+			size_t before;
+
+			text_char(out, '\n');
+			before = out->len;
+			print_map(c, row->map, base + row->at, indent + 2, false, out);
+			if (out->len == before) { /* nothing inside is set */
+				out->len--;
+				text_str(out, " {}\n");
+			}
+		} else {
+			text_char(out, ' ');
+			print_value(c, row, base + row->at, out);
+			text_char(out, '\n');
+		}
+	}
+}
+
+void config_print(const struct config *c, struct text *out)
+{
+	print_map(c, &schema_root, (const char *)c, 0, false, out);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "config/config.h"
+#include "config/schema.h"
+#include "config/tree.h"
+
+/* Private to config: from a tree to structs, through the rows of the schema. */
+struct config_read {
+	const struct tree_source *src;
+	struct arena *arena;
+	const struct config *config; /* what has been read so far: names of networks and keys */
+	const char *folder;          /* absolute, of the fleet file */
+};
+
+/* Fill the struct at base from the mapping t (NULL: defaults only). Problems go to the diag; memory failures stay in the arena. */
+void config_read_map(const struct config_read *r, const struct schema_map *map, const struct tree *t, void *base);
+/* One value of row's type (no list, no map) to `to`; false after a message. value.c */
+bool config_read_value(const struct config_read *r, const struct schema_row *row, const struct tree *t, void *to);
+/* Check, check.c: what rows cannot say. */
+void config_check(const struct tree_source *src, const struct tree *root, const struct config *c);

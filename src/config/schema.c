@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* All options. Adding one: a member in config.h, a row here, its use, its paragraph in doc/man/zonecast.yaml.5.scd, its test. Rows are read
+ * in this order whatever the file's order is: what is referred to (networks, keys) comes before what refers to it. */
+#include "config/schema.h"
+
+#include "config/config.h"
+
+#include <stdio.h>
+
+#define ROWS(r) .rows = (r), .count = ARRAY_LEN(r)
+#define AT(s, m) .at = offsetof(struct s, m)
+#define LIST(s, m, n, most) .list = true, .at = offsetof(struct s, m), .count_at = offsetof(struct s, n), .limit = (most)
+#define NUMBER(s, m) .at = offsetof(struct s, m), .width = sizeof(((struct s *)0)->m)
+#define FLAG(s, m) .flag_at = offsetof(struct s, m)
+
+enum { SECOND = 1000, MINUTE = 60000, HOUR = 3600000 };
+
+static const char *const words_role[] = {"primary", "pop", NULL};
+static const char *const words_dnssec[] = {"off", "auto", NULL};
+
+/* RFC 8945 6; hmac-md5 is left out on purpose. */
+static const char *const words_algorithm[] = {"hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1", NULL};
+
+/* RFC 1997, 3765, 7999, 8326 */
+const struct schema_community schema_communities[] = {
+        {"graceful-shutdown", 0xffff0000},   {"blackhole", 0xffff029a}, {"no-export", 0xffffff01},
+        {"no-advertise", 0xffffff02},        {"no-export-subconfed", 0xffffff03},
+        {"no-peer", 0xffffff04},
+};
+const size_t schema_community_count = ARRAY_LEN(schema_communities);
+
+static const struct schema_row check_rows[] = {
+        {"interval", SCHEMA_TIME, .reload = true, AT(config_check, interval_ms), .min = 10, .max = MINUTE, .value = "100ms",
+         .help = "time between two questions to each service address"},
+        {"timeout", SCHEMA_TIME, .reload = true, AT(config_check, timeout_ms), .min = 5, .max = 10 * SECOND, .value = "200ms",
+         .help = "an answer later than this counts as none"},
+        {"fall", SCHEMA_UINT, .reload = true, NUMBER(config_check, fall), .min = 1, .max = 1000, .value = "2",
+         .help = "failures in a row after which the address counts as failed"},
+        {"rise", SCHEMA_UINT, .reload = true, NUMBER(config_check, rise), .min = 1, .max = 10000, .value = "10",
+         .help = "passes in a row after which it counts as well again"},
+};
+static const struct schema_map check_map = {"check", 0, ROWS(check_rows)};
+
+static const struct schema_row network_rows[] = {
+        {"name", SCHEMA_IDENT, .required = true, .reload = true, AT(config_network, name),
+         .help = "name of the network, used by nodes, zones and commands"},
+        {"prefixes", SCHEMA_PREFIX, .required = true, .reload = true,
+         LIST(config_network, prefixes, prefix_count, CONFIG_PREFIXES_MAX), .help = "prefixes announced over BGP"},
+        {"addresses", SCHEMA_ADDR, .required = true, .reload = true,
+         LIST(config_network, addresses, address_count, CONFIG_ADDRESSES_MAX),
+         .help = "service addresses, inside the prefixes; questions are answered on port 53"},
+        {"as", SCHEMA_UINT, .required = true, .reload = true, NUMBER(config_network, as), .min = 0, .max = UINT32_MAX,
+         .help = "AS number that originates the prefixes"},
+        {"keep-at-least", SCHEMA_UINT, .reload = true, NUMBER(config_network, keep_at_least), .min = 0,
+         .max = CONFIG_NODES_MAX, .value = "1",
+         .help = "soft failures never take the network below this many announcing pops"},
+        {"backstop", SCHEMA_PREFIX, .reload = true, LIST(config_network, backstops, backstop_count, CONFIG_PREFIXES_MAX),
+         .help = "covering, less specific prefixes announced whatever the checks say"},
+        {"check", SCHEMA_MAP, .reload = true, AT(config_network, check), .map = &check_map,
+         .help = "how the service addresses are judged"},
+        {"drain-time", SCHEMA_TIME, .reload = true, AT(config_network, drain_ms), .min = 0, .max = HOUR, .value = "5s",
+         .help = "how long the graceful-shutdown community is announced before a planned withdrawal"},
+        {"rise-hold", SCHEMA_TIME, .reload = true, AT(config_network, rise_hold_ms), .min = 0, .max = HOUR, .value = "1s",
+         .help = "wait before announcing again after a failure, doubled by each further one"},
+        {"rise-hold-max", SCHEMA_TIME, .reload = true, AT(config_network, rise_hold_max_ms), .min = 0, .max = 24 * HOUR,
+         .value = "5m", .help = "upper bound of that doubling"},
+};
+static const struct schema_map network_map = {"a network", sizeof(struct config_network), ROWS(network_rows)};
+
+static const struct schema_row key_rows[] = {
+        {"name", SCHEMA_IDENT, .required = true, .reload = true, AT(config_key, name), .help = "name of the TSIG key, the same on both sides"},
+        {"algorithm", SCHEMA_TEXT, .words = words_algorithm, .reload = true, AT(config_key, algorithm), .value = "hmac-sha256",
+         .help = "hmac-sha256, hmac-sha384, hmac-sha512, hmac-sha224 or hmac-sha1"},
+        {"secret-file", SCHEMA_FILE, .required = true, .reload = true, AT(config_key, secret_file),
+         .help = "file that holds the secret in base64"},
+};
+static const struct schema_map key_map = {"a key", sizeof(struct config_key), ROWS(key_rows)};
+
+static const struct schema_row bfd_rows[] = {
+        {"interval", SCHEMA_TIME, .reload = true, AT(config_bfd, interval_ms), .min = 10, .max = MINUTE, .value = "300ms",
+         .help = "time between two BFD packets, both ways"},
+        {"multiplier", SCHEMA_UINT, .reload = true, NUMBER(config_bfd, multiplier), .min = 1, .max = 255, .value = "3",
+         .help = "packets missed until the session is down"},
+        {"multihop", SCHEMA_BOOL, .reload = true, AT(config_bfd, multihop), .value = "false",
+         .help = "RFC 5883 instead of RFC 5881: the neighbor is not on the link"},
+};
+static const struct schema_map bfd_map = {"bfd", 0, ROWS(bfd_rows)};
+
+static const struct schema_row neighbor_rows[] = {
+        {"address", SCHEMA_ADDR, .required = true, .reload = true, AT(config_neighbor, address), .help = "address of the router"},
+        {"port", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, port), .min = 1, .max = 65535, .value = "179",
+         .help = "TCP port of the router"},
+        {"as", SCHEMA_UINT, .required = true, .reload = true, NUMBER(config_neighbor, as), .min = 0, .max = UINT32_MAX,
+         .help = "AS number of the router"},
+        {"local", SCHEMA_ADDR, .reload = true, AT(config_neighbor, local),
+         .help = "own address of the session; without it the one routing chooses"},
+        {"password-file", SCHEMA_FILE, .reload = true, AT(config_neighbor, password_file),
+         .help = "file that holds the TCP-MD5 password (RFC 2385)"},
+        {"ttl-security", SCHEMA_BOOL, .reload = true, AT(config_neighbor, ttl_security), .value = "false",
+         .help = "accept only packets from the link itself (RFC 5082)"},
+        {"multihop", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, multihop), .min = 0, .max = 255, .value = "0",
+         .help = "hops to a router that is not on the link; 0: it is"},
+        {"hold-time", SCHEMA_TIME, .reload = true, AT(config_neighbor, hold_ms), .min = 3 * SECOND, .max = 65535 * SECOND,
+         .zero_too = true, .value = "90s", .help = "silence after which the session is down; 0: never"},
+        {"bfd", SCHEMA_MAP, .reload = true, AT(config_neighbor, bfd), FLAG(config_neighbor, bfd.enabled), .map = &bfd_map,
+         .help = "watch the path by BFD (RFC 5880)"},
+        {"families", SCHEMA_FAMILIES, .list = true, .reload = true, AT(config_neighbor, ipv4), FLAG(config_neighbor, ipv6),
+         .limit = 2, .value = "both", .help = "families announced on the session: ipv4, ipv6"},
+        {"next-hop", SCHEMA_NEXT_HOP, .list = true, .reload = true, AT(config_neighbor, next_hop_v4),
+         .count_at = offsetof(struct config_neighbor, next_hop_v6), .limit = 2,
+         .help = "next hops announced, at most one a family; without one the address of the interface"},
+        {"communities", SCHEMA_COMMUNITY, .reload = true,
+         LIST(config_neighbor, communities, community_count, CONFIG_COMMUNITIES_MAX),
+         .help = "communities announced: AS:VALUE, or a name such as no-export"},
+        {"prepend", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, prepend), .min = 0, .max = 32, .value = "0",
+         .help = "how many more times the own AS stands in the path"},
+        {"med", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, med), FLAG(config_neighbor, has_med), .min = 0,
+         .max = UINT32_MAX, .help = "MULTI_EXIT_DISC announced"},
+};
+static const struct schema_map neighbor_map = {"a neighbor", sizeof(struct config_neighbor), ROWS(neighbor_rows)};
+
+static const struct schema_row site_rows[] = {
+        {"city", SCHEMA_TEXT, .reload = true, AT(config_node, city), .help = "where the node stands, for people"},
+        {"latitude", SCHEMA_DEGREES, .reload = true, AT(config_node, latitude), .max = 90, .help = "degrees, north positive"},
+        {"longitude", SCHEMA_DEGREES, .reload = true, AT(config_node, longitude), .max = 180, .help = "degrees, east positive"},
+};
+static const struct schema_map site_map = {"site", 0, ROWS(site_rows)};
+
+static const struct schema_row bgp_rows[] = {
+        {"router-id", SCHEMA_ROUTER_ID, .reload = true, AT(config_node, router_id), FLAG(config_node, has_router_id),
+         .help = "BGP identifier, an IPv4 address by form; without it the first IPv4 management address"},
+        {"neighbors", SCHEMA_MAP, .reload = true, LIST(config_node, neighbors, neighbor_count, CONFIG_NEIGHBORS_MAX),
+         .map = &neighbor_map, .help = "routers this node announces to"},
+};
+static const struct schema_map bgp_map = {"bgp", 0, ROWS(bgp_rows)};
+
+static const struct schema_row node_rows[] = {
+        {"name", SCHEMA_IDENT, .required = true, AT(config_node, name), .help = "name of the node; its host name, or given with --node"},
+        {"role", SCHEMA_WORD, .required = true, NUMBER(config_node, role), .words = words_role,
+         .help = "primary (hidden, unicast only) or pop"},
+        {"networks", SCHEMA_NETWORK, .reload = true, LIST(config_node, networks, network_count, CONFIG_NETWORKS_MAX),
+         .help = "networks this pop announces and serves"},
+        {"management", SCHEMA_ADDR, LIST(config_node, management, management_count, CONFIG_MANAGEMENT_MAX),
+         .help = "the node's own unicast addresses"},
+        {"site", SCHEMA_MAP, .reload = true, .map = &site_map, .help = "where the node stands"},
+        {"bgp", SCHEMA_MAP, .reload = true, .map = &bgp_map, .help = "BGP sessions of a pop"},
+        {"workers", SCHEMA_UINT, NUMBER(config_node, workers), .min = 0, .max = CONFIG_WORKERS_MAX, .value = "0",
+         .help = "processes that answer; 0: one per CPU"},
+};
+static const struct schema_map node_map = {"a node", sizeof(struct config_node), ROWS(node_rows)};
+
+static const struct schema_row zone_rows[] = {
+        {"name", SCHEMA_DOMAIN, .required = true, .reload = true, AT(config_zone, apex), .help = "the zone's name"},
+        {"file", SCHEMA_FILE, .reload = true, AT(config_zone, file), .help = "zone file on the primary"},
+        {"primaries", SCHEMA_ENDPOINT, .reload = true, LIST(config_zone, primaries, primary_count, 16),
+         .help = "servers the zone is transferred from instead"},
+        {"network", SCHEMA_NETWORK, .reload = true, AT(config_zone, network), .help = "network that serves the zone"},
+        {"key", SCHEMA_KEY, .reload = true, AT(config_zone, key), .help = "TSIG key of transfers"},
+        {"dnssec", SCHEMA_WORD, .reload = true, NUMBER(config_zone, dnssec_auto), .words = words_dnssec, .value = "off",
+         .help = "auto: the primary signs the zone and keeps its keys; off: served as it is"},
+};
+static const struct schema_map zone_map = {"a zone", sizeof(struct config_zone), ROWS(zone_rows)};
+
+static const struct schema_row root_rows[] = {
+        {"fleet", SCHEMA_IDENT, .required = true, AT(config, fleet), .help = "name of the fleet"},
+        {"state-dir", SCHEMA_DIR, AT(config, state_dir), .value = CONFIG_STATE_DIR_DEFAULT, .help = "folder of what must survive a reboot"},
+        {"run-dir", SCHEMA_DIR, AT(config, run_dir), .value = CONFIG_RUN_DIR_DEFAULT,
+         .help = "folder of the control socket and the store"},
+        {"user", SCHEMA_IDENT, AT(config, user), .help = "account the roles run as; without it zonecast, or nobody"},
+        {"networks", SCHEMA_MAP, .reload = true, LIST(config, networks, network_count, CONFIG_NETWORKS_MAX), .map = &network_map,
+         .help = "anycast networks"},
+        {"keys", SCHEMA_MAP, .reload = true, LIST(config, keys, key_count, CONFIG_KEYS_MAX), .map = &key_map, .help = "TSIG keys"},
+        {"nodes", SCHEMA_MAP, .required = true, .reload = true, LIST(config, nodes, node_count, CONFIG_NODES_MAX), .map = &node_map,
+         .help = "the machines of the fleet"},
+        {"zones", SCHEMA_MAP, .reload = true, LIST(config, zones, zone_count, CONFIG_ZONES_MAX), .map = &zone_map,
+         .help = "zones served"},
+};
+const struct schema_map schema_root = {"the configuration", sizeof(struct config), ROWS(root_rows)};
+
+static void each_below(const struct schema_map *map, const char *above,
+                       void (*each)(void *ctx, const char *path, const struct schema_row *row), void *ctx)
+{
+	for (size_t i = 0; i < map->count; i++) {
+		const struct schema_row *row = &map->rows[i];
+		char path[256];
+
+		snprintf(path, sizeof(path), "%s%s%s", above, *above ? "." : "", row->key);
+		each(ctx, path, row);
+		if (row->map) {
+			if (row->list)
+				snprintf(path, sizeof(path), "%s%s%s[]", above, *above ? "." : "", row->key);
+			each_below(row->map, path, each, ctx);
+		}
+	}
+}
+
+void schema_each(void (*each)(void *ctx, const char *path, const struct schema_row *row), void *ctx)
+{
+	each_below(&schema_root, "", each, ctx);
+}

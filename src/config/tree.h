@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "base/diag.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A YAML document as nodes that know their place. Only the plain part of YAML: mappings with scalar keys, sequences, scalars. */
+enum {
+	TREE_DEPTH_MAX = 16,         /* the deepest option is at 7 */
+	TREE_NODES_MAX = 10000000,   /* of 32 octets; a full file of CONFIG_FILE_MAX with nothing but zones has about 8 million */
+	TREE_SCALAR_MAX = 4096,      /* octets of one value */
+};
+
+enum tree_kind { TREE_SCALAR, TREE_LIST, TREE_MAP };
+
+struct tree {
+	uint8_t kind; /* enum tree_kind */
+	bool quoted;  /* scalars: in quotes, or a block */
+	union {
+		uint32_t len;   /* scalars: octets of text */
+		uint32_t count; /* children; a map's keys and values both count */
+	};
+	uint32_t line, column; /* 1-based; columns count characters, as YAML does: messages convert them to bytes */
+	union {
+		const char *text;   /* scalars: NUL-terminated, no NUL inside */
+		struct tree *first; /* list: items; map: key, value, key, value ... */
+	};
+	struct tree *next; /* sibling */
+};
+
+/* Where the bytes came from: messages need file and, for byte columns, the bytes. */
+struct tree_source {
+	const char *path;
+	const char *bytes;
+	size_t len;
+	bool ascii; /* every character is one byte: columns need no conversion */
+	struct diag *diag;
+};
+
+/* Parse src->bytes (sets src->ascii). Nodes live in arena. ERR_INVALID when the diag says why, ERR_NO_MEMORY. *out is NULL for an empty
+ * document. */
+int tree_parse(struct tree_source *src, struct arena *arena, struct tree **out) MUST_CHECK;
+/* A message at the place of t (NULL: of the whole file). */
+void tree_error(const struct tree_source *src, const struct tree *t, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void tree_warning(const struct tree_source *src, const struct tree *t, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The value of key in a map, or NULL; t may be NULL. */
+const struct tree *tree_get(const struct tree *t, const char *key);
+/* The i-th item of a list, or t itself, so that a message always has a place. */
+const struct tree *tree_item(const struct tree *t, size_t i);

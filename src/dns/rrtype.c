@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of record types (IANA "Resource Record (RR) TYPEs") and of classes. Adding a type that is made of known fields is one row
+ * here; a field of a new kind is a letter in rrtype.h and a case in rdata_in.c, rdata_out.c and rdata_wire.c. */
+#include "dns/rrtype.h"
+
+#include "base/err.h"
+#include "dns/rr.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* By ascending number. */
+static const struct rrtype_info table[] = {
+	{1, "A", "a"},
+	{2, "NS", "c"},
+	{3, "MD", "c"},
+	{4, "MF", "c"},
+	{5, "CNAME", "c"},
+	{6, "SOA", "cc4TTTT"},
+	{7, "MB", "c"},
+	{8, "MG", "c"},
+	{9, "MR", "c"},
+	{10, "NULL", NULL},
+	{11, "WKS", "W"},
+	{12, "PTR", "c"},
+	{13, "HINFO", "ss"},
+	{14, "MINFO", "cc"},
+	{15, "MX", "2c"},
+	{16, "TXT", "S"},
+	{17, "RP", "NN"},
+	{18, "AFSDB", "2N"},
+	{19, "X25", "s"},
+	{20, "ISDN", "sO"},
+	{21, "RT", "2N"},
+	{22, "NSAP", "o"},
+	{23, "NSAP-PTR", "n"},
+	{24, "SIG", "yg14tt2Nb"},
+	{25, "KEY", "21gB"},
+	{26, "PX", "2NN"},
+	{27, "GPOS", "sss"},
+	{28, "AAAA", "A"},
+	{29, "LOC", "L"},
+	{30, "NXT", "Nj"},
+	{31, "EID", "h"},
+	{32, "NIMLOC", "h"},
+	{33, "SRV", "222N"},
+	{34, "ATMA", "U"},
+	{35, "NAPTR", "22sssN"},
+	{36, "KX", "2N"},
+	{37, "CERT", "k2gb"},
+	{38, "A6", "K"},
+	{39, "DNAME", "N"},
+	{40, "SINK", "11B"},
+	{41, "OPT", NULL},
+	{42, "APL", "P"},
+	{43, "DS", "2g1h"},
+	{44, "SSHFP", "11h"},
+	{45, "IPSECKEY", "G"},
+	{46, "RRSIG", "yg14tt2Nb"},
+	{47, "NSEC", "nm"},
+	{48, "DNSKEY", "21gb"},
+	{49, "DHCID", "b"},
+	{50, "NSEC3", "112xXm"},
+	{51, "NSEC3PARAM", "112x"},
+	{52, "TLSA", "111h"},
+	{53, "SMIMEA", "111h"},
+	{55, "HIP", "H"},
+	{56, "NINFO", "S"},
+	{57, "RKEY", "21gb"},
+	{58, "TALINK", "nn"},
+	{59, "CDS", "2g1h"},
+	{60, "CDNSKEY", "21gb"},
+	{61, "OPENPGPKEY", "b"},
+	{62, "CSYNC", "42m"},
+	{63, "ZONEMD", "411h"},
+	{64, "SVCB", "2nV"},
+	{65, "HTTPS", "2nV"},
+	{66, "DSYNC", "y12n"},
+	{67, "HHIT", "b"},
+	{68, "BRID", "b"},
+	{99, "SPF", "S"},
+	{100, "UINFO", NULL},
+	{101, "UID", NULL},
+	{102, "GID", NULL},
+	{103, "UNSPEC", NULL},
+	{104, "NID", "2l"},
+	{105, "L32", "2a"},
+	{106, "L64", "2l"},
+	{107, "LP", "2n"},
+	{108, "EUI48", "e"},
+	{109, "EUI64", "E"},
+	{128, "NXNAME", NULL},
+	{249, "TKEY", NULL},
+	{250, "TSIG", NULL},
+	{251, "IXFR", NULL},
+	{252, "AXFR", NULL},
+	{253, "MAILB", NULL},
+	{254, "MAILA", NULL},
+	{255, "ANY", NULL},
+	{256, "URI", "22C"},
+	{257, "CAA", "1qC"},
+	{258, "AVC", "S"},
+	{259, "DOA", "441sB"},
+	{260, "AMTRELAY", "M"},
+	{261, "RESINFO", "S"},
+	{262, "WALLET", "S"},
+	{263, "CLA", "S"},
+	{264, "IPN", NULL},
+	{32768, "TA", "2g1h"},
+	{32769, "DLV", "2g1h"},
+};
+
+const struct rrtype_info *rrtype_info(uint16_t type)
+{
+	size_t lo = 0, hi = ARRAY_LEN(table);
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (table[mid].type < type)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < ARRAY_LEN(table) && table[lo].type == type ? &table[lo] : NULL;
+}
+
+/* "TYPE123" or "CLASS123" after the word. */
+static int number_after(const char *text, size_t len, const char *word, uint16_t *out)
+{
+	size_t n = strlen(word);
+	unsigned v = 0;
+
+	if (len <= n || len > n + 5 || strncasecmp(text, word, n) != 0)
+		return ERR_NOT_FOUND;
+	for (size_t i = n; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return ERR_NOT_FOUND;
+		v = v * 10 + (unsigned)(text[i] - '0');
+	}
+	if (v > 65535)
+		return ERR_NOT_FOUND;
+	*out = (uint16_t)v;
+	return 0;
+}
+
+static bool is_word(const char *text, size_t len, const char *word)
+{
+	return strncasecmp(text, word, len) == 0 && !word[len];
+}
+
+int rrtype_from_text(const char *text, size_t len, uint16_t *out)
+{
+	/* The types that fill zones, before the search. */
+	static const struct {
+		const char *word;
+		uint16_t type;
+	} often[] = {{"NS", 2}, {"A", 1}, {"AAAA", 28}, {"RRSIG", 46}, {"DS", 43}, {"NSEC", 47}, {"NSEC3", 50}};
+
+	if (!len)
+		return ERR_NOT_FOUND;
+	for (size_t i = 0; i < ARRAY_LEN(often); i++)
+		if (is_word(text, len, often[i].word)) {
+			*out = often[i].type;
+			return 0;
+		}
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (is_word(text, len, table[i].mnemonic)) {
+			*out = table[i].type;
+			return 0;
+		}
+	return number_after(text, len, "TYPE", out);
+}
+
+char *rrtype_text(uint16_t type, char *buf)
+{
+	const struct rrtype_info *info = rrtype_info(type);
+
+	if (info)
+		snprintf(buf, RRTYPE_TEXT_MAX, "%s", info->mnemonic);
+	else
+		snprintf(buf, RRTYPE_TEXT_MAX, "TYPE%u", type);
+	return buf;
+}
+
+static const struct {
+	uint16_t rclass;
+	const char *mnemonic;
+} classes[] = {{CLASS_IN, "IN"}, {CLASS_CH, "CH"}, {CLASS_HS, "HS"}, {CLASS_NONE, "NONE"}, {CLASS_ANY, "ANY"}};
+
+int rrclass_from_text(const char *text, size_t len, uint16_t *out)
+{
+	if (!len)
+		return ERR_NOT_FOUND;
+	for (size_t i = 0; i < ARRAY_LEN(classes); i++)
+		if (is_word(text, len, classes[i].mnemonic)) {
+			*out = classes[i].rclass;
+			return 0;
+		}
+	return number_after(text, len, "CLASS", out);
+}
+
+char *rrclass_text(uint16_t rclass, char *buf)
+{
+	for (size_t i = 0; i < ARRAY_LEN(classes); i++)
+		if (classes[i].rclass == rclass) {
+			snprintf(buf, RRTYPE_TEXT_MAX, "%s", classes[i].mnemonic);
+			return buf;
+		}
+	snprintf(buf, RRTYPE_TEXT_MAX, "CLASS%u", rclass);
+	return buf;
+}
+
+bool rrtype_is_meta(uint16_t type)
+{
+	return type == RR_OPT || (type >= 128 && type <= 255);
+}

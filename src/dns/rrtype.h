@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdint.h>
+
+/* The layout of RDATA, one letter a field; the table in rrtype.c has one row a type. Private to the dns module. */
+enum rdata_field {
+	F_NAME_COMPRESS = 'c', /* name; may be compressed (RFC 1035 types), lower case in canonical form */
+	F_NAME_LOWER = 'N',    /* name; accepted compressed, never sent so; lower case in canonical form (RFC 4034 6.2) */
+	F_NAME = 'n',          /* name; never compressed, case kept */
+	F_U8 = '1',
+	F_U16 = '2',
+	F_U32 = '4',
+	F_PERIOD = 'T',        /* 32 bits, "1h30m" accepted */
+	F_TIME = 't',          /* 32 bits, YYYYMMDDHHmmSS (RFC 4034 3.2) */
+	F_TYPE = 'y',          /* 16 bits, type mnemonic */
+	F_CERT = 'k',          /* 16 bits, certificate type mnemonic (RFC 4398 2.1) */
+	F_ALGORITHM = 'g',     /* 8 bits, DNSSEC algorithm number or mnemonic */
+	F_IPV4 = 'a',
+	F_IPV6 = 'A',
+	F_STRING = 's',        /* character-string */
+	F_STRING_OPTIONAL = 'O',
+	F_STRINGS = 'S',       /* one or more to the end */
+	F_TAG = 'q',           /* character-string of letters and digits (CAA) */
+	F_TEXT = 'C',          /* the rest, one quoted string without length (CAA value, URI target) */
+	F_HEX = 'h',           /* the rest */
+	F_HEX_OPTIONAL = 'z',
+	F_BASE64 = 'b',        /* the rest, at least one octet */
+	F_BASE64_OPTIONAL = 'B',
+	F_SALT = 'x',          /* length and hex in one token, "-" for none */
+	F_HASH = 'X',          /* length and base32hex in one token */
+	F_BITMAP = 'm',        /* type bit map (RFC 4034 4.1.2) */
+	F_NXT = 'j',           /* type bit map of NXT (RFC 2535 5.2) */
+	F_LOC = 'L',
+	F_APL = 'P',
+	F_SVCB = 'V',
+	F_WKS = 'W',
+	F_GATEWAY = 'G',       /* precedence, gateway type, algorithm, gateway (RFC 4025) */
+	F_RELAY = 'M',         /* precedence, discovery and type, relay (RFC 8777) */
+	F_HIP = 'H',
+	F_EUI48 = 'e',
+	F_EUI64 = 'E',
+	F_LOCATOR = 'l',       /* 64 bits as four groups of hex (RFC 6742) */
+	F_NSAP = 'o',          /* "0x" and hex */
+	F_ATMA = 'U',
+	F_A6 = 'K',
+};
+
+struct rrtype_info {
+	uint16_t type;
+	const char *mnemonic;
+	const char *fields; /* NULL: no presentation format of its own, RFC 3597 */
+};
+
+/* NULL for a type without a row. */
+const struct rrtype_info *rrtype_info(uint16_t type);

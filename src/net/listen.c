@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "net/listen.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+	/* A worker that is being restarted finds its queue again: room for some 200 ms of queries at 50,000 a second. The kernel
+	 * doubles it and caps it at net.core.rmem_max where the privilege for FORCE is missing. */
+	UDP_BUFFER = 4 << 20,
+	TCP_BACKLOG = 1024,
+	TCP_FASTOPEN_QUEUE = 256,
+};
+
+static int on(int fd, int level, int name)
+{
+	int one = 1;
+
+	return setsockopt(fd, level, name, &one, sizeof(one));
+}
+
+static int bound(const struct endpoint *at, int type, bool share, int *out)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(at, &sa);
+	int fd = socket(sa.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if ((at->addr.family == 6 && on(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0) ||
+	    (share && on(fd, SOL_SOCKET, SO_REUSEPORT) < 0) ||
+	    (type == SOCK_STREAM && on(fd, SOL_SOCKET, SO_REUSEADDR) < 0) ||
+	    bind(fd, (struct sockaddr *)&sa, len) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	*out = fd;
+	return 0;
+}
+
+int listen_probe(const struct endpoint *at)
+{
+	int fd, err;
+
+	err = bound(at, SOCK_DGRAM, false, &fd);
+	if (err < 0)
+		return err;
+	close(fd);
+	err = bound(at, SOCK_STREAM, false, &fd);
+	if (err < 0)
+		return err;
+	if (listen(fd, 1) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int listen_udp(const struct endpoint *at, int *out)
+{
+	bool v6 = at->addr.family == 6;
+	int size = UDP_BUFFER, omit = v6 ? IPV6_PMTUDISC_OMIT : IP_PMTUDISC_OMIT;
+	int fd, err = bound(at, SOCK_DGRAM, true, &fd);
+
+	if (err < 0)
+		return err;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &omit, sizeof(omit)) < 0 ||
+	    (addr_is_any(&at->addr) &&
+	     on(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO) < 0)) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	*out = fd;
+	return 0;
+}
+
+int listen_tcp(const struct endpoint *at, int *out)
+{
+	int queue = TCP_FASTOPEN_QUEUE;
+	int fd, err = bound(at, SOCK_STREAM, true, &fd);
+
+	if (err < 0)
+		return err;
+	on(fd, IPPROTO_TCP, TCP_NODELAY);
+	setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &queue, sizeof(queue)); /* RFC 7413; without it TCP works as well */
+	if (listen(fd, TCP_BACKLOG) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	*out = fd;
+	return 0;
+}
+
+int listen_unix(const char *path, uint32_t uid, uint32_t gid, int *out)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	mode_t mask;
+	int fd, err = 0;
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return -ENAMETOOLONG;
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	mask = umask(0177);
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		err = -errno;
+	umask(mask);
+	if (!err && (listen(fd, 64) < 0 || (uid != UINT32_MAX && chown(path, uid, gid) < 0)))
+		err = -errno;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	*out = fd;
+	return 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/addr.h"
+#include "base/attr.h"
+
+/* Listening sockets. All are nonblocking, close-on-exec, IPv6-only for IPv6, and share their port through SO_REUSEPORT with their
+ * siblings (one per worker) and nobody else: listen_probe() refuses a port that any other socket holds. */
+
+/* 0 when nobody has the UDP and TCP port, else -EADDRINUSE, -EACCES, -EADDRNOTAVAIL ... */
+int listen_probe(const struct endpoint *at) MUST_CHECK;
+/* A UDP socket. On a wildcard address it reports each datagram's own destination (IP_PKTINFO), so that the answer leaves from it.
+ * Path MTU discovery is off and DF unset by policy (IP_PMTUDISC_OMIT): forged ICMP cannot shrink answers. */
+int listen_udp(const struct endpoint *at, int *fd) MUST_CHECK;
+int listen_tcp(const struct endpoint *at, int *fd) MUST_CHECK;
+/* A Unix stream socket at path, mode 0600, owned by uid:gid (UINT32_MAX: unchanged); a leftover socket file is replaced. */
+int listen_unix(const char *path, uint32_t uid, uint32_t gid, int *fd) MUST_CHECK;

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What every role process does first and shares with the others: adopt the brief, die with the supervisor, give privileges up, beat
+ * the heart, hear the supervisor.
+ *
+ * Order in role_enter() matters: the parent-death signal is set after the last change of credentials, since the kernel clears it
+ * there (prctl(2)), and the parent is looked at again after that, since it may have died before. */
+#include "proc/role.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "proc/bundle.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static NORETURN void refuse(const char *what, int err)
+{
+	log_err("role what=\"%s\" error=\"%s\"", what, err_text(err));
+	_exit(1);
+}
+
+static void drop_privileges(const struct role_brief *b)
+{
+	bool keep = b->kind == ROLE_SYNC && b->keep_dac_read;
+
+	if (b->uid != UINT32_MAX) {
+		capng_clear(CAPNG_SELECT_BOTH);
+		if (keep)
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_READ_SEARCH);
+		if (capng_change_id((int)b->uid, (int)b->gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0)
+			refuse("cannot drop privileges", -EPERM);
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		refuse("cannot set no_new_privs", -errno);
+}
+
+static board_stamp *stamp_of(struct board *board, const struct role_brief *b)
+{
+	switch ((enum board_role)b->kind) {
+	case ROLE_ANSWER:
+		return b->index < BOARD_WORKERS_MAX ? &board->workers[b->index].stamp : NULL;
+	case ROLE_SYNC:
+		return &board->sync.stamp;
+	case ROLE_WATCH:
+		return &board->watch.stamp;
+	case ROLE_ROUTE:
+		return &board->route.stamp;
+	case ROLE_ADMIN:
+		return &board->admin.stamp;
+	case ROLE_SUPERVISOR:
+	case ROLE_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+/* Read the configuration in a bundle; on failure the reasons are logged. */
+static int config_from_bundle(const struct role_brief *b, int fd, struct bundle **bundle, struct config **config,
+                              const struct config_node **node)
+{
+	struct bundle *bu = NULL;
+	struct config *c = NULL;
+	const struct config_node *n;
+	struct diag diag;
+	const char *name;
+	const void *yaml;
+	size_t len = 0;
+	int err = bundle_open(fd, &bu);
+
+	if (err < 0)
+		return err;
+	diag_init(&diag);
+	yaml = bundle_first(bu, &name, &len);
+	err = yaml ? config_parse(name, yaml, len, &diag, &c) : ERR_MALFORMED;
+	diag_done(&diag);
+	n = err < 0 ? NULL : config_node_find(c, b->node);
+	if (!n) {
+		config_free(c);
+		bundle_free(bu);
+		return err < 0 ? err : ERR_NOT_FOUND;
+	}
+	*bundle = bu;
+	*config = c;
+	*node = n;
+	return 0;
+}
+
+struct role *role_enter(int brief_fd)
+{
+	static const char *const none = "role";
+	struct role *role = calloc(1, sizeof(*role));
+	pid_t parent = getppid();
+	struct role_brief *b;
+	int err;
+
+	log_setup(none, LOG_INFO);
+	if (!role)
+		refuse("cannot start", ERR_NO_MEMORY);
+	b = &role->brief;
+	if (pread(brief_fd, b, sizeof(*b), 0) != (ssize_t)sizeof(*b) || b->size != sizeof(*b))
+		refuse("this verb is for the supervisor's use only: no brief", ERR_MALFORMED);
+	close(brief_fd);
+	log_setup(board_role_text(b->kind), (enum log_level)b->log_level);
+	err = board_attach(b->board_fd, &role->board);
+	if (err < 0)
+		refuse("cannot map the board", err);
+	role->stamp = stamp_of(role->board, b);
+	if (!role->stamp)
+		refuse("no such role", ERR_MALFORMED);
+	/* An answer worker needs nothing of the configuration: it must be back within milliseconds. */
+	if (b->config_fd >= 0 && b->kind != ROLE_ANSWER) {
+		err = config_from_bundle(b, b->config_fd, &role->bundle, &role->config, &role->node);
+		if (err < 0)
+			refuse("cannot read the configuration handed over", err);
+	}
+	drop_privileges(b);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		refuse("cannot tie life to the supervisor", -errno);
+	if (getppid() != parent || parent == 1)
+		_exit(0);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* Stopping is the supervisor's decision: a signal to the whole process group must not cut the drain short. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	board_stamp_now(role->stamp, clock_ns());
+	return role;
+}
+
+static void on_stamp(uv_timer_t *t)
+{
+	struct role *role = t->data;
+
+	board_stamp_now(role->stamp, clock_ns());
+}
+
+static void take_reload(struct role *role, int fd, uv_loop_t *loop)
+{
+	struct bundle *old_bundle = role->bundle, *bundle;
+	const struct config_node *node;
+	struct config *old = role->config, *config;
+	int err;
+
+	if (fd < 0 || !role->on_reload) {
+		uv_stop(loop);
+		return;
+	}
+	err = config_from_bundle(&role->brief, fd, &bundle, &config, &node);
+	if (err < 0) {
+		log_err("reload error=\"%s\" action=\"the old configuration stays\"", err_text(err));
+		return;
+	}
+	role->bundle = bundle;
+	role->config = config;
+	role->node = node;
+	if (role->on_reload(role, old) != 0)
+		uv_stop(loop);
+	config_free(old);
+	bundle_free(old_bundle);
+}
+
+static void on_supervisor(uv_poll_t *poll, int status, int events)
+{
+	struct role *role = poll->data;
+	struct role_message *m = calloc(1, sizeof(*m));
+	int fd = -1, got;
+
+	(void)status;
+	(void)events;
+	if (!m)
+		return;
+	while ((got = role_receive(role->brief.supervisor_fd, m, &fd)) == 1) {
+		switch (m->kind) {
+		case ROLE_STOP:
+			if (role->on_stop)
+				role->on_stop(role);
+			else
+				uv_stop(poll->loop);
+			break;
+		case ROLE_RELOAD:
+			take_reload(role, fd, poll->loop);
+			break;
+		case ROLE_ORDERS:
+			if (role->on_orders)
+				role->on_orders(role);
+			break;
+		default:
+			if (role->on_message)
+				role->on_message(role, m);
+			break;
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+	free(m);
+	if (got < 0)
+		uv_stop(poll->loop); /* the supervisor is gone */
+}
+
+int role_loop_start(struct role *role, uv_loop_t *loop)
+{
+	int err = uv_timer_init(loop, &role->stamp_timer);
+
+	role->stamp_timer.data = role;
+	if (!err)
+		err = uv_timer_start(&role->stamp_timer, on_stamp, 0, ROLE_STAMP_MS);
+	if (!err)
+		err = uv_poll_init(loop, &role->supervisor_poll, role->brief.supervisor_fd);
+	role->supervisor_poll.data = role;
+	if (!err)
+		err = uv_poll_start(&role->supervisor_poll, UV_READABLE | UV_DISCONNECT, on_supervisor);
+	return err;
+}

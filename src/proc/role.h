@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/addr.h"
+#include "base/attr.h"
+#include "board/board.h"
+#include "config/config.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+/* What a role process starts with. The supervisor re-executes the binary as `zonecast role NAME` with one inherited descriptor
+ * that holds a struct role_brief; the role attaches the board, reads the configuration from its own sealed copy, drops
+ * privileges and installs its sandbox before it reads a byte from the network.
+ *
+ * Shape of every role's main:
+ *	int watch_main(struct role *role)
+ *	{
+ *		... allocate, open ...
+ *		role_loop_start(role, &loop);      stamps the heartbeat, watches the supervisor's messages
+ *		if (role_sandbox(role) < 0) ...
+ *		uv_run(&loop, UV_RUN_DEFAULT);     until ROLE_STOP or the supervisor is gone
+ *	}
+ * A role that returns is restarted; a role whose heartbeat is older than ROLE_HANG_MS is killed and restarted. */
+enum {
+	ROLE_SOCKETS_MAX = 256,
+	ROLE_PATH_MAX = 512,
+	ROLE_STAMP_MS = 20,  /* how often a loop stamps its heartbeat */
+	ROLE_HANG_MS = 2000, /* roles other than answer; a worker's limit is WORKER_HANG_MS */
+	WORKER_HANG_MS = 100,
+};
+/* Distance in stamps of one worker to the limit at which route withdraws: longer than a kill and restart of the worker. */
+enum { WORKER_DEAD_MS = 300 };
+
+enum role_socket_kind { ROLE_SOCKET_UDP, ROLE_SOCKET_TCP, ROLE_SOCKET_CONTROL };
+struct role_socket {
+	int32_t fd;
+	uint8_t kind; /* enum role_socket_kind */
+	struct endpoint at;
+};
+
+/* The fixed-size part handed over in a memfd; same binary on both sides. */
+struct role_brief {
+	uint32_t size;
+	uint32_t kind;   /* enum board_role */
+	uint32_t index;  /* of the worker */
+	int32_t board_fd;
+	int32_t config_fd; /* a bundle (proc/bundle.h): fleet file and secrets; -1 in the stand-alone form */
+	int32_t supervisor_fd; /* SOCK_SEQPACKET */
+	uint32_t workers;
+	uint32_t log_level;
+	uint32_t uid, gid; /* to become; UINT32_MAX: stay */
+	uint32_t keep_dac_read; /* sync only: zone files are not readable by uid */
+	char node[BOARD_NAME_MAX];      /* name of this node */
+	char config_path[ROLE_PATH_MAX];
+	char zones_dir[ROLE_PATH_MAX];  /* stand-alone form, else "" */
+	char state_dir[ROLE_PATH_MAX];
+	char run_dir[ROLE_PATH_MAX];
+	char store_path[ROLE_PATH_MAX]; /* the store's file in run_dir */
+	uint32_t socket_count;
+	struct role_socket sockets[ROLE_SOCKETS_MAX];
+};
+
+struct bundle;
+struct role_message;
+
+struct role {
+	struct role_brief brief;
+	struct board *board;
+	struct config *config;          /* NULL in the stand-alone form */
+	const struct config_node *node; /* NULL in the stand-alone form */
+	struct bundle *bundle;          /* NULL in the stand-alone form */
+	board_stamp *stamp;             /* this process's heartbeat on the board */
+	uv_timer_t stamp_timer;         /* private to role.c */
+	uv_poll_t supervisor_poll;
+	/* Called with a new configuration (ROLE_RELOAD), already swapped into `config` and `node`; the old one stays valid
+	 * until it returns 0. Non-zero: the role asks to be restarted instead. NULL: always restart. */
+	int (*on_reload)(struct role *role, struct config *old);
+	/* Called once at ROLE_STOP; the loop is stopped by the role when it is done. NULL: stop at once. */
+	void (*on_stop)(struct role *role);
+	/* Called for ROLE_ORDERS: orders on the board have changed. NULL: ignored. */
+	void (*on_orders)(struct role *role);
+	/* Called with every other message (ROLE_REPLY, ROLE_SYNC_RELOAD). NULL: ignored. */
+	void (*on_message)(struct role *role, const struct role_message *m);
+	void *state; /* the role's own */
+};
+
+/* Messages between supervisor and a role, one SOCK_SEQPACKET packet each. Requests from admin to the supervisor are answered
+ * with ROLE_REPLY carrying the same id. */
+enum role_message_kind {
+	ROLE_STOP = 1,    /* to a role: finish and exit */
+	ROLE_RELOAD,      /* to a role, with the new config descriptor attached (SCM_RIGHTS) */
+	ROLE_ORDERS,      /* to route, admin: orders on the board have changed */
+	ROLE_READY,       /* from a role: start-up is over (sync: first load done) */
+	ROLE_REQUEST,     /* from admin: do what `request` says */
+	ROLE_REPLY,       /* to admin: result (0 or an error) and text */
+	ROLE_DONE_STOP,   /* from route: everything is withdrawn and closed */
+	ROLE_SYNC_RELOAD, /* to sync: look at zone files again; text = zone name or "" for all */
+};
+enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT_SERVFAIL, REQUEST_FAULT_CLEAR };
+enum { ROLE_TEXT_MAX = 4096 };
+struct role_message {
+	uint32_t kind;
+	uint32_t id;
+	uint32_t request;
+	int32_t result;
+	uint32_t network; /* index in the node's list, UINT32_MAX: all */
+	uint32_t text_len;
+	char text[ROLE_TEXT_MAX]; /* diagnostics, lines separated by newlines */
+};
+int role_send(int fd, const struct role_message *m, int attach_fd) MUST_CHECK;
+/* 1 one message, 0 nothing there, ERR_CLOSED, -errno. *attached is -1 or a descriptor that is now the caller's. */
+int role_receive(int fd, struct role_message *m, int *attached) MUST_CHECK;
+
+/* Become the role described by the brief on brief_fd: see above. Ends the process with a log line when that is impossible. */
+struct role *role_enter(int brief_fd);
+/* Start the heartbeat timer and the supervisor's message watch on loop. */
+int role_loop_start(struct role *role, uv_loop_t *loop) MUST_CHECK;
+/* No new privileges, capabilities dropped, seccomp filter of the role's kind. After it only what the role's row in the
+ * architecture allows is possible. */
+int role_sandbox(struct role *role) MUST_CHECK;

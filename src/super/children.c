@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "super/children.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A sanitizer slows everything down several times; the limits below are then about the sanitizer and not about us. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { PATIENCE = 10 };
+#else
+enum { PATIENCE = 1 };
+#endif
+
+enum {
+	/* A supervisor that was itself kept from running cannot judge the others' heartbeats in that round. */
+	CHECK_LATE_MS = 60,
+};
+
+struct child *children_find(struct children *all, enum board_role kind, unsigned index)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (all->child[i].kind == kind && all->child[i].index == index)
+			return &all->child[i];
+	return NULL;
+}
+
+static void write_pids(const struct children *all)
+{
+	char tmp[ROLE_PATH_MAX + 8];
+	FILE *f;
+
+	snprintf(tmp, sizeof(tmp), "%s.new", all->pids_path);
+	f = fopen(tmp, "we");
+	if (!f)
+		return;
+	fprintf(f, "supervisor 0 %d\n", getpid());
+	for (size_t i = 0; i < all->count; i++)
+		if (all->child[i].pid)
+			fprintf(f, "%s %u %d\n", board_role_text(all->child[i].kind), all->child[i].index, all->child[i].pid);
+	if (fclose(f) == 0 && rename(tmp, all->pids_path) < 0)
+		log_warn("pids file=%s error=\"%s\"", all->pids_path, err_text(-errno));
+}
+
+static int make_brief(const struct children *all, const struct child *c, int channel, int *out)
+{
+	const struct plan *p = all->plan;
+	struct role_brief *b = calloc(1, sizeof(*b));
+	int fd = memfd_create("zonecast-brief", MFD_CLOEXEC), err = 0;
+
+	if (!b || fd < 0) {
+		err = b ? -errno : ERR_NO_MEMORY;
+		free(b);
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	b->size = sizeof(*b);
+	b->kind = c->kind;
+	b->index = c->index;
+	b->board_fd = all->board_fd;
+	b->config_fd = all->config_fd;
+	b->supervisor_fd = channel;
+	b->workers = p->workers;
+	b->log_level = all->log_level;
+	b->uid = p->uid;
+	b->gid = p->gid;
+	b->keep_dac_read = p->keep_dac_read;
+	snprintf(b->node, sizeof(b->node), "%s", p->node_name);
+	snprintf(b->config_path, sizeof(b->config_path), "%s", p->config ? p->config->path : "");
+	snprintf(b->zones_dir, sizeof(b->zones_dir), "%s", all->zones_dir ? all->zones_dir : "");
+	snprintf(b->state_dir, sizeof(b->state_dir), "%s", p->state_dir);
+	snprintf(b->run_dir, sizeof(b->run_dir), "%s", p->run_dir);
+	/* Relative: roles start in the store's folder, which their account may enter even where it may not walk the path to it. */
+	snprintf(b->store_path, sizeof(b->store_path), "zones.store");
+	if (c->kind == ROLE_ANSWER)
+		b->socket_count = sockets_of_worker(all->sockets, c->index, b->sockets);
+	if (c->kind == ROLE_ADMIN) {
+		b->sockets[0] = (struct role_socket){.fd = all->control_fd, .kind = ROLE_SOCKET_CONTROL};
+		b->socket_count = 1;
+	}
+	if (pwrite(fd, b, sizeof(*b), 0) != (ssize_t)sizeof(*b))
+		err = -EIO;
+	free(b);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	*out = fd;
+	return 0;
+}
+
+static void inherit(int fd)
+{
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, 0);
+}
+
+/* Between fork and exec: only calls that are safe there. */
+static NORETURN void become(const struct children *all, const struct child *c, int brief, int channel)
+{
+	char number[16];
+	char *argv[] = {"zonecast", "role", (char *)(uintptr_t)board_role_text(c->kind), number, NULL};
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (chdir(all->store_dir) < 0)
+		_exit(126);
+	inherit(brief);
+	inherit(channel);
+	inherit(all->board_fd);
+	inherit(all->config_fd);
+	if (c->kind == ROLE_ADMIN)
+		inherit(all->control_fd);
+	if (c->kind == ROLE_ANSWER) {
+		struct role_socket sockets[ROLE_SOCKETS_MAX];
+		uint32_t n = sockets_of_worker(all->sockets, c->index, sockets);
+
+		for (uint32_t i = 0; i < n; i++)
+			inherit(sockets[i].fd);
+	}
+	snprintf(number, sizeof(number), "%d", brief);
+	execv("/proc/self/exe", argv);
+	_exit(127);
+}
+
+static void on_channel(uv_poll_t *poll, int status, int events)
+{
+	struct child *c = poll->data;
+	struct role_message *m = calloc(1, sizeof(*m));
+	int fd = -1, got = 1;
+
+	(void)status;
+	(void)events;
+	while (m && c->channel >= 0 && (got = role_receive(c->channel, m, &fd)) == 1) {
+		if (fd >= 0)
+			close(fd); /* roles have nothing to hand over */
+		c->all->on_message(c->all->ctx, c, m);
+	}
+	if (got < 0 && c->poll)
+		uv_poll_stop(c->poll); /* its end will be reaped */
+	free(m);
+}
+
+static void free_poll(uv_handle_t *h)
+{
+	free(h);
+}
+
+static void channel_close(struct child *c)
+{
+	if (c->poll) {
+		uv_poll_stop(c->poll);
+		uv_close((uv_handle_t *)c->poll, free_poll);
+		c->poll = NULL;
+	}
+	if (c->channel >= 0)
+		close(c->channel);
+	c->channel = -1;
+}
+
+static int start(struct child *c)
+{
+	struct children *all = c->all;
+	int pair[2], brief = -1, err;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -errno;
+	err = make_brief(all, c, pair[1], &brief);
+	if (err < 0) {
+		close(pair[0]);
+		close(pair[1]);
+		return err;
+	}
+	pid = fork();
+	if (pid == 0)
+		become(all, c, brief, pair[1]);
+	err = pid < 0 ? -errno : 0;
+	close(brief);
+	close(pair[1]);
+	if (err) {
+		close(pair[0]);
+		return err;
+	}
+	c->pid = pid;
+	c->channel = pair[0];
+	c->started_ns = clock_ns();
+	c->restart_at_ms = 0;
+	c->poll = calloc(1, sizeof(*c->poll));
+	if (c->poll) {
+		uv_poll_init(all->loop, c->poll, c->channel);
+		c->poll->data = c;
+		uv_poll_start(c->poll, UV_READABLE | UV_DISCONNECT, on_channel);
+	}
+	atomic_store(&c->shown->pid, pid);
+	atomic_fetch_add(&c->shown->starts, 1);
+	atomic_store(&c->shown->started_ns, c->started_ns);
+	write_pids(all);
+	return 0;
+}
+
+int children_add(struct children *all, enum board_role kind, unsigned index)
+{
+	struct child *c = &all->child[all->count];
+	size_t slot = kind == ROLE_ANSWER ? ROLE_COUNT - 2U + index : (size_t)kind - ROLE_SYNC;
+
+	if (all->count == CHILDREN_MAX || slot >= BOARD_PROCS_MAX)
+		return ERR_LIMIT;
+	*c = (struct child){.all = all, .kind = kind, .index = index, .channel = -1, .wanted = true,
+	                    .shown = &all->board->supervisor.procs[slot]};
+	all->count++;
+	return start(c);
+}
+
+static board_stamp *stamp_of(struct children *all, const struct child *c)
+{
+	switch (c->kind) {
+	case ROLE_ANSWER:
+		return &all->board->workers[c->index].stamp;
+	case ROLE_SYNC:
+		return &all->board->sync.stamp;
+	case ROLE_WATCH:
+		return &all->board->watch.stamp;
+	case ROLE_ROUTE:
+		return &all->board->route.stamp;
+	case ROLE_ADMIN:
+		return &all->board->admin.stamp;
+	case ROLE_SUPERVISOR:
+	case ROLE_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+/* What a dead reader had pinned is not read any more. */
+static void unpin(struct children *all, const struct child *c)
+{
+	if (c->kind == ROLE_ANSWER)
+		atomic_store(&all->board->workers[c->index].pin, UINT64_MAX);
+	else if (c->kind == ROLE_WATCH)
+		atomic_store(&all->board->watch.pin, UINT64_MAX);
+	else if (c->kind == ROLE_ADMIN)
+		atomic_store(&all->board->admin.pin, UINT64_MAX);
+}
+
+static void ended(struct child *c, int status)
+{
+	uint64_t now = clock_ns();
+	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	uint64_t wait_ms = 0;
+
+	atomic_store(&c->shown->pid, 0);
+	atomic_store(&c->shown->last_status, status);
+	c->pid = 0;
+	channel_close(c);
+	unpin(c->all, c);
+	if (now - c->started_ns < (uint64_t)CHILD_QUICK_MS * 1000000U)
+		c->quick_ends++;
+	else
+		c->quick_ends = 0;
+	if (c->quick_ends > 1) {
+		wait_ms = (uint64_t)CHILD_BACKOFF_MS << MIN(c->quick_ends - 2, 7U);
+		wait_ms = MIN(wait_ms, (uint64_t)CHILD_BACKOFF_MAX_MS);
+	}
+	c->restart_at_ms = now / 1000000U + wait_ms;
+	if (c->wanted && !clean)
+		log_err("process=%s index=%u ended %s=%d restart_in_ms=%u", board_role_text(c->kind), c->index,
+		        WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+		        (unsigned)wait_ms);
+	if (c->all->on_end)
+		c->all->on_end(c->all->ctx, c, status);
+	if (c->wanted && !wait_ms) {
+		int err = start(c);
+
+		if (err < 0) {
+			c->restart_at_ms = now / 1000000U + CHILD_BACKOFF_MAX_MS;
+			log_err("process=%s index=%u start error=\"%s\"", board_role_text(c->kind), c->index, err_text(err));
+		}
+	}
+	write_pids(c->all);
+}
+
+void children_reap(struct children *all)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < all->count; i++)
+			if (all->child[i].pid == pid) {
+				ended(&all->child[i], status);
+				break;
+			}
+}
+
+static void check_one(struct children *all, struct child *c, uint64_t now)
+{
+	uint64_t stamp = atomic_load(stamp_of(all, c));
+	bool worker = c->kind == ROLE_ANSWER;
+	uint64_t limit_ms, since, age_ms;
+
+	if (!c->pid) {
+		if (c->wanted && now / 1000000U >= c->restart_at_ms && start(c) < 0)
+			c->restart_at_ms = now / 1000000U + CHILD_BACKOFF_MAX_MS;
+		return;
+	}
+	if (stamp > c->started_ns) {
+		limit_ms = worker ? WORKER_HANG_MS : ROLE_HANG_MS;
+		since = stamp;
+	} else {
+		limit_ms = worker ? WORKER_STARTUP_MS : CHILD_STARTUP_MS;
+		since = c->started_ns;
+	}
+	age_ms = now > since ? (now - since) / 1000000U : 0;
+	if (age_ms < limit_ms * PATIENCE)
+		return;
+	log_err("process=%s index=%u pid=%d hangs heartbeat_age_ms=%u action=kill", board_role_text(c->kind), c->index, c->pid,
+	        (unsigned)age_ms);
+	kill(c->pid, SIGKILL);
+}
+
+void children_check(struct children *all)
+{
+	uint64_t now = clock_ns(), last = all->checked_ns;
+
+	all->checked_ns = now;
+	if (last && now - last > (uint64_t)CHECK_LATE_MS * 1000000U)
+		return;
+	for (size_t i = 0; i < all->count; i++)
+		check_one(all, &all->child[i], now);
+}
+
+int child_send(struct child *c, const struct role_message *m, int attach_fd)
+{
+	return c->channel < 0 ? ERR_CLOSED : role_send(c->channel, m, attach_fd);
+}
+
+void child_stop(struct child *c)
+{
+	struct role_message m = {.kind = ROLE_STOP};
+
+	c->wanted = false;
+	if (c->pid && child_send(c, &m, -1) < 0)
+		child_kill(c);
+}
+
+void child_kill(struct child *c)
+{
+	if (c->pid)
+		kill(c->pid, SIGKILL);
+}
+
+bool children_any_alive(const struct children *all)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (all->child[i].pid)
+			return true;
+	return false;
+}

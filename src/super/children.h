@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/attr.h"
+#include "board/board.h"
+#include "proc/role.h"
+#include "super/plan.h"
+#include "super/sockets.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+/* The role processes: started, watched, restarted. A child that ended at once is restarted at once the first time; each further quick
+ * end doubles the wait up to CHILD_BACKOFF_MAX_MS. A child whose heartbeat stands still is killed. */
+enum {
+	CHILD_QUICK_MS = 2000,       /* living shorter than this counts as a quick end */
+	CHILD_BACKOFF_MS = 50,
+	CHILD_BACKOFF_MAX_MS = 5000,
+	CHILD_STARTUP_MS = 30000,    /* until the first heartbeat */
+	WORKER_STARTUP_MS = 3000,
+	CHILDREN_MAX = BOARD_PROCS_MAX,
+};
+
+struct children;
+
+struct child {
+	struct children *all;
+	enum board_role kind;
+	unsigned index;          /* of a worker */
+	struct board_process *shown;
+	pid_t pid;               /* 0: not running */
+	int channel;             /* our end of its channel, -1 */
+	uv_poll_t *poll;         /* owned by libuv's close callback once stopped */
+	uint64_t started_ns;
+	uint64_t restart_at_ms;  /* 0: at once */
+	unsigned quick_ends;
+	bool wanted;             /* to be restarted when it ends */
+};
+
+struct children {
+	uv_loop_t *loop;
+	struct board *board;
+	int board_fd;
+	int config_fd;           /* the sealed bundle; replaced at reload; -1 */
+	int control_fd;          /* admin's listening socket */
+	const struct plan *plan;
+	struct socket_set *sockets;
+	enum log_level log_level;
+	const char *zones_dir;   /* stand-alone form, else NULL */
+	char store_dir[ROLE_PATH_MAX];
+	char pids_path[ROLE_PATH_MAX];
+	struct child child[CHILDREN_MAX];
+	size_t count;
+	uint64_t checked_ns;
+	void (*on_message)(void *ctx, struct child *c, const struct role_message *m);
+	void (*on_end)(void *ctx, struct child *c, int wait_status);
+	void *ctx;
+};
+
+/* Add and start a child; it is wanted until children_stop(). */
+int children_add(struct children *all, enum board_role kind, unsigned index) MUST_CHECK;
+struct child *children_find(struct children *all, enum board_role kind, unsigned index);
+/* SIGCHLD: reap and account. */
+void children_reap(struct children *all);
+/* Every few milliseconds: restart what is due, kill what hangs. */
+void children_check(struct children *all);
+int child_send(struct child *c, const struct role_message *m, int attach_fd) MUST_CHECK;
+/* Ask for an end; not restarted. */
+void child_stop(struct child *c);
+void child_kill(struct child *c);
+bool children_any_alive(const struct children *all);

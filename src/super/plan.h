@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/addr.h"
+#include "base/attr.h"
+#include "base/diag.h"
+#include "config/config.h"
+#include "proc/bundle.h"
+#include "proc/role.h"
+#include "super/supervisor.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What one configuration asks of this node: read and judged whole before anything is changed. */
+enum { PLAN_ENDPOINTS_MAX = ROLE_SOCKETS_MAX / 2, PLAN_KEY_FILE_MAX = 64 << 10 };
+
+struct plan {
+	struct config *config;      /* NULL in the stand-alone form */
+	const struct config_node *node;
+	struct bundle *bundle;      /* NULL in the stand-alone form */
+	char node_name[BOARD_NAME_MAX];
+	char state_dir[ROLE_PATH_MAX], run_dir[ROLE_PATH_MAX];
+	struct endpoint endpoints[PLAN_ENDPOINTS_MAX]; /* UDP and TCP are opened on each */
+	size_t endpoint_count;
+	struct ip_addr service[PLAN_ENDPOINTS_MAX]; /* to be held on lo */
+	size_t service_count;
+	unsigned workers;
+	uint32_t uid, gid;          /* of the roles; UINT32_MAX: stay */
+	bool keep_dac_read;         /* the zone files are not readable by uid */
+	bool routed;                /* route and watch have work: not stand-alone */
+};
+
+/* Problems are in diag. On success *out is the caller's, freed with plan_done(). ERR_INVALID otherwise. */
+int plan_make(const struct supervisor_options *o, struct diag *diag, struct plan *out) MUST_CHECK;
+void plan_done(struct plan *p);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "super/sockets.h"
+
+#include "base/err.h"
+#include "net/listen.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ENDPOINTS_MAX = ROLE_SOCKETS_MAX / 2 };
+
+struct open_endpoint {
+	struct endpoint at;
+	int *udp, *tcp; /* one per worker */
+};
+
+struct socket_set {
+	unsigned workers;
+	size_t count;
+	struct open_endpoint open[ENDPOINTS_MAX];
+};
+
+struct socket_set *sockets_new(unsigned workers)
+{
+	struct socket_set *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->workers = workers;
+	return s;
+}
+
+static struct open_endpoint *find(const struct socket_set *s, const struct endpoint *at)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (addr_equal(&s->open[i].at.addr, &at->addr) && s->open[i].at.port == at->port)
+			return (struct open_endpoint *)&s->open[i];
+	return NULL;
+}
+
+static void close_all(struct open_endpoint *o, unsigned workers)
+{
+	for (unsigned i = 0; i < workers; i++) {
+		if (o->udp && o->udp[i] >= 0)
+			close(o->udp[i]);
+		if (o->tcp && o->tcp[i] >= 0)
+			close(o->tcp[i]);
+	}
+	free(o->udp);
+	free(o->tcp);
+}
+
+void sockets_free(struct socket_set *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->count; i++)
+		close_all(&s->open[i], s->workers);
+	free(s);
+}
+
+int sockets_open(struct socket_set *s, const struct endpoint *at)
+{
+	struct open_endpoint o = {.at = *at};
+	int err = 0;
+
+	if (find(s, at))
+		return 0;
+	if (s->count == ENDPOINTS_MAX)
+		return ERR_LIMIT;
+	err = listen_probe(at);
+	if (err < 0)
+		return err;
+	o.udp = malloc(s->workers * sizeof(int));
+	o.tcp = malloc(s->workers * sizeof(int));
+	if (!o.udp || !o.tcp)
+		err = ERR_NO_MEMORY;
+	for (unsigned i = 0; !err && i < s->workers; i++)
+		o.udp[i] = o.tcp[i] = -1;
+	for (unsigned i = 0; !err && i < s->workers; i++) {
+		err = listen_udp(at, &o.udp[i]);
+		if (!err)
+			err = listen_tcp(at, &o.tcp[i]);
+	}
+	if (err) {
+		close_all(&o, o.udp && o.tcp ? s->workers : 0);
+		return err;
+	}
+	s->open[s->count++] = o;
+	return 0;
+}
+
+void sockets_close(struct socket_set *s, const struct endpoint *at)
+{
+	struct open_endpoint *o = find(s, at);
+
+	if (!o)
+		return;
+	close_all(o, s->workers);
+	*o = s->open[--s->count];
+}
+
+bool sockets_has(const struct socket_set *s, const struct endpoint *at)
+{
+	return find(s, at) != NULL;
+}
+
+size_t sockets_count(const struct socket_set *s)
+{
+	return s->count;
+}
+
+const struct endpoint *sockets_endpoint(const struct socket_set *s, size_t i)
+{
+	return &s->open[i].at;
+}
+
+uint32_t sockets_of_worker(const struct socket_set *s, unsigned worker, struct role_socket *out)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		out[n++] = (struct role_socket){.fd = s->open[i].udp[worker], .kind = ROLE_SOCKET_UDP, .at = s->open[i].at};
+		out[n++] = (struct role_socket){.fd = s->open[i].tcp[worker], .kind = ROLE_SOCKET_TCP, .at = s->open[i].at};
+	}
+	return n;
+}

@@ -1,0 +1,670 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The supervisor: does what needs privilege and nothing else. It reads the fleet file and key files, opens every listening socket, holds
+ * service addresses on lo, starts the roles and starts them again, carries orders out, and never reads a byte from the network.
+ *
+ * Life: plan (read and judge everything) -> folders and lock -> addresses -> sockets -> drop capabilities -> roles -> loop.
+ * Nothing is changed on the machine before the whole plan is known to be good; a reload makes a second plan the same way and swaps.
+ *
+ * Stopping: the first SIGTERM or SIGINT lets route drain and withdraw while answers go on, then the other roles end, then the addresses
+ * leave lo. The second one skips the drain. If the supervisor itself is killed the kernel kills every role (PR_SET_PDEATHSIG) and
+ * closes the BGP sessions, which withdraws the routes: the safe outcome without a line of ours.
+ *
+ * Reload: new endpoints are opened before, dropped ones are closed RELOAD_LINGER_MS after the change, when route has withdrawn them
+ * and routers have taken that in. Workers restart only if their sockets change. */
+#include "super/supervisor.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "net/listen.h"
+#include "net/loaddr.h"
+#include "super/addresses.h"
+#include "super/children.h"
+#include "super/orders.h"
+#include "super/plan.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#ifndef CAP_BPF
+#define CAP_BPF 39
+#endif
+#ifndef CAP_PERFMON
+#define CAP_PERFMON 38
+#endif
+
+enum {
+	TICK_MS = 20,
+	RELOAD_LINGER_MS = 5000,
+	STOP_ROLES_MS = 1000,   /* for roles to end by themselves */
+	STOP_DRAIN_SLACK_MS = 5000,
+};
+
+enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP };
+
+struct supervisor {
+	const struct supervisor_options *options;
+	uv_loop_t loop;
+	uv_timer_t tick, linger;
+	uv_signal_t on_term, on_int, on_hup, on_chld;
+	struct plan plan;
+	struct board *board;
+	struct children children;
+	struct addresses addresses;
+	int lock_fd;
+	enum phase phase;
+	uint64_t phase_until_ms;
+	bool up; /* the plan in force has been taken up */
+	bool sync_ready, said_ready;
+	uint64_t started_ms;
+};
+
+static void log_diag(const struct diag *d)
+{
+	char line[1400];
+
+	for (const struct diag_entry *e = d->first; e; e = e->next)
+		log_line(e->severity == DIAG_ERROR ? LOG_ERR : LOG_WARN, "%s", diag_entry_text(e, line, sizeof(line)));
+	if (d->dropped)
+		log_warn("%u more problems are not shown", d->dropped);
+}
+
+/* ---- folders ---- */
+
+static int make_folder(const char *path, mode_t mode, uint32_t uid, uint32_t gid)
+{
+	char part[ROLE_PATH_MAX + 16];
+
+	snprintf(part, sizeof(part), "%s", path);
+	for (char *p = part + 1; *p; p++)
+		if (*p == '/') {
+			*p = '\0';
+			if (mkdir(part, 0755) < 0 && errno != EEXIST)
+				return -errno;
+			*p = '/';
+		}
+	if (mkdir(part, mode) < 0 && errno != EEXIST)
+		return -errno;
+	if (uid != UINT32_MAX && chown(part, uid, gid) < 0)
+		return -errno;
+	return 0;
+}
+
+static int folders(struct supervisor *s)
+{
+	const struct plan *p = &s->plan;
+	char path[ROLE_PATH_MAX + 16];
+	int err = make_folder(p->run_dir, 0755, UINT32_MAX, UINT32_MAX);
+
+	if (!err)
+		err = make_folder(p->state_dir, 0755, UINT32_MAX, UINT32_MAX);
+	if (err < 0) {
+		log_err("folders run-dir=%s state-dir=%s error=\"%s\"", p->run_dir, p->state_dir, err_text(err));
+		return err;
+	}
+	snprintf(path, sizeof(path), "%s/lock", p->run_dir);
+	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (s->lock_fd < 0 || flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		err = -errno;
+		log_err("run-dir=%s error=\"%s\"", p->run_dir,
+		        err == -EWOULDBLOCK ? "another zonecast runs with this folder; give this one a --run-dir of its own"
+		                            : err_text(err));
+		return err;
+	}
+	snprintf(path, sizeof(path), "%s/store", p->run_dir);
+	err = make_folder(path, 0750, p->uid, p->gid);
+	if (err < 0)
+		log_err("folder=%s error=\"%s\"", path, err_text(err));
+	return err;
+}
+
+/* ---- privileges ---- */
+
+static void shed_capabilities(void)
+{
+	static const unsigned keep[] = {
+		CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_BPF, CAP_PERFMON, /* addresses, ports, XDP */
+		CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_KILL, CAP_CHOWN,  /* to start and stop roles under their account */
+		CAP_DAC_READ_SEARCH, CAP_SYS_NICE, CAP_IPC_LOCK,           /* fleet and key files; roles with real-time threads */
+	};
+
+	if (geteuid() != 0)
+		return;
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (size_t i = 0; i < ARRAY_LEN(keep); i++)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, keep[i]);
+	if (capng_apply(CAPNG_SELECT_BOTH) != 0)
+		log_warn("capabilities error=\"cannot drop what is not needed\"");
+}
+
+/* ---- sockets and addresses of a plan ---- */
+
+static const char *bind_hint(int err)
+{
+	switch (err) {
+	case -EADDRINUSE:
+		return "another program has this port; stop it, or listen elsewhere";
+	case -EACCES:
+	case -EPERM:
+		return "not permitted; run as root or with CAP_NET_BIND_SERVICE and CAP_NET_ADMIN";
+	case -EADDRNOTAVAIL:
+		return "this machine has no such address";
+	default:
+		return err_text(err);
+	}
+}
+
+/* Put up what `p` needs beyond what is there. On failure everything added is taken back; *problem says what. */
+static int take_up(struct supervisor *s, const struct plan *p, char *problem, size_t cap)
+{
+	struct socket_set *set = s->children.sockets;
+	char text[ENDPOINT_TEXT_MAX];
+	size_t opened = 0, added = 0;
+	bool was_open[PLAN_ENDPOINTS_MAX];
+	int err = 0;
+
+	for (; added < p->service_count; added++) {
+		err = addresses_add(&s->addresses, &p->service[added]);
+		if (err < 0) {
+			snprintf(problem, cap, "cannot add service address %s to lo: %s", addr_text(&p->service[added], text),
+			         bind_hint(err));
+			break;
+		}
+	}
+	for (; !err && opened < p->endpoint_count; opened++) {
+		was_open[opened] = sockets_has(set, &p->endpoints[opened]);
+		err = sockets_open(set, &p->endpoints[opened]);
+		if (err < 0) {
+			snprintf(problem, cap, "cannot listen on %s: %s", endpoint_text(&p->endpoints[opened], text), bind_hint(err));
+			break;
+		}
+	}
+	if (!err)
+		return 0;
+	for (size_t i = 0; i < opened; i++)
+		if (!was_open[i])
+			sockets_close(set, &p->endpoints[i]);
+	addresses_keep_only(&s->addresses, s->plan.service, s->up ? s->plan.service_count : 0);
+	return err;
+}
+
+/* Close what the plan in force does not have. True if anything was closed. */
+static bool take_down(struct supervisor *s)
+{
+	struct socket_set *set = s->children.sockets;
+	bool closed = false;
+
+	for (size_t i = sockets_count(set); i-- > 0;) {
+		struct endpoint at = *sockets_endpoint(set, i);
+		bool keep = false;
+
+		for (size_t k = 0; k < s->plan.endpoint_count; k++)
+			keep |= addr_equal(&s->plan.endpoints[k].addr, &at.addr) && s->plan.endpoints[k].port == at.port;
+		if (!keep) {
+			sockets_close(set, &at);
+			closed = true;
+		}
+	}
+	return closed;
+}
+
+static void restart_workers(struct supervisor *s)
+{
+	struct role_message m = {.kind = ROLE_RELOAD};
+
+	for (unsigned i = 0; i < s->plan.workers; i++) {
+		struct child *c = children_find(&s->children, ROLE_ANSWER, i);
+
+		if (c && c->pid && child_send(c, &m, -1) < 0)
+			child_kill(c);
+	}
+}
+
+static void on_linger(uv_timer_t *t)
+{
+	struct supervisor *s = t->data;
+
+	if (s->phase != PHASE_RUN)
+		return;
+	if (take_down(s))
+		restart_workers(s);
+	addresses_keep_only(&s->addresses, s->plan.service, s->plan.service_count);
+}
+
+/* ---- reload ---- */
+
+static void show_plan(struct supervisor *s)
+{
+	struct board_supervisor *b = &s->board->supervisor;
+
+	atomic_store(&b->workers, s->plan.workers);
+	atomic_store(&b->networks, s->plan.node ? (uint32_t)s->plan.node->network_count : 0);
+	atomic_fetch_add(&b->config_generation, 1);
+	if (s->plan.node)
+		orders_load(s->board, s->plan.config, s->plan.node, s->plan.state_dir);
+}
+
+static void tell_all(struct supervisor *s, uint32_t kind, int fd)
+{
+	static const enum board_role roles[] = {ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE, ROLE_ADMIN};
+	struct role_message m = {.kind = kind};
+
+	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+		struct child *c = children_find(&s->children, roles[i], 0);
+
+		/* A role that cannot be told is restarted, and starts with the new configuration. */
+		if (c && c->pid && child_send(c, &m, fd) < 0)
+			child_kill(c);
+	}
+}
+
+static void problems_text(const struct diag *d, struct text *out)
+{
+	char line[1400];
+
+	for (const struct diag_entry *e = d->first; e; e = e->next)
+		text_fmt(out, "%s\n", diag_entry_text(e, line, sizeof(line)));
+}
+
+static bool same_ground(const struct plan *a, const struct plan *b, struct text *why)
+{
+	if (strcmp(a->run_dir, b->run_dir) != 0 || strcmp(a->state_dir, b->state_dir) != 0)
+		text_str(why, "error: run-dir and state-dir cannot change while running; restart the node for that\n");
+	if (a->workers != b->workers)
+		text_str(why, "error: workers cannot change while running; restart the node for that\n");
+	if (a->uid != b->uid)
+		text_str(why, "error: user cannot change while running; restart the node for that\n");
+	return !why->len;
+}
+
+/* All or nothing. Problems, one a line, go to why. */
+static int reload(struct supervisor *s, struct text *why)
+{
+	struct plan next, old = s->plan;
+	struct role_message m = {.kind = ROLE_SYNC_RELOAD};
+	struct child *sync = children_find(&s->children, ROLE_SYNC, 0);
+	size_t before = sockets_count(s->children.sockets);
+	char problem[300];
+	struct diag diag;
+	int err, fd = -1;
+
+	if (s->phase != PHASE_RUN) {
+		text_str(why, "error: this node is stopping\n");
+		return ERR_INVALID;
+	}
+	if (s->options->zones_dir) /* stand-alone: only the zones can have changed */
+		return sync ? child_send(sync, &m, -1) : ERR_CLOSED;
+	diag_init(&diag);
+	err = plan_make(s->options, &diag, &next);
+	problems_text(&diag, why);
+	diag_done(&diag);
+	if (err < 0)
+		return err;
+	if (!same_ground(&old, &next, why)) {
+		plan_done(&next);
+		return ERR_INVALID;
+	}
+	err = bundle_seal(next.bundle, &fd);
+	if (!err) {
+		err = take_up(s, &next, problem, sizeof(problem));
+		if (err < 0)
+			text_fmt(why, "error: %s\n", problem);
+	}
+	if (err < 0) {
+		if (fd >= 0)
+			close(fd);
+		plan_done(&next);
+		return err;
+	}
+	s->plan = next;
+	if (s->children.config_fd >= 0)
+		close(s->children.config_fd);
+	s->children.config_fd = fd;
+	show_plan(s);
+	tell_all(s, ROLE_RELOAD, fd);
+	if (sockets_count(s->children.sockets) != before)
+		restart_workers(s);
+	uv_timer_start(&s->linger, on_linger, RELOAD_LINGER_MS, 0);
+	plan_done(&old);
+	log_notice("reload config_generation=%u", (unsigned)atomic_load(&s->board->supervisor.config_generation));
+	return 0;
+}
+
+static void on_hup(uv_signal_t *h, int signum)
+{
+	struct supervisor *s = h->data;
+	struct text why;
+	int err;
+
+	(void)signum;
+	text_init(&why);
+	err = reload(s, &why);
+	for (char *line = strtok(why.chars, "\n"); line; line = strtok(NULL, "\n"))
+		log_line(err < 0 ? LOG_ERR : LOG_WARN, "%s", line);
+	if (err < 0)
+		log_err("reload error=\"%s\" action=\"the old configuration stays\"", err_text(err));
+	text_done(&why);
+}
+
+/* ---- requests from admin ---- */
+
+static int carry_out(struct supervisor *s, const struct role_message *m, struct text *why)
+{
+	struct role_message sync = {.kind = ROLE_SYNC_RELOAD};
+	struct child *c;
+	int err;
+
+	switch ((enum role_request)m->request) {
+	case REQUEST_RELOAD:
+		return reload(s, why);
+	case REQUEST_DRAIN:
+	case REQUEST_RESUME:
+		if (!s->plan.node) {
+			text_str(why, "a stand-alone server announces nothing: there is nothing to drain\n");
+			return ERR_UNSUPPORTED;
+		}
+		err = orders_set(s->board, s->plan.config, s->plan.node, s->plan.state_dir, m->network,
+		                 m->request == REQUEST_DRAIN ? ORDER_DRAIN : ORDER_NONE);
+		if (!err)
+			tell_all(s, ROLE_ORDERS, -1);
+		return err;
+	case REQUEST_ZONE_RELOAD:
+		c = children_find(&s->children, ROLE_SYNC, 0);
+		sync.text_len = MIN(m->text_len, 1023U);
+		memcpy(sync.text, m->text, sync.text_len);
+		return c ? child_send(c, &sync, -1) : ERR_CLOSED;
+	case REQUEST_FAULT_SERVFAIL:
+	case REQUEST_FAULT_CLEAR:
+		if (!s->options->allow_faults) {
+			text_str(why, "faults are for drills: start the node with --allow-faults\n");
+			return ERR_INVALID;
+		}
+		atomic_store(&s->board->supervisor.fault_servfail, m->request == REQUEST_FAULT_SERVFAIL);
+		log_warn("fault servfail=%d", m->request == REQUEST_FAULT_SERVFAIL);
+		return 0;
+	}
+	return ERR_UNSUPPORTED;
+}
+
+static void on_message(void *ctx, struct child *c, const struct role_message *m)
+{
+	struct supervisor *s = ctx;
+	struct role_message reply = {.kind = ROLE_REPLY, .id = m->id, .request = m->request};
+	struct text why;
+
+	if (m->kind == ROLE_READY && c->kind == ROLE_SYNC)
+		s->sync_ready = true;
+	if (m->kind != ROLE_REQUEST || c->kind != ROLE_ADMIN)
+		return;
+	text_init(&why);
+	reply.result = carry_out(s, m, &why);
+	reply.text_len = (uint32_t)MIN(why.len, (size_t)ROLE_TEXT_MAX);
+	memcpy(reply.text, why.chars, reply.text_len);
+	text_done(&why);
+	if (child_send(c, &reply, -1) < 0)
+		log_warn("request=%u error=\"admin is gone before its reply\"", m->request);
+}
+
+/* ---- stopping ---- */
+
+static void stop_roles(struct supervisor *s)
+{
+	s->phase = PHASE_STOP;
+	s->phase_until_ms = clock_ms() + STOP_ROLES_MS;
+	for (size_t i = 0; i < s->children.count; i++)
+		child_stop(&s->children.child[i]);
+}
+
+static void begin_stop(struct supervisor *s)
+{
+	struct child *route = children_find(&s->children, ROLE_ROUTE, 0);
+	uint32_t drain_ms = 0;
+
+	if (s->phase == PHASE_DRAIN) {
+		log_notice("stop again: at once");
+		stop_roles(s);
+		return;
+	}
+	if (s->phase != PHASE_RUN)
+		return;
+	atomic_store(&s->board->supervisor.stopping, 1);
+	if (!route || !route->pid || !s->plan.node->neighbor_count) {
+		stop_roles(s);
+		return;
+	}
+	for (size_t i = 0; i < s->plan.node->network_count; i++)
+		drain_ms = MAX(drain_ms, s->plan.config->networks[s->plan.node->networks[i]].drain_ms);
+	log_notice("stop draining=true at_most_ms=%u", drain_ms + STOP_DRAIN_SLACK_MS);
+	s->phase = PHASE_DRAIN;
+	s->phase_until_ms = clock_ms() + drain_ms + STOP_DRAIN_SLACK_MS;
+	child_stop(route);
+}
+
+static void on_stop_signal(uv_signal_t *h, int signum)
+{
+	(void)signum;
+	begin_stop(h->data);
+}
+
+static void on_end(void *ctx, struct child *c, int status)
+{
+	struct supervisor *s = ctx;
+
+	(void)status;
+	if (s->phase == PHASE_DRAIN && c->kind == ROLE_ROUTE)
+		stop_roles(s);
+}
+
+static void on_chld(uv_signal_t *h, int signum)
+{
+	struct supervisor *s = h->data;
+
+	(void)signum;
+	children_reap(&s->children);
+}
+
+/* ---- the loop ---- */
+
+static bool all_workers_serve(const struct supervisor *s)
+{
+	uint64_t ino = board_get(&s->board->sync.store_ino);
+
+	for (unsigned i = 0; i < s->plan.workers; i++)
+		if (!ino || board_get(&s->board->workers[i].store_ino) != ino)
+			return false;
+	return true;
+}
+
+static void on_tick(uv_timer_t *t)
+{
+	struct supervisor *s = t->data;
+	uint64_t now = clock_ms();
+
+	board_stamp_now(&s->board->supervisor.stamp, clock_ns());
+	children_reap(&s->children);
+	if (s->phase == PHASE_STOP) {
+		if (now >= s->phase_until_ms)
+			for (size_t i = 0; i < s->children.count; i++)
+				child_kill(&s->children.child[i]);
+		if (!children_any_alive(&s->children))
+			uv_stop(&s->loop);
+		return;
+	}
+	children_check(&s->children);
+	if (s->phase == PHASE_DRAIN && now >= s->phase_until_ms)
+		stop_roles(s);
+	if (!s->said_ready && s->sync_ready && all_workers_serve(s)) {
+		static const char word[] = "ready\n";
+
+		s->said_ready = true;
+		log_notice("ready took_ms=%u zones=%u failed=%u", (unsigned)(now - s->started_ms),
+		           (unsigned)board_get(&s->board->sync.zones_serving), (unsigned)board_get(&s->board->sync.zones_failed));
+		if (write(STDERR_FILENO, word, sizeof(word) - 1) < 0)
+			log_warn("ready error=\"nobody hears it\"");
+	}
+}
+
+static int start_roles(struct supervisor *s)
+{
+	struct children *all = &s->children;
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < s->plan.workers; i++)
+		err = children_add(all, ROLE_ANSWER, i);
+	if (!err)
+		err = children_add(all, ROLE_SYNC, 0);
+	if (!err && s->plan.routed)
+		err = children_add(all, ROLE_WATCH, 0);
+	if (!err && s->plan.routed)
+		err = children_add(all, ROLE_ROUTE, 0);
+	if (!err)
+		err = children_add(all, ROLE_ADMIN, 0);
+	if (err < 0)
+		log_err("start error=\"%s\"", err_text(err));
+	return err;
+}
+
+static int set_up(struct supervisor *s)
+{
+	struct children *all = &s->children;
+	char path[ROLE_PATH_MAX + 32], problem[300];
+	int err = folders(s);
+
+	if (err < 0)
+		return err;
+	err = board_create(&all->board_fd, &s->board);
+	if (err < 0) {
+		log_err("board error=\"%s\"", err_text(err));
+		return err;
+	}
+	fcntl(all->board_fd, F_SETFD, FD_CLOEXEC);
+	all->board = s->board;
+	all->loop = &s->loop;
+	all->plan = &s->plan;
+	all->config_fd = all->control_fd = -1;
+	all->log_level = s->options->log_level;
+	all->zones_dir = s->options->zones_dir;
+	all->on_message = on_message;
+	all->on_end = on_end;
+	all->ctx = s;
+	all->sockets = sockets_new(s->plan.workers);
+	if (!all->sockets)
+		return ERR_NO_MEMORY;
+	snprintf(all->store_dir, sizeof(all->store_dir), "%.490s/store", s->plan.run_dir);
+	snprintf(all->pids_path, sizeof(all->pids_path), "%.490s/pids", s->plan.run_dir);
+	addresses_init(&s->addresses, s->plan.run_dir);
+	if (s->plan.service_count) {
+		err = loaddr_up();
+		if (err < 0)
+			log_warn("lo error=\"cannot bring it up: %s\"", err_text(err));
+	}
+	err = take_up(s, &s->plan, problem, sizeof(problem));
+	if (err < 0) {
+		log_err("%s", problem);
+		return err;
+	}
+	s->up = true;
+	addresses_keep_only(&s->addresses, s->plan.service, s->plan.service_count);
+	if (s->plan.bundle)
+		err = bundle_seal(s->plan.bundle, &all->config_fd);
+	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
+	if (!err)
+		err = listen_unix(path, s->plan.uid, s->plan.gid, &all->control_fd);
+	if (err < 0)
+		log_err("control socket=%s error=\"%s\"", path, err_text(err));
+	return err;
+}
+
+static void tear_down(struct supervisor *s)
+{
+	char path[ROLE_PATH_MAX + 32];
+
+	/* Last of all: until here the addresses were answered. */
+	addresses_keep_only(&s->addresses, NULL, 0);
+	sockets_free(s->children.sockets);
+	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
+	unlink(path);
+	unlink(s->children.pids_path);
+	plan_done(&s->plan);
+}
+
+static int run_loop(struct supervisor *s)
+{
+	static const struct {
+		int signum;
+		size_t offset;
+		uv_signal_cb cb;
+	} signals[] = {
+		{SIGTERM, offsetof(struct supervisor, on_term), on_stop_signal},
+		{SIGINT, offsetof(struct supervisor, on_int), on_stop_signal},
+		{SIGHUP, offsetof(struct supervisor, on_hup), on_hup},
+		{SIGCHLD, offsetof(struct supervisor, on_chld), on_chld},
+	};
+	int err;
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		uv_signal_t *h = (uv_signal_t *)((char *)s + signals[i].offset);
+
+		uv_signal_init(&s->loop, h);
+		h->data = s;
+		uv_signal_start(h, signals[i].cb, signals[i].signum);
+	}
+	uv_timer_init(&s->loop, &s->tick);
+	uv_timer_init(&s->loop, &s->linger);
+	s->tick.data = s->linger.data = s;
+	err = start_roles(s);
+	if (err < 0)
+		stop_roles(s);
+	uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
+	uv_run(&s->loop, UV_RUN_DEFAULT);
+	return err;
+}
+
+int supervisor_run(const struct supervisor_options *o)
+{
+	struct supervisor *s = calloc(1, sizeof(*s));
+	struct diag diag;
+	int err;
+
+	log_setup("supervisor", o->log_level);
+	if (!s)
+		return 1;
+	s->options = o;
+	s->started_ms = clock_ms();
+	signal(SIGPIPE, SIG_IGN);
+	diag_init(&diag);
+	err = plan_make(o, &diag, &s->plan);
+	log_diag(&diag);
+	diag_done(&diag);
+	if (err < 0) {
+		log_err("not started: %s", err_text(err));
+		free(s);
+		return 1;
+	}
+	uv_loop_init(&s->loop);
+	err = set_up(s);
+	if (!err) {
+		atomic_store(&s->board->supervisor.started_ns, clock_ns());
+		show_plan(s);
+		shed_capabilities();
+		log_notice("start version=%s node=%s workers=%u run-dir=%s", ZONECAST_VERSION, s->plan.node_name, s->plan.workers,
+		           s->plan.run_dir);
+		err = run_loop(s);
+		log_notice("stopped");
+	}
+	if (s->up)
+		tear_down(s);
+	free(s);
+	return err < 0 ? 1 : 0;
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sync/load.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "sync/source.h"
+#include "zone/content.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+	COMMIT_MS = 100,     /* loaded zones become visible at least this often */
+	PROGRESS_MS = 1000,  /* a load that takes longer says how far it is */
+};
+
+struct run {
+	struct loader *loader;
+	const struct zone_list *zones;
+	size_t at;             /* row being loaded */
+	uint64_t committed_ms, said_ms;
+	uint64_t serving, failed, records;
+	uint32_t net_zones[BOARD_NETWORKS_MAX], net_ready[BOARD_NETWORKS_MAX];
+	bool dirty;
+};
+
+void loader_init(struct loader *l, const char *store_path, struct board *board, unsigned workers)
+{
+	*l = (struct loader){.store_path = store_path, .board = board};
+	for (unsigned i = 0; i < workers; i++)
+		l->pins[l->pin_count++] = &board->workers[i].pin;
+	l->pins[l->pin_count++] = &board->watch.pin;
+	l->pins[l->pin_count++] = &board->admin.pin;
+}
+
+void loader_done(struct loader *l)
+{
+	store_writer_close(l->writer);
+	l->writer = NULL;
+}
+
+static void publish_counts(struct run *r)
+{
+	struct board_sync *b = &r->loader->board->sync;
+
+	atomic_store(&b->zones_configured, r->zones->count);
+	atomic_store(&b->zones_serving, r->serving);
+	atomic_store(&b->zones_failed, r->failed);
+	atomic_store(&b->records, r->records);
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
+		/* Never let a reader see more ready than there are, nor all ready for a moment. */
+		if (r->net_zones[i] > atomic_load(&b->networks[i].zones))
+			atomic_store(&b->networks[i].zones, r->net_zones[i]);
+		atomic_store(&b->networks[i].ready, r->net_ready[i]);
+		atomic_store(&b->networks[i].zones, r->net_zones[i]);
+	}
+}
+
+static int commit(struct run *r)
+{
+	struct board_sync *b = &r->loader->board->sync;
+	uint64_t generation;
+	int err = r->dirty ? store_commit(r->loader->writer, &generation) : 0;
+
+	if (err < 0)
+		return err;
+	if (r->dirty)
+		atomic_store(&b->store_generation, generation);
+	r->dirty = false;
+	r->committed_ms = clock_ms();
+	store_collect(r->loader->writer);
+	return 0;
+}
+
+static int open_store(struct loader *l)
+{
+	struct store_open_info info;
+	struct stat st;
+	uint64_t generation;
+	int err;
+
+	if (l->writer)
+		return 0;
+	err = store_writer_open(l->store_path, l->pins, l->pin_count, &l->writer, &info);
+	if (err < 0)
+		return err;
+	if (stat(l->store_path, &st) < 0)
+		return ERR_NOT_FOUND;
+	if (info.fresh) {
+		err = store_commit(l->writer, &generation);
+		if (err < 0)
+			return err;
+	}
+	log_info("store fresh=%d zones=%" PRIu64 " live_mib=%" PRIu64, info.fresh, info.zones, info.live_bytes >> 20);
+	atomic_store(&l->board->sync.store_ino, st.st_ino);
+	return 0;
+}
+
+/* ---- zones that went and zones that came ---- */
+
+static int drop_strangers(struct run *r)
+{
+	struct store_snapshot s;
+	const struct store_zone *z = NULL;
+	struct name apex;
+	int err = 0;
+
+	store_writer_snapshot(r->loader->writer, &s);
+	for (z = store_zone_next(&s, NULL); !err && z; z = store_zone_next(&s, apex.wire)) {
+		name_copy(&apex, store_zone_apex(z));
+		if (zone_list_find(r->zones, apex.wire))
+			continue;
+		err = store_remove_zone(r->loader->writer, apex.wire);
+		r->dirty = true;
+	}
+	return err;
+}
+
+static int add_newcomers(struct run *r)
+{
+	struct store_zone_meta meta = {.state = STORE_ZONE_NO_DATA, .source = ""};
+	struct store_snapshot s;
+	int err = 0;
+
+	store_writer_snapshot(r->loader->writer, &s);
+	for (size_t i = 0; !err && i < r->zones->count; i++) {
+		const struct zone_row *row = &r->zones->rows[i];
+
+		if (store_zone_get(&s, row->apex))
+			continue;
+		meta.network = row->network;
+		err = store_put_zone(r->loader->writer, row->apex, NULL, &meta);
+		r->dirty = true;
+	}
+	return err;
+}
+
+/* ---- one zone ---- */
+
+static void on_progress(void *ctx, uint64_t done, uint64_t all)
+{
+	struct run *r = ctx;
+	uint64_t now = clock_ms();
+	char name[NAME_TEXT_MAX];
+
+	if (now - r->said_ms < PROGRESS_MS)
+		return;
+	r->said_ms = now;
+	name_to_text(r->zones->rows[r->at].apex, name);
+	log_info("loading zone=%s percent=%u zones_done=%zu zones=%zu", name, all ? (unsigned)(done * 100 / all) : 0, r->at,
+	         r->zones->count);
+}
+
+static void log_problems(const struct diag *d)
+{
+	char line[1400];
+
+	for (const struct diag_entry *e = d->first; e; e = e->next)
+		log_line(e->severity == DIAG_ERROR ? LOG_ERR : LOG_WARN, "%s", diag_entry_text(e, line, sizeof(line)));
+	if (d->dropped)
+		log_warn("%u more problems are not shown; zonecast zone check shows them", d->dropped);
+}
+
+/* Zone problems are logged and are no error of the run; a store that cannot take the zone is. */
+static int load_one(struct run *r, const struct zone_row *row, bool had_data, bool *loaded)
+{
+	struct zone_load_options o = {.on_progress = on_progress, .ctx = r};
+	char source[STORE_ZONE_SOURCE_MAX], name[NAME_TEXT_MAX];
+	struct store_zone_meta meta = {.state = STORE_ZONE_SERVING, .network = row->network, .source = source};
+	const struct content_rrset *soa_set;
+	struct content *c = NULL;
+	uint64_t began = clock_ms();
+	struct soa soa = {0};
+	struct diag diag;
+	int err;
+
+	name_to_text(row->apex, name);
+	source_begin(row->path, source, sizeof(source));
+	diag_init(&diag);
+	err = zone_load_file(row->path, row->apex, &o, &diag, &c);
+	log_problems(&diag);
+	diag_done(&diag);
+	if (err < 0) {
+		board_add(&r->loader->board->sync.loads_failed, 1);
+		log_err("zone=%s file=%s error=\"%s\" action=\"%s\"", name, row->path, err_text(err),
+		        had_data ? "the last good version stays" : "answers SERVFAIL until it loads");
+		return 0;
+	}
+	source_add_includes(c, row->path, source, sizeof(source));
+	err = store_put_zone(r->loader->writer, row->apex, c, &meta);
+	if (!err) {
+		*loaded = true;
+		r->dirty = true;
+		soa_set = content_soa(c);
+		if (soa_set && soa_parse(soa_set->records[0].rdata, soa_set->records[0].rdlen, &soa) == 0)
+			log_info("zone=%s serial=%u records=%zu took_ms=%u", name, soa.serial, content_record_count(c),
+			         (unsigned)(clock_ms() - began));
+	} else {
+		log_err("zone=%s error=\"the store cannot take it: %s\" action=\"%s\"", name, err_text(err),
+		        had_data ? "the last good version stays" : "answers SERVFAIL");
+	}
+	content_free(c);
+	return err;
+}
+
+static int bring_up(struct run *r, const struct zone_row *row, bool force)
+{
+	const struct store_zone *z;
+	struct store_snapshot s;
+	bool has_data, loaded = false;
+	int err = 0;
+
+	store_writer_snapshot(r->loader->writer, &s);
+	z = store_zone_get(&s, row->apex);
+	has_data = z && z->state == STORE_ZONE_SERVING;
+	if (row->path && (force || !has_data || z->network != row->network ||
+	                  !source_unchanged((const char *)z->tail + z->apex_len, z->source_len, row->path)))
+		err = load_one(r, row, has_data, &loaded);
+	if (has_data || loaded)
+		r->serving++;
+	else
+		r->failed++;
+	if (row->slot < BOARD_NETWORKS_MAX && (has_data || loaded))
+		r->net_ready[row->slot]++;
+	return err;
+}
+
+static void count_records(struct run *r)
+{
+	const struct store_zone *z;
+	struct store_snapshot s;
+
+	store_writer_snapshot(r->loader->writer, &s);
+	for (z = store_zone_next(&s, NULL); z; z = store_zone_next(&s, store_zone_apex(z)))
+		r->records += z->record_count;
+}
+
+int loader_run(struct loader *l, const struct zone_list *zones, const uint8_t *only)
+{
+	struct run r = {.loader = l, .zones = zones, .said_ms = clock_ms(), .committed_ms = clock_ms()};
+	struct board_sync *b = &l->board->sync;
+	int err, worst = 0;
+
+	err = open_store(l);
+	if (err < 0) {
+		log_err("store file=%s error=\"%s\"", l->store_path, err_text(err));
+		return err;
+	}
+	atomic_store(&b->loading, 1);
+	for (size_t i = 0; i < zones->count; i++)
+		if (zones->rows[i].slot < BOARD_NETWORKS_MAX)
+			r.net_zones[zones->rows[i].slot]++;
+	err = drop_strangers(&r);
+	if (!err)
+		err = add_newcomers(&r);
+	if (!err)
+		err = commit(&r);
+	for (r.at = 0; r.at < zones->count; r.at++) {
+		const struct zone_row *row = &zones->rows[r.at];
+
+		err = bring_up(&r, row, only && name_equal(only, row->apex));
+		if (!err && clock_ms() - r.committed_ms >= COMMIT_MS)
+			err = commit(&r);
+		if (err < 0)
+			worst = err;
+	}
+	err = commit(&r);
+	if (err < 0)
+		worst = err;
+	count_records(&r);
+	publish_counts(&r);
+	board_add(&b->loads_done, 1);
+	atomic_store(&b->loading, 0);
+	log_notice("zones configured=%zu serving=%" PRIu64 " failed=%" PRIu64 " records=%" PRIu64, zones->count, r.serving, r.failed,
+	           r.records);
+	return worst;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/attr.h"
+#include "zone/content.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The identity of the files a zone was read from (size, time of change, inode and path of the zone file and of each $INCLUDE), kept
+ * beside the zone in the store: a restart does not read again what has not changed. */
+
+/* Of the zone file alone, taken before it is read. "" when it does not fit or cannot be looked at. */
+void source_begin(const char *path, char *text, size_t cap);
+/* Append the included files after reading. When all does not fit the text becomes "", which never matches. */
+void source_add_includes(const struct content *c, const char *path, char *text, size_t cap);
+/* Are all files still the same, and is the first one path? */
+bool source_unchanged(const char *text, size_t len, const char *path);

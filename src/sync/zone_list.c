@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sync/zone_list.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "proc/role.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint8_t root_name[1] = {0};
+
+void zone_list_free(struct zone_list *l)
+{
+	if (!l)
+		return;
+	arena_done(&l->arena);
+	free(l->rows);
+	free(l);
+}
+
+static int add(struct zone_list *l, const uint8_t *apex, const char *path, uint32_t network, uint32_t slot)
+{
+	struct name lower;
+	struct zone_row *row;
+
+	if (l->count == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		struct zone_row *rows = realloc(l->rows, cap * sizeof(*rows));
+
+		if (!rows)
+			return ERR_NO_MEMORY;
+		l->rows = rows;
+		l->cap = cap;
+	}
+	name_lower(&lower, apex);
+	row = &l->rows[l->count];
+	row->apex = arena_dup(&l->arena, lower.wire, lower.len);
+	row->path = path ? arena_strdup(&l->arena, path) : NULL;
+	row->network = network;
+	row->slot = slot;
+	if (!arena_ok(&l->arena))
+		return ERR_NO_MEMORY;
+	l->count++;
+	return 0;
+}
+
+static int order(const void *a, const void *b)
+{
+	return name_compare(((const struct zone_row *)a)->apex, ((const struct zone_row *)b)->apex);
+}
+
+static int from_config(const struct role *role, struct zone_list *l)
+{
+	const struct config *c = role->config;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < c->zone_count; i++) {
+		const struct config_zone *z = &c->zones[i];
+		uint32_t slot = UINT32_MAX;
+
+		for (size_t k = 0; k < role->node->network_count; k++)
+			if (role->node->networks[k] == z->network)
+				slot = (uint32_t)k;
+		/* A PoP serves the zones of its networks; a primary has all. */
+		if (slot == UINT32_MAX && z->network != UINT32_MAX && role->node->role == CONFIG_POP)
+			continue;
+		if (!z->file)
+			log_warn("zone line=%u note=\"transfers are not in this version: the zone answers SERVFAIL\"", z->line);
+		err = add(l, z->apex, z->file, z->network, slot);
+	}
+	return err;
+}
+
+static int hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* "a%2fb.example" to a name; the octet behind %XX is never special. */
+static int name_of_file(const char *stem, size_t len, struct name *out)
+{
+	char text[NAME_TEXT_MAX];
+	size_t n = 0;
+
+	if (len == 4 && memcmp(stem, "root", 4) == 0) {
+		name_copy(out, root_name);
+		return 0;
+	}
+	for (size_t i = 0; i < len; i++) {
+		if (n + 5 > sizeof(text))
+			return ERR_LIMIT;
+		if (stem[i] == '%' && i + 2 < len && hex(stem[i + 1]) >= 0 && hex(stem[i + 2]) >= 0) {
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "\\%03d", hex(stem[i + 1]) * 16 + hex(stem[i + 2]));
+			i += 2;
+		} else {
+			text[n++] = stem[i];
+		}
+	}
+	return name_from_text(text, n, root_name, out);
+}
+
+static int from_folder(const char *dir, struct zone_list *l)
+{
+	static const char suffix[] = ".zone";
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	int err = 0;
+
+	if (!d)
+		return -errno;
+	while (!err && (e = readdir(d)) != NULL) {
+		size_t len = strlen(e->d_name);
+		struct name apex;
+		char path[1024];
+
+		if (len <= sizeof(suffix) - 1 || strcmp(e->d_name + len - (sizeof(suffix) - 1), suffix) != 0)
+			continue;
+		if (name_of_file(e->d_name, len - (sizeof(suffix) - 1), &apex) < 0) {
+			log_err("zone file=%s/%s error=\"the file's name is not a domain name; call it NAME.zone\"", dir, e->d_name);
+			continue;
+		}
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) >= sizeof(path))
+			continue;
+		err = add(l, apex.wire, path, UINT32_MAX, UINT32_MAX);
+	}
+	closedir(d);
+	return err;
+}
+
+int zone_list_make(const struct role *role, struct zone_list **out)
+{
+	struct zone_list *l = calloc(1, sizeof(*l));
+	size_t kept = 0;
+	int err;
+
+	if (!l)
+		return ERR_NO_MEMORY;
+	arena_init(&l->arena, 0);
+	err = role->config ? from_config(role, l) : from_folder(role->brief.zones_dir, l);
+	if (err < 0) {
+		zone_list_free(l);
+		return err;
+	}
+	if (l->count)
+		qsort(l->rows, l->count, sizeof(*l->rows), order);
+	for (size_t i = 0; i < l->count; i++) {
+		if (kept && name_equal(l->rows[kept - 1].apex, l->rows[i].apex)) {
+			log_err("zone file=%s error=\"the zone is there already, from %s\"", l->rows[i].path ? l->rows[i].path : "-",
+			        l->rows[kept - 1].path ? l->rows[kept - 1].path : "-");
+			continue;
+		}
+		l->rows[kept++] = l->rows[i];
+	}
+	l->count = kept;
+	*out = l;
+	return 0;
+}
+
+const struct zone_row *zone_list_find(const struct zone_list *l, const uint8_t *apex)
+{
+	struct zone_row key = {.apex = apex};
+
+	return l->count ? bsearch(&key, l->rows, l->count, sizeof(*l->rows), order) : NULL;
+}

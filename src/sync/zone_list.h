@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/arena.h"
+#include "base/attr.h"
+#include "dns/name.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The zones this node is to serve and where they come from: taken from the configuration or from a folder, immutable once made, so that
+ * the loading thread may read it while the loop takes a new configuration. */
+struct role;
+
+struct zone_row {
+	const uint8_t *apex; /* lower case */
+	const char *path;    /* of the zone file; NULL: nothing to load from in this version */
+	uint32_t network;    /* index in the configuration; UINT32_MAX: none */
+	uint32_t slot;       /* the same network's index in this node's list; UINT32_MAX: none */
+};
+
+struct zone_list {
+	struct arena arena;
+	struct zone_row *rows; /* in canonical order of apex, each apex once */
+	size_t count, cap;
+};
+
+/* From the role's configuration, or from its folder: NAME.zone is the zone NAME, root.zone the root, %XX an octet by its number. What
+ * cannot be a zone is logged and left out. On failure (-errno, ERR_NO_MEMORY) *out is NULL. */
+int zone_list_make(const struct role *role, struct zone_list **out) MUST_CHECK;
+void zone_list_free(struct zone_list *l);
+const struct zone_row *zone_list_find(const struct zone_list *l, const uint8_t *apex);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/addr.h"
+#include "base/attr.h"
+#include "base/list.h"
+#include "board/board.h"
+#include "config/config.h"
+#include "health/state.h"
+#include "watch/zones.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+/* One check: a service address over one transport, asked every interval. Owned by the watch; lives on the heap because
+ * probes under way and the loop point to it. */
+enum {
+	SERVICE_PORT = 53,
+	CHECK_PROBES_MAX = 16, /* of one check under way at once; beyond it a turn is left out */
+	CHECK_WHY_MAX = BOARD_WHY_MAX,
+};
+
+struct watch;
+struct watch_network;
+
+struct check {
+	struct list link; /* in watch->checks */
+	struct watch *watch;
+	struct watch_network *network; /* current plan's */
+	struct ip_addr address;
+	bool tcp;
+	bool gone;           /* out of the plan, waiting for the loop to let go */
+	uint32_t index;      /* of the address in the network */
+	struct health health;
+	uint64_t fails;      /* in a row, up to the last that came */
+	uint32_t latency_us; /* of the last answer */
+	uint64_t latest_ns;  /* last result that counted */
+	struct zones_cursor cursor;
+	bool again;          /* the question about `again_apex` failed and is asked until it passes */
+	struct name again_apex;
+	bool no_zones;
+	struct list asks;    /* under way */
+	unsigned ask_count;
+	uv_timer_t timer;
+	char why[CHECK_WHY_MAX]; /* of the last failure */
+};
+
+struct check *check_new(struct watch *w, const struct ip_addr *address, bool tcp) MUST_CHECK;
+/* Ask every interval from now on, first after first_ms. Also when running already. */
+void check_start(struct check *c, uint32_t first_ms);
+/* Forget what is under way and go once the loop has let go. The check must be off the list. */
+void check_free(struct check *c);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "watch/verdict.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const char *transport(const struct verdict_check *c)
+{
+	return c->tcp ? "TCP" : "UDP";
+}
+
+static void say_hard(const struct verdict_check *c, size_t failing, size_t n, const struct verdict_facts *facts, char *why)
+{
+	char address[ADDR_TEXT_MAX], more[80] = "", again[60] = "";
+
+	addr_text(&c->address, address);
+	if (failing > 1)
+		snprintf(more, sizeof(more), "; %zu of %zu checks fail", failing, n);
+	if (c->run && c->run_passes)
+		snprintf(again, sizeof(again), "; since then %u of %u passes", c->run, facts->rise);
+	snprintf(why, BOARD_WHY_MAX, "%s %s: %s, %" PRIu64 " check%s in a row%s%s", address, transport(c), c->why, c->fails,
+	         c->fails == 1 ? "" : "s", more, again);
+}
+
+enum board_verdict verdict_judge(const struct verdict_check *checks, size_t n, const struct verdict_facts *facts, char *why)
+{
+	const struct verdict_check *failed = NULL, *unknown = NULL;
+	size_t failing = 0, addresses = n / 2;
+	char address[ADDR_TEXT_MAX];
+
+	if (!n) {
+		snprintf(why, BOARD_WHY_MAX, "the network has no service addresses to check");
+		return VERDICT_UNKNOWN;
+	}
+	if (!facts->loaded) {
+		snprintf(why, BOARD_WHY_MAX, "the zones are being loaded for the first time, checks begin after that");
+		return VERDICT_UNKNOWN;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct verdict_check *c = &checks[i];
+
+		if (c->state == HEALTH_FAIL) {
+			failing++;
+			/* Of several the one that has failed longest: it is the likeliest cause. */
+			if (!failed || c->fails > failed->fails)
+				failed = c;
+		} else if (c->state == HEALTH_UNKNOWN && !unknown) {
+			unknown = c;
+		}
+	}
+	if (failed) {
+		say_hard(failed, failing, n, facts, why);
+		return VERDICT_HARD;
+	}
+	if (unknown) {
+		addr_text(&unknown->address, address);
+		if (unknown->run && !unknown->run_passes)
+			snprintf(why, BOARD_WHY_MAX, "%s %s: %s, once so far", address, transport(unknown), unknown->why);
+		else
+			snprintf(why, BOARD_WHY_MAX, "%s %s has passed %u of the %u checks in a row that are needed", address,
+			         transport(unknown), unknown->run, facts->rise);
+		return VERDICT_UNKNOWN;
+	}
+	snprintf(why, BOARD_WHY_MAX, "all %zu checks pass: %zu address%s over UDP and TCP%s", n, addresses,
+	         addresses == 1 ? "" : "es", facts->no_zones ? ", no zones to ask for" : "");
+	return VERDICT_PASS;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/attr.h"
+#include "base/list.h"
+#include "board/board.h"
+#include "config/config.h"
+#include "proc/role.h"
+#include "watch/check.h"
+#include "zone/follow.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+/* What the files of the watch process share. One thread, no locks. */
+struct watch_network {
+	char name[CONFIG_NAME_MAX + 1];
+	uint32_t index;        /* on the board: in the node's list */
+	uint32_t config_index; /* in the configuration: what store_zone.network says */
+	struct config_check rule;
+	uint32_t check_count;
+	struct check *checks[2 * BOARD_ADDRESSES_MAX]; /* address 0 UDP, TCP, address 1 UDP, ... */
+	enum board_verdict verdict;
+	uint64_t since_ns;
+};
+
+struct watch {
+	uv_loop_t loop;
+	struct role *role;
+	struct board *board;
+	const char *node; /* name of this node */
+	uint16_t port;    /* SERVICE_PORT, but in tests */
+	bool loaded;      /* sync has ended its first load: checks count from then on */
+	struct store_follow store;
+	struct list checks;
+	uint32_t network_count;
+	struct watch_network networks[BOARD_NETWORKS_MAX];
+	uv_timer_t slow; /* looks for the store and the end of the first load */
+};
+
+/* Make the plan follow the configuration: checks that stay (same network by name, address, transport) keep their state. On
+ * ERR_NO_MEMORY the plan is unusable. */
+int plan_build(struct watch *w, const struct config *config, const struct config_node *node) MUST_CHECK;
+/* Take over the states that a predecessor in this role left on the board not long ago. After plan_build(), before any check ran. */
+void plan_inherit(struct watch *w, uint64_t now_ns);
+void plan_free(struct watch *w);
+/* Judge the network and write its section of the board. */
+void watch_publish(struct watch *w, struct watch_network *n, uint64_t now_ns);
+/* A mark of address and transport: what a slot on the board was written for. */
+void check_mark(const struct check *c, uint8_t mark[3]);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One pass over the sets in canonical order. In that order everything below a name follows it directly, so the delegation or DNAME that
+ * hides a record is simply the last one seen that is an ancestor. */
+#include "zone/check.h"
+
+#include <stdarg.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+struct pass {
+	const struct content *c;
+	struct diag *diag;
+	const uint8_t *cut;   /* delegation in force, or NULL */
+	const uint8_t *dname; /* DNAME in force, or NULL */
+};
+
+static void PRINTF_LIKE(4, 5) say(struct pass *p, enum diag_severity severity, const struct content_rrset *set, const char *fmt, ...)
+{
+	const struct content_record *r = &set->records[0];
+	char name[NAME_TEXT_MAX], text[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	name_to_text(set->owner, name);
+	diag_add(p->diag, severity, r->line ? content_file(p->c, r->file) : NULL, r->line, 0, "%s: %s", name, text);
+}
+
+static bool beside_cname(uint16_t type)
+{
+	/* RFC 2181 10.1 with RFC 4034 and RFC 2535. */
+	return type == RR_CNAME || type == RR_RRSIG || type == RR_NSEC || type == RR_KEY || type == RR_SIG || type == RR_NXT;
+}
+
+static void check_ttl(struct pass *p, const struct content_rrset *set)
+{
+	if (set->ttl_differs)
+		say(p, DIAG_WARNING, set, "the records of this set have different TTLs: the smallest, %u, is used (RFC 2181 5.2)", set->ttl);
+	if (set->ttl < ZONE_TTL_LOW && set->type != RR_RRSIG && set->type != RR_NSEC && set->type != RR_NSEC3 && set->type != RR_NSEC3PARAM)
+		say(p, DIAG_WARNING, set, "a TTL of %u s makes resolvers ask all the time: %d s or more", set->ttl, ZONE_TTL_LOW);
+	if (set->duplicates)
+		say(p, DIAG_WARNING, set, "%u duplicate record%s dropped", set->duplicates, set->duplicates > 1 ? "s" : "");
+}
+
+static bool has_address(const struct content *c, const uint8_t *name)
+{
+	return content_lookup(c, name, RR_A) || content_lookup(c, name, RR_AAAA);
+}
+
+/* The target of NS, MX, SRV inside this zone: is there an address, and is it no alias? */
+static void check_targets(struct pass *p, const struct content_rrset *set)
+{
+	const uint8_t *apex = content_apex(p->c);
+	char name[NAME_TEXT_MAX];
+
+	if (set->type != RR_NS && set->type != RR_MX && set->type != RR_SRV)
+		return;
+	for (uint32_t i = 0; i < set->count; i++) {
+		const uint8_t *target = rdata_target(set->type, set->records[i].rdata, set->records[i].rdlen);
+
+		if (!target || !name_is_under(target, apex) || name_is_root(target))
+			continue;
+		name_to_text(target, name);
+		if (content_lookup(p->c, target, RR_CNAME))
+			say(p, DIAG_WARNING, set, "points at %s, which is an alias (RFC 2181 10.3)", name);
+		else if (set->type == RR_NS && name_is_under(target, set->owner) && !has_address(p->c, target))
+			say(p, DIAG_WARNING, set, "missing glue: %s has neither A nor AAAA", name);
+	}
+}
+
+static void check_apex(struct pass *p)
+{
+	const uint8_t *apex = content_apex(p->c);
+	const struct content_rrset *soa = content_soa(p->c);
+	const char *file = content_file(p->c, 0);
+	char name[NAME_TEXT_MAX];
+
+	name_to_text(apex, name);
+	if (!soa)
+		diag_add(p->diag, DIAG_ERROR, file, 0, 0, "the zone %s has no SOA record at its apex", name);
+	else if (soa->count > 1)
+		say(p, DIAG_ERROR, soa, "%u different SOA records: there must be one", soa->count);
+	if (!content_lookup(p->c, apex, RR_NS))
+		diag_add(p->diag, DIAG_ERROR, file, 0, 0, "the zone %s has no NS record at its apex", name);
+}
+
+/* What is wrong with the sets of one owner, from i up to end. */
+static void check_owner(struct pass *p, size_t i, size_t end)
+{
+	const struct content_rrset *first = content_rrset(p->c, i), *cname = NULL, *other = NULL;
+	const uint8_t *apex = content_apex(p->c), *owner = first->owner;
+	char text[RRTYPE_TEXT_MAX];
+
+	if (!name_is_under(owner, apex)) {
+		say(p, DIAG_ERROR, first, "is outside the zone");
+		return;
+	}
+	if (p->cut && !name_is_under(owner, p->cut))
+		p->cut = NULL;
+	if (p->dname && (!name_is_under(owner, p->dname) || name_equal(owner, p->dname)))
+		p->dname = NULL;
+	if (p->dname)
+		say(p, DIAG_WARNING, first, "lies below a DNAME and is never answered (RFC 6672 2.4)");
+	else if (p->cut) {
+		for (size_t k = i; k < end; k++) {
+			uint16_t type = content_rrset(p->c, k)->type;
+
+			if (type != RR_A && type != RR_AAAA && type != RR_RRSIG && type != RR_NSEC) {
+				say(p, DIAG_WARNING, content_rrset(p->c, k), "%s record below a delegation is never answered",
+				    rrtype_text(type, text));
+				break;
+			}
+		}
+	}
+	for (size_t k = i; k < end; k++) {
+		const struct content_rrset *set = content_rrset(p->c, k);
+
+		check_ttl(p, set);
+		check_targets(p, set);
+		if (set->type == RR_SOA && !name_equal(owner, apex))
+			say(p, DIAG_ERROR, set, "an SOA record belongs at the apex only");
+		if (set->type == RR_CNAME)
+			cname = set;
+		else if (!beside_cname(set->type))
+			other = set;
+		if ((set->type == RR_CNAME || set->type == RR_DNAME) && set->count > 1)
+			say(p, DIAG_ERROR, set, "%u different %s records: there can be one", set->count, rrtype_text(set->type, text));
+		if (set->type == RR_NS && !name_equal(owner, apex) && !p->cut)
+			p->cut = owner;
+		if (set->type == RR_DNAME)
+			p->dname = owner;
+		if (set->type == RR_NSEC3PARAM && name_equal(owner, apex) && set->records[0].rdlen >= 4 && get_u16(set->records[0].rdata + 2))
+			say(p, DIAG_WARNING, set, "NSEC3 with %u extra iterations: use 0 (RFC 9276)", get_u16(set->records[0].rdata + 2));
+	}
+	if (cname && other)
+		say(p, DIAG_ERROR, cname, "a CNAME and other data (%s) at one name (RFC 2181 10.1)", rrtype_text(other->type, text));
+}
+
+/* Expired signatures are told once a zone, not once a record. */
+static void check_signatures(struct pass *p)
+{
+	uint32_t now = (uint32_t)time(NULL), expired = 0;
+	const struct content_rrset *first = NULL;
+
+	for (size_t i = 0; i < content_rrset_count(p->c); i++) {
+		const struct content_rrset *set = content_rrset(p->c, i);
+
+		for (uint32_t k = 0; set->type == RR_RRSIG && k < set->count; k++)
+			if (set->records[k].rdlen >= 12 && serial_after(now, get_u32(set->records[k].rdata + 8))) {
+				first = first ? first : set;
+				expired++;
+			}
+	}
+	if (expired)
+		say(p, DIAG_WARNING, first, "%u signature%s of this zone expired: validating resolvers refuse them", expired,
+		    expired > 1 ? "s" : "");
+}
+
+void zone_check(const struct content *c, struct diag *diag)
+{
+	struct pass p = {.c = c, .diag = diag};
+	size_t n = content_rrset_count(c);
+
+	check_apex(&p);
+	for (size_t i = 0; i < n && !diag_full(diag);) {
+		size_t end = i + 1;
+
+		while (end < n && content_rrset(c, end)->owner == content_rrset(c, i)->owner)
+			end++;
+		check_owner(&p, i, end);
+		i = end;
+	}
+	check_signatures(&p);
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From sorted content to tries. First the list of nodes is made: every owner, and the empty non-terminals between one owner and the next
+ * (RFC 8020); NSEC3 owners go on a list of their own. Then each trie is built top-down over its sorted list: the first symbol in which
+ * the first and last key of a range differ is the branch, its twigs are the runs of equal symbols there. Twigs, then each leaf's node and its
+ * sets, are laid out in that order, so that a lookup's last steps lie close together. */
+#include "zone/store_build.h"
+
+#include "base/err.h"
+#include "zone/store_trie.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct item {
+	const uint8_t *name; /* of an ENT: inside the name of a descendant */
+	size_t first, count; /* sets in the content; count 0: ENT */
+	uint16_t flags;
+};
+
+struct items {
+	struct item *list;
+	size_t count, cap;
+};
+
+struct build {
+	const struct content *c;
+	const struct build_space *space;
+	struct store_zone *z;
+	struct items names, hashes;
+	int err;
+};
+
+static struct item *add_item(struct items *l)
+{
+	if (l->count == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 16;
+		struct item *list = realloc(l->list, cap * sizeof(*list));
+
+		if (!list)
+			return NULL;
+		l->list = list;
+		l->cap = cap;
+	}
+	memset(&l->list[l->count], 0, sizeof(*l->list));
+	return &l->list[l->count++];
+}
+
+/* ---- the lists ---- */
+
+/* An owner whose sets are NSEC3 and its signatures only. */
+static bool is_nsec3_owner(const struct content *c, size_t first, size_t end)
+{
+	uint8_t hash[20];
+	bool found = false;
+
+	for (size_t i = first; i < end; i++) {
+		const struct content_rrset *set = content_rrset(c, i);
+
+		if (set->type == RR_NSEC3)
+			found = true;
+		else if (set->type != RR_RRSIG || set->covers != RR_NSEC3)
+			return false;
+	}
+	return found && trie_hash_of_owner(content_rrset(c, first)->owner, hash);
+}
+
+static uint16_t flags_of(const struct content *c, size_t first, size_t end, bool apex)
+{
+	uint16_t flags = apex ? NODE_APEX : 0;
+
+	for (size_t i = first; i < end; i++)
+		switch (content_rrset(c, i)->type) {
+		case RR_NS:
+			flags |= apex ? 0 : NODE_CUT;
+			break;
+		case RR_DNAME:
+			flags |= NODE_DNAME;
+			break;
+		case RR_CNAME:
+			flags |= NODE_CNAME;
+			break;
+		default:
+			break;
+		}
+	return flags;
+}
+
+static int make_lists(struct build *b)
+{
+	size_t path[NAME_LABELS_MAX + 2] = {0}; /* item of the ancestor with so many labels */
+	const uint8_t *apex = content_apex(b->c), *prev = NULL, *cut = NULL;
+	unsigned apex_labels = name_labels(apex);
+	size_t n = content_rrset_count(b->c);
+
+	for (size_t i = 0, end; i < n; i = end) {
+		const uint8_t *owner = content_rrset(b->c, i)->owner;
+		unsigned labels = name_labels(owner), from;
+		struct item *it;
+
+		for (end = i + 1; end < n && content_rrset(b->c, end)->owner == owner; end++)
+			;
+		if (is_nsec3_owner(b->c, i, end)) {
+			it = add_item(&b->hashes);
+			if (!it)
+				return ERR_NO_MEMORY;
+			*it = (struct item){.name = owner, .first = i, .count = end - i, .flags = NODE_NSEC3};
+			continue;
+		}
+		from = prev ? name_common_labels(prev, owner) + 1 : apex_labels;
+		if (cut && !name_is_under(owner, cut))
+			cut = NULL;
+		for (unsigned l = from; l <= labels; l++) {
+			it = add_item(&b->names);
+			if (!it)
+				return ERR_NO_MEMORY;
+			it->name = name_suffix(owner, l);
+			it->flags = NODE_ENT;
+			if (l == labels) {
+				it->first = i;
+				it->count = end - i;
+				it->flags = flags_of(b->c, i, end, labels == apex_labels);
+			}
+			if (cut) {
+				it->flags |= NODE_BELOW_CUT;
+				it->flags &= (uint16_t)~(NODE_CUT | NODE_DNAME);
+			}
+			path[l] = b->names.count - 1;
+			if (name_is_wildcard(it->name) && l > apex_labels)
+				b->names.list[path[l - 1]].flags |= NODE_WILD_CHILD;
+		}
+		it = &b->names.list[b->names.count - 1];
+		if ((it->flags & NODE_CUT) && !cut)
+			cut = owner;
+		prev = owner;
+	}
+	return 0;
+}
+
+/* ---- nodes and sets ---- */
+
+static void *take(struct build *b, size_t bytes, store_ref *ref)
+{
+	void *p = NULL;
+
+	*ref = b->err ? 0 : b->space->alloc(b->space->ctx, (uint32_t)((bytes + STORE_CELL - 1) / STORE_CELL), &p);
+	if (!*ref) {
+		if (!b->err)
+			b->err = ERR_NO_SPACE;
+		return NULL;
+	}
+	return p;
+}
+
+static store_ref put_set(struct build *b, const struct content_rrset *set, uint32_t ttl, store_ref sigs)
+{
+	struct store_rrset *s;
+	size_t size = 0;
+	store_ref ref;
+	uint8_t *p;
+
+	if (set->count > UINT16_MAX) {
+		b->err = ERR_LIMIT;
+		return 0;
+	}
+	for (uint32_t i = 0; i < set->count; i++)
+		size += 2U + set->records[i].rdlen;
+	s = take(b, sizeof(*s) + size, &ref);
+	if (!s)
+		return 0;
+	*s = (struct store_rrset){.type = set->type, .covers = set->covers, .count = (uint16_t)set->count, .ttl = ttl,
+	                          .size = (uint32_t)size, .sigs = sigs};
+	p = s->data;
+	for (uint32_t i = 0; i < set->count; i++) {
+		put_u16(p, set->records[i].rdlen);
+		memcpy(p + 2, set->records[i].rdata, set->records[i].rdlen);
+		p += 2 + set->records[i].rdlen;
+	}
+	b->z->rrset_count++;
+	b->z->record_count += set->count;
+	return ref;
+}
+
+/* Signatures hang on the set they cover; those that cover nothing here are kept as a set of their own, so that nothing is lost. */
+static const struct content_rrset *signatures_of(const struct build *b, const struct item *it, uint16_t type)
+{
+	for (size_t i = it->first; i < it->first + it->count; i++) {
+		const struct content_rrset *set = content_rrset(b->c, i);
+
+		if (set->type == RR_RRSIG && set->covers == type)
+			return set;
+	}
+	return NULL;
+}
+
+static bool covers_something(const struct build *b, const struct item *it, const struct content_rrset *sigs)
+{
+	for (size_t i = it->first; i < it->first + it->count; i++) {
+		const struct content_rrset *set = content_rrset(b->c, i);
+
+		if (set->type != RR_RRSIG && set->type == sigs->covers)
+			return true;
+	}
+	return false;
+}
+
+static int order_set(const void *a, const void *b)
+{
+	const struct content_rrset *const *x = a, *const *y = b;
+
+	return (*x)->type - (*y)->type;
+}
+
+static store_ref put_node(struct build *b, const struct item *it)
+{
+	const struct content_rrset **sets = malloc(MAX(it->count, (size_t)1) * sizeof(const struct content_rrset *));
+	size_t n = 0, len = name_len(it->name);
+	struct store_node *node;
+	store_ref ref;
+
+	if (!sets) {
+		b->err = ERR_NO_MEMORY;
+		return 0;
+	}
+	for (size_t i = it->first; i < it->first + it->count; i++) {
+		const struct content_rrset *set = content_rrset(b->c, i);
+
+		if (set->type != RR_RRSIG || !covers_something(b, it, set))
+			sets[n++] = set;
+	}
+	if (n > UINT16_MAX)
+		b->err = ERR_LIMIT;
+	qsort(sets, n, sizeof(const struct content_rrset *), order_set);
+	node = take(b, sizeof(*node) + n * sizeof(store_ref) + len, &ref);
+	if (node) {
+		*node = (struct store_node){.flags = it->flags, .labels = (uint8_t)name_labels(it->name), .name_len = (uint8_t)len,
+		                            .rrsets = (uint16_t)n};
+		memcpy(&node->sets[n], it->name, len);
+		b->z->node_count++;
+	}
+	for (size_t i = 0; node && i < n && !b->err; i++) {
+		const struct content_rrset *sigs = sets[i]->type == RR_RRSIG ? NULL : signatures_of(b, it, sets[i]->type);
+		store_ref sig_ref = 0;
+
+		if (sigs)
+			sig_ref = put_set(b, sigs, sigs->ttl, 0);
+		node->sets[i] = put_set(b, sets[i], sets[i]->ttl, sig_ref);
+	}
+	free(sets);
+	return b->err ? 0 : ref;
+}
+
+/* ---- tries ---- */
+
+struct shape {
+	const struct items *items;
+	enum trie_kind kind;
+	unsigned skip;
+};
+
+static void item_key(const struct shape *sh, size_t i, struct trie_key *k)
+{
+	uint8_t hash[20] = {0};
+
+	if (sh->kind == TRIE_NAMES) {
+		trie_key_name(k, sh->items->list[i].name, sh->skip);
+		return;
+	}
+	trie_hash_of_owner(sh->items->list[i].name, hash);
+	trie_key_hash(k, hash);
+}
+
+/* Fill *slot with the trie over items lo up to hi. */
+static void fill(struct build *b, const struct shape *sh, size_t lo, size_t hi, struct trie_slot *slot)
+{
+	size_t starts[TRIE_SYMBOLS + 1];
+	unsigned offset, twigs = 0;
+	struct trie_key first, last;
+	struct trie_slot *array;
+	uint64_t map = 0;
+	store_ref ref;
+
+	if (hi - lo == 1) {
+		ref = put_node(b, &sh->items->list[lo]);
+		slot_leaf(slot, ref);
+		return;
+	}
+	item_key(sh, lo, &first);
+	item_key(sh, hi - 1, &last);
+	offset = trie_key_differ(&first, &last);
+	if (offset == UINT16_MAX) { /* the same NSEC3 hash twice, in different case: cannot be after sorting */
+		b->err = ERR_MALFORMED;
+		return;
+	}
+	/* Runs of one symbol at offset, each end found by bisection. */
+	for (size_t at = lo; at < hi;) {
+		unsigned symbol;
+		size_t low = at, high = hi;
+		struct trie_key k;
+
+		item_key(sh, at, &k);
+		symbol = key_symbol(&k, offset);
+		while (high - low > 1) {
+			size_t mid = low + (high - low) / 2;
+
+			item_key(sh, mid, &k);
+			if (key_symbol(&k, offset) > symbol)
+				high = mid;
+			else
+				low = mid;
+		}
+		map |= 1ULL << symbol;
+		starts[twigs++] = at;
+		at = high;
+	}
+	starts[twigs] = hi;
+	array = take(b, twigs * sizeof(*array), &ref);
+	if (!array)
+		return;
+	slot_branch(slot, offset, map, ref);
+	for (unsigned i = 0; i < twigs && !b->err; i++)
+		fill(b, sh, starts[i], starts[i + 1], &array[i]);
+}
+
+static store_ref build_trie(struct build *b, const struct items *items, enum trie_kind kind, unsigned skip)
+{
+	struct shape sh = {.items = items, .kind = kind, .skip = skip};
+	struct trie_slot *root;
+	store_ref ref;
+
+	if (!items->count)
+		return 0;
+	root = take(b, sizeof(*root), &ref);
+	if (root)
+		fill(b, &sh, 0, items->count, root);
+	return b->err ? 0 : ref;
+}
+
+/* ---- facts about the zone ---- */
+
+static void find_nsec3_params(struct build *b)
+{
+	const struct content_rrset *set = content_lookup(b->c, content_apex(b->c), RR_NSEC3PARAM);
+	const struct content_record *r = NULL;
+	struct store_nsec3_params *p;
+
+	if (!b->hashes.count)
+		return;
+	for (uint32_t i = 0; set && i < set->count && !r; i++)
+		if (set->records[i].rdlen >= 5 && !set->records[i].rdata[1])
+			r = &set->records[i];
+	/* Without a usable NSEC3PARAM the chain itself says how it was made. */
+	for (size_t i = b->hashes.list[0].first; !r; i++)
+		if (content_rrset(b->c, i)->type == RR_NSEC3)
+			r = &content_rrset(b->c, i)->records[0];
+	if (r->rdlen < 5 || r->rdlen < 5 + r->rdata[4])
+		return;
+	p = take(b, sizeof(*p), &b->z->nsec3_params);
+	if (!p)
+		return;
+	*p = (struct store_nsec3_params){.in_use = 1, .algorithm = r->rdata[0], .iterations = get_u16(r->rdata + 2), .salt_len = r->rdata[4]};
+	memcpy(p->salt, r->rdata + 5, r->rdata[4]);
+}
+
+static void find_facts(struct build *b)
+{
+	const struct content_rrset *soa_set = content_soa(b->c);
+	const uint8_t *apex = content_apex(b->c);
+	struct trie t = {.base = b->space->base, .root = b->z->names, .kind = TRIE_NAMES, .skip = name_labels(apex)};
+	struct trie_key k;
+	struct soa soa;
+
+	if (soa_set && soa_parse(soa_set->records[0].rdata, soa_set->records[0].rdlen, &soa) == 0)
+		b->z->serial = soa.serial;
+	b->z->has_nsec = content_lookup(b->c, apex, RR_NSEC) != NULL;
+	b->z->is_signed = content_lookup(b->c, apex, RR_DNSKEY) && content_lookup(b->c, apex, RR_RRSIG);
+	trie_key_name(&k, apex, t.skip);
+	b->z->apex = trie_get(&t, &k);
+	if (!b->z->apex)
+		b->err = ERR_MALFORMED;
+}
+
+int store_build_zone(const struct content *c, const struct build_space *space, struct store_zone *z)
+{
+	struct build b = {.c = c, .space = space, .z = z};
+
+	b.err = make_lists(&b);
+	if (!b.err)
+		z->names = build_trie(&b, &b.names, TRIE_NAMES, name_labels(content_apex(c)));
+	if (!b.err)
+		z->nsec3 = build_trie(&b, &b.hashes, TRIE_HASHES, 0);
+	if (!b.err)
+		find_nsec3_params(&b);
+	if (!b.err)
+		find_facts(&b);
+	free(b.names.list);
+	free(b.hashes.list);
+	return b.err;
+}

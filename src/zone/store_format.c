@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "zone/store_format.h"
+
+#include "base/err.h"
+#include "base/hash.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+uint32_t store_layout(void)
+{
+	const uint64_t sizes[] = {
+		sizeof(struct store_header), sizeof(struct store_commit_record), sizeof(struct store_rrset), sizeof(struct store_node),
+		sizeof(struct store_zone), sizeof(struct store_nsec3_params), offsetof(struct store_zone, tail),
+		offsetof(struct store_node, sets), offsetof(struct store_rrset, data), offsetof(struct store_zone, apex),
+	};
+	uint64_t h = hash_checksum(sizes, sizeof(sizes), STORE_FORMAT);
+
+	return (uint32_t)(h ^ (h >> 32));
+}
+
+void store_boot_id(char out[40])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
+
+	memset(out, 0, 40);
+	if (fd >= 0) {
+		n = read(fd, out, 36);
+		close(fd);
+	}
+	if (n != 36)
+		memcpy(out, "unknown", 8);
+}
+
+uint64_t store_header_checksum(const struct store_header *h)
+{
+	return hash_checksum(h, offsetof(struct store_header, checksum), STORE_MAGIC);
+}
+
+uint64_t store_commit_checksum(const struct store_commit_record *c)
+{
+	return hash_checksum(c, offsetof(struct store_commit_record, checksum), STORE_MAGIC);
+}
+
+int store_header_check(const struct store_header *h, uint64_t len)
+{
+	char boot[40];
+
+	if (len < STORE_HEADER_BYTES || h->magic != STORE_MAGIC || h->format != STORE_FORMAT || h->layout != store_layout() ||
+	    h->checksum != store_header_checksum(h))
+		return ERR_STALE;
+	store_boot_id(boot);
+	return memcmp(boot, h->boot, sizeof(boot)) == 0 ? 0 : ERR_STALE;
+}
+
+static size_t text_bytes(size_t apex_len, size_t source_len)
+{
+	return (offsetof(struct store_zone, tail) + apex_len + source_len + 7) & ~(size_t)7;
+}
+
+const struct store_region *store_zone_regions(const struct store_zone *z)
+{
+	return (const struct store_region *)((const uint8_t *)z + text_bytes(z->apex_len, z->source_len));
+}
+
+size_t store_zone_bytes(size_t apex_len, size_t source_len, size_t regions)
+{
+	return text_bytes(apex_len, source_len) + regions * sizeof(struct store_region);
+}
+
+uint64_t store_zone_checksum(const struct store_zone *z)
+{
+	size_t skip = offsetof(struct store_zone, checksum) + sizeof(z->checksum);
+	size_t all = store_zone_bytes(z->apex_len, z->source_len, z->regions);
+
+	return hash_checksum((const uint8_t *)z + skip, all - skip, z->regions);
+}

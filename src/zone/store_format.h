@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "zone/store.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* The file's own structures, private to the store. */
+enum {
+	STORE_FORMAT = 1,
+	STORE_COMMITS = 8,          /* ring of commit records */
+	STORE_HEADER_BYTES = 4096,
+	STORE_REGIONS_MAX = 4096,   /* extents of one zone */
+};
+#define STORE_MAGIC 0x31726f7473637a00ULL
+#define STORE_ZONE_MAGIC 0x656e6f7au
+
+struct store_commit_record {
+	uint64_t generation;
+	uint64_t zone_count;
+	store_ref zones;        /* root slot of the zones' trie; 0: no zone */
+	store_ref end;          /* first cell never used */
+	uint64_t checksum;      /* of the fields above */
+};
+
+struct store_header {
+	uint64_t magic;
+	uint32_t format;
+	uint32_t layout;        /* hash of the sizes of all structures */
+	char boot[40];
+	uint64_t checksum;      /* of the fields above */
+	_Alignas(64) _Atomic uint64_t current; /* generation committed last */
+	_Alignas(64) struct store_commit_record commits[STORE_COMMITS];
+};
+
+/* An extent of the file that belongs to one zone version. */
+struct store_region {
+	store_ref start;
+	uint32_t cells;
+};
+
+/* The identity of this build's structures. */
+uint32_t store_layout(void);
+/* This boot's id, or "unknown" where the system does not tell. */
+void store_boot_id(char out[40]);
+uint64_t store_header_checksum(const struct store_header *h);
+uint64_t store_commit_checksum(const struct store_commit_record *c);
+/* 0, or ERR_STALE when the header is not this build's and this boot's. len: octets of the file. */
+int store_header_check(const struct store_header *h, uint64_t len) MUST_CHECK;
+/* Regions of a zone: behind its text, aligned. */
+const struct store_region *store_zone_regions(const struct store_zone *z);
+size_t store_zone_bytes(size_t apex_len, size_t source_len, size_t regions);
+uint64_t store_zone_checksum(const struct store_zone *z);
