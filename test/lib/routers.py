@@ -4,7 +4,7 @@
     bird = Bird(ns, tmpdir, asn=64601, router_id="10.9.0.1", neighbors=[Neighbor("10.9.0.2", 64500, password="x")])
     bird.start()                          # returns when it answers questions
     bird.route("192.0.2.0/24")            # None, or Route(path=[64500], communities=["65535:0"], ...)
-    bird.refresh("10.9.0.2")              # sends us a ROUTE-REFRESH
+    bird.refresh("10.9.0.2")              # sends us a ROUTE-REFRESH (BIRD and FRR; GoBGP never does)
     bird.stop()
 
 Import everything, export nothing, no policy. BIRD and FRR install what they learn into the kernel of their namespace.
@@ -237,10 +237,6 @@ class GoBgp(Router):
                      communities=[f"{c >> 16}:{c & 0xffff}" for c in attrs.get(8, {}).get("communities", [])],
                      large=[f"{v['ASN']}:{v['LocalData1']}:{v['LocalData2']}" for v in attrs.get(32, {}).get("value", [])],
                      med=attrs.get(4, {}).get("metric", 0), local_pref=attrs.get(5, {}).get("value", 0))
-
-    def refresh(self, address):
-        for family in ("ipv4", "ipv6"):
-            self.ask("neighbor", address, "softresetin", "-a", family)
 
 
 SIGSTOP, SIGCONT = signal.SIGSTOP, signal.SIGCONT
