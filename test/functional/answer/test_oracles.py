@@ -149,10 +149,30 @@ def excused(name, qtype, do, ours, theirs, zones):
             return "RFC 8482: questions for DNSSEC types may get one set"
     if len(a) == 2 or len(b) == 2:
         return "RFC 2181 9: TC depends on how much optional data was tried"
+    # The same aliases, ending outside the zone that was asked, and one server goes on in another of its zones (here: the root).
+    if len(a) == 4 and len(b) == 4 and a[2] == b[2] and leaves_zone(name, a[2], zones):
+        return "RFC 1034 4.3.2 step 3a: following an alias into another zone is optional"
     # CNAME or DNAME into another zone of the same server: how far it is followed is up to the server.
     if len(a) == 4 and len(b) == 4 and (a[2] > b[2] or b[2] > a[2]) and any(s[1] in (5, 39) for s in a[2] | b[2]):
         return "RFC 1034 4.3.2 step 3a: following an alias into another zone is optional"
     return None
+
+
+def zone_of(name, zones):
+    while True:
+        if str(name).lower() in zones or name == dns.name.root:
+            return str(name).lower()
+        name = name.parent()
+
+
+def leaves_zone(name, answer, zones):
+    home = zone_of(name, zones)
+    for owner, rdtype, _, _, records in answer:
+        if rdtype in (dns.rdatatype.CNAME, dns.rdatatype.DNAME):
+            target = dns.name.from_wire(next(iter(records)), 0)[0]
+            if zone_of(target, zones) != home:
+                return True
+    return False
 
 
 def run(tmp_path, zones):
@@ -179,10 +199,10 @@ def run(tmp_path, zones):
                 continue
             bad.append((str(name), qtype, do, mine, peers))
     print(dict(counts), dict(classes), f"{len(bad)} unexplained")
-    for b in bad[:12]:
-        print("\n", b[0], b[1], "DO" if b[2] else "", "\n   ours", b[3])
+    for b in bad[:4]:
+        print("\n", b[0], b[1], "DO" if b[2] else "", "\n   ours", str(b[3])[:600])
         for n, m in b[4].items():
-            print("  ", n, m)
+            print("  ", n, str(m)[:600])
     return counts, bad
 
 
