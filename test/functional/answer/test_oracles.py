@@ -151,7 +151,9 @@ def excused(name, qtype, do, ours, theirs, zones):
     if len(a) == 2 or len(b) == 2:
         return "RFC 2181 9: TC depends on how much optional data was tried"
     if len(a) == 4 and len(b) == 4 and a[:2] == b[:2] and {zone_of(name, zones), zone_of(name.parent() if name != dns.name.root else name, zones)} & NO_TTL and \
-            all({(s[0], s[1], s[2], s[4]) for s in x} == {(s[0], s[1], s[2], s[4]) for s in y} for x, y in zip(a[2:], b[2:])):
+            all({(s[0], s[1], s[4]) for s in x if s[1] != dns.rdatatype.RRSIG} ==
+                {(s[0], s[1], s[4]) for s in y if s[1] != dns.rdatatype.RRSIG} for x, y in zip(a[2:], b[2:])):
+        # The signatures of these test zones, which nobody could validate, are not compared either.
         return "RFC 1035 5.1: the file states no TTL; servers choose the SOA's MINIMUM or an hour"
     # The same aliases, ending outside the zone that was asked, and one server goes on in another of its zones (here: the root).
     if len(a) == 4 and len(b) == 4 and a[2] == b[2] and leaves_zone(name, a[2], zones):
