@@ -21,10 +21,9 @@ const struct cli_verb cli_verbs[] = {
 const size_t cli_verb_count = ARRAY_LEN(cli_verbs);
 
 const struct cli_verb cli_zone_verbs[] = {
+        {"check", cmd_zone_check, "check a zone file, and print it in normal form", help_zone_check},
         {"list", cmd_zone_list, "zones of the running node", help_zone_list},
         {"show", cmd_zone_show, "print a zone as it is served", help_zone_show},
         {"reload", cmd_zone_reload, "read a zone file again", help_zone_reload},
-        {"help", cmd_help, NULL, NULL},
-        {"check", cmd_zone_check, "check a zone file, and print it in normal form", help_zone_check},
 };
 const size_t cli_zone_verb_count = ARRAY_LEN(cli_zone_verbs);

@@ -128,8 +128,8 @@ static void *run(void *arg)
 			return NULL;
 		for (; !end && now >= next && m->asked < METER_QUERIES_MAX; next += (uint64_t)METER_INTERVAL_MS * 1000000U)
 			ask(m);
-		settle(m, now);
 		now = clock_ns();
+		settle(m, now);
 		wait = (struct timespec){.tv_nsec = !end && next > now ? (long)MIN(next - now, 999999999U) : 1000000};
 		ppoll(fds, METER_PORTS, &wait, NULL);
 		read_all(m);

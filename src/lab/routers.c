@@ -53,9 +53,9 @@ static void bird_config(unsigned i, struct text *t)
 		if (j == i)
 			continue;
 		text_fmt(t,
-		         "protocol bgp %s4 { local as %u; neighbor 10.3.%u.%u as %u; hold time 9; connect delay time 1; connect retry time 1;\n"
+		         "protocol bgp t_%s4 { local as %u; neighbor 10.3.%u.%u as %u; hold time 9; connect delay time 1; connect retry time 1;\n"
 		         "  error wait time 1, 3; ipv4 { import all; export filter to_transit; }; }\n"
-		         "protocol bgp %s6 { local as %u; neighbor fd00:3:%u::%u as %u; hold time 9; connect delay time 1; connect retry time 1;\n"
+		         "protocol bgp t_%s6 { local as %u; neighbor fd00:3:%u::%u as %u; hold time 9; connect delay time 1; connect retry time 1;\n"
 		         "  error wait time 1, 3; ipv6 { import all; export filter to_transit; }; }\n",
 		         lab_regions[j].name, lab_regions[i].as, net, far, lab_regions[j].as, lab_regions[j].name, lab_regions[i].as, net, far,
 		         lab_regions[j].as);

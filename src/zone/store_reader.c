@@ -27,6 +27,17 @@ static const struct store_header *header_of(const uint8_t *base)
 	return (const struct store_header *)base;
 }
 
+/* Is the last commit's record what it should be? A writer may be at work meanwhile, in which case it is. */
+static int check_commit(const struct store_header *h, uint64_t len)
+{
+	uint64_t g = atomic_load(&h->current);
+	struct store_commit_record c = store_commit_read(h, g);
+
+	if (atomic_load(&h->current) != g)
+		return 0;
+	return store_commit_check(&c, g, len);
+}
+
 int store_reader_open(const char *path, _Atomic uint64_t *pin, struct store_reader **out)
 {
 	struct store_reader *r = calloc(1, sizeof(*r));
@@ -52,6 +63,8 @@ int store_reader_open(const char *path, _Atomic uint64_t *pin, struct store_read
 		r->base = map;
 		r->map_len = STORE_MAP_BYTES;
 		err = store_header_check(header_of(r->base), (uint64_t)st.st_size);
+		if (!err)
+			err = check_commit(header_of(r->base), (uint64_t)st.st_size);
 		if (err)
 			munmap(map, r->map_len);
 	}
@@ -85,9 +98,9 @@ void store_pin(struct store_reader *r, struct store_snapshot *out)
 		atomic_store(r->pin, g);
 		if (atomic_load(&h->current) != g)
 			continue;
-		c = h->commits[g % STORE_COMMITS];
-		/* The ring turns over only after STORE_COMMITS more commits between these lines. */
-		if (c.generation != g)
+		c = store_commit_read(h, g);
+		/* The record's place is written again by the commit of g + STORE_COMMITS, when the one before is already current. */
+		if (atomic_load_explicit(&h->current, memory_order_relaxed) - g >= STORE_COMMITS - 1)
 			continue;
 		*out = (struct store_snapshot){.base = r->base, .zones = c.zones, .generation = g, .zone_count = c.zone_count};
 		return;
@@ -278,9 +291,17 @@ const struct store_node *store_nsec_cover(const struct store_snapshot *s, const 
 			leaf = trie_last(&t);
 		}
 		node = store_at(s, leaf);
+		if (node->flags & NODE_BELOW_CUT) {
+			struct store_lookup l;
+
+			/* There may be any number of these: to the delegation itself. */
+			store_lookup(s, z, store_node_name(node), &l);
+			if (l.cut)
+				node = l.cut;
+		}
 		if (store_rrset_of(s, node, RR_NSEC) && !(node->flags & NODE_BELOW_CUT))
 			return node;
-		trie_leaf_key(&t, leaf, &k);
+		trie_key_name(&k, store_node_name(node), t.skip);
 		leaf = trie_before(&t, &k);
 	}
 }
