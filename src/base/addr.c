@@ -48,7 +48,7 @@ static unsigned addr_bits(const struct ip_addr *a)
 static void mask(struct ip_addr *a, unsigned bits)
 {
 	for (unsigned i = bits; i < 128; i++)
-		a->bytes[i / 8] &= (uint8_t)~(0x80U >> (i % 8));
+		a->bytes[i / 8] &= (uint8_t) ~(0x80U >> (i % 8));
 }
 
 int prefix_parse(const char *text, struct ip_prefix *out)
@@ -155,8 +155,7 @@ char *endpoint_text(const struct endpoint *e, char *buf)
 
 bool addr_equal(const struct ip_addr *a, const struct ip_addr *b)
 {
-	return a->family == b->family && a->zone == b->zone &&
-	       memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 16) == 0;
+	return a->family == b->family && a->zone == b->zone && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 16) == 0;
 }
 
 bool addr_is_any(const struct ip_addr *a)

@@ -52,6 +52,11 @@ int cli_dispatch(const char *path, const struct cli_verb *verbs, size_t count, i
 	v = cli_verb_find(verbs, count, argv[1]);
 	if (v)
 		return v->run(argc - 1, argv + 1);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+		printf("usage: %s VERB ...\n", path);
+		cli_verbs_print(stdout, verbs, count);
+		return CLI_OK;
+	}
 	for (size_t i = 0; i < count && i < CLI_VERBS_MAX; i++)
 		names[i] = verbs[i].summary ? verbs[i].name : NULL;
 	near = suggest_closest(argv[1], names, MIN(count, (size_t)CLI_VERBS_MAX));

@@ -13,16 +13,17 @@ const struct cli_verb cli_verbs[] = {
         {"reload", cmd_reload, "read the configuration and changed zone files again", help_reload},
         {"check", cmd_check, "judge a configuration, its files, keys and zones without running", help_check},
         {"zone", cmd_zone, "zones: check files, list, show, reload", help_zone},
+        {"lab", cmd_lab, "an anycast internet on this machine, with failure drills", help_lab},
+        {"lab-delayline", cmd_lab_delayline, NULL, NULL},
         {"version", cmd_version, "version and build options", help_version},
         {"help", cmd_help, "this list, or the text of one command", help_help},
 };
 const size_t cli_verb_count = ARRAY_LEN(cli_verbs);
 
 const struct cli_verb cli_zone_verbs[] = {
+        {"check", cmd_zone_check, "check a zone file, and print it in normal form", help_zone_check},
         {"list", cmd_zone_list, "zones of the running node", help_zone_list},
         {"show", cmd_zone_show, "print a zone as it is served", help_zone_show},
         {"reload", cmd_zone_reload, "read a zone file again", help_zone_reload},
-        {"help", cmd_help, NULL, NULL},
-        {"check", cmd_zone_check, "check a zone file, and print it in normal form", help_zone_check},
 };
 const size_t cli_zone_verb_count = ARRAY_LEN(cli_zone_verbs);

@@ -10,8 +10,8 @@
 #include <string.h>
 
 enum {
-	AS_TRANS = 23456,            /* RFC 6793 9: stands for any 4-octet AS, is nobody's */
-	CHECK_PREFIX_MAX_V4 = 24,    /* what the Internet's routers commonly let pass */
+	AS_TRANS = 23456,         /* RFC 6793 9: stands for any 4-octet AS, is nobody's */
+	CHECK_PREFIX_MAX_V4 = 24, /* what the Internet's routers commonly let pass */
 	CHECK_PREFIX_MAX_V6 = 48,
 	CHECK_ZONE_BUCKET_NONE = 0,
 };
@@ -45,9 +45,11 @@ static const struct tree *network_at(const struct check *k, size_t i)
 static void check_as(const struct check *k, const struct tree *at, uint32_t as)
 {
 	if (as == 0)
-		tree_error(k->src, at, "AS 0 is nobody's (RFC 7607): write your own number, or a private one such as 64512");
+		tree_error(k->src, at,
+		           "AS 0 is nobody's (RFC 7607): write your own number, or a private one such as 64512");
 	else if (as == AS_TRANS)
-		tree_error(k->src, at, "AS 23456 (AS_TRANS, RFC 6793) only stands for others: write the real 4-octet number");
+		tree_error(k->src, at,
+		           "AS 23456 (AS_TRANS, RFC 6793) only stands for others: write the real 4-octet number");
 	else if (as == 65535 || as == UINT32_MAX)
 		tree_error(k->src, at, "AS %u is reserved (RFC 7300): write the real number", as);
 }
@@ -65,8 +67,8 @@ static void check_names(const struct check *k, const char *list, const char *wha
 
 			if (strcasecmp(name->text, other->text) != 0)
 				continue;
-			tree_error(k->src, name, "%s \"%s\" is defined twice; the first is in line %u", what, name->text,
-			           other->line);
+			tree_error(k->src, name, "%s \"%s\" is defined twice; the first is in line %u", what,
+			           name->text, other->line);
 			break;
 		}
 	}
@@ -137,11 +139,13 @@ static void check_backstops(const struct check *k, size_t n)
 			covers = covers || (b->len < net->prefixes[j].len && prefix_overlaps(b, &net->prefixes[j]));
 		if (!covers)
 			tree_error(k->src, tree_item(list, i),
-			           "%s covers none of the network's prefixes: a backstop is shorter than one and contains it",
+			           "%s covers none of the network's prefixes: a backstop is shorter than one and "
+			           "contains it",
 			           prefix_text(b, text));
 	}
 	if (net->backstop_count)
-		tree_warning(k->src, list, "backstop prefixes are not announced by this version: announce them elsewhere");
+		tree_warning(k->src, list,
+		             "backstop prefixes are not announced by this version: announce them elsewhere");
 }
 
 static size_t pops_of(const struct config *c, size_t network)
@@ -172,11 +176,12 @@ static void check_network(const struct check *k, size_t n)
 	check_addresses(k, n);
 	check_backstops(k, n);
 	if (pops == 0)
-		tree_warning(k->src, value_of(t, "name"), "no pop announces network \"%s\": add it to \"networks\" of a node",
-		             net->name);
+		tree_warning(k->src, value_of(t, "name"),
+		             "no pop announces network \"%s\": add it to \"networks\" of a node", net->name);
 	else if (net->keep_at_least > pops)
 		tree_error(k->src, value_of(t, "keep-at-least"),
-		           "\"keep-at-least\" is %u, but only %zu pop%s network \"%s\": the guard would never let go; write "
+		           "\"keep-at-least\" is %u, but only %zu pop%s network \"%s\": the guard would never let go; "
+		           "write "
 		           "at most %zu",
 		           net->keep_at_least, pops, pops == 1 ? " announces" : "s announce", net->name, pops);
 	if (net->check.timeout_ms > 10 * net->check.interval_ms)
@@ -214,7 +219,8 @@ static void check_management(const struct check *k, size_t n, const struct tree 
 
 		if (net)
 			tree_error(k->src, at,
-			           "management address %s is inside %s of network \"%s\": it must be the machine's own, not "
+			           "management address %s is inside %s of network \"%s\": it must be the machine's "
+			           "own, not "
 			           "anycast",
 			           addr_text(addr, a), prefix_text(prefix, p), net->name);
 		for (size_t m = 0; m <= n; m++) {
@@ -257,13 +263,16 @@ static void check_next_hop(const struct check *k, const struct config_node *node
 		if (node->management[i].family != family)
 			continue;
 		tree_warning(k->src, value_of(t, "address"),
-		             "IPv%u prefixes go over this IPv%u session without a \"next-hop\", so the interface's IPv%u address is "
+		             "IPv%u prefixes go over this IPv%u session without a \"next-hop\", so the interface's "
+		             "IPv%u address is "
 		             "used: to be sure write next-hop: [\"%s\"], or families: [ipv%u]",
-		             family, nb->address.family, family, addr_text(&node->management[i], text), nb->address.family);
+		             family, nb->address.family, family, addr_text(&node->management[i], text),
+		             nb->address.family);
 		return;
 	}
 	tree_warning(k->src, value_of(t, "address"),
-	             "IPv%u prefixes go over this IPv%u session without a \"next-hop\", so the interface's IPv%u address is used: to be "
+	             "IPv%u prefixes go over this IPv%u session without a \"next-hop\", so the interface's IPv%u "
+	             "address is used: to be "
 	             "sure write next-hop: [...], or families: [ipv%u]",
 	             family, nb->address.family, family, nb->address.family);
 }
@@ -282,13 +291,16 @@ static void check_neighbor(const struct check *k, const struct config_node *node
 		for (size_t j = 0; j < net->prefix_count; j++) {
 			prefix = &net->prefixes[j];
 			if (prefix_contains(prefix, &nb->address))
-				tree_error(k->src, at, "neighbor %s is inside our own %s of network \"%s\": write the router's own address",
+				tree_error(k->src, at,
+				           "neighbor %s is inside our own %s of network \"%s\": write the router's own "
+				           "address",
 				           addr_text(&nb->address, a), prefix_text(prefix, p), net->name);
 		}
 	}
 	for (size_t j = 0; j < node->management_count; j++)
 		if (addr_equal(&nb->address, &node->management[j]))
-			tree_error(k->src, at, "neighbor %s is this node's own management address", addr_text(&nb->address, a));
+			tree_error(k->src, at, "neighbor %s is this node's own management address",
+			           addr_text(&nb->address, a));
 	for (size_t j = 0; j < i; j++)
 		if (addr_equal(&nb->address, &node->neighbors[j].address) && nb->port == node->neighbors[j].port)
 			tree_error(k->src, at, "neighbor %s is here twice", addr_text(&nb->address, a));
@@ -298,13 +310,15 @@ static void check_neighbor(const struct check *k, const struct config_node *node
 		tree_error(k->src, value_of(t, "ttl-security"),
 		           "\"ttl-security\" is for neighbors on the link: remove it or \"multihop\"");
 	if (nb->ttl_security && nb->bfd.enabled && !nb->bfd.multihop)
-		tree_warning(k->src, value_of(t, "ttl-security"),
-		             "\"ttl-security\" together with single-hop \"bfd\": FRR cannot do both; with FRR choose one");
+		tree_warning(
+			k->src, value_of(t, "ttl-security"),
+			"\"ttl-security\" together with single-hop \"bfd\": FRR cannot do both; with FRR choose one");
 	if (nb->bfd.enabled)
 		tree_warning(k->src, value_of(t, "bfd"),
 		             "\"bfd\" is not done by this version: only the hold time notices a dead path");
 	if (nb->bfd.enabled && nb->bfd.multihop && !nb->multihop)
-		tree_warning(k->src, value_of(t, "bfd"), "\"bfd\" is multihop, the session is not: set \"multihop\" of the neighbor");
+		tree_warning(k->src, value_of(t, "bfd"),
+		             "\"bfd\" is multihop, the session is not: set \"multihop\" of the neighbor");
 	check_next_hop(k, node, nb, t, 4);
 	check_next_hop(k, node, nb, t, 6);
 }
@@ -326,21 +340,25 @@ static void check_node(const struct check *k, size_t n)
 				tree_error(k->src, at, "network \"%s\" is here twice", net->name);
 		if (net->as != first->as)
 			tree_error(k->src, at,
-			           "networks of one node share one \"as\": \"%s\" has %u, but \"%s\" has %u; use two nodes or one AS",
+			           "networks of one node share one \"as\": \"%s\" has %u, but \"%s\" has %u; use two "
+			           "nodes or one AS",
 			           net->name, net->as, first->name, first->as);
 	}
 	if (node->role == CONFIG_PRIMARY) {
 		if (node->network_count)
-			tree_error(k->src, value_of(t, "networks"), "a primary is hidden and announces nothing: remove \"networks\", or "
-			                                            "write role: pop");
+			tree_error(k->src, value_of(t, "networks"),
+			           "a primary is hidden and announces nothing: remove \"networks\", or "
+			           "write role: pop");
 		if (node->neighbor_count)
-			tree_error(k->src, bgp, "a primary is hidden and announces nothing: remove \"bgp\", or write role: pop");
+			tree_error(k->src, bgp,
+			           "a primary is hidden and announces nothing: remove \"bgp\", or write role: pop");
 		return;
 	}
 	if (!node->network_count)
 		tree_warning(k->src, value_of(t, "name"), "pop \"%s\" is in no network: add \"networks\"", node->name);
 	if (!node->neighbor_count)
-		tree_warning(k->src, value_of(t, "name"), "pop \"%s\" has no BGP neighbors: nothing is announced there", node->name);
+		tree_warning(k->src, value_of(t, "name"), "pop \"%s\" has no BGP neighbors: nothing is announced there",
+		             node->name);
 	for (size_t i = 0; i < node->neighbor_count; i++)
 		check_neighbor(k, node, i, item_of(bgp, "neighbors", i));
 	/* RFC 6286 2.1: unique within the AS */
@@ -348,7 +366,8 @@ static void check_node(const struct check *k, size_t n)
 		const struct config_node *other = &k->c->nodes[m];
 
 		if (other->has_router_id && other->router_id == node->router_id)
-			tree_error(k->src, value_of(bgp, "router-id"), "this router-id is that of node \"%s\" already", other->name);
+			tree_error(k->src, value_of(bgp, "router-id"), "this router-id is that of node \"%s\" already",
+			           other->name);
 	}
 	if (node->neighbor_count && !node->has_router_id) {
 		bool have = false;
@@ -356,8 +375,10 @@ static void check_node(const struct check *k, size_t n)
 		for (size_t i = 0; i < node->management_count; i++)
 			have = have || node->management[i].family == 4;
 		if (!have)
-			tree_error(k->src, bgp, "node \"%s\" needs a \"router-id\": it has no IPv4 management address to take it from",
-			           node->name);
+			tree_error(
+				k->src, bgp,
+				"node \"%s\" needs a \"router-id\": it has no IPv4 management address to take it from",
+				node->name);
 	}
 }
 
@@ -400,10 +421,12 @@ static void check_zones(const struct check *k)
 		const struct config_zone *z = &k->c->zones[i];
 
 		if (!z->file && !z->primary_count)
-			tree_error(k->src, t, "zone \"%s\" has neither \"file\" nor \"primaries\": where does it come from?",
+			tree_error(k->src, t,
+			           "zone \"%s\" has neither \"file\" nor \"primaries\": where does it come from?",
 			           value_of(t, "name")->text);
 		else if (z->file && z->primary_count)
-			tree_error(k->src, value_of(t, "primaries"), "zone \"%s\" has both \"file\" and \"primaries\": remove one",
+			tree_error(k->src, value_of(t, "primaries"),
+			           "zone \"%s\" has both \"file\" and \"primaries\": remove one",
 			           value_of(t, "name")->text);
 		if (z->network == UINT32_MAX && k->c->network_count)
 			tree_warning(k->src, value_of(t, "name"), "zone \"%s\" is in no \"network\": no pop serves it",
@@ -415,10 +438,13 @@ static void check_zones(const struct check *k)
 	}
 	/* Said once, not a hundred thousand times. */
 	if (transfers)
-		tree_warning(k->src, transferred, "\"primaries\": this version does not transfer zones: %s not served%s",
-		             transfers == 1 ? "this zone is" : "these zones are", transfers > 1 ? " (other zones likewise)" : "");
+		tree_warning(k->src, transferred,
+		             "\"primaries\": this version does not transfer zones: %s not served%s",
+		             transfers == 1 ? "this zone is" : "these zones are",
+		             transfers > 1 ? " (other zones likewise)" : "");
 	if (signs)
-		tree_warning(k->src, signed_here, "\"dnssec: auto\": this version does not sign zones: the file is served as it is%s",
+		tree_warning(k->src, signed_here,
+		             "\"dnssec: auto\": this version does not sign zones: the file is served as it is%s",
 		             signs > 1 ? " (other zones likewise)" : "");
 	check_zones_unique(k);
 }

@@ -5,6 +5,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,8 +32,8 @@ static void check_secret(const struct config *c, const char *file, struct diag *
 	if (!S_ISREG(st.st_mode))
 		diag_add(diag, DIAG_ERROR, file, 0, 0, "is not a file");
 	else if (st.st_size == 0 || st.st_size > FILES_SECRET_MAX)
-		diag_add(diag, DIAG_ERROR, file, 0, 0, "a secret of %lld octets: it must have 1 to %d", (long long)st.st_size,
-		         FILES_SECRET_MAX);
+		diag_add(diag, DIAG_ERROR, file, 0, 0, "a secret of %lld octets: it must have 1 to %d",
+		         (long long)st.st_size, FILES_SECRET_MAX);
 	if (st.st_mode & (S_IROTH | S_IWOTH))
 		diag_add(diag, DIAG_ERROR, file, 0, 0, "others may %s this secret (mode %04o): chmod o-rwx %s",
 		         st.st_mode & S_IROTH ? "read" : "write", (unsigned)(st.st_mode & 07777), file);
@@ -52,7 +53,8 @@ void config_check_files(const struct config *c, const struct config_node *node, 
 			bool seen = false;
 
 			for (size_t m = 0; m < j && file; m++)
-				seen = seen || n->neighbors[m].password_file == file;
+				seen = seen || (n->neighbors[m].password_file &&
+				                strcmp(n->neighbors[m].password_file, file) == 0);
 			if (file && !seen)
 				check_secret(c, file, diag);
 		}

@@ -92,7 +92,8 @@ static int read_tree(struct config *c, struct tree_source *src, struct arena *no
 	if (rc < 0)
 		return rc;
 	if (!root) {
-		diag_add(src->diag, DIAG_ERROR, src->path, 1, 1, "the file is empty: see zonecast.yaml(5) for an example");
+		diag_add(src->diag, DIAG_ERROR, src->path, 1, 1,
+		         "the file is empty: see zonecast.yaml(5) for an example");
 		return ERR_INVALID;
 	}
 	config_read_map(&r, &schema_root, root, c);
@@ -159,7 +160,8 @@ static int read_file(const char *path, char **bytes, size_t *len)
 		return -errno;
 	rc = fstat(fd, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? -EISDIR : 0;
 	/* One more than allowed is enough for config_parse() to refuse it; pipes have no size. */
-	cap = rc == 0 && S_ISREG(st.st_mode) && st.st_size < CONFIG_FILE_MAX ? (size_t)st.st_size + 1 : CONFIG_FILE_MAX + 1;
+	cap = rc == 0 && S_ISREG(st.st_mode) && st.st_size < CONFIG_FILE_MAX ? (size_t)st.st_size + 1
+	                                                                     : CONFIG_FILE_MAX + 1;
 	if (rc == 0) {
 		buf = malloc(cap);
 		rc = buf ? 0 : ERR_NO_MEMORY;

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-static void print_map(const struct config *c, const struct schema_map *map, const char *base, unsigned indent, bool in_item,
-                      struct text *out);
+static void print_map(const struct config *c, const struct schema_map *map, const char *base, unsigned indent,
+                      bool in_item, struct text *out);
 
 static void spaces(struct text *out, unsigned n)
 {
@@ -171,14 +171,15 @@ static bool is_unset(const struct schema_row *row, const char *base)
 
 static size_t item_size(const struct schema_row *row)
 {
-	return row->map                        ? row->map->size
-	       : row->type == SCHEMA_ADDR      ? sizeof(struct ip_addr)
-	       : row->type == SCHEMA_PREFIX    ? sizeof(struct ip_prefix)
-	       : row->type == SCHEMA_ENDPOINT  ? sizeof(struct endpoint)
-	                                       : sizeof(uint32_t);
+	return row->map                       ? row->map->size
+	       : row->type == SCHEMA_ADDR     ? sizeof(struct ip_addr)
+	       : row->type == SCHEMA_PREFIX   ? sizeof(struct ip_prefix)
+	       : row->type == SCHEMA_ENDPOINT ? sizeof(struct endpoint)
+	                                      : sizeof(uint32_t);
 }
 
-static void print_list(const struct config *c, const struct schema_row *row, const char *base, unsigned indent, struct text *out)
+static void print_list(const struct config *c, const struct schema_row *row, const char *base, unsigned indent,
+                       struct text *out)
 {
 	const char *items;
 	size_t count;
@@ -227,8 +228,8 @@ static void print_pair(const struct config *c, const struct schema_row *row, con
 	text_str(out, "]\n");
 }
 
-static void print_map(const struct config *c, const struct schema_map *map, const char *base, unsigned indent, bool in_item,
-                      struct text *out)
+static void print_map(const struct config *c, const struct schema_map *map, const char *base, unsigned indent,
+                      bool in_item, struct text *out)
 {
 	for (size_t i = 0; i < map->count; i++) {
 		const struct schema_row *row = &map->rows[i];

@@ -44,7 +44,8 @@ static void unknown_key(const struct config_read *r, const struct schema_map *ma
 	}
 	near = suggest_closest(key->text, names, map->count);
 	if (near)
-		tree_error(r->src, key, "unknown key \"%.80s\" in %s: did you mean \"%s\"?", key->text, map->what, near);
+		tree_error(r->src, key, "unknown key \"%.80s\" in %s: did you mean \"%s\"?", key->text, map->what,
+		           near);
 	else
 		tree_error(r->src, key, "unknown key \"%.80s\" in %s: its keys are %s", key->text, map->what, all);
 }
@@ -133,7 +134,8 @@ static void read_next_hops(const struct config_read *r, const struct schema_row 
 			continue;
 		to = (struct ip_addr *)(void *)(base + (a.family == 4 ? row->at : row->count_at));
 		if (to->family)
-			tree_error(r->src, item, "\"%s\" has two IPv%u addresses: at most one a family", row->key, a.family);
+			tree_error(r->src, item, "\"%s\" has two IPv%u addresses: at most one a family", row->key,
+			           a.family);
 		*to = a;
 	}
 }
@@ -185,7 +187,8 @@ void config_read_map(const struct config_read *r, const struct schema_map *map, 
 		if (t->kind == TREE_SCALAR && t->len == 0)
 			tree_error(r->src, t, "%s is empty", map->what);
 		else
-			tree_error(r->src, t, "%s is a mapping: write its keys, such as \"%s: ...\"", map->what, map->rows[0].key);
+			tree_error(r->src, t, "%s is a mapping: write its keys, such as \"%s: ...\"", map->what,
+			           map->rows[0].key);
 		return;
 	}
 	for (const struct tree *k = t ? t->first : NULL; k; k = k->next->next) {

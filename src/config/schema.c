@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+/* clang-format off */
 #define ROWS(r) .rows = (r), .count = ARRAY_LEN(r)
 #define AT(s, m) .at = offsetof(struct s, m)
 #define LIST(s, m, n, most) .list = true, .at = offsetof(struct s, m), .count_at = offsetof(struct s, n), .limit = (most)
@@ -169,13 +170,14 @@ static const struct schema_row root_rows[] = {
         {"user", SCHEMA_IDENT, AT(config, user), .help = "account the roles run as; without it zonecast, or nobody"},
         {"networks", SCHEMA_MAP, .reload = true, LIST(config, networks, network_count, CONFIG_NETWORKS_MAX), .map = &network_map,
          .help = "anycast networks"},
-        {"keys", SCHEMA_MAP, .reload = true, LIST(config, keys, key_count, CONFIG_KEYS_MAX), .map = &key_map, .help = "TSIG keys"},
+        {"keys", SCHEMA_MAP, .reload = true, LIST(config, keys, key_count, CONFIG_KEYS_MAX), .map = &key_map, .help = "TSIG keys of transfers"},
         {"nodes", SCHEMA_MAP, .required = true, .reload = true, LIST(config, nodes, node_count, CONFIG_NODES_MAX), .map = &node_map,
          .help = "the machines of the fleet"},
         {"zones", SCHEMA_MAP, .reload = true, LIST(config, zones, zone_count, CONFIG_ZONES_MAX), .map = &zone_map,
          .help = "zones served"},
 };
 const struct schema_map schema_root = {"the configuration", sizeof(struct config), ROWS(root_rows)};
+/* clang-format on */
 
 static void each_below(const struct schema_map *map, const char *above,
                        void (*each)(void *ctx, const char *path, const struct schema_row *row), void *ctx)

@@ -36,8 +36,8 @@ static unsigned byte_column(const struct tree_source *src, unsigned line, unsign
 	return (unsigned)(p - start) + 1;
 }
 
-static void message(const struct tree_source *src, enum diag_severity severity, const struct tree *t, const char *fmt,
-                    va_list ap)
+static PRINTF_LIKE(4, 0) void message(const struct tree_source *src, enum diag_severity severity, const struct tree *t,
+                                      const char *fmt, va_list ap)
 {
 	char text[TREE_MESSAGE_MAX];
 
@@ -226,13 +226,15 @@ static int refuse(struct builder *b, const yaml_event_t *e, const char *what)
 }
 
 #define NO_ANCHOR "anchors (&name) are not supported: write the value out where it is used"
-#define NO_TAG "tags (!name) are not supported: remove it"
+#define NO_TAG    "tags (!name) are not supported: remove it"
 
 static int take(struct builder *b, const yaml_event_t *e)
 {
 	switch (e->type) {
 	case YAML_ALIAS_EVENT:
-		return refuse(b, e, "aliases (*name) are not supported: write the value out; an asterisk itself needs quotes");
+		return refuse(
+			b, e,
+			"aliases (*name) are not supported: write the value out; an asterisk itself needs quotes");
 	case YAML_SCALAR_EVENT:
 		if (e->data.scalar.anchor)
 			return refuse(b, e, NO_ANCHOR);

@@ -61,13 +61,13 @@ static bool read_uint(const struct config_read *r, const struct schema_row *row,
 		if (strncasecmp(t->text, "AS", 2) == 0 && uint_text(t->text + 2, t->len - 2, &v))
 			tree_error(r->src, t, "\"%s\": write the number alone: %u", row->key, (unsigned)v);
 		else
-			tree_error(r->src, t, "\"%s\" wants a whole number from %u to %u, not \"%.*s\"", row->key, row->min,
-			           row->max, SHOWN(t));
+			tree_error(r->src, t, "\"%s\" wants a whole number from %u to %u, not \"%.*s\"", row->key,
+			           row->min, row->max, SHOWN(t));
 		return false;
 	}
 	if ((v < row->min || v > row->max) && !(v == 0 && row->zero_too)) {
-		tree_error(r->src, t, "\"%s\" is %.*s: out of range, it must be from %u to %u", row->key, SHOWN(t), row->min,
-		           row->max);
+		tree_error(r->src, t, "\"%s\" is %.*s: out of range, it must be from %u to %u", row->key, SHOWN(t),
+		           row->min, row->max);
 		return false;
 	}
 	store(to, row->width, (uint32_t)v);
@@ -90,18 +90,19 @@ static bool read_time(const struct config_read *r, const struct schema_row *row,
 		if (strcmp(unit, units[i].unit) == 0)
 			factor = units[i].ms;
 	if (!uint_text(t->text, digits, &v)) {
-		tree_error(r->src, t, "\"%s\" wants a time such as 100ms, 5s, 2m or 1h, not \"%.*s\"", row->key, SHOWN(t));
+		tree_error(r->src, t, "\"%s\" wants a time such as 100ms, 5s, 2m or 1h, not \"%.*s\"", row->key,
+		           SHOWN(t));
 		return false;
 	}
 	if (!factor && v == 0 && !*unit) {
 		factor = 1; /* zero needs no unit */
 	} else if (!factor) {
 		if (*unit == '.')
-			tree_error(r->src, t, "\"%s\" is \"%.*s\": whole numbers only; use a smaller unit, such as ms", row->key,
-			           SHOWN(t));
+			tree_error(r->src, t, "\"%s\" is \"%.*s\": whole numbers only; use a smaller unit, such as ms",
+			           row->key, SHOWN(t));
 		else if (!*unit)
-			tree_error(r->src, t, "\"%s\" is %.*s without a unit: write %.*sms, %.*ss or %.*sm", row->key, SHOWN(t),
-			           SHOWN(t), SHOWN(t), SHOWN(t));
+			tree_error(r->src, t, "\"%s\" is %.*s without a unit: write %.*sms, %.*ss or %.*sm", row->key,
+			           SHOWN(t), SHOWN(t), SHOWN(t), SHOWN(t));
 		else
 			tree_error(r->src, t, "\"%s\": no unit of time \"%.20s\": use ms, s, m or h", row->key, unit);
 		return false;
@@ -140,8 +141,8 @@ static bool read_degrees(const struct config_read *r, const struct schema_row *r
 		return false;
 	}
 	if (fabs(v) > row->max) {
-		tree_error(r->src, t, "\"%s\" is %.*s: out of range, it must be from -%u to %u", row->key, SHOWN(t), row->max,
-		           row->max);
+		tree_error(r->src, t, "\"%s\" is %.*s: out of range, it must be from -%u to %u", row->key, SHOWN(t),
+		           row->max, row->max);
 		return false;
 	}
 	memcpy(to, &v, sizeof(v));
@@ -188,11 +189,13 @@ static bool read_ident(const struct config_read *r, const struct schema_row *row
 		return false;
 	}
 	if (t->text[ok]) {
-		tree_error(r->src, t, "\"%s\" is \"%.*s\": only letters, digits, -, _ and . are allowed", row->key, SHOWN(t));
+		tree_error(r->src, t, "\"%s\" is \"%.*s\": only letters, digits, -, _ and . are allowed", row->key,
+		           SHOWN(t));
 		return false;
 	}
 	if (t->len > CONFIG_NAME_MAX) {
-		tree_error(r->src, t, "\"%s\" has %u characters: at most %d are allowed", row->key, t->len, CONFIG_NAME_MAX);
+		tree_error(r->src, t, "\"%s\" has %u characters: at most %d are allowed", row->key, t->len,
+		           CONFIG_NAME_MAX);
 		return false;
 	}
 	copy_text(r, t, to);
@@ -224,7 +227,8 @@ static bool read_path(const struct config_read *r, const struct schema_row *row,
 		return true;
 	}
 	if (row->type == SCHEMA_DIR) {
-		tree_error(r->src, t, "\"%s\" wants an absolute path (it begins with /), not \"%.*s\"", row->key, SHOWN(t));
+		tree_error(r->src, t, "\"%s\" wants an absolute path (it begins with /), not \"%.*s\"", row->key,
+		           SHOWN(t));
 		return false;
 	}
 	while (strncmp(rest, "./", 2) == 0)
@@ -247,8 +251,8 @@ static bool read_addr(const struct config_read *r, const struct schema_row *row,
 		else if (strncasecmp(t->text, "::ffff:", 7) == 0)
 			tree_error(r->src, t, "\"%s\": an IPv4-mapped address: write it as IPv4", row->key);
 		else if (strchr(t->text, '%'))
-			tree_error(r->src, t, "\"%s\": \"%.*s\" is no address, or this machine has no such interface", row->key,
-			           SHOWN(t));
+			tree_error(r->src, t, "\"%s\": \"%.*s\" is no address, or this machine has no such interface",
+			           row->key, SHOWN(t));
 		else
 			tree_error(r->src, t, "\"%s\": \"%.*s\" is no IPv4 or IPv6 address", row->key, SHOWN(t));
 		return false;
@@ -269,16 +273,17 @@ static bool read_prefix(const struct config_read *r, const struct schema_row *ro
 	int rc = prefix_parse(t->text, &p);
 
 	if (rc == ERR_INVALID) {
-		tree_error(r->src, t, "\"%s\": %.*s has host bits set: %s was meant?", row->key, SHOWN(t), prefix_text(&p, text));
+		tree_error(r->src, t, "\"%s\": %.*s has host bits set: %s was meant?", row->key, SHOWN(t),
+		           prefix_text(&p, text));
 		return false;
 	}
 	if (rc < 0) {
 		if (addr_parse(t->text, &a) == 0)
-			tree_error(r->src, t, "\"%s\": %.*s has no length: write a prefix such as %s", row->key, SHOWN(t),
-			           a.family == 4 ? "192.0.2.0/24" : "2001:db8::/48");
+			tree_error(r->src, t, "\"%s\": %.*s has no length: write a prefix such as %s", row->key,
+			           SHOWN(t), a.family == 4 ? "192.0.2.0/24" : "2001:db8::/48");
 		else
-			tree_error(r->src, t, "\"%s\": \"%.*s\" is no prefix such as 192.0.2.0/24 or 2001:db8::/48", row->key,
-			           SHOWN(t));
+			tree_error(r->src, t, "\"%s\": \"%.*s\" is no prefix such as 192.0.2.0/24 or 2001:db8::/48",
+			           row->key, SHOWN(t));
 		return false;
 	}
 	memcpy(to, &p, sizeof(p));
@@ -290,7 +295,8 @@ static bool read_endpoint(const struct config_read *r, const struct schema_row *
 	struct endpoint e;
 
 	if (endpoint_parse(t->text, 53, &e) < 0 || e.port == 0 || addr_is_any(&e.addr)) {
-		tree_error(r->src, t, "\"%s\": \"%.*s\" is no address such as 192.0.2.1, 192.0.2.1:5353 or [2001:db8::1]:5353",
+		tree_error(r->src, t,
+		           "\"%s\": \"%.*s\" is no address such as 192.0.2.1, 192.0.2.1:5353 or [2001:db8::1]:5353",
 		           row->key, SHOWN(t));
 		return false;
 	}
@@ -305,8 +311,8 @@ static bool read_router_id(const struct config_read *r, const struct schema_row 
 
 	/* RFC 6286: any non-zero number, unique within the AS */
 	if (addr_parse(t->text, &a) < 0 || a.family != 4 || addr_is_any(&a)) {
-		tree_error(r->src, t, "\"%s\": \"%.*s\" is not four numbers such as 192.0.2.21, other than 0.0.0.0", row->key,
-		           SHOWN(t));
+		tree_error(r->src, t, "\"%s\": \"%.*s\" is not four numbers such as 192.0.2.21, other than 0.0.0.0",
+		           row->key, SHOWN(t));
 		return false;
 	}
 	id = get_u32(a.bytes);
@@ -324,8 +330,10 @@ static bool read_community(const struct config_read *r, const struct schema_row 
 	if (t->text[left] == ':' && uint_text(t->text, left, &high) &&
 	    uint_text(t->text + left + 1, strlen(t->text + left + 1), &low)) {
 		if (high > 65535 || low > 65535) {
-			tree_error(r->src, t, "\"%s\": %.*s: both halves are at most 65535 (RFC 1997); a larger AS has no community",
-			           row->key, SHOWN(t));
+			tree_error(
+				r->src, t,
+				"\"%s\": %.*s: both halves are at most 65535 (RFC 1997); a larger AS has no community",
+				row->key, SHOWN(t));
 			return false;
 		}
 		v = (uint32_t)(high << 16 | low);
@@ -344,8 +352,10 @@ static bool read_community(const struct config_read *r, const struct schema_row 
 	if (near)
 		tree_error(r->src, t, "\"%s\": no community \"%.*s\": did you mean \"%s\"?", row->key, SHOWN(t), near);
 	else
-		tree_error(r->src, t, "\"%s\": \"%.*s\" is no community: write \"64500:1\" (in quotes), or a name such as no-export",
-		           row->key, SHOWN(t));
+		tree_error(
+			r->src, t,
+			"\"%s\": \"%.*s\" is no community: write \"64500:1\" (in quotes), or a name such as no-export",
+			row->key, SHOWN(t));
 	return false;
 }
 
@@ -358,7 +368,8 @@ static bool read_domain(const struct config_read *r, const struct schema_row *ro
 
 	for (size_t i = 0; i < t->len; i++) {
 		if ((unsigned char)t->text[i] >= 0x80) {
-			tree_error(r->src, t, "\"%s\": \"%.*s\": write the name as in DNS: xn--...", row->key, SHOWN(t));
+			tree_error(r->src, t, "\"%s\": \"%.*s\": write the name as in DNS: xn--...", row->key,
+			           SHOWN(t));
 			return false;
 		}
 	}
@@ -393,10 +404,11 @@ static bool read_reference(const struct config_read *r, const struct schema_row 
 	}
 	near = suggest_closest(t->text, names, count);
 	if (near)
-		tree_error(r->src, t, "no %s is named \"%.*s\": did you mean \"%s\"?", network ? "network" : "key", SHOWN(t), near);
+		tree_error(r->src, t, "no %s is named \"%.*s\": did you mean \"%s\"?", network ? "network" : "key",
+		           SHOWN(t), near);
 	else
-		tree_error(r->src, t, "no %s is named \"%.*s\": add it to \"%s\"", network ? "network" : "key", SHOWN(t),
-		           network ? "networks" : "keys");
+		tree_error(r->src, t, "no %s is named \"%.*s\": add it to \"%s\"", network ? "network" : "key",
+		           SHOWN(t), network ? "networks" : "keys");
 	return false;
 }
 
@@ -416,7 +428,8 @@ bool config_read_value(const struct config_read *r, const struct schema_row *row
 	if (t->kind == TREE_MAP) {
 		if (row->type == SCHEMA_ADDR || row->type == SCHEMA_PREFIX || row->type == SCHEMA_ENDPOINT ||
 		    row->type == SCHEMA_COMMUNITY)
-			tree_error(r->src, t, "\"%s\" is read as a mapping because of its colons: put it in quotes", row->key);
+			tree_error(r->src, t, "\"%s\" is read as a mapping because of its colons: put it in quotes",
+			           row->key);
 		else
 			tree_error(r->src, t, "\"%s\" is one value, not a mapping", row->key);
 		return false;

@@ -26,7 +26,7 @@ struct content {
 	struct content_record *records;
 	size_t record_count, record_cap;
 	struct owner *owners;
-	size_t owner_count, owner_cap;
+	size_t owner_count, owner_cap, last_owner_len;
 	struct content_rrset *rrsets;
 	size_t rrset_count, rrset_cap;
 	const char **files;
@@ -141,7 +141,7 @@ int content_add(struct content *c, const struct rr *rr, const struct zonefile_pl
 		if (err)
 			return err;
 	}
-	if (!last || memcmp(last, rr->owner, len) != 0) {
+	if (!last || len != c->last_owner_len || memcmp(last, rr->owner, len) != 0) {
 		struct owner *o;
 
 		err = grow(&c->owners, &c->owner_cap, c->owner_count, sizeof(*c->owners));
@@ -153,6 +153,7 @@ int content_add(struct content *c, const struct rr *rr, const struct zonefile_pl
 			return ERR_NO_MEMORY;
 		o->first = c->record_count;
 		o->count = 0;
+		c->last_owner_len = len;
 		c->owner_count++;
 	}
 	r->owner = c->owners[c->owner_count - 1].name;

@@ -306,19 +306,52 @@ const struct store_node *store_nsec_cover(const struct store_snapshot *s, const 
 	}
 }
 
+/* Was this NSEC3 made with the parameters that the zone uses? */
+static bool in_chain(const struct store_snapshot *s, const struct store_zone *z, const struct store_node *node)
+{
+	const struct store_nsec3_params *p = store_at(s, z->nsec3_params);
+	const struct store_rrset *set = store_rrset_of(s, node, RR_NSEC3);
+	const uint8_t *rdata;
+	uint16_t len;
+
+	if (!p || !set)
+		return false;
+	len = get_u16(set->data);
+	rdata = set->data + 2;
+	return len >= 5U + p->salt_len && rdata[0] == p->algorithm && get_u16(rdata + 2) == p->iterations &&
+	       rdata[4] == p->salt_len && memcmp(rdata + 5, p->salt, p->salt_len) == 0;
+}
+
 const struct store_node *store_nsec3_cover(const struct store_snapshot *s, const struct store_zone *z, const uint8_t hash[20],
                                            bool *exact)
 {
 	struct trie t = hashes_trie(s, z);
 	struct trie_key k;
 	store_ref leaf;
+	bool wrapped = false;
 
 	*exact = false;
 	if (!t.root)
 		return NULL;
 	trie_key_hash(&k, hash);
 	leaf = trie_at_or_before(&t, &k, exact);
-	return store_at(s, leaf ? leaf : trie_last(&t));
+	/* A zone that is changing its chain holds two: those of other parameters are passed over. */
+	for (;;) {
+		const struct store_node *node;
+
+		if (!leaf) {
+			if (wrapped)
+				return NULL;
+			wrapped = true;
+			leaf = trie_last(&t);
+		}
+		node = store_at(s, leaf);
+		if (in_chain(s, z, node))
+			return node;
+		*exact = false;
+		trie_leaf_key(&t, leaf, &k);
+		leaf = trie_before(&t, &k);
+	}
 }
 
 const struct store_node *store_nsec3_node(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *owner)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# bash completion of zonecast(1)
+
+_zonecast()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+	local verbs="run status drain resume reload check zone lab version help"
+	local words=""
+
+	COMPREPLY=()
+	case $prev in
+	--config)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--run-dir | --state-dir | --zones)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
+	--log-level)
+		words="error warning notice info debug"
+		;;
+	--node | --listen | --workers)
+		return
+		;;
+	*)
+		case ${COMP_WORDS[1]}:$COMP_CWORD in
+		*:1) words=$verbs ;;
+		help:2) words=$verbs ;;
+		zone:2 | help:3) words="check list show reload" ;;
+		lab:2) words="up status drill down" ;;
+		run:*) words="--config --node --zones --listen --workers --state-dir --run-dir --log-level --allow-faults --help" ;;
+		check:*) words="--config --node --no-zones --json --help" ;;
+		drain:*) words="--no-wait --config --run-dir --json --help" ;;
+		version:*) words="--json --help" ;;
+		zone:*)
+			case ${COMP_WORDS[2]} in
+			check) words="--config --print --json --help" ;;
+			*) words="--config --run-dir --json --help" ;;
+			esac
+			;;
+		*) words="--config --run-dir --json --help" ;;
+		esac
+		;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+	if [[ ${COMP_WORDS[1]}:${COMP_WORDS[2]} == zone:check && $cur != -* ]]; then
+		mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$cur")
+	fi
+}
+complete -F _zonecast zonecast

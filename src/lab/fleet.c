@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The fleet file of the lab, its zones, and its nodes. */
+#include "lab/lab.h"
+
+#include "base/err.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char example_com[] =
+	"$TTL 300\n"
+	"@ SOA ns1 hostmaster 2026112001 3600 600 604800 300\n"
+	"@ NS ns1\n@ NS ns2\n"
+	"ns1 A 192.0.2.53\nns1 AAAA 2001:db8:53::53\nns2 A 192.0.2.53\nns2 AAAA 2001:db8:53::53\n"
+	"@ A 198.51.100.1\n@ AAAA 2001:db8::1\n@ MX 10 mail\n@ TXT \"v=spf1 mx -all\"\n"
+	"www CNAME @\nmail A 198.51.100.25\n"
+	"*.apps A 198.51.100.80\n"
+	"sub NS ns.sub\nns.sub A 198.51.100.53\n"
+	"@ HTTPS 1 . alpn=h2,h3\n_dns.resolver SVCB 1 www.example.com. alpn=dot port=853\n";
+static const char example_org[] =
+	"$TTL 3600\n"
+	"@ SOA ns1.example.com. hostmaster.example.com. 7 7200 900 1209600 600\n"
+	"@ NS ns1.example.com.\n@ NS ns2.example.com.\n"
+	"old DNAME example.com.\n"
+	"$GENERATE 1-20 host$ A 198.51.100.$\n";
+
+static int write_example(const struct lab *l, const char *name, const char *text)
+{
+	char path[LAB_PATH_MAX + 64];
+
+	snprintf(path, sizeof(path), "%s/zones/%s.zone", l->dir, name);
+	return lab_write_file(path, text, 0644);
+}
+
+/* Copies NAME.zone and NAME.zone.gz of the folder given; gzip(1) knows the rest. */
+static int take_zones(const struct lab *l)
+{
+	DIR *d = l->zones_dir[0] ? opendir(l->zones_dir) : NULL;
+	struct dirent *e;
+	int err = 0;
+
+	while (d && !err && (e = readdir(d)) != NULL) {
+		char from[LAB_PATH_MAX + 280], to[LAB_PATH_MAX + 280];
+		size_t len = strlen(e->d_name);
+		bool gz = len > 8 && strcmp(e->d_name + len - 8, ".zone.gz") == 0;
+
+		if (!gz && (len <= 5 || strcmp(e->d_name + len - 5, ".zone") != 0))
+			continue;
+		snprintf(from, sizeof(from), "%s/%s", l->zones_dir, e->d_name);
+		snprintf(to, sizeof(to), "%s/zones/%.*s", l->dir, (int)(gz ? len - 3 : len), e->d_name);
+		if (gz)
+			err = lab_run(NULL, (const char *const[]){"sh", "-c", "exec gzip -dc \"$0\" >\"$1\"", from, to, NULL});
+		else
+			err = lab_run(NULL, (const char *const[]){"cp", from, to, NULL});
+	}
+	if (d)
+		closedir(d);
+	return err;
+}
+
+static void add_zones(const struct lab *l, struct text *t)
+{
+	char path[LAB_PATH_MAX + 16];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/zones", l->dir);
+	d = opendir(path);
+	while (d && (e = readdir(d)) != NULL) {
+		size_t len = strlen(e->d_name);
+
+		if (len <= 5 || strcmp(e->d_name + len - 5, ".zone") != 0)
+			continue;
+		if (strcmp(e->d_name, "root.zone") == 0)
+			text_str(t, "  - {name: \".\", file: zones/root.zone, network: global}\n");
+		else
+			text_fmt(t, "  - {name: \"%.*s\", file: \"zones/%s\", network: global}\n", (int)(len - 5), e->d_name, e->d_name);
+	}
+	if (d)
+		closedir(d);
+}
+
+int lab_write_fleet(const struct lab *l, struct text *why)
+{
+	char path[LAB_PATH_MAX + 32];
+	struct text t;
+	int err;
+
+	snprintf(path, sizeof(path), "%s/zones", l->dir);
+	mkdir(path, 0755);
+	err = write_example(l, "example.com", example_com);
+	if (!err)
+		err = write_example(l, "example.org", example_org);
+	if (!err)
+		err = take_zones(l);
+	snprintf(path, sizeof(path), "%s/bgp.key", l->dir);
+	if (!err)
+		err = lab_write_file(path, "zonecast-lab\n", 0600);
+	text_init(&t);
+	text_fmt(&t,
+	         "fleet: lab\n"
+	         "networks:\n"
+	         "  - name: global\n"
+	         "    prefixes: [" LAB_PREFIX_V4 ", \"" LAB_PREFIX_V6 "\"]\n"
+	         "    addresses: [" LAB_ANYCAST_V4 ", \"" LAB_ANYCAST_V6 "\"]\n"
+	         "    as: %u\n"
+	         "    drain-time: 2s\n"
+	         "nodes:\n",
+	         LAB_AS);
+	for (unsigned i = 0; i < LAB_REGIONS; i++)
+		text_fmt(&t,
+		         "  - name: pop-%s\n"
+		         "    role: pop\n"
+		         "    networks: [global]\n"
+		         "    management: [10.2.%u.2, \"fd00:2:%u::2\"]\n"
+		         "    bgp:\n"
+		         "      router-id: 10.2.%u.2\n"
+		         "      neighbors:\n"
+		         "        - {address: 10.2.%u.1, as: %u, password-file: bgp.key, families: [ipv4], hold-time: 9s}\n"
+		         "        - {address: \"fd00:2:%u::1\", as: %u, password-file: bgp.key, families: [ipv6], hold-time: 9s}\n",
+		         lab_regions[i].name, i + 1, i + 1, i + 1, i + 1, lab_regions[i].as, i + 1, lab_regions[i].as);
+	text_str(&t, "zones:\n");
+	add_zones(l, &t);
+	snprintf(path, sizeof(path), "%s/fleet.yaml", l->dir);
+	if (!err)
+		err = t.failed ? ERR_NO_MEMORY : lab_write_file(path, t.chars, 0644);
+	text_done(&t);
+	if (err)
+		text_fmt(why, "cannot write the fleet file and its zones below %s: %s", l->dir, err_text(err));
+	return err;
+}
+
+int lab_start_pop(const struct lab *l, unsigned i)
+{
+	char ns[LAB_NETNS_MAX], config[LAB_PATH_MAX + 32], run[LAB_PATH_MAX + 48], state[LAB_PATH_MAX + 48], what[32], node[32];
+
+	lab_netns(l, 'p', i, ns);
+	snprintf(node, sizeof(node), "pop-%s", lab_regions[i].name);
+	snprintf(what, sizeof(what), "%s", node);
+	snprintf(config, sizeof(config), "%s/fleet.yaml", l->dir);
+	snprintf(run, sizeof(run), "%s/%s/run", l->dir, node);
+	snprintf(state, sizeof(state), "%s/%s/state", l->dir, node);
+	return lab_start(l, ns, what, (const char *const[]){l->self, "run", "--config", config, "--node", node, "--run-dir", run,
+	                 "--state-dir", state, "--workers", "1", "--allow-faults", NULL}, NULL);
+}

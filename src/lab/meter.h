@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/attr.h"
+#include "lab/lab.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A client that asks on a schedule, whatever the answers do, and keeps the score: one question each METER_INTERVAL_MS to the anycast address of
+ * one family, from METER_PORTS source ports in turn. Runs on a thread of its own between start and stop. */
+enum { METER_INTERVAL_MS = 5, METER_PORTS = 8, METER_LATE_MS = 1000, METER_QUERIES_MAX = 60000 };
+
+struct meter;
+
+struct meter_score {
+	unsigned asked, lost;        /* lost: no NOERROR with the record within METER_LATE_MS */
+	double gap_ms;               /* from the first failed question to the next good one after the last failed */
+	double late_max_ms;          /* slowest good answer */
+	char before[64], after[64];  /* who answered first, and last */
+};
+
+int meter_start(const struct lab *l, unsigned client, int family, struct meter **out) MUST_CHECK;
+/* Milliseconds since the last question that failed for certain; UINT64_MAX: none has. */
+uint64_t meter_quiet_ms(const struct meter *m);
+/* Stop, wait for what is under way, and count. Frees m. */
+void meter_stop(struct meter *m, struct meter_score *out);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "lab/verbs.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CONVERGE_MS = 60000, ASK_MS = 1000 };
+
+int lab_region_of(const char *name)
+{
+	for (unsigned i = 0; i < LAB_REGIONS; i++)
+		if (strcmp(lab_regions[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+static int wait_until_right(const struct lab *l)
+{
+	uint64_t until = clock_ms() + CONVERGE_MS;
+
+	while (lab_catchments(l, false) != 2 * LAB_REGIONS) {
+		if (clock_ms() > until)
+			return -ETIMEDOUT;
+		poll(NULL, 0, 100);
+	}
+	return 0;
+}
+
+int lab_up(const struct lab *l)
+{
+	char path[LAB_PATH_MAX + 16];
+	uint64_t began = clock_ms();
+	struct text why;
+	int err;
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "zonecast: the lab needs root, to make network namespaces\n");
+		return -EPERM;
+	}
+	lab_remove(l); /* what an earlier one left */
+	mkdir(l->dir, 0755);
+	snprintf(path, sizeof(path), "%s/log", l->dir);
+	mkdir(path, 0755);
+	text_init(&why);
+	printf("building three regions: namespaces, links, latency\n");
+	err = lab_build_network(l, &why);
+	if (!err) {
+		printf("starting routers: BIRD in eu, FRR in us and as\n");
+		err = lab_start_routers(l, &why);
+	}
+	if (!err)
+		err = lab_write_fleet(l, &why);
+	if (!err)
+		printf("starting zonecast at three PoPs\n");
+	for (unsigned i = 0; !err && i < LAB_REGIONS; i++)
+		err = lab_start_pop(l, i);
+	if (!err) {
+		fflush(stdout);
+		err = wait_until_right(l);
+		if (err) {
+			text_fmt(&why, "the clients are not answered by their own PoPs within %d s; logs are in %s/log", CONVERGE_MS / 1000, l->dir);
+			lab_catchments(l, true);
+		}
+	}
+	if (err) {
+		fprintf(stderr, "zonecast: lab: %s\n", why.len ? why.chars : err_text(err));
+		lab_remove(l);
+	} else {
+		printf("the lab is up after %.1f s\n", (double)(clock_ms() - began) / 1000);
+	}
+	text_done(&why);
+	return err;
+}
+
+int lab_down(const struct lab *l)
+{
+	lab_remove(l);
+	printf("the lab is down\n");
+	return 0;
+}
+
+/* ---- status ---- */
+
+static void print_routes(const struct lab *l, unsigned i)
+{
+	char ns[LAB_NETNS_MAX], ctl[LAB_PATH_MAX + 48];
+	const struct lab_region *r = &lab_regions[i];
+	struct text out;
+
+	lab_netns(l, 't', i, ns);
+	text_init(&out);
+	printf("\ntransit %s (%s, AS %u)\n", r->name, r->router == LAB_BIRD ? "BIRD" : "FRR", r->as);
+	fflush(stdout);
+	if (r->router == LAB_BIRD) {
+		snprintf(ctl, sizeof(ctl), "%s/t-%s/bird.ctl", l->dir, r->name);
+		if (lab_capture(ns, &out, (const char *const[]){"birdc", "-r", "-s", ctl, "show", "route", LAB_PREFIX_V4, NULL}) < 0 ||
+		    lab_capture(ns, &out, (const char *const[]){"birdc", "-r", "-s", ctl, "show", "route", LAB_PREFIX_V6, NULL}) < 0)
+			text_str(&out, "  (birdc failed)\n");
+	} else {
+		snprintf(ctl, sizeof(ctl), "%s/t-%s", l->dir, r->name);
+		if (lab_capture(ns, &out, (const char *const[]){"vtysh", "--vty_socket", ctl, "-c", "show bgp ipv4 unicast " LAB_PREFIX_V4 " bestpath",
+		                "-c", "show bgp ipv6 unicast " LAB_PREFIX_V6 " bestpath", NULL}) < 0)
+			text_str(&out, "  (vtysh failed)\n");
+	}
+	printf("%s", out.chars);
+	text_done(&out);
+}
+
+static json_t *catchments_json(const struct lab *l, unsigned *right)
+{
+	json_t *list = json_array();
+
+	*right = 0;
+	for (unsigned i = 0; i < LAB_REGIONS; i++)
+		for (int family = 4; family <= 6; family += 2) {
+			struct lab_answer a;
+			char want[32];
+			bool good;
+
+			snprintf(want, sizeof(want), "pop-%s", lab_regions[i].name);
+			lab_ask(l, i, family, "example.com", ASK_MS, &a);
+			good = a.answered && a.rcode == 0 && strcmp(a.nsid, want) == 0;
+			*right += good;
+			json_array_append_new(list, json_pack("{s:s, s:i, s:b, s:s, s:f, s:i, s:I, s:b}", "client", lab_regions[i].name, "family",
+			                                      family, "answered", a.answered, "pop", a.nsid, "ms", a.ms, "rcode", (int)a.rcode, "serial",
+			                                      (json_int_t)a.serial, "right", good));
+		}
+	return list;
+}
+
+int lab_status(const struct lab *l, bool json)
+{
+	char path[LAB_PATH_MAX + 16];
+	unsigned right;
+
+	snprintf(path, sizeof(path), "%s/state", l->dir);
+	if (access(path, F_OK) < 0) {
+		fprintf(stderr, "zonecast: there is no lab in %s; make one with: zonecast lab up\n", l->dir);
+		return ERR_NOT_FOUND;
+	}
+	if (json) {
+		json_t *list = catchments_json(l, &right), *o = json_pack("{s:o, s:i, s:i}", "catchments", list, "right", (int)right, "of", 6);
+
+		json_dumpf(o, stdout, JSON_INDENT(2));
+		printf("\n");
+		json_decref(o);
+	} else {
+		printf("who reaches whom (by NSID):\n");
+		right = lab_catchments(l, true);
+		printf("%u of %d catchments right\n", right, 2 * LAB_REGIONS);
+		for (unsigned i = 0; i < LAB_REGIONS; i++)
+			print_routes(l, i);
+	}
+	return right == 2 * LAB_REGIONS ? 0 : ERR_INVALID;
+}

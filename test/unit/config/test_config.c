@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Configurations that are good: values and defaults, warnings, printing, the shipped example, the manual. */
+#include "config/config.h"
+#include "config/schema.h"
+
+#include "base/err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char everything[] =
+        "fleet: example\n"
+        "state-dir: /var/lib/zonecast\n"
+        "run-dir: /run/zonecast\n"
+        "user: dns\n"
+        "zones:\n" /* before what it refers to */
+        "  - {name: Example.COM, file: zones/example.com.zone, network: global, key: transfer, dnssec: auto}\n"
+        "  - {name: example.org, primaries: [198.51.100.7, \"[2001:db8::7]:5353\", 198.51.100.8:54], key: transfer, network: global}\n"
+        "  - {name: ., file: /srv/root.zone}\n"
+        "networks:\n"
+        "  - name: global\n"
+        "    prefixes: [203.0.113.0/24, \"2001:db8:53::/48\"]\n"
+        "    addresses: [203.0.113.53, \"2001:db8:53::53\"]\n"
+        "    as: 4200000000\n"
+        "    keep-at-least: 1\n"
+        "    backstop: [203.0.112.0/23]\n"
+        "    check: {interval: 50ms, timeout: 150ms, fall: 3, rise: 20}\n"
+        "    drain-time: 1m\n"
+        "    rise-hold: 1500ms\n"
+        "    rise-hold-max: 1h\n"
+        "  - {name: eu, prefixes: [198.51.101.0/24], addresses: [198.51.101.53], as: 4200000000}\n"
+        "nodes:\n"
+        "  - name: hidden\n"
+        "    role: primary\n"
+        "    management: [192.0.2.10]\n"
+        "  - name: fra\n"
+        "    role: pop\n"
+        "    networks: [eu, global]\n"
+        "    management: [192.0.2.21, \"2001:db8::21\"]\n"
+        "    site: {city: \"Frankfurt \\\"am\\\" Main \xc3\xa4\", latitude: 50.11, longitude: -8.68}\n"
+        "    workers: 3\n"
+        "    bgp:\n"
+        "      router-id: 192.0.2.21\n"
+        "      neighbors:\n"
+        "        - {address: 192.0.2.1, as: 64496, password-file: ./bgp.key, bfd: {interval: 100ms}, ttl-security: true}\n"
+        "        - address: \"2001:db8::1\"\n"
+        "          port: 1179\n"
+        "          as: 64497\n"
+        "          local: \"2001:db8::21\"\n"
+        "          multihop: 5\n"
+        "          hold-time: 0\n"
+        "          families: [ipv6]\n"
+        "          next-hop: [\"2001:db8::99\", 192.0.2.99]\n"
+        "          communities: [\"64500:7\", graceful-shutdown, no-export]\n"
+        "          prepend: 2\n"
+        "          med: 0\n"
+        "keys:\n"
+        "  - {name: transfer, algorithm: hmac-sha512, secret-file: transfer.key}\n";
+
+static struct config *parse(const char *yaml, size_t len, struct diag *d)
+{
+	struct config *c = NULL;
+	char line[2048];
+
+	diag_init(d);
+	int rc = config_parse("/etc/zonecast/z.yaml", yaml, len, d, &c);
+
+	for (const struct diag_entry *e = d->first; e && rc < 0; e = e->next)
+		printf("%s\n", diag_entry_text(e, line, sizeof(line)));
+	assert_int_equal(rc, 0);
+	return c;
+}
+
+static void test_values(void **state)
+{
+	char buf[NAME_TEXT_MAX];
+	struct diag d;
+	struct config *c = parse(everything, strlen(everything), &d);
+	const struct config_network *g = &c->networks[0], *eu = &c->networks[1];
+
+	(void)state;
+	assert_string_equal(c->fleet, "example");
+	assert_string_equal(c->user, "dns");
+	assert_string_equal(c->path, "/etc/zonecast/z.yaml");
+	assert_int_equal(c->network_count, 2);
+	assert_string_equal(g->name, "global");
+	assert_int_equal(g->prefix_count, 2);
+	assert_string_equal(prefix_text(&g->prefixes[1], buf), "2001:db8:53::/48");
+	assert_string_equal(addr_text(&g->addresses[0], buf), "203.0.113.53");
+	assert_int_equal(g->as, 4200000000);
+	assert_int_equal(g->backstop_count, 1);
+	assert_int_equal(g->check.interval_ms, 50);
+	assert_int_equal(g->check.timeout_ms, 150);
+	assert_int_equal(g->check.fall, 3);
+	assert_int_equal(g->check.rise, 20);
+	assert_int_equal(g->drain_ms, 60000);
+	assert_int_equal(g->rise_hold_ms, 1500);
+	assert_int_equal(g->rise_hold_max_ms, 3600000);
+	/* defaults */
+	assert_int_equal(eu->keep_at_least, 1);
+	assert_int_equal(eu->check.interval_ms, 100);
+	assert_int_equal(eu->check.timeout_ms, 200);
+	assert_int_equal(eu->check.fall, 2);
+	assert_int_equal(eu->check.rise, 10);
+	assert_int_equal(eu->drain_ms, 5000);
+	assert_int_equal(eu->rise_hold_ms, 1000);
+	assert_int_equal(eu->rise_hold_max_ms, 300000);
+	assert_int_equal(eu->backstop_count, 0);
+
+	const struct config_node *fra = config_node_find(c, "fra");
+
+	assert_ptr_equal(fra, &c->nodes[1]);
+	assert_null(config_node_find(c, "ham"));
+	assert_int_equal(c->nodes[0].role, CONFIG_PRIMARY);
+	assert_int_equal(fra->role, CONFIG_POP);
+	assert_int_equal(fra->network_count, 2);
+	assert_int_equal(fra->networks[0], 1);
+	assert_int_equal(fra->networks[1], 0);
+	assert_int_equal(fra->management_count, 2);
+	assert_string_equal(fra->city, "Frankfurt \"am\" Main \xc3\xa4");
+	assert_true(fra->latitude == 50.11 && fra->longitude == -8.68);
+	assert_true(fra->has_router_id);
+	assert_int_equal(fra->router_id, 0xc0000215);
+	assert_int_equal(fra->workers, 3);
+	assert_int_equal(fra->neighbor_count, 2);
+
+	const struct config_neighbor *a = &fra->neighbors[0], *b = &fra->neighbors[1];
+
+	assert_int_equal(a->port, 179);
+	assert_string_equal(a->password_file, "/etc/zonecast/bgp.key");
+	assert_true(a->ttl_security && a->ipv4 && a->ipv6 && a->bfd.enabled && !a->has_med && !a->bfd.multihop);
+	assert_int_equal(a->bfd.interval_ms, 100);
+	assert_int_equal(a->bfd.multiplier, 3);
+	assert_int_equal(a->hold_ms, 90000);
+	assert_int_equal(a->multihop, 0);
+	assert_int_equal(a->next_hop_v4.family, 0);
+	assert_int_equal(a->local.family, 0);
+	assert_int_equal(b->port, 1179);
+	assert_int_equal(b->hold_ms, 0);
+	assert_true(!b->ipv4 && b->ipv6 && !b->bfd.enabled && b->has_med);
+	assert_int_equal(b->bfd.interval_ms, 300);
+	assert_int_equal(b->multihop, 5);
+	assert_string_equal(addr_text(&b->next_hop_v4, buf), "192.0.2.99");
+	assert_string_equal(addr_text(&b->next_hop_v6, buf), "2001:db8::99");
+	assert_string_equal(addr_text(&b->local, buf), "2001:db8::21");
+	assert_int_equal(b->community_count, 3);
+	assert_int_equal(b->communities[0], 64500U << 16 | 7);
+	assert_int_equal(b->communities[1], 0xffff0000);
+	assert_int_equal(b->communities[2], 0xffffff01);
+	assert_int_equal(b->prepend, 2);
+	assert_int_equal(b->med, 0);
+
+	assert_string_equal(c->keys[0].algorithm, "hmac-sha512");
+	assert_string_equal(c->keys[0].secret_file, "/etc/zonecast/transfer.key");
+	name_to_text(c->keys[0].dname.wire, buf);
+	assert_string_equal(buf, "transfer.");
+
+	assert_int_equal(c->zone_count, 3);
+	name_to_text(c->zones[0].apex, buf);
+	assert_string_equal(buf, "example.com.");
+	assert_string_equal(c->zones[0].file, "/etc/zonecast/zones/example.com.zone");
+	assert_true(c->zones[0].dnssec_auto && !c->zones[1].dnssec_auto);
+	assert_int_equal(c->zones[0].line, 6);
+	assert_int_equal(c->zones[1].primary_count, 3);
+	assert_string_equal(endpoint_text(&c->zones[1].primaries[0], buf), "198.51.100.7:53");
+	assert_string_equal(endpoint_text(&c->zones[1].primaries[1], buf), "[2001:db8::7]:5353");
+	assert_null(c->zones[1].file);
+	assert_true(name_is_root(c->zones[2].apex));
+	assert_int_equal(c->zones[2].network, UINT32_MAX);
+	assert_int_equal(c->zones[2].key, UINT32_MAX);
+	assert_string_equal(c->zones[2].file, "/srv/root.zone");
+	config_free(c);
+	diag_done(&d);
+}
+
+/* What this version reads but does not do is said, each once, with its place. */
+static void test_warnings(void **state)
+{
+	static const char *const want[] = {
+	        "/etc/zonecast/z.yaml:15:15: warning: backstop prefixes are not announced by this version: announce them elsewhere",
+	        "/etc/zonecast/z.yaml:34:107: warning: \"ttl-security\" together with single-hop \"bfd\": FRR cannot do both; with FRR choose one",
+	        "/etc/zonecast/z.yaml:34:74: warning: \"bfd\" is not done by this version: only the hold time notices a dead path",
+	        "/etc/zonecast/z.yaml:34:21: warning: IPv6 prefixes go over this IPv4 session without a \"next-hop\", so the interface's "
+	        "IPv6 address is used: to be sure write next-hop: [\"2001:db8::21\"], or families: [ipv4]",
+	        "/etc/zonecast/z.yaml:8:12: warning: zone \".\" is in no \"network\": no pop serves it",
+	        "/etc/zonecast/z.yaml:7:36: warning: \"primaries\": this version does not transfer zones: this zone is not served",
+	        "/etc/zonecast/z.yaml:6:95: warning: \"dnssec: auto\": this version does not sign zones: the file is served as it is",
+	};
+	char line[2048];
+	struct diag d;
+	struct config *c = parse(everything, strlen(everything), &d);
+	size_t i = 0;
+
+	(void)state;
+	for (const struct diag_entry *e = d.first; e; e = e->next, i++) {
+		assert_true(i < ARRAY_LEN(want));
+		assert_string_equal(diag_entry_text(e, line, sizeof(line)), want[i]);
+	}
+	assert_int_equal(i, ARRAY_LEN(want));
+	config_free(c);
+	diag_done(&d);
+}
+
+/* Print, parse, print again: the same text; and every value of the first is in the second. */
+static void check_print(const struct config *c)
+{
+	struct text once, twice;
+	struct diag d;
+
+	text_init(&once);
+	text_init(&twice);
+	config_print(c, &once);
+	assert_false(once.failed);
+	struct config *again = parse(once.chars, once.len, &d);
+
+	config_print(again, &twice);
+	assert_string_equal(once.chars, twice.chars);
+	assert_int_equal(c->zone_count, again->zone_count);
+	assert_int_equal(c->node_count, again->node_count);
+	for (size_t i = 0; i < c->network_count; i++)
+		assert_memory_equal(&c->networks[i].check, &again->networks[i].check, sizeof(struct config_check));
+	for (size_t i = 0; i < c->node_count; i++) {
+		for (size_t j = 0; j < c->nodes[i].neighbor_count; j++) {
+			const struct config_neighbor *a = &c->nodes[i].neighbors[j], *b = &again->nodes[i].neighbors[j];
+
+			assert_memory_equal(&a->bfd, &b->bfd, sizeof(a->bfd));
+			assert_memory_equal(&a->next_hop_v6, &b->next_hop_v6, sizeof(struct ip_addr));
+			assert_memory_equal(a->communities, b->communities, a->community_count * 4);
+			assert_true(a->ipv4 == b->ipv4 && a->ipv6 == b->ipv6 && a->hold_ms == b->hold_ms && a->med == b->med);
+		}
+	}
+	config_free(again);
+	diag_done(&d);
+	text_done(&once);
+	text_done(&twice);
+}
+
+static void test_print(void **state)
+{
+	static const char small[] = "fleet: f\nnodes: [{name: a, role: pop, site: {city: \"\"}}]\n";
+	struct diag d;
+	struct config *c = parse(everything, strlen(everything), &d);
+
+	(void)state;
+	check_print(c);
+	config_free(c);
+	diag_done(&d);
+	c = parse(small, strlen(small), &d);
+	check_print(c);
+	config_free(c);
+	diag_done(&d);
+}
+
+static void test_example(void **state)
+{
+	struct config *c = NULL;
+	struct diag d;
+
+	(void)state;
+	diag_init(&d);
+	assert_int_equal(config_load(SOURCE_ROOT "/examples/fleet.yaml", &d, &c), 0);
+	assert_int_equal(d.warnings, 0);
+	assert_int_equal(c->zone_count, 3);
+	check_print(c);
+	for (size_t i = 0; i < c->zone_count; i++)
+		assert_int_equal(access(c->zones[i].file, R_OK), 0);
+	config_free(c);
+	diag_done(&d);
+}
+
+/* Each option has its paragraph, which begins with its path as *path*. */
+static void in_manual(void *ctx, const char *path, const struct schema_row *row)
+{
+	char want[300];
+
+	snprintf(want, sizeof(want), "\n*%s*", path);
+	if (!strstr(ctx, want)) {
+		printf("not in the manual: %s (%s)\n", path, row->help);
+		fail();
+	}
+	assert_non_null(row->help);
+	assert_true(strlen(row->help) > 10 && row->help[strlen(row->help) - 1] != '.');
+}
+
+static void test_manual(void **state)
+{
+	FILE *f = fopen(SOURCE_ROOT "/doc/man/zonecast.yaml.5.scd", "r");
+	static char page[1 << 18];
+	size_t n;
+
+	(void)state;
+	assert_non_null(f);
+	n = fread(page, 1, sizeof(page) - 1, f);
+	fclose(f);
+	assert_true(n > 1000 && n < sizeof(page) - 1);
+	page[n] = '\0';
+	schema_each(in_manual, page);
+}
+
+static void test_many_zones(void **state)
+{
+	enum { ZONES = 100000 };
+	struct config *c;
+	struct text t;
+	struct diag d;
+
+	(void)state;
+	text_init(&t);
+	text_str(&t, "fleet: f\nnodes: [{name: a, role: primary, management: [192.0.2.1]}]\nzones:\n");
+	for (int i = 0; i < ZONES; i++)
+		text_fmt(&t, "  - {name: zone%d.example, file: zones/%d.zone}\n", i, i);
+	c = parse(t.chars, t.len, &d);
+	assert_int_equal(c->zone_count, ZONES);
+	assert_int_equal(c->zones[ZONES - 1].line, ZONES + 3);
+	config_free(c);
+	diag_done(&d);
+	text_str(&t, "  - {name: ZONE7.example, file: x}\n");
+	diag_init(&d);
+	c = NULL;
+	assert_int_equal(config_parse("z", t.chars, t.len, &d, &c), ERR_INVALID);
+	assert_string_equal(d.first->text, "zone \"ZONE7.example\" is defined twice; the first is in line 11");
+	diag_done(&d);
+	text_done(&t);
+}
+
+static void test_limits(void **state)
+{
+	struct config *c = NULL;
+	struct text t;
+	struct diag d;
+
+	(void)state;
+	text_init(&t);
+	text_str(&t, "fleet: f\nnodes:\n");
+	for (int i = 0; i <= CONFIG_NODES_MAX; i++)
+		text_fmt(&t, "  - {name: n%d, role: pop}\n", i);
+	diag_init(&d);
+	assert_int_equal(config_parse("z", t.chars, t.len, &d, &c), ERR_INVALID);
+	assert_string_equal(d.first->text, "\"nodes\" has 1001 items: at most 1000 are allowed");
+	diag_done(&d);
+	text_clear(&t);
+	text_str(&t, "fleet: ");
+	for (int i = 0; i < 5000; i++)
+		text_char(&t, 'x');
+	diag_init(&d);
+	assert_int_equal(config_parse("z", t.chars, t.len, &d, &c), ERR_INVALID);
+	assert_string_equal(d.first->text, "a value of 5000 octets; at most 4096 are allowed");
+	diag_done(&d);
+	text_done(&t);
+	diag_init(&d);
+	assert_int_equal(config_parse("z", "fleet: a\0b", 10, &d, &c), ERR_INVALID);
+	assert_string_equal(d.first->text, "a NUL byte: is this a text file?");
+	assert_int_equal(d.first->column, 9);
+	diag_done(&d);
+	assert_null(c);
+	/* Errors found before, and a full diag, neither stop a good file nor hide in it. */
+	static const char good[] = "fleet: f\nnodes: [{name: a, role: pop}]\n";
+
+	diag_init(&d);
+	for (int i = 0; i < DIAG_ERROR_LIMIT; i++)
+		diag_add(&d, DIAG_ERROR, "other", 1, 1, "x");
+	assert_int_equal(config_parse("z", good, strlen(good), &d, &c), 0);
+	assert_int_equal(c->node_count, 1);
+	assert_int_equal(d.errors, DIAG_ERROR_LIMIT);
+	config_free(c);
+	diag_done(&d);
+}
+
+static void write_file(const char *folder, const char *name, const char *text, mode_t mode)
+{
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+static void test_files(void **state)
+{
+	char folder[] = "/tmp/zonecast-config-XXXXXX", path[512], line[2048], want[2048], dir[256];
+	struct config *c = NULL;
+	struct diag d;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	write_file(folder, "fleet.yaml",
+	           "fleet: f\nnodes: [{name: a, role: primary, management: [192.0.2.1]}]\n"
+	           "run-dir: \"/run/x\"\n"
+	           "keys: [{name: k, secret-file: k.key}, {name: l, secret-file: l.key}, {name: m, secret-file: m.key}]\n"
+	           "zones:\n  - {name: a.example, file: a.zone}\n  - {name: b.example, file: b.zone}\n",
+	           0644);
+	write_file(folder, "a.zone", "", 0644);
+	write_file(folder, "k.key", "c2VjcmV0\n", 0600);
+	write_file(folder, "l.key", "c2VjcmV0\n", 0644);
+	snprintf(path, sizeof(path), "%s/fleet.yaml", folder);
+	diag_init(&d);
+	assert_int_equal(config_load(path, &d, &c), 0);
+	assert_int_equal(d.errors + d.warnings, 0);
+	config_check_files(c, NULL, &d);
+	assert_int_equal(d.errors, 3);
+	snprintf(want, sizeof(want), "%s/l.key: error: others may read this secret (mode 0644): chmod o-rwx %s/l.key", folder, folder);
+	assert_string_equal(diag_entry_text(d.first, line, sizeof(line)), want);
+	snprintf(want, sizeof(want), "%s: error: secret file %s/m.key: No such file or directory", path, folder);
+	assert_string_equal(diag_entry_text(d.first->next, line, sizeof(line)), want);
+	snprintf(want, sizeof(want), "%s:7: error: zone file %s/b.zone: No such file or directory", path, folder);
+	assert_string_equal(diag_entry_text(d.first->next->next, line, sizeof(line)), want);
+	config_free(c);
+	diag_done(&d);
+
+	/* The run directory is found in a file that is broken elsewhere, below and above. */
+	assert_int_equal(config_peek_run_dir(path, dir, sizeof(dir)), 0);
+	assert_string_equal(dir, "/run/x");
+	write_file(folder, "fleet.yaml", "quux: [run-dir, {run-dir: /no}]\nrun-dir: /run/y\nnodes: [\n", 0644);
+	assert_int_equal(config_peek_run_dir(path, dir, sizeof(dir)), 0);
+	assert_string_equal(dir, "/run/y");
+	write_file(folder, "fleet.yaml", "fleet: run-dir\nuser: /x\n", 0644);
+	assert_int_equal(config_peek_run_dir(path, dir, sizeof(dir)), 0);
+	assert_string_equal(dir, CONFIG_RUN_DIR_DEFAULT);
+	write_file(folder, "fleet.yaml", "]", 0644);
+	assert_int_equal(config_peek_run_dir(path, dir, sizeof(dir)), ERR_NOT_FOUND);
+	for (const char *const *name = (const char *const[]){"fleet.yaml", "a.zone", "k.key", "l.key", NULL}; *name; name++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, *name);
+		unlink(path);
+	}
+	assert_int_equal(config_peek_run_dir(path, dir, sizeof(dir)), -2 /* ENOENT */);
+	diag_init(&d);
+	c = NULL;
+	assert_int_equal(config_load(path, &d, &c), -2);
+	assert_int_equal(d.errors, 1);
+	diag_done(&d);
+	rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_values),     cmocka_unit_test(test_warnings), cmocka_unit_test(test_print),
+	        cmocka_unit_test(test_example),    cmocka_unit_test(test_manual),   cmocka_unit_test(test_many_zones),
+	        cmocka_unit_test(test_limits),     cmocka_unit_test(test_files),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
