@@ -5,8 +5,11 @@
  * or a record. Nothing is allocated for a record. After an error the next entry is read, until the diag is full.
  *
  * Without a TTL a record takes $TTL's; without one, the TTL of the record before (RFC 1035 5.1). The SOA at the very start takes its own
- * MINIMUM, which from there on stands for $TTL, as BIND has it; anything else takes an hour, as with Knot. Both give a warning. $INCLUDE takes paths relative to the folder of the including file; origin and last owner
- * are restored behind it. */
+ * MINIMUM, which from there on stands for $TTL, as BIND has it; anything else takes an hour, as with Knot. Both give a warning. $INCLUDE takes
+ * paths relative to the folder of the including file; origin and last owner are restored behind it.
+ *
+ * Stricter than others on purpose: a TTL above 2^31-1 is an error (BIND makes it 0), so is a character-string above 255 octets (Knot splits
+ * it), and a string ends on the line where it began. BIND's $DATE is not read. */
 #include "zone/zonefile.h"
 
 #include "base/arena.h"
@@ -101,16 +104,6 @@ static void skip_comment(struct source *s)
 	const char *eol = memchr(s->p, '\n', (size_t)(s->end - s->p));
 
 	s->p = eol ? eol : s->end;
-}
-
-/* Behind an error inside an entry: go to the start of the next line. */
-static void skip_line(struct source *s)
-{
-	skip_comment(s);
-	if (s->p < s->end) {
-		s->p++;
-		newline(s);
-	}
 }
 
 static const uint8_t word_end[256] = {[' '] = 1, ['\t'] = 1, ['\r'] = 1, ['\n'] = 1, [';'] = 1, ['('] = 1, [')'] = 1, ['"'] = 2, ['\\'] = 3, [0] = 4};
@@ -228,7 +221,7 @@ static bool next_entry(struct parse *ps, struct source *s, struct entry *e)
 				problem(ps, s, s->line, column(s, s->p), "parentheses are nested more than %d deep", PAREN_MAX);
 				open = 0;
 				bad = true;
-				skip_line(s);
+				skip_comment(s);
 				continue;
 			}
 			s->p++;
@@ -270,7 +263,7 @@ static bool next_entry(struct parse *ps, struct source *s, struct entry *e)
 		}
 		e->n++;
 	}
-	if (open)
+	if (open && !bad)
 		problem(ps, s, open_line, open_column, "this parenthesis is never closed");
 	if (bad || open)
 		e->n = 0;
