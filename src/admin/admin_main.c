@@ -244,6 +244,7 @@ static void act(struct client *c)
 	struct request r;
 
 	board_add(&c->admin->role->board->admin.requests, 1);
+	store_follow_look(&c->admin->store, board_get(&c->admin->role->board->sync.store_ino));
 	uv_read_stop((uv_stream_t *)&c->pipe);
 	if (request_parse(c->in.chars, c->in.len, &r, problem, sizeof(problem)) < 0) {
 		refuse(c, problem);

@@ -108,8 +108,8 @@ static json_t *network(const struct status_facts *f, size_t i)
 	struct board_watch_network watch = {0};
 	struct board_route_network route = {0};
 	json_t *addresses = json_array(), *prefixes = json_array();
-	bool torn = !board_copy(&b->watch.networks[i].seq, &b->watch.networks[i], &watch, sizeof(watch)) |
-	            !board_copy(&b->route.networks[i].seq, &b->route.networks[i], &route, sizeof(route));
+	bool whole = board_copy(&b->watch.networks[i].seq, &b->watch.networks[i], &watch, sizeof(watch));
+	bool torn = !board_copy(&b->route.networks[i].seq, &b->route.networks[i], &route, sizeof(route)) || !whole;
 	char text[PREFIX_TEXT_MAX];
 
 	for (size_t k = 0; k < conf->address_count && k < BOARD_ADDRESSES_MAX; k++)

@@ -246,10 +246,11 @@ void resolve(struct compose *c, const struct store_snapshot *s, struct engine_sc
 
 	*out = (struct resolution){.rcode = RCODE_NOERROR, .authoritative = true};
 	for (unsigned i = 0; i < CHAIN_MAX; i++) {
-		const struct store_zone *z = store_zone_find(s, st.name, st.qtype == RR_DS);
+		/* RFC 4035 3.1.4.1 speaks of the name asked for; an alias that leads to an apex of ours has arrived there. */
+		const struct store_zone *z = store_zone_find(s, st.name, st.qtype == RR_DS && st.first);
 
 		/* No parent here: the child itself says that it has no DS. */
-		if (!z && st.qtype == RR_DS)
+		if (!z && st.qtype == RR_DS && st.first)
 			z = store_zone_find(s, st.name, false);
 		if (!z) {
 			if (st.first) {

@@ -546,10 +546,10 @@ static void on_poll(uv_poll_t *h, int status, int events)
 		/* A failed connect may show as an error of the poll: SO_ERROR knows better what it was. */
 		if (!s->connected)
 			on_connected(s);
-		else if (status < 0)
+		else if (status < 0 || events & UV_READABLE)
+			on_readable(s); /* libuv says EBADF for any POLLERR: a NOTIFICATION may still be there before the reset */
+		if (status < 0 && s->conn == CONN_OPEN && !s->lost_text[0])
 			lost(s, "connection lost", status);
-		else if (events & UV_READABLE)
-			on_readable(s);
 	}
 	settle(s);
 }

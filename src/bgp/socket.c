@@ -146,7 +146,8 @@ static bool address_of(const struct ifaddrs *i, struct ip_addr *out)
 	return true;
 }
 
-/* The first usable address of `family` on the interface that holds `local`. Not of a loopback: what is there are the service
+/* A usable address of `family` on the interface that holds `local`; of several the lowest, so that every session and every restart
+ * finds the same. Not of a loopback: what is there are the service
  * addresses, and nobody can forward to those by name of a neighbor. */
 static bool interface_address(const struct ip_addr *local, uint8_t family, struct ip_addr *out)
 {
@@ -159,8 +160,9 @@ static bool interface_address(const struct ip_addr *local, uint8_t family, struc
 	for (struct ifaddrs *i = all; i && !holder; i = i->ifa_next)
 		if (address_of(i, &a) && same_bytes(&a, local) && (!local->zone || a.zone == local->zone))
 			holder = i;
-	for (struct ifaddrs *i = all; i && holder && !(holder->ifa_flags & IFF_LOOPBACK) && !found; i = i->ifa_next) {
-		if (strcmp(i->ifa_name, holder->ifa_name) == 0 && address_of(i, &a) && a.family == family && usable(&a)) {
+	for (struct ifaddrs *i = all; i && holder && !(holder->ifa_flags & IFF_LOOPBACK); i = i->ifa_next) {
+		if (strcmp(i->ifa_name, holder->ifa_name) == 0 && address_of(i, &a) && a.family == family && usable(&a) &&
+		    (!found || memcmp(a.bytes, out->bytes, sizeof(a.bytes)) < 0)) {
 			*out = a;
 			found = true;
 		}

@@ -74,6 +74,7 @@ int cli_control_open(const struct cli_common *o, json_t *request, int *fd_out)
 	char path[PATH_MAX + sizeof(CONTROL_SOCKET_NAME) + 1];
 	char *line = json_dumps(request, JSON_COMPACT);
 	int fd = -1, rc = 0;
+	size_t len;
 
 	json_decref(request);
 	cli_run_dir(o, dir, sizeof(dir));
@@ -100,9 +101,13 @@ int cli_control_open(const struct cli_common *o, json_t *request, int *fd_out)
 			cli_error("%s: %s", path, err_text(rc));
 		goto out;
 	}
-	rc = send_all(fd, line, strlen(line));
-	if (rc == 0)
-		rc = send_all(fd, "\n", 1);
+	/* The newline takes the place of the final NUL, so that the request goes out whole. A server that refuses may have answered and
+	 * closed before it read any of it: then its answer is still there to be read. */
+	len = strlen(line);
+	line[len] = '\n';
+	rc = send_all(fd, line, len + 1);
+	if (rc == -EPIPE)
+		rc = 0;
 	if (rc < 0)
 		cli_error("%s: cannot send: %s", path, err_text(rc));
 out:

@@ -36,8 +36,8 @@ static unsigned byte_column(const struct tree_source *src, unsigned line, unsign
 	return (unsigned)(p - start) + 1;
 }
 
-static void message(const struct tree_source *src, enum diag_severity severity, const struct tree *t, const char *fmt,
-                    va_list ap)
+static PRINTF_LIKE(4, 0) void message(const struct tree_source *src, enum diag_severity severity, const struct tree *t,
+                                      const char *fmt, va_list ap)
 {
 	char text[TREE_MESSAGE_MAX];
 

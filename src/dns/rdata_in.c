@@ -17,7 +17,7 @@
 #include <strings.h>
 #include <time.h>
 
-enum { NUMBER_TEXT_MAX = 10, STRING_TOKENS = 1024 };
+enum { NUMBER_TEXT_MAX = 10 };
 
 struct input {
 	const struct rdata_token *tokens;
@@ -1028,14 +1028,15 @@ int rdata_from_text(uint16_t type, const struct rdata_token *tokens, size_t n, c
 
 int rdata_from_string(uint16_t type, const char *text, const uint8_t *origin, struct writer *w, struct rdata_problem *problem)
 {
-	struct rdata_token *tokens = calloc(STRING_TOKENS, sizeof(*tokens));
-	size_t n = 0;
+	/* A token takes a character and a blank at least. */
+	size_t most = strlen(text) / 2 + 2, n = 0;
+	struct rdata_token *tokens = calloc(most, sizeof(*tokens));
 	const char *p = text;
 	int err;
 
 	if (!tokens)
 		return ERR_NO_MEMORY;
-	while (*p && n < STRING_TOKENS) {
+	while (*p && n < most) {
 		struct rdata_token *t = &tokens[n];
 		bool inside = false;
 

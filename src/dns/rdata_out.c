@@ -51,6 +51,8 @@ static void put_time(struct text *t, uint32_t v)
 	char buf[32];
 	struct tm tm;
 
+	if (when < 0)
+		when += (time_t)1 << 32;
 	if (gmtime_r(&when, &tm) && tm.tm_year + 1900 <= 9999 && strftime(buf, sizeof(buf), "%Y%m%d%H%M%S", &tm) == 14)
 		text_str(t, buf);
 	else
@@ -80,11 +82,11 @@ static void put_bitmap(struct text *t, const uint8_t *p, size_t len)
 
 	for (size_t at = 0; at + 2 <= len; at += 2U + p[at + 1])
 		for (unsigned i = 0; i < p[at + 1] * 8U; i++)
-			if (p[at + 2 + i / 8] & (0x80 >> (i & 7))) {
+			if (p[at + 2U + i / 8] & (0x80 >> (i & 7))) {
 				if (!first)
 					text_char(t, ' ');
 				first = false;
-				put_type(t, (uint16_t)(p[at] << 8 | i));
+				put_type(t, (uint16_t)((unsigned)p[at] << 8 | i));
 			}
 }
 
@@ -127,7 +129,7 @@ static bool put_loc(struct text *t, const uint8_t *p)
 	int64_t altitude = (int64_t)get_u32(p + 12) - 10000000;
 
 	for (int i = 1; i < 4; i++)
-		if (p[i] >> 4 > 9 || (p[i] & 15) > 9)
+		if (p[i] >> 4 > 9 || (p[i] & 15) > 9 || (!(p[i] >> 4) && (p[i] & 15)))
 			return false;
 	if (get_u32(p + 4) - (0x80000000U - 324000000U) > 648000000U || get_u32(p + 8) - (0x80000000U - 648000000U) > 1296000000U)
 		return false;
@@ -160,7 +162,7 @@ static void put_wks(struct text *t, const uint8_t *p, size_t len)
 {
 	put_ip(t, AF_INET, p);
 	text_fmt(t, " %u", p[4]);
-	for (unsigned i = 0; i < (len - 5) * 8; i++)
+	for (unsigned i = 0; i < (unsigned)(len - 5) * 8; i++)
 		if (p[5 + i / 8] & (0x80 >> (i & 7)))
 			text_fmt(t, " %u", i);
 }
@@ -238,7 +240,7 @@ static void put_cert(struct text *t, uint16_t v)
 		text_fmt(t, "%u", v);
 }
 
-/* One field; octets used, or a negative number when this text form cannot say it. The RDATA was checked before. */
+/* One field; octets used, or a negative number when this text form cannot say it (bits that it has no words for). The RDATA was checked before. */
 static int put_field(struct text *t, enum rdata_field f, const uint8_t *p, size_t len)
 {
 	switch (f) {
@@ -309,6 +311,8 @@ static int put_field(struct text *t, enum rdata_field f, const uint8_t *p, size_
 		put_bitmap(t, p, len);
 		break;
 	case F_NXT:
+		if (!p[len - 1])
+			return -1;
 		put_nxt(t, p, len);
 		break;
 	case F_LOC:
@@ -322,6 +326,8 @@ static int put_field(struct text *t, enum rdata_field f, const uint8_t *p, size_
 		svcb_to_text(p, len, t);
 		break;
 	case F_WKS:
+		if (len > 5 && !p[len - 1])
+			return -1;
 		put_wks(t, p, len);
 		break;
 	case F_GATEWAY: {
@@ -343,6 +349,8 @@ static int put_field(struct text *t, enum rdata_field f, const uint8_t *p, size_
 		put_hip(t, p, len);
 		break;
 	case F_A6:
+		if (p[0] % 8 && (p[1] & ~(0xff >> (p[0] % 8))))
+			return -1;
 		put_a6(t, p, len);
 		break;
 	case F_EUI48:

@@ -157,7 +157,7 @@ static int field_len(enum rdata_field f, const uint8_t *p, size_t len, const uin
 	case F_STRING_OPTIONAL:
 		if (!len)
 			return 0;
-		/* fall through */
+		__attribute__((fallthrough));
 	case F_STRING:
 		n = len ? p[0] + 1 : 1;
 		break;

@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLASSES = 128, TABLE_MIN = 256 };
+enum {
+	CLASSES = 128,
+	TABLE_MIN = 256,
+	SCAN_MAX = 32, /* extents of the size's own class that are looked at: all of them may be too small */
+};
 
 struct extent {
 	store_ref start;
@@ -191,9 +195,13 @@ int extents_give(struct extents *x, store_ref start, uint32_t cells)
 
 int extents_take(struct extents *x, uint32_t cells, store_ref *start)
 {
+	unsigned own = class_of(cells);
+
 	/* The class of the size itself may hold smaller ones; those above never do. */
-	for (unsigned i = class_of(cells); i < CLASSES; i++)
-		for (struct extent *e = x->classes[i]; e; e = e->next) {
+	for (unsigned i = own; i < CLASSES; i++) {
+		unsigned left = i == own ? SCAN_MAX : 1;
+
+		for (struct extent *e = x->classes[i]; e && left; e = e->next, left--) {
 			if (e->cells < cells)
 				continue;
 			link_out(x, e);
@@ -207,6 +215,7 @@ int extents_take(struct extents *x, uint32_t cells, store_ref *start)
 			link_in(x, e);
 			return 0;
 		}
+	}
 	return ERR_NOT_FOUND;
 }
 

@@ -57,6 +57,40 @@ int store_header_check(const struct store_header *h, uint64_t len)
 	return memcmp(boot, h->boot, sizeof(boot)) == 0 ? 0 : ERR_STALE;
 }
 
+/* Acquire and release on every field: what a reader sees of a record that is being overwritten makes it see the `current` that came
+ * before the overwriting, too. */
+struct store_commit_record store_commit_read(const struct store_header *h, uint64_t generation)
+{
+	const struct store_commit_record *c = &h->commits[generation % STORE_COMMITS];
+
+	return (struct store_commit_record){
+		.generation = __atomic_load_n(&c->generation, __ATOMIC_ACQUIRE),
+		.zone_count = __atomic_load_n(&c->zone_count, __ATOMIC_ACQUIRE),
+		.zones = __atomic_load_n(&c->zones, __ATOMIC_ACQUIRE),
+		.end = __atomic_load_n(&c->end, __ATOMIC_ACQUIRE),
+		.checksum = __atomic_load_n(&c->checksum, __ATOMIC_ACQUIRE),
+	};
+}
+
+void store_commit_write(struct store_header *h, const struct store_commit_record *from)
+{
+	struct store_commit_record *c = &h->commits[from->generation % STORE_COMMITS];
+
+	__atomic_store_n(&c->generation, from->generation, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->zone_count, from->zone_count, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->zones, from->zones, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->end, from->end, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->checksum, from->checksum, __ATOMIC_RELEASE);
+}
+
+int store_commit_check(const struct store_commit_record *c, uint64_t generation, uint64_t len)
+{
+	if (c->generation != generation || c->checksum != store_commit_checksum(c) || (uint64_t)c->end * STORE_CELL > len ||
+	    c->end < STORE_HEADER_BYTES / STORE_CELL || c->zones >= c->end)
+		return ERR_STALE;
+	return 0;
+}
+
 static size_t text_bytes(size_t apex_len, size_t source_len)
 {
 	return (offsetof(struct store_zone, tail) + apex_len + source_len + 7) & ~(size_t)7;

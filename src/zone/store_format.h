@@ -48,6 +48,11 @@ uint64_t store_header_checksum(const struct store_header *h);
 uint64_t store_commit_checksum(const struct store_commit_record *c);
 /* 0, or ERR_STALE when the header is not this build's and this boot's. len: octets of the file. */
 int store_header_check(const struct store_header *h, uint64_t len) MUST_CHECK;
+/* The ring's record of a generation. A reader must look at `current` again afterwards: see store_pin(). */
+struct store_commit_record store_commit_read(const struct store_header *h, uint64_t generation);
+void store_commit_write(struct store_header *h, const struct store_commit_record *c);
+/* 0, or ERR_STALE when c is not the record of this generation or does not fit a file of len octets. */
+int store_commit_check(const struct store_commit_record *c, uint64_t generation, uint64_t len) MUST_CHECK;
 /* Regions of a zone: behind its text, aligned. */
 const struct store_region *store_zone_regions(const struct store_zone *z);
 size_t store_zone_bytes(size_t apex_len, size_t source_len, size_t regions);

@@ -27,6 +27,17 @@ static const struct store_header *header_of(const uint8_t *base)
 	return (const struct store_header *)base;
 }
 
+/* Is the last commit's record what it should be? A writer may be at work meanwhile, in which case it is. */
+static int check_commit(const struct store_header *h, uint64_t len)
+{
+	uint64_t g = atomic_load(&h->current);
+	struct store_commit_record c = store_commit_read(h, g);
+
+	if (atomic_load(&h->current) != g)
+		return 0;
+	return store_commit_check(&c, g, len);
+}
+
 int store_reader_open(const char *path, _Atomic uint64_t *pin, struct store_reader **out)
 {
 	struct store_reader *r = calloc(1, sizeof(*r));
@@ -52,6 +63,8 @@ int store_reader_open(const char *path, _Atomic uint64_t *pin, struct store_read
 		r->base = map;
 		r->map_len = STORE_MAP_BYTES;
 		err = store_header_check(header_of(r->base), (uint64_t)st.st_size);
+		if (!err)
+			err = check_commit(header_of(r->base), (uint64_t)st.st_size);
 		if (err)
 			munmap(map, r->map_len);
 	}
@@ -85,9 +98,9 @@ void store_pin(struct store_reader *r, struct store_snapshot *out)
 		atomic_store(r->pin, g);
 		if (atomic_load(&h->current) != g)
 			continue;
-		c = h->commits[g % STORE_COMMITS];
-		/* The ring turns over only after STORE_COMMITS more commits between these lines. */
-		if (c.generation != g)
+		c = store_commit_read(h, g);
+		/* The record's place is written again by the commit of g + STORE_COMMITS, when the one before is already current. */
+		if (atomic_load_explicit(&h->current, memory_order_relaxed) - g >= STORE_COMMITS - 1)
 			continue;
 		*out = (struct store_snapshot){.base = r->base, .zones = c.zones, .generation = g, .zone_count = c.zone_count};
 		return;
@@ -278,11 +291,35 @@ const struct store_node *store_nsec_cover(const struct store_snapshot *s, const 
 			leaf = trie_last(&t);
 		}
 		node = store_at(s, leaf);
+		if (node->flags & NODE_BELOW_CUT) {
+			struct store_lookup l;
+
+			/* There may be any number of these: to the delegation itself. */
+			store_lookup(s, z, store_node_name(node), &l);
+			if (l.cut)
+				node = l.cut;
+		}
 		if (store_rrset_of(s, node, RR_NSEC) && !(node->flags & NODE_BELOW_CUT))
 			return node;
-		trie_leaf_key(&t, leaf, &k);
+		trie_key_name(&k, store_node_name(node), t.skip);
 		leaf = trie_before(&t, &k);
 	}
+}
+
+/* Was this NSEC3 made with the parameters that the zone uses? */
+static bool in_chain(const struct store_snapshot *s, const struct store_zone *z, const struct store_node *node)
+{
+	const struct store_nsec3_params *p = store_at(s, z->nsec3_params);
+	const struct store_rrset *set = store_rrset_of(s, node, RR_NSEC3);
+	const uint8_t *rdata;
+	uint16_t len;
+
+	if (!p || !set)
+		return false;
+	len = get_u16(set->data);
+	rdata = set->data + 2;
+	return len >= 5U + p->salt_len && rdata[0] == p->algorithm && get_u16(rdata + 2) == p->iterations &&
+	       rdata[4] == p->salt_len && memcmp(rdata + 5, p->salt, p->salt_len) == 0;
 }
 
 const struct store_node *store_nsec3_cover(const struct store_snapshot *s, const struct store_zone *z, const uint8_t hash[20],
@@ -291,13 +328,30 @@ const struct store_node *store_nsec3_cover(const struct store_snapshot *s, const
 	struct trie t = hashes_trie(s, z);
 	struct trie_key k;
 	store_ref leaf;
+	bool wrapped = false;
 
 	*exact = false;
 	if (!t.root)
 		return NULL;
 	trie_key_hash(&k, hash);
 	leaf = trie_at_or_before(&t, &k, exact);
-	return store_at(s, leaf ? leaf : trie_last(&t));
+	/* A zone that is changing its chain holds two: those of other parameters are passed over. */
+	for (;;) {
+		const struct store_node *node;
+
+		if (!leaf) {
+			if (wrapped)
+				return NULL;
+			wrapped = true;
+			leaf = trie_last(&t);
+		}
+		node = store_at(s, leaf);
+		if (in_chain(s, z, node))
+			return node;
+		*exact = false;
+		trie_leaf_key(&t, leaf, &k);
+		leaf = trie_before(&t, &k);
+	}
 }
 
 const struct store_node *store_nsec3_node(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *owner)

@@ -131,9 +131,10 @@ static store_ref edge_leaf(const struct trie *t, const struct trie_slot *s, bool
 	return s->ref;
 }
 
-/* Some leaf that shares as much of k as any does. */
-static store_ref nearest_leaf(const struct trie *t, const struct trie_slot *s, const struct trie_key *k)
+store_ref trie_nearest(const struct trie *t, const struct trie_key *k)
 {
+	const struct trie_slot *s = trie_slot_at(t, t->root);
+
 	while (slot_is_branch(s)) {
 		unsigned symbol = key_symbol(k, slot_offset(s));
 
@@ -177,7 +178,7 @@ static store_ref neighbour(const struct trie *t, const struct trie_key *k, bool 
 	if (!t->root)
 		return 0;
 	s = trie_slot_at(t, t->root);
-	leaf = nearest_leaf(t, s, k);
+	leaf = trie_nearest(t, k);
 	trie_leaf_key(t, leaf, &found);
 	differ = trie_key_differ(&found, k);
 	if (differ == UINT16_MAX && take_equal) {

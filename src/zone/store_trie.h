@@ -12,7 +12,7 @@
  *
  * A slot is a leaf (a reference to what is stored) or a branch: the key offset it tests, a bit map of the symbols there are, and a reference to
  * the array of their slots ("twigs"), lowest symbol first. */
-enum { TRIE_KEY_MAX = 520, TRIE_SYMBOLS = 48, TRIE_DEPTH_MAX = TRIE_KEY_MAX };
+enum { TRIE_KEY_MAX = 520, TRIE_SYMBOLS = 48 };
 
 struct trie_key {
 	uint16_t len;
@@ -92,6 +92,8 @@ static inline const struct trie_slot *trie_twig(const struct trie *t, const stru
 void trie_leaf_key(const struct trie *t, store_ref leaf, struct trie_key *out);
 /* First symbol in which two keys differ; UINT16_MAX when equal. */
 unsigned trie_key_differ(const struct trie_key *a, const struct trie_key *b);
+/* Some leaf that shares as much of k as any does; the trie must not be empty. */
+store_ref trie_nearest(const struct trie *t, const struct trie_key *k);
 /* The leaf with the greatest key not above k (`equal` counts as not above), or 0. */
 store_ref trie_at_or_before(const struct trie *t, const struct trie_key *k, bool *equal);
 /* The leaf with the greatest key below k, or 0. */

@@ -189,7 +189,7 @@ def test_strange_replies(tmp_path, reply, want):
         def serve():
             c, _ = s.accept()
             with c:
-                got.append(c.recv(65536))
+                got.append(c.makefile('rb').readline())
                 c.sendall(reply)
 
         t = threading.Thread(target=serve)

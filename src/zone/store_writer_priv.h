@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/attr.h"
+#include "zone/store_extent.h"
+#include "zone/store_format.h"
+#include "zone/store_trie.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The writer's state, shared by the files of the writer's side: store_writer.c (opening, zones, versions), store_space.c (cells),
+ * store_adopt.c (the walk over a file that is there), store_switch.c (changing the zones' trie). All of it is on the heap of one thread. */
+
+struct range {
+	store_ref start;
+	uint32_t cells;
+};
+
+struct ranges {
+	struct range *list;
+	size_t count, cap;
+};
+
+struct waiting {
+	uint64_t generation; /* first that does not need it */
+	struct range range;
+};
+
+enum { ARRAY_CELLS_MAX = (TRIE_SYMBOLS * (int)sizeof(struct trie_slot) + STORE_CELL - 1) / STORE_CELL };
+
+/* Arrays of twigs made since the last commit: no reader can see them, so they are changed in place, and those that fell out of the trie
+ * again are used for others. Cells of all of them are in `taken` too. */
+struct fresh {
+	store_ref *table; /* open addressing, 0: empty */
+	size_t cap, count;
+	store_ref scrap[ARRAY_CELLS_MAX + 1]; /* lists by size, linked through the first cell */
+};
+
+struct store_writer {
+	int fd, lock_fd;
+	uint8_t *base;
+	struct store_header *header;
+	uint64_t file_len;
+	store_ref end;             /* first cell never used */
+	struct extents *extents;
+	_Atomic uint64_t **pins;
+	size_t pin_count;
+	/* The version being built. */
+	store_ref zones;
+	uint64_t zone_count, generation; /* generation: committed last */
+	struct ranges taken, dropped;    /* since the last commit */
+	struct fresh fresh;
+	struct waiting *queue;           /* ascending by generation */
+	size_t queue_first, queue_count, queue_cap;
+	uint64_t waiting_cells;
+};
+
+static inline void *store_cell(const struct store_writer *w, store_ref ref)
+{
+	return w->base + (size_t)ref * STORE_CELL;
+}
+
+/* ---- store_space.c ---- */
+int store_ranges_reserve(struct ranges *r, size_t more) MUST_CHECK;
+int store_ranges_add(struct ranges *r, store_ref start, uint32_t cells) MUST_CHECK;
+/* Make the file longer so that octets up to `need` are there. */
+int store_grow(struct store_writer *w, uint64_t need) MUST_CHECK;
+/* Cells for the version being built; noted in w->taken. */
+int store_take(struct store_writer *w, uint32_t cells, store_ref *start) MUST_CHECK;
+/* Entries first up to end of w->taken are free again. */
+void store_give_back(struct store_writer *w, size_t first, size_t end);
+/* Room for more entries in the queue of what waits for readers. */
+int store_queue_room(struct store_writer *w, size_t more) MUST_CHECK;
+/* There must be room. */
+void store_queue_add(struct store_writer *w, uint64_t generation, struct range r);
+/* An array of n twigs, of undefined contents. */
+int store_array_take(struct store_writer *w, unsigned n, store_ref *ref) MUST_CHECK;
+/* The version being built does without this array. w->dropped must have room for one entry. */
+void store_array_drop(struct store_writer *w, store_ref ref, unsigned n);
+bool store_array_is_fresh(const struct store_writer *w, store_ref ref);
+/* After a commit (arrays left over are free) or an abort (all of them are, through w->taken). */
+void store_fresh_reset(struct store_writer *w, bool committed);
+
+static inline uint32_t store_array_cells(unsigned n)
+{
+	return (uint32_t)((n * sizeof(struct trie_slot) + STORE_CELL - 1) / STORE_CELL);
+}
+
+/* ---- store_adopt.c ---- */
+/* Walk the file mapped at w->base from its last commit: 0 and everything in *w set, or ERR_STALE when something is damaged. */
+int store_adopt(struct store_writer *w, struct store_open_info *info) MUST_CHECK;
+
+/* ---- store_switch.c ---- */
+/* On failure the trie says what it said before, though some of it may have moved. */
+int store_switch_put(struct store_writer *w, const struct trie_key *k, store_ref leaf) MUST_CHECK;
+/* The key must be there. */
+int store_switch_remove(struct store_writer *w, const struct trie_key *k) MUST_CHECK;
+
+static inline struct trie store_zones_trie(const struct store_writer *w)
+{
+	return (struct trie){.base = w->base, .root = w->zones, .kind = TRIE_ZONES};
+}

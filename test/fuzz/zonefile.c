@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A zone file in memory, through parser, sorting and checks; what is accepted prints to what is accepted again with as many records. */
+#include "base/diag.h"
+#include "base/text.h"
+#include "zone/check.h"
+#include "zone/content.h"
+#include "zone/print.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const uint8_t apex[] = "\x07" "example";
+
+static int take(void *ctx, const struct rr *rr, const struct zonefile_place *place)
+{
+	if (!name_is_under(rr->owner, apex))
+		return 0;
+	return content_record_count(ctx) > 5000 ? -1 : content_add(ctx, rr, place);
+}
+
+static struct content *load(const char *text, size_t len, int *result)
+{
+	struct content *c = content_new(apex);
+	struct zonefile_options o = {.origin = apex, .rclass = CLASS_IN, .on_record = take, .ctx = c};
+	struct diag diag;
+
+	diag_init(&diag);
+	*result = zonefile_parse_bytes("fuzz", text, len, false, &o, &diag);
+	if (content_finish(c) < 0)
+		abort();
+	zone_check(c, &diag);
+	diag_done(&diag);
+	return c;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	int result, again;
+	struct content *c = load((const char *)data, size, &result), *d;
+	struct text t;
+
+	if (result == 0) {
+		text_init(&t);
+		for (size_t i = 0; i < content_rrset_count(c); i++) {
+			const struct content_rrset *s = content_rrset(c, i);
+
+			for (uint32_t k = 0; k < s->count; k++)
+				zone_print_record(&t, s->owner, s->ttl, s->type, s->records[k].rdata, s->records[k].rdlen);
+		}
+		if (!t.failed) {
+			d = load(t.chars, t.len, &again);
+			if (again != 0 || content_record_count(d) != content_record_count(c) || content_rrset_count(d) != content_rrset_count(c))
+				abort();
+			content_free(d);
+		}
+		text_done(&t);
+	}
+	content_free(c);
+	return 0;
+}

@@ -1,0 +1,211 @@
+"""Authoritative servers on loopback for tests: zonecast itself and its peers, each in a folder of its own, stopped by its pid.
+
+    with Zonecast(folder, zones) as z, Knot(folder, zones) as k:
+        ask(z.address, z.port, ...)
+
+zones is a dict of zone name (with final dot) to the path of its file. A server that does not start raises with its log.
+"""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import dns.message
+import dns.query
+
+from paths import SANITIZED, ZONECAST
+
+START_S = 60
+
+
+def free_port():
+    """A port that is free for UDP and TCP on 127.0.0.1 and ::1 right now."""
+    while True:
+        socks = []
+        try:
+            port = 0
+            for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    s = socket.socket(family, kind)
+                    socks.append(s)
+                    s.bind((host, port))
+                    port = s.getsockname()[1]
+            return port
+        except OSError:
+            continue
+        finally:
+            for s in socks:
+                s.close()
+
+
+def have(*programs):
+    return all(shutil.which(p, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin") for p in programs)
+
+
+class Server:
+    address = "127.0.0.1"
+    name = "server"
+
+    def __init__(self, folder, zones):
+        self.folder = os.path.join(folder, self.name)
+        os.makedirs(self.folder, exist_ok=True)
+        self.zones = zones
+        self.port = free_port()
+        self.process = None
+
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="latin-1") as f:
+            f.write(text)
+        return self.path(name)
+
+    def spawn(self, argv):
+        log = open(self.path("log"), "ab")
+        env = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin")
+        self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=self.folder)
+        log.close()
+
+    def log(self):
+        with open(self.path("log"), encoding="latin-1") as f:
+            return f.read()
+
+    def answers(self):
+        """Does every zone answer its SOA?"""
+        for zone in self.zones:
+            try:
+                reply = dns.query.udp(dns.message.make_query(zone, "SOA"), self.address, timeout=1, port=self.port)
+            except (dns.exception.Timeout, OSError, dns.exception.DNSException):
+                return False
+            if reply.rcode() != 0 or not reply.answer:
+                return False
+        return True
+
+    def ready(self):
+        return self.answers()
+
+    def __enter__(self):
+        self.start()
+        deadline = time.monotonic() + START_S
+        try:
+            while not self.ready():
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"{self.name} did not start:\n{self.log()[-3000:]}")
+                time.sleep(0.05)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(10)
+
+
+class Zonecast(Server):
+    name = "zonecast"
+    workers = "1"
+    extra = ()
+
+    def start(self):
+        zones = self.path("zones")
+        os.makedirs(zones, exist_ok=True)
+        for zone, file in self.zones.items():
+            stem = zone.rstrip(".").replace("/", "%2f") or "root"
+            link = os.path.join(zones, stem + ".zone")
+            if not os.path.lexists(link):
+                os.symlink(os.path.abspath(file), link)
+        self.spawn([ZONECAST, "run", "--zones", zones, "--listen", f"127.0.0.1:{self.port}", "--listen", f"[::1]:{self.port}",
+                    "--workers", self.workers, "--run-dir", self.path("run"), "--state-dir", self.path("state"), *self.extra])
+
+    def ready(self):
+        return "\nready\n" in "\n" + self.log()
+
+    def pids(self):
+        """Role and index to pid, as the supervisor tells."""
+        with open(self.path("run", "pids"), encoding="ascii") as f:
+            return {(r, int(i)): int(p) for r, i, p in (line.split() for line in f)}
+
+    def stop(self):
+        super().stop()
+        assert not SANITIZED or "ERROR: AddressSanitizer" not in self.log(), self.log()[-5000:]
+        assert "runtime error:" not in self.log(), self.log()[-5000:]
+
+
+class Knot(Server):
+    name = "knot"
+
+    def start(self):
+        zones = "".join(f'  - domain: "{z}"\n    file: "{os.path.abspath(f)}"\n' for z, f in self.zones.items())
+        conf = self.write("knot.conf", f"""server:
+    listen: 127.0.0.1@{self.port}
+    rundir: "{self.folder}"
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: "{self.folder}"
+log:
+  - target: stderr
+    any: warning
+template:
+  - id: default
+    storage: "{self.folder}"
+    semantic-checks: off
+    journal-content: none
+    zonefile-load: whole
+    zonefile-sync: -1
+zone:
+{zones}""")
+        self.spawn(["knotd", "-c", conf])
+
+
+class Nsd(Server):
+    name = "nsd"
+
+    def start(self):
+        zones = "".join(f'zone:\n  name: "{z}"\n  zonefile: "{os.path.abspath(f)}"\n' for z, f in self.zones.items())
+        conf = self.write("nsd.conf", f"""server:
+  ip-address: 127.0.0.1@{self.port}
+  server-count: 1
+  username: ""
+  chroot: ""
+  zonesdir: "{self.folder}"
+  database: ""
+  pidfile: "{self.folder}/nsd.pid"
+  xfrdfile: "{self.folder}/xfrd.state"
+  zonelistfile: "{self.folder}/zone.list"
+  xfrdir: "{self.folder}"
+  minimal-responses: yes
+remote-control:
+  control-enable: no
+{zones}""")
+        self.spawn(["nsd", "-d", "-c", conf])
+
+
+class Bind(Server):
+    name = "bind"
+
+    def start(self):
+        zones = "".join(f'zone "{z}" {{ type primary; file "{os.path.abspath(f)}"; check-names ignore; check-integrity no; }};\n'
+                        for z, f in self.zones.items())
+        conf = self.write("named.conf", f"""options {{
+  directory "{self.folder}"; pid-file "{self.folder}/named.pid"; session-keyfile "{self.folder}/session.key";
+  listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+  recursion no; dnssec-validation no; minimal-responses yes; minimal-any yes; notify no; allow-transfer {{ any; }};
+  rate-limit {{ responses-per-second 0; }};
+}};
+controls {{ }};
+{zones}""")
+        self.spawn(["named", "-g", "-n", "1", "-c", conf])
