@@ -145,8 +145,10 @@ const struct store_zone *store_zone_find(const struct store_snapshot *s, const u
 		unsigned offset = slot_offset(slot), symbol = key_symbol(&k, offset);
 
 		/* A key that ends here is an ancestor's, if what was not tested agrees too. */
-		if (symbol && (slot_map(slot) & 1) && is_boundary(&k, offset) && !slot_is_branch(trie_slot_at(&t, slot->ref)))
+		if (symbol && (slot_map(slot) & 1) && is_boundary(&k, offset) && !slot_is_branch(trie_slot_at(&t, slot->ref))) {
 			candidates[n++] = trie_slot_at(&t, slot->ref)->ref;
+			__builtin_prefetch(store_at(s, candidates[n - 1]));
+		}
 		if (!(slot_map(slot) >> symbol & 1)) {
 			slot = NULL;
 			break;
@@ -209,8 +211,10 @@ void store_lookup(const struct store_snapshot *s, const struct store_zone *z, co
 	while (slot_is_branch(slot)) {
 		unsigned offset = slot_offset(slot), symbol = key_symbol(&k, offset);
 
-		if (symbol && (slot_map(slot) & 1) && is_boundary(&k, offset) && !slot_is_branch(trie_slot_at(&t, slot->ref)))
+		if (symbol && (slot_map(slot) & 1) && is_boundary(&k, offset) && !slot_is_branch(trie_slot_at(&t, slot->ref))) {
 			candidates[n++] = trie_slot_at(&t, slot->ref)->ref;
+			__builtin_prefetch(store_at(s, candidates[n - 1]));
+		}
 		if (!(slot_map(slot) >> symbol & 1)) /* any leaf here shares what the trie knows of the name */
 			slot = trie_slot_at(&t, slot->ref);
 		else

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The writer's side of the store: opening, space, versions.
+/* The writer's side of the store: opening, zones, versions. Theory, layout and limits: doc/design/store.md.
  *
- * Space: extents of the file, free ones known on the heap only (store_extent.h), the rest never used so far. A zone version owns whole
- * extents, listed in its record, so it is freed without a walk. The zones' trie is made of small extents, one per array of twigs.
+ * One thread of the sync process. A zone version is built in extents of its own, listed in its record, so that it is freed without a walk; then the
+ * zones' trie is switched to it (store_switch.c). Commit writes a record into the header's ring and stores its generation, which is the one
+ * moment at which readers see anything. What the new version no longer needs waits in a queue with the generation that dropped it, until no pin
+ * is older (store_space.c). After a crash nothing of this matters: the successor walks from the last commit record (store_adopt.c), and
+ * whatever that does not reach is free.
  *
- * A change copies the path from the zones' root to the zone (copy-on-write), leaving every published slot as it is. What the next version no longer
- * needs waits in a queue with the generation that dropped it, until no pin is older. After a crash nothing of this matters: the successor
- * walks from the last commit record, and whatever that does not reach is free. */
+ * Known limits: a zone replaces its predecessor whole, so a change of one record costs a build of its zone; space of the file is reused but the file
+ * never shrinks. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"
@@ -111,7 +113,8 @@ int store_writer_open(const char *path, _Atomic uint64_t *const *pins, size_t pi
 		store_writer_close(w);
 		return ERR_NO_MEMORY;
 	}
-	memcpy(w->pins, pins, pin_count * sizeof(*w->pins));
+	if (pin_count)
+		memcpy(w->pins, pins, pin_count * sizeof(*w->pins));
 	w->pin_count = pin_count;
 	err = lock(w, path);
 	if (!err) {
@@ -233,7 +236,10 @@ static int trim(struct chunks *c)
 	if (r->cells == c->used || t->start != r->start)
 		return 0;
 	t->cells = c->used;
-	if (extents_give(c->w->extents, r->start + c->used, r->cells - c->used) < 0)
+	/* At the end of what was ever used the rest is unused again, rather than a hole that fits nothing. */
+	if (r->start + r->cells == c->w->end)
+		c->w->end -= r->cells - c->used;
+	else if (extents_give(c->w->extents, r->start + c->used, r->cells - c->used) < 0)
 		return ERR_NO_MEMORY;
 	r->cells = c->used;
 	return 0;

@@ -352,6 +352,16 @@ static struct zone_model {
 
 static void check_zones(const struct store_snapshot *s, const uint8_t *name)
 {
+	const struct store_zone *next = store_zone_next(s, name);
+	const struct zone_model *after = NULL;
+
+	/* The zones are sorted. */
+	for (size_t i = 0; i < ZONES && !after; i++)
+		if (zones[i].kept_serial && name_compare(zones[i].apex.wire, name) > 0)
+			after = &zones[i];
+	assert_int_equal(next != NULL, after != NULL);
+	if (next)
+		assert_true(name_equal(store_zone_apex(next), after->apex.wire));
 	for (int above = 0; above < 2; above++) {
 		const struct zone_model *want = NULL;
 		const struct store_zone *got = store_zone_find(s, name, above);
@@ -431,9 +441,17 @@ static void test_zones(void **state)
 				zones[i].kept_serial = zones[i].serial;
 		}
 		if (!rng_below(&r, 10)) {
+			struct store_stats stats;
+
+			/* What the walk reaches is what the writer thought was in use: nothing leaked. */
+			store_abort(w);
+			for (size_t i = 0; i < ZONES; i++)
+				zones[i].serial = zones[i].kept_serial;
+			store_stats(w, &stats);
 			store_writer_close(w);
 			assert_int_equal(store_writer_open(path, pins, 1, &w, &info), 0);
 			assert_false(info.fresh);
+			assert_int_equal(info.live_bytes + 4096, stats.live_bytes);
 		}
 		store_writer_snapshot(w, &s);
 		for (size_t i = 0; i < ZONES; i++) {
