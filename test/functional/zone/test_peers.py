@@ -1,5 +1,5 @@
-"""Every real zone beside the source tree: what the peers load is loaded and is record for record what named-compilezone and kzonecheck print; what they
-refuse is refused with a place."""
+"""Every real zone beside the source tree: what the peers load is loaded and is, read by us again, octet for octet what named-compilezone prints; what
+they refuse is refused with a place. test_records.py compares with BIND and ldns without our own reader (kzonecheck 3.2 cannot print a zone)."""
 import csv
 import gzip
 import os
@@ -72,17 +72,10 @@ def test_every_zone(tmp_path):
             wrong.append((key, "loaded, but no peer loads it"))
         named = subprocess.run(["named-compilezone", "-i", "none", "-k", "ignore", "-m", "ignore", "-n", "ignore", "-M", "ignore", "-S", "ignore",
                                 "-s", "full", "-o", "-", origin, path], capture_output=True, check=False)
-        knot = subprocess.run(["kzonecheck", "-p", "-d", "off", "-o", origin, path], capture_output=True, check=False)
         if named.returncode == 0:
             theirs = own_form(named.stdout, origin, tmp_path, "named")
             if theirs != ours.stdout and not (key in SAME_BUT_CASE and theirs.lower() == ours.stdout.lower()):
                 wrong.append((key, "BIND", set(ours.stdout.splitlines()) ^ set(theirs.splitlines())))
-        # Knot keeps each record's own TTL in a set and an hour where none is stated; what is compared is the records.
-        if knot.returncode == 0 and b"$TTL" in open(path, "rb").read():
-            theirs = own_form(knot.stdout, origin, tmp_path, "knot")
-            strip = lambda t: sorted(re.sub(rb"\t\d+\tIN\t", b"\tIN\t", line).lower() for line in t.splitlines())
-            if strip(theirs) != strip(ours.stdout):
-                wrong.append((key, "Knot", set(strip(ours.stdout)) ^ set(strip(theirs))))
     print(f"{loaded} loaded, {refused} refused, {len(DIVIDED)} where the peers are divided")
     assert not wrong, wrong[:5]
     assert loaded > 400
