@@ -154,7 +154,7 @@ bool bgp_rib_next(struct bgp_rib *rib, struct writer *w)
 		return false;
 	if (withdraw_next(rib, w) || announce_next(rib, w))
 		return true;
-	for (uint8_t f = BGP_IPV4; f <= BGP_IPV6; f <<= 1) {
+	for (uint8_t f = BGP_IPV4; f <= BGP_IPV6; f = (uint8_t)(f << 1)) {
 		if (rib->end_of_rib & f) {
 			bgp_update_end_of_rib(w, (enum bgp_family)f);
 			rib->end_of_rib &= (uint8_t)~f;

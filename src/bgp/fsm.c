@@ -174,7 +174,7 @@ static bool open_accept(struct bgp_fsm *f, const struct bgp_open *o, uint64_t no
 	}
 	if (!(o->families & c->families)) {
 		*bad = bgp_notify_of(BGP_ERR_OPEN, BGP_OPEN_CAPABILITY);
-		for (uint8_t family = BGP_IPV4; family <= BGP_IPV6; family <<= 1) {
+		for (uint8_t family = BGP_IPV4; family <= BGP_IPV6; family = (uint8_t)(family << 1)) {
 			uint8_t *at = bad->data + bad->data_len;
 
 			if (!(c->families & family))

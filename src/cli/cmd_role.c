@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int cmd_role(int argc, char **argv)
 {
@@ -29,5 +30,6 @@ int cmd_role(int argc, char **argv)
 	role = role_enter((int)fd);
 	if (strcmp(argv[1], board_role_text((enum board_role)role->brief.kind)) != 0 || !mains[role->brief.kind])
 		return CLI_USAGE;
-	return mains[role->brief.kind](role);
+	/* What the process has, the kernel takes back: a role that ends is replaced, and must be so at once. */
+	_exit(mains[role->brief.kind](role));
 }

@@ -453,7 +453,7 @@ bool typemap_has(const uint8_t *rdata, size_t len, size_t offset, uint16_t type)
 		unsigned octet = (type & 0xff) / 8;
 
 		if (p[0] == type >> 8)
-			return octet < p[1] && (p[2 + octet] & (0x80 >> (type & 7)));
+			return octet < p[1] && (p[2U + octet] >> (7U - (type & 7U)) & 1U) != 0;
 		left -= 2U + p[1];
 		p += 2 + p[1];
 	}

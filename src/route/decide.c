@@ -86,8 +86,9 @@ static enum decide_announce hold(struct decide_state *s, const struct decide_inp
 }
 
 /* Rules 6 and 7. */
-static enum decide_announce rise(struct decide_state *s, const struct decide_conf *conf, uint64_t now_ms)
+static enum decide_announce rise(struct decide_state *s, const struct decide_conf *conf, const struct decide_input *in, uint64_t now_ms)
 {
+	bool soft = in->verdict == DECIDE_SOFT;
 	uint64_t wait = hold_of(conf, s->flaps);
 
 	if (!s->pass_since_ms)
@@ -98,7 +99,10 @@ static enum decide_announce rise(struct decide_state *s, const struct decide_con
 		return DECIDE_WITHDRAW;
 	}
 	s->hold_until_ms = 0;
-	because(s, "all checks pass");
+	if (soft)
+		because(s, "checks pass, but the node is degraded: %s", in->verdict_why);
+	else
+		because(s, "all checks pass");
 	return DECIDE_ANNOUNCE;
 }
 
@@ -133,7 +137,7 @@ static enum decide_announce judge(struct decide_state *s, const struct decide_co
 		because(s, "%u of %u zones are loaded", in->zones_ready, in->zones);
 		return DECIDE_WITHDRAW;
 	}
-	return rise(s, conf, now_ms);
+	return rise(s, conf, in, now_ms);
 }
 
 bool decide_step(struct decide_state *s, const struct decide_conf *conf, const struct decide_input *in, uint64_t now_ms)

@@ -50,6 +50,7 @@ struct route {
 	uv_timer_t tick;
 	struct neighbor neighbors[CONFIG_NEIGHBORS_MAX];
 	size_t neighbor_count;
+	struct bgp_session *leaving[CONFIG_NEIGHBORS_MAX]; /* stopped, their connections not gone yet */
 	struct network networks[CONFIG_NETWORKS_MAX];
 	size_t network_count;
 	uint64_t shown_ms, withdrawn_ms, closing_ms;
@@ -136,6 +137,8 @@ static void on_session(void *ctx, struct bgp_session *s, const struct bgp_sessio
 	char text[ENDPOINT_TEXT_MAX];
 
 	(void)s;
+	if (!n) /* leaving: nobody is interested any more */
+		return;
 	endpoint_text(&n->at, text);
 	switch (ev->type) {
 	case BGP_SESSION_STATE:
@@ -253,6 +256,27 @@ static bool same_session(const struct neighbor *a, const struct neighbor *b)
 	       addr_equal(&x.next_hop_v4, &y.next_hop_v4) && addr_equal(&x.next_hop_v6, &y.next_hop_v6);
 }
 
+/* A session that was told to stop is freed once its NOTIFICATION is read and the connection gone; without room, at once. */
+static void leave(struct route *r, struct bgp_session *s)
+{
+	for (size_t i = 0; i < CONFIG_NEIGHBORS_MAX; i++)
+		if (!r->leaving[i]) {
+			r->leaving[i] = s;
+			bgp_session_set_ctx(s, NULL);
+			return;
+		}
+	bgp_session_free(s);
+}
+
+static void free_leaving(struct route *r)
+{
+	for (size_t i = 0; i < CONFIG_NEIGHBORS_MAX; i++)
+		if (r->leaving[i] && bgp_session_closed(r->leaving[i])) {
+			bgp_session_free(r->leaving[i]);
+			r->leaving[i] = NULL;
+		}
+}
+
 /* Bring the sessions in line with the configuration: unchanged ones stay up. */
 static void set_neighbors(struct route *r)
 {
@@ -276,7 +300,7 @@ static void set_neighbors(struct route *r)
 		}
 		if (!stays) {
 			bgp_session_stop(old[k].session, BGP_CEASE_DECONFIGURED, "zonecast: neighbor removed or changed");
-			bgp_session_free(old[k].session);
+			leave(r, old[k].session);
 			old[k].session = NULL;
 		}
 	}
@@ -414,6 +438,7 @@ static void evaluate(struct route *r)
 			r->neighbors[i].dirty = false;
 			show_neighbor(r, i);
 		}
+	free_leaving(r);
 	if (now - r->shown_ms >= ROUTE_SHOW_MS)
 		show_all(r);
 	if (r->stopping)

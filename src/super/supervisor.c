@@ -631,6 +631,21 @@ static int run_loop(struct supervisor *s)
 	return err;
 }
 
+static void close_handle(uv_handle_t *h, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
+static void close_loop(uv_loop_t *loop)
+{
+	uv_walk(loop, close_handle, NULL);
+	uv_run(loop, UV_RUN_DEFAULT);
+	if (uv_loop_close(loop) < 0)
+		log_debug("stop note=\"the loop is not empty\"");
+}
+
 int supervisor_run(const struct supervisor_options *o)
 {
 	struct supervisor *s = calloc(1, sizeof(*s));
@@ -663,6 +678,7 @@ int supervisor_run(const struct supervisor_options *o)
 		err = run_loop(s);
 		log_notice("stopped");
 	}
+	close_loop(&s->loop);
 	if (s->up)
 		tear_down(s);
 	free(s);

@@ -27,12 +27,16 @@ void store_boot_id(char out[40])
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t n = -1;
 
+	char id[36];
+
 	memset(out, 0, 40);
 	if (fd >= 0) {
-		n = read(fd, out, 36);
+		n = read(fd, id, sizeof(id));
 		close(fd);
 	}
-	if (n != 36)
+	if (n == (ssize_t)sizeof(id))
+		memcpy(out, id, sizeof(id));
+	else
 		memcpy(out, "unknown", 8);
 }
 

@@ -86,9 +86,8 @@ void store_give_back(struct store_writer *w, size_t first, size_t end)
 	for (size_t i = first; i < end; i++)
 		if (extents_give(w->extents, w->taken.list[i].start, w->taken.list[i].cells) < 0)
 			continue;
-	if (first == end)
-		return;
-	memmove(w->taken.list + first, w->taken.list + end, (w->taken.count - end) * sizeof(*w->taken.list));
+	if (w->taken.count > end)
+		memmove(w->taken.list + first, w->taken.list + end, (w->taken.count - end) * sizeof(*w->taken.list));
 	w->taken.count -= end - first;
 }
 
@@ -132,7 +131,7 @@ int store_queue_room(struct store_writer *w, size_t more)
 
 	if (w->queue_first + need <= w->queue_cap)
 		return 0;
-	if (w->queue_first)
+	if (w->queue_count)
 		memmove(w->queue, w->queue + w->queue_first, w->queue_count * sizeof(*q));
 	w->queue_first = 0;
 	/* Half of it stays free, so that moving costs little per entry. */

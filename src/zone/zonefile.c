@@ -4,14 +4,18 @@
  * One pass: an entry, which may span lines inside parentheses, is cut into tokens that point into the file's octets; then it is a directive
  * or a record. Nothing is allocated for a record. After an error the next entry is read, until the diag is full.
  *
- * Without a TTL a record takes $TTL's; without one, the TTL of the record before (RFC 1035 5.1); the SOA at the very start takes its own
- * MINIMUM, as BIND does, anything else an hour, as Knot does, with a warning. $INCLUDE takes paths relative to the folder of the including file; origin and last owner
- * are restored behind it. */
+ * Without a TTL a record takes $TTL's; without one, the TTL of the record before (RFC 1035 5.1). The SOA at the very start takes its own
+ * MINIMUM, which from there on stands for $TTL, as BIND has it; anything else takes an hour, as with Knot. Both give a warning. $INCLUDE takes
+ * paths relative to the folder of the including file; origin and last owner are restored behind it.
+ *
+ * Stricter than others on purpose: a TTL above 2^31-1 is an error (BIND makes it 0), so is a character-string above 255 octets (Knot splits
+ * it), and a string ends on the line where it began. BIND's $DATE is not read. */
 #include "zone/zonefile.h"
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "dns/name.h"
+#include "zone/generate.h"
 
 #include <stdarg.h>
 #include <errno.h>
@@ -37,9 +41,10 @@ struct parse {
 	struct diag *diag;
 	struct arena names; /* file names: valid for the whole parse */
 	struct name origin, owner;
-	bool has_owner, has_default_ttl, has_last_ttl, warned_ttl;
+	bool has_owner, bad_owner, has_default_ttl, has_last_ttl, warned_ttl;
 	uint32_t default_ttl, last_ttl;
 	bool include;
+	bool inner_quotes; /* seen in a token of this entry */
 	unsigned depth;
 	int stop; /* the callback's wish */
 	uint64_t generated;
@@ -52,6 +57,7 @@ struct source {
 	const char *file;
 	const char *p, *end, *line_start;
 	unsigned line;
+	unsigned generated_column; /* not 0: what $GENERATE made; its records, never directives, are told at this column */
 	uint64_t told, all; /* progress */
 	bool top;
 };
@@ -79,7 +85,12 @@ static void PRINTF_LIKE(5, 6) problem(struct parse *ps, const struct source *s, 
 
 static unsigned column(const struct source *s, const char *p)
 {
-	return (unsigned)(p - s->line_start) + 1;
+	return s->generated_column ? s->generated_column : (unsigned)(p - s->line_start) + 1;
+}
+
+static unsigned behind(const struct source *s, const struct rdata_token *t)
+{
+	return s->generated_column ? s->generated_column : t->column + (unsigned)t->len + (t->quoted ? 2 : 0);
 }
 
 static void newline(struct source *s)
@@ -93,16 +104,6 @@ static void skip_comment(struct source *s)
 	const char *eol = memchr(s->p, '\n', (size_t)(s->end - s->p));
 
 	s->p = eol ? eol : s->end;
-}
-
-/* Behind an error inside an entry: go to the start of the next line. */
-static void skip_line(struct source *s)
-{
-	skip_comment(s);
-	if (s->p < s->end) {
-		s->p++;
-		newline(s);
-	}
 }
 
 static const uint8_t word_end[256] = {[' '] = 1, ['\t'] = 1, ['\r'] = 1, ['\n'] = 1, [';'] = 1, ['('] = 1, [')'] = 1, ['"'] = 2, ['\\'] = 3, [0] = 4};
@@ -126,14 +127,15 @@ static bool take_word(struct parse *ps, struct source *s, struct rdata_token *t)
 			return false;
 		}
 		if (kind == 3) { /* an escape takes the next character with it */
-			if (s->end - s->p < 2 || s->p[1] == '\n') {
+			if (s->end - s->p < 2 || s->p[1] == '\n' || (s->p[1] == '\r' && s->end - s->p > 2 && s->p[2] == '\n')) {
 				problem(ps, s, s->line, column(s, s->p), "a backslash at the end of a line; write \\\\ for a backslash");
 				return false;
 			}
-			s->p += 2;
+			s->p += s->p[1] ? 2 : 1; /* a NUL is met again */
 			continue;
 		}
-		if (kind == 2) { /* key="a value" */
+		if (kind == 2) { /* key="a value"; record() parts it where the type has no such fields */
+			ps->inner_quotes = true;
 			quote = !quote;
 			s->p++;
 			continue;
@@ -180,6 +182,7 @@ static bool next_entry(struct parse *ps, struct source *s, struct entry *e)
 	bool bad = false;
 
 	e->n = 0;
+	ps->inner_quotes = false;
 	e->line = s->line;
 	e->blank_start = s->p < s->end && (*s->p == ' ' || *s->p == '\t');
 	while (s->p < s->end) {
@@ -218,7 +221,7 @@ static bool next_entry(struct parse *ps, struct source *s, struct entry *e)
 				problem(ps, s, s->line, column(s, s->p), "parentheses are nested more than %d deep", PAREN_MAX);
 				open = 0;
 				bad = true;
-				skip_line(s);
+				skip_comment(s);
 				continue;
 			}
 			s->p++;
@@ -244,7 +247,10 @@ static bool next_entry(struct parse *ps, struct source *s, struct entry *e)
 			continue;
 		}
 		if (e->n == ZONEFILE_TOKENS_MAX) {
-			problem(ps, s, s->line, column(s, s->p), "more than %d fields in one record", ZONEFILE_TOKENS_MAX);
+			if (open)
+				problem(ps, s, open_line, open_column, "this parenthesis is not closed within %d fields", ZONEFILE_TOKENS_MAX);
+			else
+				problem(ps, s, s->line, column(s, s->p), "more than %d fields in one record", ZONEFILE_TOKENS_MAX);
 			bad = true;
 			continue;
 		}
@@ -257,7 +263,7 @@ static bool next_entry(struct parse *ps, struct source *s, struct entry *e)
 		}
 		e->n++;
 	}
-	if (open)
+	if (open && !bad)
 		problem(ps, s, open_line, open_column, "this parenthesis is never closed");
 	if (bad || open)
 		e->n = 0;
@@ -270,6 +276,7 @@ static bool owner_from(struct parse *ps, const struct source *s, const struct rd
 {
 	int err;
 
+	ps->bad_owner = false;
 	if (t->len == 1 && t->text[0] == '@' && !t->quoted) {
 		ps->owner = ps->origin;
 		ps->has_owner = true;
@@ -281,11 +288,49 @@ static bool owner_from(struct parse *ps, const struct source *s, const struct rd
 		return true;
 	}
 	ps->has_owner = false;
+	ps->bad_owner = true;
 	if (err == ERR_LIMIT)
 		problem(ps, s, t->line, t->column, "\"%.*s\" is too long: at most 63 octets a label and 255 a name", SHOW(t));
 	else
 		problem(ps, s, t->line, t->column, "\"%.*s\" is no domain name: an empty label or a bad escape", SHOW(t));
 	return false;
+}
+
+/* Only SVCB and HTTPS have fields like key="a value" (RFC 9460 2.1). Everywhere else a quote begins a field of its own, as with BIND. False:
+ * too many fields, reported. */
+static bool part_quotes(struct parse *ps, const struct source *s, size_t from, size_t *n)
+{
+	for (size_t i = from; i < *n; i++) {
+		struct rdata_token *t = &ps->tokens[i], rest = *t;
+		size_t at = 0;
+
+		while (!t->quoted && at < t->len && t->text[at] != '"')
+			at += t->text[at] == '\\' ? 2 : 1;
+		if (t->quoted || at >= t->len)
+			continue;
+		/* t becomes what is before the quote, or what is in it; rest goes on behind. */
+		if (at) {
+			t->len = at;
+			rest.text += at;
+		} else {
+			for (at = 1; t->text[at] != '"';)
+				at += t->text[at] == '\\' ? 2 : 1;
+			*t = (struct rdata_token){.text = t->text + 1, .len = at - 1, .quoted = true, .line = t->line, .column = t->column};
+			rest.text += ++at;
+		}
+		rest.len -= at;
+		rest.column += s->generated_column ? 0 : (unsigned)at;
+		if (!rest.len)
+			continue;
+		if (*n == ZONEFILE_TOKENS_MAX) {
+			problem(ps, s, t->line, t->column, "more than %d fields in one record", ZONEFILE_TOKENS_MAX);
+			return false;
+		}
+		memmove(t + 2, t + 1, (*n - i - 1) * sizeof(*t));
+		t[1] = rest;
+		++*n;
+	}
+	return true;
 }
 
 /* The TTL of a record that states none. */
@@ -304,6 +349,8 @@ static void ttl_missing(struct parse *ps, const struct source *s, const struct r
 	}
 	if (type == RR_SOA && soa_parse(w->base, w->pos, &soa) == 0) {
 		*ttl = MIN(soa.minimum, (uint32_t)TTL_MAX);
+		ps->default_ttl = *ttl;
+		ps->has_default_ttl = true;
 		if (!ps->warned_ttl)
 			diag_add(ps->diag, DIAG_WARNING, s->file, type_token->line, type_token->column,
 			         "no TTL is given: the SOA's MINIMUM of %u is used; write $TTL %u at the top", soa.minimum, soa.minimum);
@@ -326,7 +373,7 @@ static void record(struct parse *ps, struct source *s, const struct entry *e)
 	uint32_t ttl = 0;
 	uint16_t type, rclass;
 	struct rr rr;
-	size_t i = 0;
+	size_t i = 0, n = e->n;
 	int err;
 
 	if (!e->blank_start && !owner_from(ps, s, &ps->tokens[i++]))
@@ -337,7 +384,7 @@ static void record(struct parse *ps, struct source *s, const struct entry *e)
 		const struct rdata_token *t = &ps->tokens[i];
 
 		if (i == e->n) {
-			problem(ps, s, ps->tokens[i - 1].line, ps->tokens[i - 1].column + (unsigned)ps->tokens[i - 1].len,
+			problem(ps, s, ps->tokens[i - 1].line, behind(s, &ps->tokens[i - 1]),
 			        "the record ends where its type is expected");
 			return;
 		}
@@ -363,6 +410,8 @@ static void record(struct parse *ps, struct source *s, const struct entry *e)
 		break;
 	}
 	if (!ps->has_owner) {
+		if (ps->bad_owner)
+			return; /* told where it stands */
 		problem(ps, s, e->line, 1, "the first record has no owner: begin the line with a name, or @");
 		return;
 	}
@@ -374,11 +423,13 @@ static void record(struct parse *ps, struct source *s, const struct entry *e)
 		problem(ps, s, ps->tokens[i].line, ps->tokens[i].column, "type %.*s cannot stand in a zone", SHOW(&ps->tokens[i]));
 		return;
 	}
-	err = rdata_from_text(type, ps->tokens + i + 1, e->n - i - 1, ps->origin.wire, &w, &why);
+	if (ps->inner_quotes && type != RR_SVCB && type != RR_HTTPS && !part_quotes(ps, s, i + 1, &n))
+		return;
+	err = rdata_from_text(type, ps->tokens + i + 1, n - i - 1, ps->origin.wire, &w, &why);
 	if (err) {
-		const struct rdata_token *at = why.token ? why.token : &ps->tokens[e->n - 1];
+		const struct rdata_token *at = why.token ? why.token : &ps->tokens[n - 1];
 
-		problem(ps, s, at->line, at->column + (why.token ? 0 : (unsigned)at->len), "%s", why.text);
+		problem(ps, s, at->line, why.token ? at->column : behind(s, at), "%s", why.text);
 		return;
 	}
 	if (!has_ttl)
@@ -399,7 +450,7 @@ static void directive_include(struct parse *ps, struct source *s, const struct e
 {
 	const struct rdata_token *t = &ps->tokens[1];
 	struct name origin = ps->origin, owner = ps->owner;
-	bool had_owner = ps->has_owner;
+	bool had_owner = ps->has_owner, was_bad = ps->bad_owner;
 	char path[4096];
 	const char *slash = strrchr(s->file, '/');
 	int n;
@@ -432,128 +483,29 @@ static void directive_include(struct parse *ps, struct source *s, const struct e
 	ps->origin = origin;
 	ps->owner = owner;
 	ps->has_owner = had_owner;
+	ps->bad_owner = was_bad;
 }
 
-struct range {
-	uint64_t start, stop, step;
-};
-
-static bool range_from(const struct rdata_token *t, struct range *out)
+/* How many fields of a template follow its type. */
+static size_t generate_data_fields(const struct rdata_token *t, size_t n)
 {
-	char text[64], rest = 0;
-	int n;
+	size_t i = 3; /* behind $GENERATE, range and name */
+	uint32_t ttl;
+	uint16_t v;
 
-	if (t->len >= sizeof(text))
-		return false;
-	memcpy(text, t->text, t->len);
-	text[t->len] = '\0';
-	out->step = 1;
-	if (strspn(text, "0123456789-/") != t->len)
-		return false;
-	n = sscanf(text, "%" SCNu64 "-%" SCNu64 "/%" SCNu64 "%c", &out->start, &out->stop, &out->step, &rest);
-	return (n == 2 || n == 3) && out->step && out->stop >= out->start && out->stop <= INT32_MAX;
-}
-
-/* Nibbles, least significant first, separated by dots (BIND's n and N). */
-static size_t put_nibbles(char *out, size_t cap, uint32_t v, int width, bool upper)
-{
-	size_t at = 0;
-
-	do {
-		if (at + 2 >= cap)
-			return 0;
-		out[at++] = (upper ? "0123456789ABCDEF" : "0123456789abcdef")[v & 15];
-		v >>= 4;
-		width--;
-		if (width > 0 || v) {
-			out[at++] = '.';
-			width--;
-		}
-	} while (v || width > 0);
-	return at;
-}
-
-/* Put text into out with every $ replaced by i. Returns what was written, or 0 when it does not fit or a modifier is wrong. */
-static size_t substitute(const struct rdata_token *t, uint64_t i, char *out, size_t cap)
-{
-	size_t at = 0;
-
-	for (size_t k = 0; k < t->len; k++) {
-		char form = 'd', end = 0;
-		int64_t offset = 0;
-		int width = 0, n;
-
-		if (at + 2 >= cap)
-			return 0;
-		if (t->text[k] == '\\' && k + 1 < t->len) {
-			if (t->text[k + 1] != '$')
-				out[at++] = t->text[k];
-			out[at++] = t->text[++k];
-			continue;
-		}
-		if (t->text[k] != '$') {
-			out[at++] = t->text[k];
-			continue;
-		}
-		if (k + 1 < t->len && t->text[k + 1] == '$') {
-			out[at++] = '$';
-			k++;
-			continue;
-		}
-		if (k + 1 < t->len && t->text[k + 1] == '{') {
-			char modifier[48];
-			const char *close = memchr(t->text + k, '}', t->len - k);
-			size_t len = close ? (size_t)(close - t->text) - k - 2 : sizeof(modifier);
-
-			if (len >= sizeof(modifier))
-				return 0;
-			memcpy(modifier, t->text + k + 2, len);
-			modifier[len] = '\0';
-			n = sscanf(modifier, "%" SCNd64 ",%d,%c%c", &offset, &width, &form, &end);
-			if (n < 1 || n > 3 || width < 0 || width > 255 || !strchr("doxXnN", form))
-				return 0;
-			k = (size_t)(close - t->text);
-		}
-		{
-			int64_t v = (int64_t)i + offset;
-			size_t put;
-
-			if (form == 'n' || form == 'N') {
-				put = put_nibbles(out + at, cap - at, (uint32_t)v, width, form == 'N');
-				if (!put)
-					return 0;
-			} else {
-				switch (form) {
-				case 'd':
-					n = snprintf(out + at, cap - at, "%0*" PRId64, width, v);
-					break;
-				case 'o':
-					n = snprintf(out + at, cap - at, "%0*" PRIo64, width, (uint64_t)v);
-					break;
-				case 'x':
-					n = snprintf(out + at, cap - at, "%0*" PRIx64, width, (uint64_t)v);
-					break;
-				default:
-					n = snprintf(out + at, cap - at, "%0*" PRIX64, width, (uint64_t)v);
-					break;
-				}
-				if (n < 0 || (size_t)n >= cap - at)
-					return 0;
-				put = (size_t)n;
-			}
-			at += put;
-		}
-	}
-	return at;
+	while (i < n && !t[i].quoted && (ttl_from_text(t[i].text, t[i].len, TTL_MAX, &ttl) == 0 || rrclass_from_text(t[i].text, t[i].len, &v) == 0))
+		i++;
+	return i < n ? n - i - 1 : 0;
 }
 
 static void directive_generate(struct parse *ps, struct source *s, const struct entry *e)
 {
 	struct rdata_token *own = NULL;
-	struct range range;
+	struct generate_range range;
+	size_t data_fields;
 	char line[GENERATE_LINE_MAX];
 
-	if (e->n < 4 || !range_from(&ps->tokens[1], &range)) {
+	if (e->n < 4 || !generate_range(&ps->tokens[1], &range)) {
 		problem(ps, s, ps->tokens[0].line, ps->tokens[0].column,
 		        "write $GENERATE START-STOP[/STEP] NAME [TTL] [CLASS] TYPE DATA, for instance $GENERATE 1-9 host$ A 192.0.2.$");
 		return;
@@ -566,20 +518,23 @@ static void directive_generate(struct parse *ps, struct source *s, const struct 
 	if (!own)
 		return;
 	memcpy(own, ps->tokens, e->n * sizeof(*own));
+	data_fields = generate_data_fields(own, e->n);
 	for (uint64_t i = range.start; i <= range.stop && !ps->stop && !diag_full(ps->diag); i += range.step) {
-		struct source text = {.file = s->file, .line = own[0].line};
+		struct source text = {.file = s->file, .line = own[0].line, .generated_column = own[0].column};
 		unsigned before = ps->diag->errors;
 		size_t at = 0;
 
 		for (size_t k = 2; k < e->n; k++) {
-			size_t n = at + 4 < sizeof(line) ? substitute(&own[k], i, line + at + (own[k].quoted ? 1 : 0), sizeof(line) - at - 4) : 0;
+			/* BIND reads all data as one field: quotes only hold it together, and are not part of it. */
+			bool quotes = own[k].quoted && !(k == e->n - 1 && data_fields == 1);
+			size_t n = 0;
 
-			if (!n) {
+			if (at + 4 >= sizeof(line) || !generate_text(&own[k], i, line + at + quotes, sizeof(line) - at - 4, &n)) {
 				problem(ps, s, own[k].line, own[k].column, "\"%.*s\": a wrong ${offset,width,base}, or too long", SHOW(&own[k]));
 				free(own);
 				return;
 			}
-			if (own[k].quoted) {
+			if (quotes) {
 				line[at] = '"';
 				line[at + n + 1] = '"';
 				n += 2;
@@ -636,7 +591,7 @@ static void parse_source(struct parse *ps, struct source *s)
 	struct entry e;
 
 	while (!ps->stop && !diag_full(ps->diag) && next_entry(ps, s, &e)) {
-		if (!e.blank_start && ps->tokens[0].len && ps->tokens[0].text[0] == '$' && !ps->tokens[0].quoted)
+		if (!e.blank_start && !s->generated_column && ps->tokens[0].len && ps->tokens[0].text[0] == '$' && !ps->tokens[0].quoted)
 			directive(ps, s, &e);
 		else
 			record(ps, s, &e);

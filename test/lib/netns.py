@@ -127,6 +127,13 @@ class RouteWatch:
         self.process = ns.popen(["ip", "monitor", "route"], stdout=subprocess.PIPE, text=True)
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
+        wait_until(lambda: self._probe(ns), 5, "ip monitor reports a change")
+
+    def _probe(self, ns):
+        """A change of our own: once it is reported, later ones are not missed."""
+        ns.ip("route", "add", "blackhole", "198.51.100.99/32")
+        ns.ip("route", "del", "blackhole", "198.51.100.99/32")
+        return any("198.51.100.99" in line for _, line in list(self.changes))
 
     def _read(self):
         for line in self.process.stdout:

@@ -9,5 +9,5 @@ ZONES = os.path.join(SHARED, "data", "zones")
 SANITIZED = "asan" in os.path.basename(BUILD.rstrip("/"))
 
 
-def test_program(name):
+def program(name):
     return os.path.join(BUILD, "test", "lib", name)

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "lib"))
 from speaker import Speaker, program  # noqa: E402
 from netns import wait_until  # noqa: E402
 
-pytestmark = pytest.mark.skipif(not os.path.exists(program()), reason=f"needs {program()}")
+pytestmark = [pytest.mark.skipif(not os.path.exists(program()), reason=f"needs {program()}"), pytest.mark.asan]
 
 MARKER = b"\xff" * 16
 
@@ -174,7 +174,7 @@ def test_a_peer_that_does_not_read():
         deadline = 400
         while int(s.status()["queued"]) == 0 and deadline:
             deadline -= 1
-            s.send(*[f"announce 10.{i}.0.0/16 prepend={deadline % 2 + 1}" for i in range(200)])
+            s.send(*[f"announce 10.{i}.0.0/16 prepend={deadline % 2 + 31} large=1:2:3 large=4:5:6 large=7:8:9" for i in range(200)])
         stuck = s.status()
         assert 0 < int(stuck["queued"]) <= 16384
         s.send("withdraw all")  # answered at once, though it cannot leave

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from paths import SHARED, ZONES, test_program
+from paths import SHARED, ZONES, program
 
 # Where the peers are divided, and what we do. (folder, file): reason.
 DIVIDED = {
@@ -33,7 +33,7 @@ def rows():
 
 
 def dump(path, origin):
-    return subprocess.run([test_program("zonedump"), path, origin], capture_output=True, check=False)
+    return subprocess.run([program("zonedump"), path, origin], capture_output=True, check=False)
 
 
 def own_form(text, origin, tmp_path, who):
@@ -94,5 +94,5 @@ def test_hostile_files_are_refused_in_peace():
     base = os.path.join(SHARED, "data", "corpus", "zonefiles")
     for folder, _, files in os.walk(base):
         for name in files:
-            p = subprocess.run([test_program("zonedump"), os.path.join(folder, name), "example."], capture_output=True, timeout=60, check=False)
+            p = subprocess.run([program("zonedump"), os.path.join(folder, name), "example."], capture_output=True, timeout=60, check=False)
             assert p.returncode in (0, 1), (folder, name, p.stderr[-500:])
