@@ -450,7 +450,7 @@ bool typemap_has(const uint8_t *rdata, size_t len, size_t offset, uint16_t type)
 	size_t left = offset <= len ? len - offset : 0;
 
 	while (left >= 2 && left >= 2U + p[1]) {
-		unsigned octet = (type & 0xff) / 8;
+		unsigned octet = (type & 0xffU) / 8U;
 
 		if (p[0] == type >> 8)
 			return octet < p[1] && (p[2U + octet] >> (7U - (type & 7U)) & 1U) != 0;

@@ -417,7 +417,7 @@ static void test_flipped(void **state)
 		fd = open(b->path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 		assert_int_equal(write(fd, good, len), len);
 		for (unsigned k = 0; k < width && at + k < len; k++) {
-			uint8_t octet = width == 1 ? (uint8_t)((unsigned)good[at] ^ 1U << rng_below(&r, 8)) : (uint8_t)rng_next(&r);
+			uint8_t octet = (uint8_t)(width == 1 ? (unsigned)good[at] ^ 1U << rng_below(&r, 8) : (unsigned)rng_next(&r));
 
 			assert_int_equal(pwrite(fd, &octet, 1, (off_t)(at + k)), 1);
 		}
