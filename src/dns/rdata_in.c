@@ -897,6 +897,16 @@ static int read_field(struct input *in, enum rdata_field f)
 		if (!err)
 			writer_u8(in->w, (uint8_t)v);
 		return err;
+	case F_SCHEME:
+		if (in->at < in->n && in->tokens[in->at].len == 6 && strncasecmp(in->tokens[in->at].text, "NOTIFY", 6) == 0) {
+			in->at++;
+			writer_u8(in->w, 1);
+			return 0;
+		}
+		err = read_number(in, 255, "a scheme", &v);
+		if (!err)
+			writer_u8(in->w, (uint8_t)v);
+		return err;
 	case F_U16:
 		err = read_number(in, 65535, "a number", &v);
 		if (!err)

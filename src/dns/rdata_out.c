@@ -341,7 +341,15 @@ static int put_field(struct text *t, enum rdata_field f, const uint8_t *p, size_
 		}
 		break;
 	}
+	case F_SCHEME:
+		if (p[0] == 1)
+			text_str(t, "NOTIFY");
+		else
+			text_fmt(t, "%u", p[0]);
+		return 1;
 	case F_RELAY:
+		if ((p[1] & 0x7f) > 3)
+			return -1;
 		text_fmt(t, "%u %u %u ", p[0], p[1] >> 7, p[1] & 0x7f);
 		put_gateway(t, p[1] & 0x7f, p + 2);
 		break;

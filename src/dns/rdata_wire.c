@@ -130,6 +130,7 @@ static int field_len(enum rdata_field f, const uint8_t *p, size_t len, const uin
 	case F_NAME:
 		return name_check(p, len);
 	case F_U8:
+	case F_SCHEME:
 	case F_ALGORITHM:
 		n = 1;
 		break;
@@ -217,6 +218,8 @@ static int field_len(enum rdata_field f, const uint8_t *p, size_t len, const uin
 		if (len < head)
 			return ERR_MALFORMED;
 		kind = f == F_GATEWAY ? p[1] : p[1] & 0x7f;
+		if (f == F_RELAY && kind > 3) /* RFC 8777 4.2.3: types to come */
+			return (int)len;
 		g = kind == 0 ? 0 : kind == 1 ? 4 : kind == 2 ? 16 : kind == 3 ? name_check(p + head, len - head) : ERR_MALFORMED;
 		if (g < 0 || len - head < (size_t)g)
 			return ERR_MALFORMED;

@@ -16,6 +16,7 @@ enum rdata_field {
 	F_TYPE = 'y',          /* 16 bits, type mnemonic */
 	F_CERT = 'k',          /* 16 bits, certificate type mnemonic (RFC 4398 2.1) */
 	F_ALGORITHM = 'g',     /* 8 bits, DNSSEC algorithm number or mnemonic */
+	F_SCHEME = 'D',        /* 8 bits, DSYNC scheme mnemonic (RFC 9859 2.1) */
 	F_IPV4 = 'a',
 	F_IPV6 = 'A',
 	F_STRING = 's',        /* character-string */
