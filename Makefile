@@ -3,6 +3,7 @@ BUILD ?= build
 BUILD_ASAN ?= build-asan
 PREFIX ?= /usr/local
 NINJA ?= ninja
+MESON_FLAGS ?= $(if $(CI),-Dwerror=true)
 
 .PHONY: build lab test bench check deps install clean
 

@@ -2,8 +2,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 
 import pytest
 
@@ -68,6 +70,41 @@ def test_drill(lab, region, name, flags, bound):
                 assert run[family]["late_max_ms"] <= 400 and run[family]["after"] == f"pop-{region}"
             elif name != "hang" or flags:
                 assert run[family]["after"] != f"pop-{region}"
+
+
+def pids(lab, region):
+    with open(os.path.join(lab[1], f"pop-{region}", "run", "pids"), encoding="ascii") as f:
+        return {(r, int(i)): int(p) for r, i, p in (line.split() for line in f)}
+
+
+@pytest.mark.parametrize("role", ["watch", "route", "sync", "admin"])
+def test_a_killed_role_of_a_pop_is_back(lab, role):
+    """Within 200 ms, on new feet, and no other role with it. Losing watch moves no route; losing route closes its sessions, by design."""
+    before = pids(lab, "us")
+    run_dir = os.path.join(lab[1], "pop-us", "run")
+    established = [n["established_count"] for n in json.loads(zonecast("status", "--json", "--run-dir", run_dir).stdout)["neighbors"]]
+    began = time.monotonic()
+    os.kill(before[(role, 0)], signal.SIGKILL)
+    while pids(lab, "us").get((role, 0), before[(role, 0)]) == before[(role, 0)]:
+        assert time.monotonic() - began < 5
+        time.sleep(0.005)
+    took = time.monotonic() - began
+    print(f"{role} back after {took * 1000:.0f} ms")
+    assert took < 0.2
+    after = pids(lab, "us")
+    assert {k: v for k, v in after.items() if k[0] != role} == {k: v for k, v in before.items() if k[0] != role}
+    deadline = time.monotonic() + 30
+    while True:
+        p = zonecast("status", "--json", "--run-dir", run_dir, check=False)
+        status = json.loads(p.stdout) if p.returncode == 0 else None
+        if status and all(n["state"] == "Established" for n in status["neighbors"]) and len(status["neighbors"]) == 2:
+            break
+        assert time.monotonic() < deadline, p.stdout + p.stderr
+        time.sleep(0.05)
+    assert status["networks"][0]["decision"]["announce"] == "announced"
+    if role != "route":
+        assert [n["established_count"] for n in status["neighbors"]] == established
+    assert json.loads(zonecast("lab", "status", "--json", *lab).stdout)["right"] == 6
 
 
 def test_nothing_is_left(lab):
