@@ -87,7 +87,8 @@ static void take_result(struct check *c, const struct ask *a, bool passed, const
 	const struct health_rule rule = {c->network->rule.rise, c->network->rule.fall};
 	uint64_t now_ns = clock_ns();
 
-	c->latest_ns = now_ns;
+	c->latest_ns = c->idle_from_ns = now_ns;
+	c->idle = false;
 	if (passed) {
 		c->latency_us = latency_us;
 		c->fails = 0;
@@ -173,6 +174,20 @@ static void on_turn(uv_timer_t *timer)
 	job.question = a->question;
 	job.ctx = a;
 	probe_start(&job, &a->probe);
+}
+
+bool check_look(struct check *c, uint64_t now_ns)
+{
+	const struct config_check *rule = &c->network->rule;
+	uint64_t limit_ms = CHECK_IDLE_MS + 2ULL * (rule->interval_ms + rule->timeout_ms);
+
+	if (c->health.state == HEALTH_UNKNOWN || now_ns < c->idle_from_ns ||
+	    now_ns - c->idle_from_ns <= limit_ms * 1000000U)
+		return false;
+	c->health.state = HEALTH_UNKNOWN;
+	c->health.run = 0;
+	c->idle = true;
+	return true;
 }
 
 struct check *check_new(struct watch *w, const struct ip_addr *address, bool tcp)

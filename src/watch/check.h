@@ -17,6 +17,7 @@
  * probes under way and the loop point to it. */
 enum {
 	SERVICE_PORT = 53,
+	CHECK_IDLE_MS = 3000,
 	CHECK_PROBES_MAX = 16, /* of one check under way at once; beyond it a turn is left out */
 	CHECK_WHY_MAX = BOARD_WHY_MAX,
 };
@@ -36,7 +37,9 @@ struct check {
 	uint64_t fails;      /* in a row, up to the last that came */
 	uint32_t latency_us; /* of the last answer */
 	uint64_t latest_ns;  /* last result that counted */
+	uint64_t idle_from_ns; /* without a result since, but for times in which this process did not run */
 	struct zones_cursor cursor;
+	bool idle;           /* has had no result for too long: its state says nothing */
 	bool again;          /* the question about `again_apex` failed and is asked until it passes */
 	struct name again_apex;
 	bool no_zones;
@@ -49,5 +52,8 @@ struct check {
 struct check *check_new(struct watch *w, const struct ip_addr *address, bool tcp) MUST_CHECK;
 /* Ask every interval from now on, first after first_ms. Also when running already. */
 void check_start(struct check *c, uint32_t first_ms);
+/* Look whether results still come. A state that has seen none for CHECK_IDLE_MS (and two turns with their timeouts) is forgotten: true
+ * when that happened now. */
+bool check_look(struct check *c, uint64_t now_ns);
 /* Forget what is under way and go once the loop has let go. The check must be off the list. */
 void check_free(struct check *c);

@@ -135,6 +135,8 @@ void plan_inherit(struct watch *w, uint64_t now_ns)
 			c->health.passes = b->passes;
 			c->health.failures = b->failures;
 			c->latency_us = b->latency_us;
+			c->latest_ns = old.checked_ns;
+			c->idle_from_ns = now_ns;
 			if (b->verdict == VERDICT_PASS) {
 				c->health.state = HEALTH_PASS;
 			} else if (b->verdict == VERDICT_HARD) {

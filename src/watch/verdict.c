@@ -44,7 +44,7 @@ enum board_verdict verdict_judge(const struct verdict_check *checks, size_t n, c
 			/* Of several the one that has failed longest: it is the likeliest cause. */
 			if (!failed || c->fails > failed->fails)
 				failed = c;
-		} else if (c->state == HEALTH_UNKNOWN && !unknown) {
+		} else if (c->state == HEALTH_UNKNOWN && (!unknown || (c->idle && !unknown->idle))) {
 			unknown = c;
 		}
 	}
@@ -54,8 +54,12 @@ enum board_verdict verdict_judge(const struct verdict_check *checks, size_t n, c
 	}
 	if (unknown) {
 		addr_text(&unknown->address, address);
-		if (unknown->run && !unknown->run_passes)
-			snprintf(why, BOARD_WHY_MAX, "%s %s: %s, once so far", address, transport(unknown), unknown->why);
+		if (unknown->idle)
+			snprintf(why, BOARD_WHY_MAX, "%s %s: no result for seconds, this node could not ask", address,
+			         transport(unknown));
+		else if (unknown->run && !unknown->run_passes)
+			snprintf(why, BOARD_WHY_MAX, "%s %s: %s, %u of the failures in a row that count", address,
+			         transport(unknown), unknown->why, unknown->run);
 		else
 			snprintf(why, BOARD_WHY_MAX, "%s %s has passed %u of the %u checks in a row that are needed", address,
 			         transport(unknown), unknown->run, facts->rise);

@@ -17,6 +17,7 @@ struct verdict_check {
 	uint16_t run;       /* results in a row against the state, or any while unknown */
 	bool run_passes;
 	uint64_t fails;     /* failures in a row up to the last one that came */
+	bool idle;          /* unknown because it could not be asked any more */
 	const char *why;    /* of the last failure, "" when there was none */
 };
 

@@ -36,6 +36,7 @@ struct watch {
 	struct list checks;
 	uint32_t network_count;
 	struct watch_network networks[BOARD_NETWORKS_MAX];
+	uint64_t looked_ns; /* when `slow` ran last */
 	uv_timer_t slow; /* looks for the store and the end of the first load */
 };
 

@@ -15,10 +15,10 @@
  *
  * Before sync has ended its first load nothing is asked and the verdict is unknown: half a set of zones would pass. A watch that is
  * restarted goes on with the states its predecessor left on the board (plan.c), each slot marked with the address it is for; so
- * neither a crash here nor a reload ever makes a verdict unknown that was known. When our own process was not running as a probe ran
+ * neither a crash here nor a reload makes a verdict unknown that was known, unless an address came newly. When our own process was not running as a probe ran
  * out of time the probe gets its time again, and what we cannot ask for want of descriptors does not count: nothing is held
- * against the service but its answers. If this process dies or hangs the verdicts age on the board (checked_ns), which is route's to
- * judge.
+ * against the service but its answers. A check without a result for seconds becomes unknown. If this process dies or hangs its stamp
+ * ages on the board: that is route's to judge.
  *
  * Single thread, one libuv loop. Touches client sockets, the store read-only, its section of the board.
  *
@@ -35,7 +35,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOW_MS = 20 }; /* how often the store and the first load are looked for: two loads and a compare */
+enum {
+	SLOW_MS = 20,  /* how often the store and the first load are looked for: two loads and a compare */
+	LATE_MS = 500, /* this process was stopped or starved */
+};
 
 static void log_verdict(const struct watch_network *n, enum board_verdict from, enum board_verdict to, const char *why)
 {
@@ -62,7 +65,7 @@ void watch_publish(struct watch *w, struct watch_network *n, uint64_t now_ns)
 
 		checks[i] = (struct verdict_check){.address = c->address, .tcp = c->tcp, .state = c->health.state,
 		                                   .run = c->health.run, .run_passes = c->health.run_passes,
-		                                   .fails = c->fails, .why = c->why};
+		                                   .fails = c->fails, .idle = c->idle, .why = c->why};
 		facts.no_zones = facts.no_zones && c->no_zones;
 		checked_ns = MAX(checked_ns, c->latest_ns);
 	}
@@ -102,6 +105,25 @@ static void publish_all(struct watch *w)
 		watch_publish(w, &w->networks[i], now_ns);
 }
 
+/* A check that cannot ask (no descriptors, no store) must not go on with its last state for ever. */
+static void forget_idle(struct watch *w, uint64_t now_ns)
+{
+	bool late = w->looked_ns && now_ns - w->looked_ns > LATE_MS * 1000000ULL;
+
+	w->looked_ns = now_ns;
+	for (uint32_t i = 0; i < w->network_count; i++) {
+		bool changed = false;
+
+		for (uint32_t k = 0; k < w->networks[i].check_count; k++)
+			if (late)
+				w->networks[i].checks[k]->idle_from_ns = now_ns;
+			else
+				changed |= check_look(w->networks[i].checks[k], now_ns);
+		if (changed)
+			watch_publish(w, &w->networks[i], now_ns);
+	}
+}
+
 static void on_slow(uv_timer_t *timer)
 {
 	struct watch *w = timer->data;
@@ -111,6 +133,7 @@ static void on_slow(uv_timer_t *timer)
 		w->loaded = true;
 		publish_all(w);
 	}
+	forget_idle(w, clock_ns());
 }
 
 static int on_reload(struct role *role, struct config *old)
@@ -155,6 +178,7 @@ int watch_main(struct role *role)
 		err = plan_build(w, role->config, role->node);
 		if (!err) {
 			plan_inherit(w, clock_ns());
+			w->loaded = board_get(&w->board->sync.loads_done) > 0;
 			uv_timer_init(&w->loop, &w->slow);
 			w->slow.data = w;
 			err = uv_timer_start(&w->slow, on_slow, 0, SLOW_MS);

@@ -4,6 +4,11 @@
 #include "base/wire.h"
 #include "dns/rr.h"
 
+static bool to_ask(const struct store_zone *z, uint32_t network)
+{
+	return z->network == network && z->state == STORE_ZONE_SERVING;
+}
+
 enum zones_pick zones_next(struct zones_cursor *c, const struct store_snapshot *s, uint32_t network, struct name *apex)
 {
 	bool wrapped = false;
@@ -22,7 +27,7 @@ enum zones_pick zones_next(struct zones_cursor *c, const struct store_snapshot *
 		}
 		name_copy(&c->last, store_zone_apex(z));
 		c->inside = true;
-		if (z->network == network) {
+		if (to_ask(z, network)) {
 			c->found++;
 			c->none = false;
 			name_copy(apex, store_zone_apex(z));
@@ -36,7 +41,7 @@ bool zones_has(const struct store_snapshot *s, uint32_t network, const uint8_t *
 {
 	const struct store_zone *z = store_zone_get(s, apex);
 
-	return z && z->network == network;
+	return z && to_ask(z, network);
 }
 
 void zones_soa(const struct store_snapshot *s, const uint8_t *apex, struct probe_soa *out)
