@@ -32,7 +32,8 @@ check: deps
 	tools/check
 
 install: build
-	meson install -C $(BUILD) --no-rebuild
+	meson configure -Dprefix=$(PREFIX) $(BUILD)
+	meson install -C $(BUILD)
 
 clean:
 	rm -rf $(BUILD) $(BUILD_ASAN) build-fuzz

@@ -41,7 +41,7 @@ static const char *paint(const char *word)
 	static char buf[4][48];
 	static unsigned turn;
 	char *out = buf[turn++ % 4];
-	int color = strcmp(word, "pass") == 0 || strcmp(word, "announced") == 0 || strcmp(word, "Established") == 0 ? 32
+	int color = strcmp(word, "pass") == 0 || strcmp(word, "announced") == 0 || strcmp(word, "established") == 0 ? 32
 	            : strcmp(word, "unknown") == 0 || strcmp(word, "graceful-shutdown") == 0                         ? 33
 	                                                                                                             : 31;
 

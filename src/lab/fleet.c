@@ -109,6 +109,7 @@ int lab_write_fleet(const struct lab *l, struct text *why)
 	         "    addresses: [" LAB_ANYCAST_V4 ", \"" LAB_ANYCAST_V6 "\"]\n"
 	         "    as: %u\n"
 	         "    drain-time: 2s\n"
+	         "    rise-hold-max: 2s\n" /* drills repeat: a flap must not be held against the next */
 	         "nodes:\n",
 	         LAB_AS);
 	for (unsigned i = 0; i < LAB_REGIONS; i++)

@@ -65,8 +65,8 @@ static int from_config(const struct role *role, struct zone_list *l)
 		for (size_t k = 0; k < role->node->network_count; k++)
 			if (role->node->networks[k] == z->network)
 				slot = (uint32_t)k;
-		/* A PoP serves the zones of its networks; a primary has all. */
-		if (slot == UINT32_MAX && z->network != UINT32_MAX && role->node->role == CONFIG_POP)
+		/* A PoP serves the zones of its networks and no others; a primary has all. */
+		if (slot == UINT32_MAX && role->node->role == CONFIG_POP)
 			continue;
 		if (!z->file)
 			log_warn("zone line=%u note=\"transfers are not in this version: the zone answers SERVFAIL\"", z->line);

@@ -97,7 +97,7 @@ def test_a_killed_role_of_a_pop_is_back(lab, role):
     while True:
         p = zonecast("status", "--json", "--run-dir", run_dir, check=False)
         status = json.loads(p.stdout) if p.returncode == 0 else None
-        if status and all(n["state"] == "Established" for n in status["neighbors"]) and len(status["neighbors"]) == 2:
+        if status and all(n["state"] == "established" for n in status["neighbors"]) and len(status["neighbors"]) == 2:
             break
         assert time.monotonic() < deadline, p.stdout + p.stderr
         time.sleep(0.05)
