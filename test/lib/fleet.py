@@ -8,6 +8,7 @@
 """
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -108,58 +109,77 @@ class Site:
 
 
 class Asker:
-    """Asks the service addresses each 5 ms from the router's namespace, on sockets that stay: a change of worker must not lose one."""
+    """Asks the service addresses each 5 ms from the router's namespace, on sockets that stay and are many enough to meet each worker."""
 
-    def __init__(self, site, wheres=tuple(SERVICE)):
+    flows = 16
+
+    def __init__(self, site):
         self.lost = {}
-        self.sent = 0
+        self.sent = dict.fromkeys(SERVICE, 0)
         self.latest_ms = 0.0
-        self.site, self.wheres = site, wheres
+        self.site = site
         self.ending = threading.Event()
         self.threads = []
 
     def __enter__(self):
-        for where in self.wheres:
-            family = socket.AF_INET6 if ":" in where else socket.AF_INET
-            s = self.site.rtr.socket(family, socket.SOCK_DGRAM)
-            s.connect((where, 53))
-            self.threads.append(threading.Thread(target=self._run, args=(where, s), daemon=True))
+        for where in SERVICE:
+            sockets = [self.site.rtr.socket(socket.AF_INET6 if ":" in where else socket.AF_INET, socket.SOCK_DGRAM) for _ in range(self.flows)]
+            for s in sockets:
+                s.setblocking(False)
+                s.connect((where, 53))
+            self.threads.append(threading.Thread(target=self._run, args=(where, sockets), daemon=True))
         for t in self.threads:
             t.start()
+        self.more(2 * self.flows)
         return self
 
-    def _run(self, where, s):
+    def more(self, count):
+        """Wait until so many more have been asked of each address."""
+        goal = {a: n + count for a, n in self.sent.items()}
+        wait_until(lambda: all(self.sent[a] >= goal[a] for a in goal), 60, f"{count} more questions")
+
+    def _take(self, ready, waiting):
+        """Answers that are there; how many of them are no good ones."""
+        bad = 0
+        for s in ready:
+            try:
+                got = s.recv(4096)
+            except OSError:  # told that there is no way: it stays missing
+                continue
+            began = waiting.pop(int.from_bytes(got[:2], "big"), None)
+            if began is not None:
+                self.latest_ms = max(self.latest_ms, (time.monotonic() - began) * 1000)
+                bad += got[3] & 15 != 0 or got[6:8] == b"\0\0"
+        return bad
+
+    def _run(self, where, sockets):
         wire = dns.message.make_query("www.example.", "A", id=0).to_wire()
-        waiting, bad, i = {}, 0, 0
-        until = None
+        waiting, bad, until = {}, 0, None
         while until is None or (waiting and time.monotonic() < until):
+            next_at = time.monotonic() + 0.005
             if self.ending.is_set():
                 until = until or time.monotonic() + 1
             else:
-                i += 1
-                self.sent += 1
-                waiting[i & 0xffff] = time.monotonic()
+                number = self.sent[where] & 0xffff
+                waiting[number] = time.monotonic()
                 try:
-                    s.send((i & 0xffff).to_bytes(2, "big") + wire[2:])
+                    sockets[number % self.flows].send(number.to_bytes(2, "big") + wire[2:])
                 except OSError:  # no route: it will be missing
                     pass
-            s.settimeout(0.005)
-            try:
-                while True:
-                    got = s.recv(4096)
-                    began = waiting.pop(int.from_bytes(got[:2], "big"), None)
-                    if began is not None:
-                        self.latest_ms = max(self.latest_ms, (time.monotonic() - began) * 1000)
-                        bad += got[3] & 15 != 0 or got[6:8] == b"\0\0"
-            except OSError:
-                pass
-        s.close()
+                self.sent[where] += 1
+            while (left := next_at - time.monotonic()) > 0:
+                bad += self._take(select.select(sockets, [], [], left)[0], waiting)
+        for s in sockets:
+            s.close()
         self.lost[where] = len(waiting) + bad
 
     def __exit__(self, *_):
         self.ending.set()
         for t in self.threads:
             t.join(10)
+
+    def __str__(self):
+        return f"{sum(self.sent.values())} asked, {sum(self.lost.values())} lost, slowest {self.latest_ms:.0f} ms"
 
 
 class Node:
