@@ -267,14 +267,15 @@ static void ended(struct child *c, int status)
 	c->pid = 0;
 	channel_close(c);
 	unpin(c->all, c);
-	if (now - c->started_ns < (uint64_t)CHILD_QUICK_MS * 1000000U)
-		c->quick_ends++;
-	else
+	if (now - c->started_ns >= (uint64_t)CHILD_QUICK_MS * 1000000U)
 		c->quick_ends = 0;
-	if (c->quick_ends > 1) {
+	else if (!c->told)
+		c->quick_ends++;
+	if (c->quick_ends > 1 && !c->told) {
 		wait_ms = (uint64_t)CHILD_BACKOFF_MS << MIN(c->quick_ends - 2, 7U);
 		wait_ms = MIN(wait_ms, (uint64_t)CHILD_BACKOFF_MAX_MS);
 	}
+	c->told = false;
 	c->restart_at_ms = now / 1000000U + wait_ms;
 	if (c->wanted && !clean)
 		log_err("process=%s index=%u ended %s=%d restart_in_ms=%u", board_role_text(c->kind), c->index,
@@ -346,6 +347,17 @@ void children_check(struct children *all)
 int child_send(struct child *c, const struct role_message *m, int attach_fd)
 {
 	return c->channel < 0 ? ERR_CLOSED : role_send(c->channel, m, attach_fd);
+}
+
+void child_renew(struct child *c)
+{
+	struct role_message m = {.kind = ROLE_RELOAD};
+
+	if (!c->pid)
+		return;
+	c->told = true;
+	if (child_send(c, &m, -1) < 0)
+		child_kill(c);
 }
 
 void child_stop(struct child *c)

@@ -37,6 +37,7 @@ struct child {
 	uint64_t restart_at_ms;  /* 0: at once */
 	unsigned quick_ends;
 	bool wanted;             /* to be restarted when it ends */
+	bool told;               /* to end, so that it starts anew: no quick end, however short it lived */
 };
 
 struct children {
@@ -67,6 +68,8 @@ void children_reap(struct children *all);
 /* Every few milliseconds: restart what is due, kill what hangs. */
 void children_check(struct children *all);
 int child_send(struct child *c, const struct role_message *m, int attach_fd) MUST_CHECK;
+/* Ask for an end and start it anew, with the sockets of then. */
+void child_renew(struct child *c);
 /* Ask for an end; not restarted. */
 void child_stop(struct child *c);
 void child_kill(struct child *c);

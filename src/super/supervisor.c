@@ -221,13 +221,11 @@ static bool take_down(struct supervisor *s)
 
 static void restart_workers(struct supervisor *s)
 {
-	struct role_message m = {.kind = ROLE_RELOAD};
-
 	for (unsigned i = 0; i < s->plan.workers; i++) {
 		struct child *c = children_find(&s->children, ROLE_ANSWER, i);
 
-		if (c && c->pid && child_send(c, &m, -1) < 0)
-			child_kill(c);
+		if (c)
+			child_renew(c);
 	}
 }
 
