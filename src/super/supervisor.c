@@ -106,7 +106,7 @@ static int make_folder(const char *path, mode_t mode, uint32_t uid, uint32_t gid
 /* A predecessor that was killed takes its roles with it, but not in the same instant: while they live they hold its sockets. */
 static bool predecessor_lives(const char *run_dir)
 {
-	char path[ROLE_PATH_MAX + 16], line[128], comm[32];
+	char path[ROLE_PATH_MAX + 16], line[128], name[32], state;
 	bool lives = false;
 	FILE *f, *c;
 	int pid;
@@ -116,9 +116,9 @@ static bool predecessor_lives(const char *run_dir)
 	while (f && !lives && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "%*31s %*u %d", &pid) != 1 || pid == getpid())
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 		c = fopen(path, "re");
-		lives = c && fgets(comm, sizeof(comm), c) && strcmp(comm, "zonecast\n") == 0;
+		lives = c && fscanf(c, "%*d (%31[^)]) %c", name, &state) == 2 && strcmp(name, "zonecast") == 0 && state != 'Z';
 		if (c)
 			fclose(c);
 	}
