@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The admin process: the control socket (control.h). One libuv loop; each client is one request and one reply, so its life is short:
- * read a line, parse, act, write, close. What changes something is sent to the supervisor and answered when it answers. A zone is
- * streamed in pieces, the next one only when the client has taken the last.
+ * read a line, parse, act, write, close. What changes something is sent to the supervisor and answered when it answers. A zone, and the
+ * list of zones, is streamed in pieces, the next one only when the client has taken the last: the store is pinned while a piece is
+ * made, never while a client reads it, and the memory a client costs is one piece.
  *
- * Bounds: CONTROL_CLIENTS_MAX at a time (more are closed at once), CONTROL_REQUEST_MAX octets a request, CONTROL_IDLE_MS without progress. */
+ * Bounds: CONTROL_CLIENTS_MAX at a time (more are closed at once), CONTROL_REQUEST_MAX octets a request, CONTROL_IDLE_MS without progress,
+ * CONTROL_WAIT_MS for the supervisor. What a client sends after its first line is not read. */
 #include "admin/admin_main.h"
 
 #include "admin/control.h"
@@ -21,6 +23,7 @@
 
 enum { SWEEP_MS = 500, LOOK_MS = 50 };
 
+enum client_stream { STREAM_NONE, STREAM_ZONE, STREAM_LIST };
 enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_WAITING, CLIENT_WRITING };
 
 struct client {
@@ -30,8 +33,10 @@ struct client {
 	enum client_state state;
 	uint64_t active_ms;
 	uint32_t waits_for; /* id of the request sent to the supervisor */
-	bool streaming, closing;
-	struct zone_stream stream;
+	enum client_stream streaming;
+	bool closing;
+	struct zone_stream zone;
+	struct zones_stream list;
 	struct text in, out;
 };
 
@@ -64,24 +69,37 @@ static void client_close(struct client *c)
 
 static void flush(struct client *c);
 
+/* The next piece into out. False when there is nothing to send: the client sees a stream that ends early. */
+static bool next_piece(struct client *c)
+{
+	struct store_reader *reader = c->admin->store.reader;
+	struct store_snapshot s;
+	int more;
+
+	if (!reader)
+		return false;
+	store_pin(reader, &s);
+	if (c->streaming == STREAM_ZONE)
+		more = zone_stream_piece(&c->zone, &s, &c->out);
+	else
+		more = zones_stream_piece(&c->list, &s, c->admin->role->config, &c->out);
+	store_unpin(reader);
+	if (more == 0 && c->streaming == STREAM_LIST)
+		text_str(&c->out, "]}\n");
+	if (more != 1)
+		c->streaming = STREAM_NONE;
+	return more >= 0 || more == ERR_STALE;
+}
+
 static void on_written(uv_write_t *w, int status)
 {
 	struct client *c = w->data;
-	struct store_snapshot s;
-	int more = 0;
 
-	if (status < 0 || c->closing || !c->streaming) {
+	text_clear(&c->out);
+	if (status < 0 || c->closing || !c->streaming || !next_piece(c)) {
 		client_close(c);
 		return;
 	}
-	text_clear(&c->out);
-	if (c->admin->store.reader) {
-		store_pin(c->admin->store.reader, &s);
-		more = zone_stream_piece(&c->stream, &s, &c->out);
-		store_unpin(c->admin->store.reader);
-	}
-	if (more != 1)
-		c->streaming = false;
 	flush(c);
 }
 
@@ -130,42 +148,36 @@ static void do_status(struct client *c)
 
 static void do_zone_list(struct client *c)
 {
-	struct store_snapshot s;
-	json_t *list;
-
-	if (!c->admin->store.reader) {
+	memset(&c->list, 0, sizeof(c->list));
+	c->list.now_wall_s = clock_wall_s();
+	c->streaming = STREAM_LIST;
+	text_str(&c->out, "{\"ok\":true,\"zones\":[");
+	if (!next_piece(c)) {
+		text_clear(&c->out);
+		c->streaming = STREAM_NONE;
 		refuse(c, "no zone is loaded yet");
 		return;
 	}
-	store_pin(c->admin->store.reader, &s);
-	list = zones_json(&s, c->admin->role->config);
-	store_unpin(c->admin->store.reader);
-	reply(c, json_pack("{s:b, s:o}", "ok", 1, "zones", list));
+	flush(c);
 }
 
 static void do_zone_show(struct client *c, const struct request *r)
 {
 	static const uint8_t root[1] = {0};
-	struct store_snapshot s;
-	int more = ERR_NOT_FOUND;
 
-	memset(&c->stream, 0, sizeof(c->stream));
-	if (name_from_text(r->zone, strlen(r->zone), root, &c->stream.apex) < 0) {
+	memset(&c->zone, 0, sizeof(c->zone));
+	if (name_from_text(r->zone, strlen(r->zone), root, &c->zone.apex) < 0) {
 		refuse(c, "that is no domain name");
 		return;
 	}
 	text_str(&c->out, "{\"ok\":true,\"stream\":true}\n");
-	if (c->admin->store.reader) {
-		store_pin(c->admin->store.reader, &s);
-		more = zone_stream_piece(&c->stream, &s, &c->out);
-		store_unpin(c->admin->store.reader);
-	}
-	if (more < 0) {
+	c->streaming = STREAM_ZONE;
+	if (!next_piece(c)) {
 		text_clear(&c->out);
+		c->streaming = STREAM_NONE;
 		refuse(c, "no such zone, or it has no data");
 		return;
 	}
-	c->streaming = more == 1;
 	flush(c);
 }
 
@@ -344,7 +356,11 @@ static void on_sweep(uv_timer_t *t)
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *c = &a->clients[i];
 
-		if (c->state != CLIENT_FREE && now - c->active_ms > CONTROL_IDLE_MS)
+		if (c->state == CLIENT_FREE || c->closing)
+			continue;
+		if (c->state == CLIENT_WAITING && now - c->active_ms > CONTROL_WAIT_MS)
+			refuse(c, "the supervisor has not answered; zonecast status and the log tell whether it was done");
+		else if (c->state != CLIENT_WAITING && now - c->active_ms > CONTROL_IDLE_MS)
 			client_close(c);
 	}
 }

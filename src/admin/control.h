@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* The control socket: RUN_DIR/control.sock, SOCK_STREAM, mode 0600 and owned by the account the roles run as. One request a connection: one JSON object on one line, answered by one
- * JSON object on one line, then closed by the server. Requests are at most CONTROL_REQUEST_MAX octets.
+/* The control socket: RUN_DIR/control.sock, SOCK_STREAM, mode 0600 and owned by the account the roles run as. One request a connection:
+ * one JSON object on one line, answered by one JSON object on one line, then closed by the server. Requests are at most
+ * CONTROL_REQUEST_MAX octets; what follows the line is not read. Every refusal is {"ok": false, "error": "..."}.
  *
  *   {"command": "status"}                                  -> {"ok": true, "status": {...}}
- *   {"command": "reload"}                                  -> {"ok": true} or {"ok": false, "error": "...", "problems": ["FILE:LINE:COL: error: ...", ...]}
+ *   {"command": "reload"}                                  -> {"ok": true, "problems": [...]} or
+ *                                                             {"ok": false, "error": "...", "problems": ["FILE:LINE:COL: error: ...", ...]}
  *   {"command": "drain", "network": "global"}              (network may be absent: all)   likewise "resume"
  *   {"command": "zone-list"}                               -> {"ok": true, "zones": [...]}
- *   {"command": "zone-show", "zone": "example.com"}        -> {"ok": true, "text": "...records..."} streamed: see control.c
+ *   {"command": "zone-show", "zone": "example.com"}        -> {"ok": true, "stream": true}, and after that line the zone in zone file form;
+ *                                                             whole only if the last line is "; end"
  *   {"command": "zone-reload", "zone": "example.com"}      (zone may be absent: all)
  *   {"command": "fault", "kind": "servfail" | "none"}      only where the node was started with --allow-faults */
-enum { CONTROL_REQUEST_MAX = 65536, CONTROL_CLIENTS_MAX = 32, CONTROL_IDLE_MS = 10000 };
+enum { CONTROL_REQUEST_MAX = 65536, CONTROL_CLIENTS_MAX = 32, CONTROL_IDLE_MS = 10000, CONTROL_WAIT_MS = 60000 };
 #define CONTROL_SOCKET_NAME "control.sock"

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 enum { ROUTE_SLOT = 2 }; /* of supervisor.procs */
 
@@ -35,6 +36,20 @@ static json_t *str(const char *text)
 
 /* ---- processes ---- */
 
+/* How the last one ended and how often that happened, in one sentence. */
+static json_t *process_why(const struct board_process *p)
+{
+	uint32_t starts = atomic_load(&p->starts);
+	int status = atomic_load(&p->last_status);
+	char text[120];
+
+	if (starts < 2 && atomic_load(&p->pid))
+		return json_string("running since the node started");
+	snprintf(text, sizeof(text), "%s, started %u times, the last one before ended %s %d", atomic_load(&p->pid) ? "running" : "not running",
+	         starts, WIFSIGNALED(status) ? "by signal" : "with exit status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	return json_string(text);
+}
+
 static void add_process(json_t *list, const struct status_facts *f, enum board_role role, unsigned index, size_t slot,
                         const board_stamp *stamp)
 {
@@ -42,9 +57,10 @@ static void add_process(json_t *list, const struct status_facts *f, enum board_r
 
 	if (!atomic_load(&p->starts))
 		return;
-	json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:i, s:o}", "role", board_role_text(role), "index", (int)index, "pid",
-	                                      (int)atomic_load(&p->pid), "starts", (int)atomic_load(&p->starts), "heartbeat_ms",
-	                                      stamp_ms(stamp, f->now_ns)));
+	json_array_append_new(list, json_pack("{s:s, s:i, s:i, s:i, s:o, s:o, s:o}", "role", board_role_text(role), "index", (int)index,
+	                                      "pid", (int)atomic_load(&p->pid), "starts", (int)atomic_load(&p->starts), "up_ms",
+	                                      age_ms(atomic_load(&p->started_ns), f->now_ns), "heartbeat_ms",
+	                                      stamp_ms(stamp, f->now_ns), "why", process_why(p)));
 }
 
 static json_t *processes(const struct status_facts *f)
@@ -58,6 +74,25 @@ static json_t *processes(const struct status_facts *f)
 	add_process(list, f, ROLE_ADMIN, 0, 3, &b->admin.stamp);
 	for (unsigned i = 0; i < BOARD_WORKERS_MAX && i < atomic_load(&b->supervisor.workers); i++)
 		add_process(list, f, ROLE_ANSWER, i, 4 + i, &b->workers[i].stamp);
+	return list;
+}
+
+/* What each worker did; the sums over all are in `queries`. */
+static json_t *workers(const struct status_facts *f)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < BOARD_WORKERS_MAX && i < atomic_load(&f->board->supervisor.workers); i++) {
+		const struct board_worker *w = &f->board->workers[i];
+		uint64_t asked = 0;
+
+		for (int t = 0; t < 2; t++)
+			asked += board_get(&w->queries[t][0]) + board_get(&w->queries[t][1]);
+		json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "index", (int)i, "queries", num(asked), "answers",
+		                                      num(board_get(&w->answers)), "dropped", num(board_get(&w->dropped)), "bytes_in",
+		                                      num(board_get(&w->bytes_in)), "bytes_out", num(board_get(&w->bytes_out)), "tcp_open",
+		                                      num(board_get(&w->tcp_open)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns)));
+	}
 	return list;
 }
 
@@ -124,6 +159,8 @@ static json_t *network(const struct status_facts *f, size_t i)
 	bool torn = !board_copy(&b->route.networks[i].seq, &b->route.networks[i], &route, sizeof(route)) || !whole;
 	char text[PREFIX_TEXT_MAX];
 
+	/* Torn copies are shown as such, but must be text. */
+	watch.why[sizeof(watch.why) - 1] = route.why[sizeof(route.why) - 1] = '\0';
 	if (route_is_gone(f)) {
 		route = (struct board_route_network){.announce = ANNOUNCE_NONE, .flaps = route.flaps};
 		snprintf(route.why, sizeof(route.why), ROUTE_GONE);
@@ -153,6 +190,9 @@ static json_t *neighbors(const struct status_facts *f)
 
 		if (!board_copy(&f->board->route.neighbor[i].seq, &f->board->route.neighbor[i], &n, sizeof(n)))
 			continue;
+		n.state_text[sizeof(n.state_text) - 1] = '\0';
+		n.last_error[sizeof(n.last_error) - 1] = '\0';
+		n.announced_text[sizeof(n.announced_text) - 1] = '\0';
 		if (gone) {
 			n.since_ns = n.announced = n.hold_s = 0;
 			n.announced_text[0] = '\0';
@@ -186,6 +226,8 @@ json_t *status_json(const struct status_facts *f)
 	              num(board_get(&b->sync.zones_serving)), "failed", num(board_get(&b->sync.zones_failed)), "records",
 	              num(board_get(&b->sync.records)), "loading", (int)board_get(&b->sync.loading), "networks", networks, "neighbors",
 	              neighbors(f));
+	if (o)
+		json_object_set_new(o, "workers", workers(f));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

@@ -1,33 +1,50 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "admin/zones.h"
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "zone/print_store.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-json_t *zones_json(const struct store_snapshot *s, const struct config *config)
+static int add_zone(const struct store_zone *z, const struct config *config, int64_t now_wall_s, struct text *out)
 {
-	json_t *list = json_array();
-	int64_t now = clock_wall_s();
+	char name[NAME_TEXT_MAX], *text;
+	json_t *o;
 
-	for (const struct store_zone *z = store_zone_next(s, NULL); z; z = store_zone_next(s, store_zone_apex(z))) {
-		char name[NAME_TEXT_MAX];
-		json_t *o;
+	name_to_text(store_zone_apex(z), name);
+	o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:I}", "name", name, "state", z->state == STORE_ZONE_SERVING ? "serving" : "no-data",
+	              "serial", (json_int_t)z->serial, "records", (json_int_t)z->record_count, "bytes", (json_int_t)z->bytes, "signed",
+	              z->is_signed, "age_s", (json_int_t)(now_wall_s - z->loaded_wall_s));
+	if (o && config && z->network < config->network_count)
+		json_object_set_new(o, "network", json_string(config->networks[z->network].name));
+	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	if (!text)
+		return ERR_NO_MEMORY;
+	text_str(out, text);
+	free(text);
+	return out->failed ? ERR_NO_MEMORY : 0;
+}
 
-		name_to_text(store_zone_apex(z), name);
-		o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:I}", "name", name, "state", z->state == STORE_ZONE_SERVING ? "serving" : "no-data",
-		              "serial", (json_int_t)z->serial, "records", (json_int_t)z->record_count, "bytes", (json_int_t)z->bytes, "signed",
-		              z->is_signed, "age_s", (json_int_t)(now - z->loaded_wall_s));
-		if (o && config && z->network < config->network_count)
-			json_object_set_new(o, "network", json_string(config->networks[z->network].name));
-		if (!o || json_array_append_new(list, o) < 0) {
-			json_decref(list);
-			return NULL;
-		}
+int zones_stream_piece(struct zones_stream *z, const struct store_snapshot *s, const struct config *config, struct text *out)
+{
+	const struct store_zone *zone;
+
+	while ((zone = store_zone_next(s, z->started ? z->last.wire : NULL)) != NULL) {
+		int err;
+
+		if (out->len >= ZONES_PIECE)
+			return 1;
+		if (z->started)
+			text_char(out, ',');
+		err = add_zone(zone, config, z->now_wall_s, out);
+		if (err < 0)
+			return err;
+		name_copy(&z->last, store_zone_apex(zone));
+		z->started = true;
 	}
-	return list;
+	return 0;
 }
 
 static const struct store_node *resume(const struct zone_stream *z, const struct store_snapshot *s, const struct store_zone *zone)

@@ -7,12 +7,20 @@
 
 #include <jansson.h>
 
-/* All zones of a pinned version. NULL: out of memory. */
-json_t *zones_json(const struct store_snapshot *s, const struct config *config);
-
-/* A zone on its way to a client in pieces. No piece holds a pin for longer than it takes to write it: the place is kept as a name, and a
- * zone that changes meanwhile ends the stream with a line that says so. */
+/* A zone, or the list of all, on its way to a client in pieces: there may be millions of zones or records, and no piece holds a pin for
+ * longer than it takes to write it into memory. The place is kept as a name. */
 enum { ZONES_PIECE = 64 << 10 };
+
+/* The list is not of one moment: a zone that comes or goes meanwhile may be in it or not. */
+struct zones_stream {
+	struct name last;
+	bool started;
+	int64_t now_wall_s; /* ages are reckoned from it */
+};
+/* One JSON object a zone, with commas between. 1 more to come, 0 that was the last, ERR_NO_MEMORY. */
+int zones_stream_piece(struct zones_stream *z, const struct store_snapshot *s, const struct config *config, struct text *out) MUST_CHECK;
+
+/* A zone that changes meanwhile ends its stream with a line that says so: half of one version and half of another is no zone. */
 struct zone_stream {
 	struct name apex, last;
 	bool started, last_is_nsec3;

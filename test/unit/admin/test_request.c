@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Requests of the control socket: what is understood, and what is refused with which sentence. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "admin/request.h"
+#include "base/attr.h"
+#include "base/err.h"
+
+static const struct {
+	const char *line;
+	enum command command;
+	const char *network, *zone;
+	bool fault;
+} good[] = {
+	{"{\"command\": \"status\"}", COMMAND_STATUS, "", "", false},
+	{" {\"command\":\"reload\"} \r", COMMAND_RELOAD, "", "", false},
+	{"{\"command\":\"drain\"}", COMMAND_DRAIN, "", "", false},
+	{"{\"command\":\"drain\",\"network\":\"global\"}", COMMAND_DRAIN, "global", "", false},
+	{"{\"network\":\"eu\",\"command\":\"resume\"}", COMMAND_RESUME, "eu", "", false},
+	{"{\"command\":\"zone-list\"}", COMMAND_ZONE_LIST, "", "", false},
+	{"{\"command\":\"zone-show\",\"zone\":\"example.com\"}", COMMAND_ZONE_SHOW, "", "example.com", false},
+	{"{\"command\":\"zone-reload\"}", COMMAND_ZONE_RELOAD, "", "", false},
+	{"{\"command\":\"zone-reload\",\"zone\":\".\"}", COMMAND_ZONE_RELOAD, "", ".", false},
+	{"{\"command\":\"fault\",\"kind\":\"servfail\"}", COMMAND_FAULT, "", "", true},
+	{"{\"command\":\"fault\",\"kind\":\"none\"}", COMMAND_FAULT, "", "", false},
+	{"{\"command\":\"status\",\"later\":[1,{}]}", COMMAND_STATUS, "", "", false},
+};
+
+static const struct {
+	const char *line, *problem; /* the sentence begins so */
+} bad[] = {
+	{"", "not JSON: "},
+	{"status", "not JSON: "},
+	{"{\"command\":\"status\"", "not JSON: "},
+	{"{\"command\":\"status\"} {\"command\":\"drain\"}", "not JSON: "},
+	{"{\"command\":\"status\",\"command\":\"drain\"}", "not JSON: "},
+	{"{\"command\":\"st\\u0000atus\"}", "not JSON: "},
+	{"{\"command\":\"\xff\xfe\"}", "not JSON: "},
+	{"[\"status\"]", "a request is an object with a \"command\""},
+	{"[]", "a request is an object with a \"command\""},
+	{"{}", "a request is an object with a \"command\""},
+	{"{\"command\":1}", "a request is an object with a \"command\""},
+	{"{\"command\":null}", "a request is an object with a \"command\""},
+	{"{\"command\":\"halt\"}", "no command \"halt\""},
+	{"{\"command\":\"STATUS\"}", "no command \"STATUS\""},
+	{"{\"command\":\"drain\",\"network\":1}", "\"network\" must be a string of at most 63 octets"},
+	{"{\"command\":\"drain\",\"network\":null}", "\"network\" must be a string of at most 63 octets"},
+	{"{\"command\":\"zone-show\"}", "zone-show needs a \"zone\""},
+	{"{\"command\":\"zone-show\",\"zone\":\"\"}", "zone-show needs a \"zone\""},
+	{"{\"command\":\"zone-show\",\"zone\":[]}", "\"zone\" must be a string of at most 1023 octets"},
+	{"{\"command\":\"fault\"}", "the \"kind\" of a fault is servfail or none"},
+	{"{\"command\":\"fault\",\"kind\":\"fire\"}", "the \"kind\" of a fault is servfail or none"},
+};
+
+static void test_good(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		char problem[200] = "";
+		struct request r;
+
+		if (request_parse(good[i].line, strlen(good[i].line), &r, problem, sizeof(problem)) != 0)
+			fail_msg("%s: %s", good[i].line, problem);
+		assert_int_equal(r.command, good[i].command);
+		assert_string_equal(r.network, good[i].network);
+		assert_string_equal(r.zone, good[i].zone);
+		assert_int_equal(r.fault, good[i].fault);
+	}
+}
+
+static void test_bad(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char problem[200] = "";
+		struct request r, before;
+
+		memset(&r, 0x5a, sizeof(r));
+		before = r;
+		assert_int_equal(request_parse(bad[i].line, strlen(bad[i].line), &r, problem, sizeof(problem)), ERR_INVALID);
+		if (strncmp(problem, bad[i].problem, strlen(bad[i].problem)) != 0)
+			fail_msg("%s: \"%s\", expected \"%s\"", bad[i].line, problem, bad[i].problem);
+		assert_memory_equal(&r, &before, sizeof(r));
+	}
+}
+
+/* Limits of names: the longest that fits, and one octet more. */
+static void test_lengths(void **state)
+{
+	static const struct {
+		const char *key;
+		size_t max;
+	} keys[] = {{"network", 63}, {"zone", REQUEST_NAME_MAX - 1}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		for (size_t len = keys[i].max; len <= keys[i].max + 1; len++) {
+			char name[REQUEST_NAME_MAX + 1], line[REQUEST_NAME_MAX + 100], problem[200];
+			struct request r;
+			int n;
+
+			memset(name, 'a', len);
+			name[len] = '\0';
+			n = snprintf(line, sizeof(line), "{\"command\":\"zone-reload\",\"%s\":\"%s\"}", keys[i].key, name);
+			assert_int_equal(request_parse(line, (size_t)n, &r, problem, sizeof(problem)), len == keys[i].max ? 0 : ERR_INVALID);
+		}
+	}
+}
+
+/* Nesting as deep as a request can be is refused, not followed to the end of the stack. */
+static void test_deep(void **state)
+{
+	size_t n = 65000;
+	char *line = malloc(n), problem[200];
+	struct request r;
+
+	(void)state;
+	assert_non_null(line);
+	memset(line, '[', n);
+	assert_int_equal(request_parse(line, n, &r, problem, sizeof(problem)), ERR_INVALID);
+	free(line);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad), cmocka_unit_test(test_lengths),
+	                                   cmocka_unit_test(test_deep)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
