@@ -33,7 +33,7 @@ def node(site, tmp_path):
 
 def back(node, role, index, old, since, limit=BACK_S):
     """Seconds until the supervisor has another process in that role."""
-    wait_until(lambda: node.pids().get((role, index), old) != old, 10, f"a new {role}", 0.005)
+    wait_until(lambda: node.pids().get((role, index), old) != old, limit + 5, f"a new {role}", 0.005)
     took = time.monotonic() - since
     print(f"{role} {index} back after {took * 1000:.0f} ms")
     assert took < limit
@@ -269,6 +269,15 @@ def test_a_drain_survives_a_reload(site, node):
     status = node.status()
     assert status["networks"][0]["order"] == "drain" and status["networks"][0]["decision"]["drained"] is True
     assert not any(site.routes())
+
+
+def test_an_order_that_cannot_be_kept_is_refused(site, node):
+    os.mkdir(node.path("state", "orders.new"))  # where the file is to be written
+    done = node.zonecast("drain", "--no-wait")
+    assert done.returncode == 1 and "Is a directory" in done.stderr
+    assert node.status()["networks"][0]["order"] == "none" and site.announced()
+    os.rmdir(node.path("state", "orders.new"))
+    assert node.zonecast("drain", "--no-wait").returncode == 0
 
 
 def test_no_such_network(site, node):
