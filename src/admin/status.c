@@ -5,6 +5,10 @@
 #include <string.h>
 #include <sys/wait.h>
 
+enum { ROUTE_SLOT = 2 }; /* of supervisor.procs */
+
+#define ROUTE_GONE "the route process is not running: its sessions are closed"
+
 static json_t *num(uint64_t v)
 {
 	return json_integer((json_int_t)v);
@@ -66,7 +70,7 @@ static json_t *processes(const struct status_facts *f)
 
 	add_process(list, f, ROLE_SYNC, 0, 0, &b->sync.stamp);
 	add_process(list, f, ROLE_WATCH, 0, 1, &b->watch.stamp);
-	add_process(list, f, ROLE_ROUTE, 0, 2, &b->route.stamp);
+	add_process(list, f, ROLE_ROUTE, 0, ROUTE_SLOT, &b->route.stamp);
 	add_process(list, f, ROLE_ADMIN, 0, 3, &b->admin.stamp);
 	for (unsigned i = 0; i < BOARD_WORKERS_MAX && i < atomic_load(&b->supervisor.workers); i++)
 		add_process(list, f, ROLE_ANSWER, i, 4 + i, &b->workers[i].stamp);
@@ -130,6 +134,14 @@ static json_t *queries(const struct status_facts *f)
 
 /* ---- networks ---- */
 
+/* What route left on the board is the truth only while route lives: its sessions ended with it, and routers have withdrawn. */
+static bool route_is_gone(const struct status_facts *f)
+{
+	const struct board_process *p = &f->board->supervisor.procs[ROUTE_SLOT];
+
+	return atomic_load(&p->starts) && (!atomic_load(&p->pid) || atomic_load(&f->board->route.stamp) <= atomic_load(&p->started_ns));
+}
+
 static json_t *check(const struct board_watch_check *c)
 {
 	return json_pack("{s:s, s:o, s:o, s:o}", "verdict", board_verdict_text(c->verdict), "latency_us", num(c->latency_us), "passes",
@@ -149,6 +161,10 @@ static json_t *network(const struct status_facts *f, size_t i)
 
 	/* Torn copies are shown as such, but must be text. */
 	watch.why[sizeof(watch.why) - 1] = route.why[sizeof(route.why) - 1] = '\0';
+	if (route_is_gone(f)) {
+		route = (struct board_route_network){.announce = ANNOUNCE_NONE, .flaps = route.flaps};
+		snprintf(route.why, sizeof(route.why), ROUTE_GONE);
+	}
 	for (size_t k = 0; k < conf->address_count && k < BOARD_ADDRESSES_MAX; k++)
 		json_array_append_new(addresses, json_pack("{s:s, s:o, s:o}", "address", addr_text(&conf->addresses[k], text), "udp",
 		                                           check(&watch.checks[k][0]), "tcp", check(&watch.checks[k][1])));
@@ -166,6 +182,7 @@ static json_t *network(const struct status_facts *f, size_t i)
 static json_t *neighbors(const struct status_facts *f)
 {
 	json_t *list = json_array();
+	bool gone = route_is_gone(f);
 
 	for (uint32_t i = 0; i < atomic_load(&f->board->route.neighbors) && i < BOARD_NEIGHBORS_MAX; i++) {
 		struct board_route_neighbor n;
@@ -176,6 +193,12 @@ static json_t *neighbors(const struct status_facts *f)
 		n.state_text[sizeof(n.state_text) - 1] = '\0';
 		n.last_error[sizeof(n.last_error) - 1] = '\0';
 		n.announced_text[sizeof(n.announced_text) - 1] = '\0';
+		if (gone) {
+			n.since_ns = n.announced = n.hold_s = 0;
+			n.announced_text[0] = '\0';
+			snprintf(n.state_text, sizeof(n.state_text), "idle");
+			snprintf(n.last_error, sizeof(n.last_error), ROUTE_GONE);
+		}
 		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:o, s:i, s:i, s:i, s:i, s:o, s:o}", "address",
 		                                      addr_text(&n.address, text), "as", num(n.as), "state", n.state_text, "since_ms",
 		                                      age_ms(n.since_ns, f->now_ns), "established_count", (int)n.established_count, "hold_s",

@@ -131,6 +131,7 @@ struct role *role_enter(int brief_fd)
 	if (getppid() != parent || parent == 1)
 		_exit(0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	prctl(PR_SET_NAME, "zonecast", 0, 0, 0); /* the kernel would say "exe" */
 	/* Stopping is the supervisor's decision: a signal to the whole process group must not cut the drain short. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);

@@ -28,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,7 @@ enum {
 	RELOAD_LINGER_MS = 5000,
 	STOP_ROLES_MS = 1000,   /* for roles to end by themselves */
 	STOP_DRAIN_SLACK_MS = 5000,
+	PREDECESSOR_MS = 1000,  /* for the roles of a killed predecessor to be gone */
 };
 
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP };
@@ -101,6 +103,38 @@ static int make_folder(const char *path, mode_t mode, uint32_t uid, uint32_t gid
 	return 0;
 }
 
+/* A predecessor that was killed takes its roles with it, but not in the same instant: while they live they hold its sockets. */
+static bool predecessor_lives(const char *run_dir)
+{
+	char path[ROLE_PATH_MAX + 16], line[128], name[32], state;
+	bool lives = false;
+	FILE *f, *c;
+	int pid;
+
+	snprintf(path, sizeof(path), "%s/pids", run_dir);
+	f = fopen(path, "re");
+	while (f && !lives && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%*31s %*u %d", &pid) != 1 || pid == getpid())
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+		c = fopen(path, "re");
+		lives = c && fscanf(c, "%*d (%31[^)]) %c", name, &state) == 2 && strcmp(name, "zonecast") == 0 && state != 'Z';
+		if (c)
+			fclose(c);
+	}
+	if (f)
+		fclose(f);
+	return lives;
+}
+
+static void wait_for_predecessor(const char *run_dir)
+{
+	uint64_t until = clock_ms() + PREDECESSOR_MS;
+
+	while (predecessor_lives(run_dir) && clock_ms() < until)
+		poll(NULL, 0, 2);
+}
+
 static int folders(struct supervisor *s)
 {
 	const struct plan *p = &s->plan;
@@ -122,6 +156,7 @@ static int folders(struct supervisor *s)
 		                            : err_text(err));
 		return err;
 	}
+	wait_for_predecessor(p->run_dir);
 	snprintf(path, sizeof(path), "%s/store", p->run_dir);
 	err = make_folder(path, 0750, p->uid, p->gid);
 	if (err < 0)

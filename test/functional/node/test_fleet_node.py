@@ -195,6 +195,24 @@ def test_a_role_that_dies_again_and_again(site, node):
     assert site.announced()
 
 
+def test_status_does_not_repeat_what_a_dead_route_said(site, node):
+    """Killed until its restart has to wait: the sessions are closed, whatever it wrote on the board before."""
+    for i in range(7):
+        old = node.pids()[("route", 0)]
+        os.kill(old, signal.SIGKILL)
+        wait_until(lambda o=old, last=i == 6: node.pids().get(("route", 0), 0 if last else o) != o, 10, "the end of route", 0.002)
+    assert "process=route index=0 ended signal=9 restart_in_ms=1600" in node.log()
+    wait_until(lambda: not any(site.routes()), 1, "no route", 0.01)
+    done = node.zonecast("status", "--json")
+    status = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert status["networks"][0]["decision"]["announce"] == "withdrawn"
+    assert "the route process is not running" in status["networks"][0]["decision"]["why"]
+    assert [(n["state"], n["prefixes"]) for n in status["neighbors"]] == [("idle", 0)] * 2
+    node.wait_announced(10)
+    assert node.zonecast("status").returncode == 0
+
+
 def test_all_workers_killed_at_once(site, node):
     with Asker(site) as asker:
         for (role, _), pid in node.pids().items():
