@@ -45,8 +45,8 @@ static json_t *process_why(const struct board_process *p)
 
 	if (starts < 2 && atomic_load(&p->pid))
 		return json_string("running since the node started");
-	snprintf(text, sizeof(text), "%s, started %u times, the last one before ended %s %d", atomic_load(&p->pid) ? "running" : "not running",
-	         starts, WIFSIGNALED(status) ? "by signal" : "with exit status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	snprintf(text, sizeof(text), "%s, started %u time%s, the last one before ended %s %d", atomic_load(&p->pid) ? "running" : "not running",
+	         starts, starts == 1 ? "" : "s", WIFSIGNALED(status) ? "by signal" : "with exit status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	return json_string(text);
 }
 

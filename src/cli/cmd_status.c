@@ -102,6 +102,9 @@ static void print_status(const json_t *s)
 	json_array_foreach(json_object_get(s, "processes"), i, o)
 		printf("%s%s %lld", i ? ", " : "", get_str(o, "role"), get_int(o, "pid"));
 	printf("\n");
+	json_array_foreach(json_object_get(s, "processes"), i, o)
+		if (get_int(o, "starts") > 1 || !get_int(o, "pid"))
+			printf("  %s %lld  %s\n", get_str(o, "role"), get_int(o, "index"), get_str(o, "why"));
 	json_array_foreach(json_object_get(s, "networks"), i, o)
 		print_network(o);
 	json_array_foreach(json_object_get(s, "neighbors"), i, o)
