@@ -11,15 +11,27 @@
 
 #include <string.h>
 
+/* A wildcard stood for this name, which is proved not to exist once the answer section is complete. */
+struct synthesis {
+	const struct store_zone *z;
+	const uint8_t *name;
+	const struct store_node *encloser;
+};
+
 struct step {
 	struct compose *c;
 	const struct store_snapshot *s;
 	const struct store_zone *z;
 	struct proof proof;
+	struct engine_scratch *scratch;
 	const uint8_t *name; /* being asked for now */
 	uint16_t qtype;
 	unsigned taken;      /* aliases followed so far */
 	struct name *chain;  /* where each of them led; chain[taken] is free for the next */
+	struct synthesis syntheses[ENGINE_CHAIN_MAX];
+	unsigned synthesis_count;
+	const struct store_rrset *additional_for; /* set whose names' addresses are added, last of all */
+	const struct store_node *additional_cut;  /* of a referral: glue below it is needed */
 	struct resolution *out;
 };
 
@@ -70,11 +82,13 @@ static void put_addresses(struct step *st, const uint8_t *target, bool glue, boo
 	}
 }
 
-static void put_additional(struct step *st, const struct store_rrset *set, const struct store_node *cut)
+static void put_additional(struct step *st)
 {
-	const uint8_t *p = set->data;
+	const struct store_rrset *set = st->additional_for;
+	const struct store_node *cut = st->additional_cut;
+	const uint8_t *p = set ? set->data : NULL;
 
-	for (unsigned i = 0; i < set->count && !st->c->truncated; i++) {
+	for (unsigned i = 0; set && i < set->count && !st->c->truncated; i++) {
 		uint16_t len = get_u16(p);
 		const uint8_t *target = rdata_target(set->type, p + 2, len);
 
@@ -104,7 +118,8 @@ static enum outcome referral(struct step *st, const struct store_node *cut)
 		else
 			proof_no_ds(&st->proof, cut);
 	}
-	put_additional(st, ns, cut);
+	st->additional_for = ns;
+	st->additional_cut = cut;
 	return DONE;
 }
 
@@ -185,14 +200,28 @@ static bool put_signatures(struct step *st, const struct store_node *node)
 	return any;
 }
 
+static void note_synthesis(struct step *st, const struct store_node *encloser)
+{
+	if (st->synthesis_count < ENGINE_CHAIN_MAX)
+		st->syntheses[st->synthesis_count++] = (struct synthesis){st->z, st->name, encloser};
+}
+
+static void prove_syntheses(struct step *st)
+{
+	for (unsigned i = 0; st->c->dnssec_ok && i < st->synthesis_count; i++) {
+		st->proof.z = st->syntheses[i].z;
+		proof_wildcard(&st->proof, st->syntheses[i].name, st->syntheses[i].encloser);
+	}
+}
+
 /* The name exists, or a wildcard stands for it; node is the one with the data. */
 static enum outcome at_node(struct step *st, const struct store_node *node, const struct store_node *wildcard_encloser)
 {
 	const struct store_rrset *set = NULL, *cname;
 
 	if (st->qtype == RR_RRSIG && put_signatures(st, node)) {
-		if (st->c->dnssec_ok && wildcard_encloser)
-			proof_wildcard(&st->proof, st->name, wildcard_encloser);
+		if (wildcard_encloser)
+			note_synthesis(st, wildcard_encloser);
 		return DONE;
 	}
 	/* RFC 8482 4.1: one of the sets. */
@@ -213,11 +242,11 @@ static enum outcome at_node(struct step *st, const struct store_node *node, cons
 		compose_wildcard(st->c, st->s, st->name, set ? set : cname);
 	else
 		compose_must(st->c, st->s, SECTION_ANSWER, st->name, set ? set : cname, UINT32_MAX);
-	if (st->c->dnssec_ok && wildcard_encloser)
-		proof_wildcard(&st->proof, st->name, wildcard_encloser);
+	if (wildcard_encloser)
+		note_synthesis(st, wildcard_encloser);
 	if (cname)
 		return st->c->truncated ? DONE : follow_cname(st, cname);
-	put_additional(st, set, NULL);
+	st->additional_for = set;
 	return DONE;
 }
 
@@ -246,19 +275,20 @@ static enum outcome one_step(struct step *st)
 	return wildcard ? at_node(st, wildcard, l.encloser) : no_name(st, l.encloser);
 }
 
-void resolve(struct compose *c, const struct store_snapshot *s, struct engine_scratch *scratch, struct resolution *out)
+/* The answer section, and of the authority section what the end of the chain says. */
+static void walk(struct step *st)
 {
-	struct step st = {.c = c, .s = s, .name = c->qname, .qtype = scratch->query.qtype, .chain = scratch->chain, .out = out};
+	const struct store_snapshot *s = st->s;
+	struct resolution *out = st->out;
 
-	*out = (struct resolution){.rcode = RCODE_NOERROR, .authoritative = true};
 	for (;;) {
-		bool first = !st.taken;
+		bool first = !st->taken;
 		/* RFC 4035 3.1.4.1 speaks of the name asked for; an alias that leads to an apex of ours has arrived there. */
-		const struct store_zone *z = store_zone_find(s, st.name, st.qtype == RR_DS && first);
+		const struct store_zone *z = store_zone_find(s, st->name, st->qtype == RR_DS && first);
 
 		/* No parent here: the child itself says that it has no DS. */
-		if (!z && st.qtype == RR_DS && first)
-			z = store_zone_find(s, st.name, false);
+		if (!z && st->qtype == RR_DS && first)
+			z = store_zone_find(s, st->name, false);
 		if (!z || z->state != STORE_ZONE_SERVING) {
 			if (!first)
 				return; /* the chain so far is the answer */
@@ -270,10 +300,20 @@ void resolve(struct compose *c, const struct store_snapshot *s, struct engine_sc
 		}
 		if (first)
 			out->zone = z;
-		st.z = z;
-		st.proof = (struct proof){.c = c, .s = s, .z = z, .scratch = scratch};
+		st->z = z;
+		st->proof = (struct proof){.c = st->c, .s = s, .z = z, .scratch = st->scratch};
 		out->rcode = RCODE_NOERROR;
-		if (one_step(&st) == DONE || c->truncated || st.taken == ENGINE_CHAIN_MAX)
+		if (one_step(st) == DONE || st->c->truncated || st->taken == ENGINE_CHAIN_MAX)
 			return;
 	}
+}
+
+void resolve(struct compose *c, const struct store_snapshot *s, struct engine_scratch *scratch, struct resolution *out)
+{
+	struct step st = {.c = c, .s = s, .scratch = scratch, .name = c->qname, .qtype = scratch->query.qtype, .chain = scratch->chain, .out = out};
+
+	*out = (struct resolution){.rcode = RCODE_NOERROR, .authoritative = true};
+	walk(&st);
+	prove_syntheses(&st);
+	put_additional(&st);
 }
