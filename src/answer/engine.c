@@ -14,6 +14,7 @@
 
 enum {
 	OPT_LEN = 11,
+	OPTION_HEAD_LEN = 4,
 	EDE_LEN = 6,
 	EDE_NOT_READY = 14,
 	EDE_NOT_AUTHORITATIVE = 20,
@@ -71,17 +72,15 @@ static uint16_t judge(const struct query *q)
 	}
 }
 
-static void put_opt(struct writer *w, const struct engine_config *conf, const struct query *q, uint16_t rcode, uint16_t ede)
+static void put_opt(struct writer *w, const struct engine_config *conf, const struct query *q, size_t nsid, uint16_t rcode, uint16_t ede)
 {
-	size_t nsid = q->want_nsid && conf->identity.nsid ? strnlen(conf->identity.nsid, NSID_MAX) : 0;
-
 	writer_u8(w, 0);
 	writer_u16(w, RR_OPT);
 	writer_u16(w, UDP_SIZE_OFFERED);
 	writer_u8(w, (uint8_t)(rcode >> 4));
 	writer_u8(w, 0);
 	writer_u16(w, q->dnssec_ok ? 0x8000 : 0);
-	writer_u16(w, (uint16_t)((nsid ? 4 + nsid : 0) + (ede != EDE_NONE ? EDE_LEN : 0)));
+	writer_u16(w, (uint16_t)((nsid ? OPTION_HEAD_LEN + nsid : 0) + (ede != EDE_NONE ? EDE_LEN : 0)));
 	if (nsid) {
 		writer_u16(w, EDNS_NSID);
 		writer_u16(w, (uint16_t)nsid);
@@ -94,11 +93,12 @@ static void put_opt(struct writer *w, const struct engine_config *conf, const st
 	}
 }
 
-static size_t opt_room(const struct engine_config *conf, const struct query *q)
+/* Octets of NSID to send. With the longest question there may be no room for it: then it is left out. */
+static size_t nsid_len(const struct engine_config *conf, const struct query *q, size_t limit)
 {
-	if (!q->has_edns)
-		return 0;
-	return OPT_LEN + EDE_LEN + (q->want_nsid && conf->identity.nsid ? 4 + strnlen(conf->identity.nsid, NSID_MAX) : 0);
+	size_t len = q->has_edns && q->want_nsid && conf->identity.nsid ? strnlen(conf->identity.nsid, NSID_MAX) : 0;
+
+	return (size_t)DNS_HEADER_LEN + q->question_len + OPT_LEN + EDE_LEN + OPTION_HEAD_LEN + len > limit ? 0 : len;
 }
 
 static size_t size_limit(const struct engine_config *conf, const struct query *q, enum engine_transport transport, size_t cap)
@@ -117,6 +117,7 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	struct compose c;
 	uint16_t rcode, flags, ede = EDE_NONE;
 	bool authoritative = false;
+	size_t nsid;
 	struct resolution res = {0};
 
 	*result = (struct engine_result){.network = UINT32_MAX};
@@ -129,7 +130,9 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	c.included_count = 0;
 	c.dnssec_ok = q->dnssec_ok;
 	c.limit = size_limit(conf, q, transport, cap);
-	c.limit -= MIN(c.limit, opt_room(conf, q));
+	nsid = nsid_len(conf, q, c.limit);
+	if (q->has_edns)
+		c.limit -= OPT_LEN + EDE_LEN + (nsid ? OPTION_HEAD_LEN + nsid : 0);
 	c.w.pos = DNS_HEADER_LEN;
 	compress_init(c.compress, &c.w);
 	if (q->has_question) {
@@ -161,7 +164,8 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 		} else {
 			resolve(&c, s, scratch, &res);
 			rcode = res.rcode;
-			authoritative = res.authoritative;
+			/* RFC 1035 6.2: never authoritative for all classes */
+			authoritative = res.authoritative && q->qclass == CLASS_IN;
 			if (res.not_ready)
 				ede = EDE_NOT_READY;
 			else if (!res.zone)
@@ -172,7 +176,7 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	flags = (uint16_t)(DNS_QR | (q->header.flags & (0x7800 | DNS_RD | DNS_CD)) | (authoritative ? DNS_AA : 0) |
 	                   (c.truncated ? DNS_TC : 0) | (rcode & 15));
 	if (q->has_edns)
-		put_opt(&c.w, conf, q, rcode, ede);
+		put_opt(&c.w, conf, q, nsid, rcode, ede);
 	put_u16(out, q->header.id);
 	put_u16(out + 2, flags);
 	put_u16(out + 4, q->has_question ? 1 : 0);

@@ -36,12 +36,14 @@ struct engine_result {
 	uint64_t zone_generation; /* 0 if no zone was asked */
 };
 
+enum { ENGINE_CHAIN_MAX = 16 }; /* aliases followed for one question */
+
 /* Scratch of one worker; large, allocated once. */
 struct engine_scratch {
 	struct compress compress;
 	struct query query;
-	struct name work[4];
-	uint8_t hash[64];
+	struct name chain[ENGINE_CHAIN_MAX]; /* names that aliases led to */
+	struct name wildcard;
 };
 
 /* Answer msg into out (cap octets; at least 512; for TCP DNS_MESSAGE_MAX). */
