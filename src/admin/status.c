@@ -88,10 +88,11 @@ static json_t *workers(const struct status_facts *f)
 
 		for (int t = 0; t < 2; t++)
 			asked += board_get(&w->queries[t][0]) + board_get(&w->queries[t][1]);
-		json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "index", (int)i, "queries", num(asked), "answers",
+		json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "index", (int)i, "queries", num(asked), "answers",
 		                                      num(board_get(&w->answers)), "dropped", num(board_get(&w->dropped)), "bytes_in",
 		                                      num(board_get(&w->bytes_in)), "bytes_out", num(board_get(&w->bytes_out)), "tcp_open",
-		                                      num(board_get(&w->tcp_open)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns)));
+		                                      num(board_get(&w->tcp_open)), "tcp_memory", num(board_get(&w->tcp_memory)), "tcp_idle_ms",
+		                                      num(board_get(&w->tcp_idle_ms)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns)));
 	}
 	return list;
 }
@@ -99,7 +100,8 @@ static json_t *workers(const struct status_facts *f)
 static json_t *queries(const struct status_facts *f)
 {
 	uint64_t q[2][2] = {{0}}, rcodes[BOARD_RCODES] = {0};
-	uint64_t answers = 0, dropped = 0, truncated = 0, send_failed = 0, tcp_open = 0, tcp_accepted = 0, malformed = 0, limit = 0;
+	uint64_t answers = 0, dropped = 0, truncated = 0, send_failed = 0, tcp_open = 0, tcp_accepted = 0, malformed = 0;
+	uint64_t idle = 0, slow = 0, limit = 0, client = 0, memory = 0, octets = 0;
 	json_t *by_rcode = json_object();
 
 	for (unsigned i = 0; i < BOARD_WORKERS_MAX && i < atomic_load(&f->board->supervisor.workers); i++) {
@@ -117,7 +119,12 @@ static json_t *queries(const struct status_facts *f)
 		tcp_open += board_get(&w->tcp_open);
 		tcp_accepted += board_get(&w->tcp_accepted);
 		malformed += board_get(&w->tcp_malformed);
+		idle += board_get(&w->tcp_closed_idle);
+		slow += board_get(&w->tcp_closed_slow);
 		limit += board_get(&w->tcp_closed_limit);
+		client += board_get(&w->tcp_closed_client);
+		memory += board_get(&w->tcp_closed_memory);
+		octets += board_get(&w->tcp_memory);
 	}
 	for (int r = 0; r < BOARD_RCODES; r++) {
 		char key[8];
@@ -126,10 +133,12 @@ static json_t *queries(const struct status_facts *f)
 		if (rcodes[r])
 			json_object_set_new(by_rcode, key, num(rcodes[r]));
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "udp_ipv4", num(q[0][0]), "udp_ipv6",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "udp_ipv4", num(q[0][0]), "udp_ipv6",
 	                 num(q[0][1]), "tcp_ipv4", num(q[1][0]), "tcp_ipv6", num(q[1][1]), "answers", num(answers), "dropped", num(dropped),
 	                 "truncated", num(truncated), "send_failed", num(send_failed), "tcp_open", num(tcp_open), "tcp_accepted",
-	                 num(tcp_accepted), "tcp_malformed", num(malformed), "tcp_closed_limit", num(limit), "rcodes", by_rcode);
+	                 num(tcp_accepted), "tcp_malformed", num(malformed), "tcp_closed_limit", num(limit), "tcp_closed_idle",
+	                 num(idle), "tcp_closed_slow", num(slow), "tcp_closed_client", num(client), "tcp_closed_memory", num(memory),
+	                 "tcp_memory", num(octets), "rcodes", by_rcode);
 }
 
 /* ---- networks ---- */

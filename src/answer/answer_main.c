@@ -8,7 +8,7 @@
  * is queued on them survive in the supervisor. */
 #include "answer/answer_main.h"
 
-#include "answer/tcp.h"
+#include "answer/stream.h"
 #include "answer/udp.h"
 #include "answer/worker.h"
 #include "base/clock.h"
@@ -26,13 +26,11 @@
 
 enum {
 	WORKER_EVENTS = 256,
-	WORKER_TCP_MAX = 4096, /* connections of one worker */
 };
 
-enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_SUPERVISOR };
+enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_STREAMS, SOURCE_SUPERVISOR };
 
-/* What stands behind a descriptor in the epoll set. TCP connections put their own pointer there; sources are told apart by lying in
- * this array. */
+/* What stands behind a descriptor in the epoll set. */
 struct source {
 	enum source_kind kind;
 	int fd;
@@ -99,18 +97,20 @@ int answer_main(struct role *role)
 		.engine = {.identity = {.nsid = role->brief.node, .version = "zonecast " ZONECAST_VERSION},
 	                   .udp_max = DNS_UDP_DEFAULT},
 	};
-	struct source sources[ROLE_SOCKETS_MAX + 1];
+	struct source sources[ROLE_SOCKETS_MAX + 2];
 	uint32_t source_count = role->brief.socket_count;
 	struct epoll_event events[WORKER_EVENTS];
+	const struct stream_limits node = {.connections = 20000, .per_client = 1000, .idle_ms = 10000, .memory = 64 << 20};
+	const struct stream_limits limits = stream_limits_share(&node, role->brief.workers);
 	struct udp *udp = udp_new();
-	struct tcp *tcp = tcp_new(&w, WORKER_TCP_MAX);
+	struct stream *streams = stream_new(&w, &limits);
 	uint64_t stamped_ns = 0;
-	bool listening = false, running = true;
+	bool listening = false, running = true, busy = false;
 	int err;
 
 	w.scratch = calloc(1, sizeof(*w.scratch));
 	w.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (!udp || !tcp || !w.scratch || w.epoll < 0) {
+	if (!udp || !streams || !w.scratch || w.epoll < 0) {
 		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
 		return 1;
 	}
@@ -125,11 +125,15 @@ int answer_main(struct role *role)
 		                             .v6 = s->at.addr.family == 6, .wildcard = addr_is_any(&s->at.addr)};
 	}
 	sources[source_count] = (struct source){.kind = SOURCE_SUPERVISOR, .fd = role->brief.supervisor_fd};
+	sources[source_count + 1] = (struct source){.kind = SOURCE_STREAMS, .fd = stream_fd(streams)};
 	err = add_source(&w, &sources[source_count]);
+	if (!err)
+		err = add_source(&w, &sources[source_count + 1]);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
 	while (running) {
-		int n = epoll_wait(w.epoll, events, WORKER_EVENTS, listening ? ROLE_STAMP_MS : 1);
+		int n = epoll_wait(w.epoll, events, WORKER_EVENTS, busy ? 0 : listening ? ROLE_STAMP_MS : 1);
+		bool streams_ready = busy;
 
 		w.now_ns = clock_ns();
 		if (w.now_ns - stamped_ns >= (uint64_t)ROLE_STAMP_MS * 500000U) {
@@ -137,7 +141,7 @@ int answer_main(struct role *role)
 			board_stamp_now(&w.board->stamp, w.now_ns);
 			if (!store_ready(&w, role))
 				break;
-			tcp_expire(tcp);
+			stream_expire(streams);
 		}
 		w.engine.servfail = atomic_load_explicit(&w.whole->supervisor.fault_servfail, memory_order_relaxed);
 		if (w.store && !listening) {
@@ -152,17 +156,20 @@ int answer_main(struct role *role)
 		for (int i = 0; i < n; i++) {
 			struct source *s = events[i].data.ptr;
 
-			if (s < sources || s > sources + source_count)
-				tcp_serve(tcp, events[i].data.ptr, events[i].events);
-			else if (s->kind == SOURCE_UDP)
+			if (s->kind == SOURCE_UDP)
 				udp_serve(udp, &w, s->fd, s->v6, s->wildcard);
 			else if (s->kind == SOURCE_TCP)
-				tcp_accept(tcp, s->fd, s->v6);
+				stream_accept(streams, s->fd, s->v6);
+			else if (s->kind == SOURCE_STREAMS)
+				streams_ready = true;
 			else if (stop_asked(role))
 				running = false;
 		}
+		/* After UDP, and for a bounded time. */
+		if (streams_ready)
+			busy = stream_turn(streams);
 	}
-	tcp_free(tcp);
+	stream_free(streams);
 	udp_free(udp);
 	free(w.scratch);
 	store_reader_close(w.store);

@@ -65,7 +65,10 @@ struct board_worker {
 	_Atomic uint64_t answers, dropped, truncated, bytes_in, bytes_out, send_failed;
 	_Atomic uint64_t rcodes[BOARD_RCODES];
 	_Atomic uint64_t store_ino; /* of the store file it answers from; 0: none yet */
-	_Atomic uint64_t tcp_accepted, tcp_open, tcp_closed_idle, tcp_closed_limit, tcp_malformed;
+	/* Connections, TLS included. Closed: after the idle time; the same with half a query or an answer not taken; to make room; one
+	 * client's own, to make room for it; for want of memory. memory (octets) and idle_ms are those of this moment. */
+	_Atomic uint64_t tcp_accepted, tcp_open, tcp_closed_idle, tcp_closed_slow, tcp_closed_limit, tcp_closed_client, tcp_closed_memory;
+	_Atomic uint64_t tcp_malformed, tcp_memory, tcp_idle_ms;
 	_Alignas(128) char end[];
 };
 

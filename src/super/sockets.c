@@ -18,6 +18,8 @@ struct open_endpoint {
 struct socket_set {
 	unsigned workers;
 	size_t count;
+	bool keyed, has_older;
+	uint8_t key[LISTEN_FASTOPEN_KEY], older[LISTEN_FASTOPEN_KEY]; /* of TCP Fast Open */
 	struct open_endpoint open[ENDPOINTS_MAX];
 };
 
@@ -81,6 +83,8 @@ int sockets_open(struct socket_set *s, const struct endpoint *at)
 		err = listen_udp(at, &o.udp[i]);
 		if (!err)
 			err = listen_tcp(at, &o.tcp[i]);
+		if (!err && s->keyed)
+			listen_fastopen(o.tcp[i], s->key, s->has_older ? s->older : NULL);
 	}
 	if (err) {
 		close_all(&o, o.udp && o.tcp ? s->workers : 0);
@@ -113,6 +117,18 @@ size_t sockets_count(const struct socket_set *s)
 const struct endpoint *sockets_endpoint(const struct socket_set *s, size_t i)
 {
 	return &s->open[i].at;
+}
+
+void sockets_fastopen(struct socket_set *s, const uint8_t *key, const uint8_t *older)
+{
+	s->keyed = true;
+	s->has_older = older != NULL;
+	memcpy(s->key, key, sizeof(s->key));
+	if (older)
+		memcpy(s->older, older, sizeof(s->older));
+	for (size_t i = 0; i < s->count; i++)
+		for (unsigned k = 0; k < s->workers; k++)
+			listen_fastopen(s->open[i].tcp[k], key, older);
 }
 
 uint32_t sockets_of_worker(const struct socket_set *s, unsigned worker, struct role_socket *out)

@@ -19,4 +19,6 @@ bool sockets_has(const struct socket_set *s, const struct endpoint *at);
 size_t sockets_count(const struct socket_set *s);
 const struct endpoint *sockets_endpoint(const struct socket_set *s, size_t i);
 /* The sockets of one worker into out (ROLE_SOCKETS_MAX of them); returns how many. */
+/* Keys of TCP Fast Open for every socket there is and will be; see listen_fastopen(). older may be NULL. */
+void sockets_fastopen(struct socket_set *s, const uint8_t *key, const uint8_t *older);
 uint32_t sockets_of_worker(const struct socket_set *s, unsigned worker, struct role_socket *out);

@@ -34,6 +34,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
@@ -50,6 +51,7 @@ enum {
 	RELOAD_LINGER_MS = 5000,
 	STOP_ROLES_MS = 1000,   /* for roles to end by themselves */
 	STOP_DRAIN_SLACK_MS = 5000,
+	DESCRIPTORS = 1 << 20,
 	PREDECESSOR_MS = 1000,  /* for the roles of a killed predecessor to be gone */
 };
 
@@ -165,6 +167,32 @@ static int folders(struct supervisor *s)
 }
 
 /* ---- privileges ---- */
+
+/* Workers hold a descriptor for each connection. As much as the kernel allows: a later reload may want more than now, and then the
+ * privilege for it is gone. What is not used costs nothing. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+	rlim_t most = DESCRIPTORS;
+	FILE *f = fopen("/proc/sys/fs/nr_open", "re");
+	unsigned long v;
+
+	if (f && fscanf(f, "%lu", &v) == 1)
+		most = MIN((rlim_t)v, most);
+	if (f)
+		fclose(f);
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	if (limit.rlim_max < most) {
+		struct rlimit more = {.rlim_cur = most, .rlim_max = most};
+
+		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+			return;
+	}
+	limit.rlim_cur = MIN(limit.rlim_max, most);
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warn("descriptors error=\"%s\"", err_text(-errno));
+}
 
 static void shed_capabilities(void)
 {
@@ -701,6 +729,7 @@ int supervisor_run(const struct supervisor_options *o)
 		return 1;
 	}
 	uv_loop_init(&s->loop);
+	raise_descriptors();
 	err = set_up(s);
 	if (!err) {
 		atomic_store(&s->board->supervisor.started_ns, clock_ns());

@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Connections of one answer worker: TCP as RFC 7766 and RFC 9210 want it.
+ *
+ *	accept -> [whole queries] -> answers, gathered into one write -> idle ... -> closed
+ *
+ * Queries are framed by two octets of length and answered as they come, in their order: an answer is made at once, so there is nothing
+ * that a later one could overtake. All whole queries of one read are answered into one buffer and leave by one write, each length beside
+ * its message, so that a segment holds as much as there is.
+ *
+ * Memory: a connection that waits is a cell of some 150 octets, and its share of the client's. Reading goes into a buffer all connections share; only
+ * what cannot be dealt with at once (half a query, an answer the client does not take) is kept, in buffers of that size. Cells, buffers
+ * and OpenSSL's memory count, and the count is held below the configured figure. While a connection has an answer not taken, nothing is read from it.
+ *
+ * Time: a connection is closed when its last whole query (or its beginning) is too long ago. A client that sends or takes octet by octet is
+ * idle in this sense. Three lists ordered by that time (handshake under way, no query yet, answered before) have the next to go at
+ * their heads. The time allowed shrinks as slots or memory fill up (stream_limits.c) and is told to clients that ask (RFC 7828). When all slots
+ * are taken the longest idle makes room, and one that never asked anything sooner than one that did: a flood of silent connections pushes
+ * out itself. A client with too many loses its own.
+ *
+ * Fairness: connections have an epoll set of their own, which is one descriptor in the worker's. Each turn of the worker's loop serves
+ * them for TURN_NS at most, then UDP has its turn; TLS handshakes, which cost most, have a part of that. What was not served is reported again by
+ * epoll, which rotates; a connection with whole queries still in its buffer waits in the list `ready`.
+ *
+ * Not here: TCP_DEFER_ACCEPT, which would keep silent connections in the kernel, where our limits do not see them; queries longer than
+ * STREAM_QUERY_MAX; transfers and UPDATE, which sync will answer. */
+#include "answer/stream.h"
+
+#include "answer/stream_clients.h"
+#include "answer/worker.h"
+#include "base/clock.h"
+#include "base/list.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	STREAM_QUERY_MAX = 16384, /* octets of a query; a longer one closes the connection */
+	STREAM_READ = 16384,      /* octets taken from a connection at a time */
+	STREAM_FRAME_MAX = 2 + DNS_MESSAGE_MAX,
+	STREAM_OUT = 2 * STREAM_FRAME_MAX, /* gathered answers: at least one more always fits below the half */
+	STREAM_EVENTS = 64,
+	STREAM_ACCEPTS = 64,     /* in one turn, of one listener */
+	STREAM_ROOM = 8,         /* connections that go for a new one at most */
+	STREAM_CLOSES = 512,     /* in one tick of stream_expire() */
+	STREAM_BUFFER_MIN = 64,
+	STREAM_BUFFER_LARGE = 1024, /* a larger buffer is given back when what is in it has become small */
+	STREAM_DESCRIPTORS = 400, /* of the worker, beside connections: listeners, UDP, channel, store */
+	STREAM_CLOCK_EVERY = 16, /* answers between two looks at the clock */
+	TURN_NS = 4000000,
+	ACCEPT_NS = 1000000,
+	NEWCOMER_NS = 500000000, /* a connection without a query for so long goes before any that had one */
+	TRIM_OCTETS = 1 << 20,   /* memory that has become free is told to the C library when it is more than this */
+};
+
+enum waiting { WAIT_SHAKE, WAIT_FIRST, WAIT_NEXT, WAIT_KINDS };
+
+struct conn {
+	struct list link;      /* in waiting[] */
+	struct list of_client; /* in the client's conns */
+	struct list ready;     /* in stream.ready, or alone */
+	struct stream_client *client;
+	uint8_t *in, *out;     /* kept octets; NULL: none */
+	uint64_t active_ns;    /* last whole query, or the start */
+	uint32_t in_len, in_cap, out_len, out_pos;
+	uint32_t events;       /* asked of epoll */
+	int fd;                /* -1: closed */
+	bool v6;
+	bool more;             /* `in` may hold whole queries: the turn was over */
+	uint8_t address[16];   /* of the client, network order */
+};
+
+struct stream {
+	struct worker *worker;
+	struct stream_limits limits;
+	struct stream_memory memory;
+	struct stream_clients clients;
+	struct slab conns;
+	struct list waiting[WAIT_KINDS], ready;
+	uint32_t open;
+	int epoll;
+	uint64_t until_ns; /* the turn's end */
+	uint64_t peak;     /* of memory, since it was last trimmed */
+	uint16_t keepalive; /* told to clients that ask, RFC 7828 */
+	uint8_t in[STREAM_READ], out[STREAM_OUT];
+};
+
+static void conn_serve(struct stream *s, struct conn *c);
+
+/* ---- memory ---- */
+
+static uint64_t memory_used(const struct stream *s)
+{
+	return s->memory.used;
+}
+
+static bool memory_has(struct stream *s, size_t len)
+{
+	if (memory_used(s) + len <= s->limits.memory)
+		return true;
+	board_add(&s->worker->board->tcp_closed_memory, 1);
+	return false;
+}
+
+/* ---- life of a connection ---- */
+
+static void conn_close(struct stream *s, struct conn *c)
+{
+	struct stream_client *client = c->client;
+
+	close(c->fd); /* leaves the epoll set with it */
+	c->fd = -1;
+	memory_give(&s->memory, c->in);
+	memory_give(&s->memory, c->out);
+	c->in = c->out = NULL;
+	list_remove(&c->link);
+	list_remove(&c->ready);
+	list_remove(&c->of_client);
+	clients_leave(&s->clients, client);
+	slab_give(&s->conns, c);
+	s->open--;
+	atomic_store_explicit(&s->worker->board->tcp_open, s->open, memory_order_relaxed);
+}
+
+static bool watch(struct stream *s, struct conn *c, uint32_t events)
+{
+	struct epoll_event e = {.events = events, .data.ptr = c};
+
+	if (c->events == events)
+		return true;
+	if (epoll_ctl(s->epoll, c->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &e) < 0)
+		return false;
+	c->events = events;
+	return true;
+}
+
+static void conn_wait(struct stream *s, struct conn *c, enum waiting kind)
+{
+	c->active_ns = s->worker->now_ns;
+	list_remove(&c->link);
+	list_add_tail(&s->waiting[kind], &c->link);
+	list_remove(&c->of_client);
+	list_add_tail(&c->client->conns, &c->of_client);
+}
+
+static struct conn *first_waiting(const struct stream *s, enum waiting kind)
+{
+	const struct list *l = &s->waiting[kind];
+
+	return list_empty(l) ? NULL : LIST_ENTRY(l->next, struct conn, link);
+}
+
+/* The connection that is missed least. NULL: there is none. */
+static struct conn *dispensable(const struct stream *s)
+{
+	struct conn *best = first_waiting(s, WAIT_NEXT);
+
+	for (int kind = WAIT_SHAKE; kind <= WAIT_FIRST; kind++) {
+		struct conn *c = first_waiting(s, (enum waiting)kind);
+
+		if (c && (!best || c->active_ns < best->active_ns || s->worker->now_ns - c->active_ns > NEWCOMER_NS))
+			best = c;
+	}
+	return best;
+}
+
+/* Make room for one more. */
+static void make_room(struct stream *s)
+{
+	struct board_worker *b = s->worker->board;
+
+	/* More than one only after a reload with a lower limit. */
+	for (int i = 0; i < STREAM_ROOM && s->open && s->open >= s->limits.connections; i++) {
+		board_add(&b->tcp_closed_limit, 1);
+		conn_close(s, dispensable(s));
+	}
+	if (s->open && memory_used(s) + sizeof(struct conn) > s->limits.memory) {
+		board_add(&b->tcp_closed_memory, 1);
+		conn_close(s, dispensable(s));
+	}
+}
+
+static void adopt(struct stream *s, int fd, const struct sockaddr_in6 *from, bool v6)
+{
+	const struct sockaddr_in *from4 = (const struct sockaddr_in *)(const void *)from;
+	const void *address = v6 ? (const void *)&from->sin6_addr : &from4->sin_addr;
+	struct stream_client *client;
+	struct conn *c;
+
+	make_room(s);
+	client = clients_enter(&s->clients, address, v6);
+	if (client && client->count > s->limits.per_client && !list_empty(&client->conns)) {
+		board_add(&s->worker->board->tcp_closed_client, 1);
+		conn_close(s, LIST_ENTRY(client->conns.next, struct conn, of_client));
+	}
+	c = client ? slab_take(&s->conns) : NULL;
+	if (!c) {
+		if (client)
+			clients_leave(&s->clients, client);
+		board_add(&s->worker->board->tcp_closed_memory, 1);
+		close(fd);
+		return;
+	}
+	c->fd = fd;
+	c->v6 = v6;
+	c->client = client;
+	memcpy(c->address, address, v6 ? 16 : 4);
+	list_init(&c->link);
+	list_init(&c->of_client);
+	list_init(&c->ready);
+	s->open++;
+	conn_wait(s, c, WAIT_FIRST);
+	board_add(&s->worker->board->tcp_accepted, 1);
+	atomic_store_explicit(&s->worker->board->tcp_open, s->open, memory_order_relaxed);
+	if (!watch(s, c, EPOLLIN))
+		conn_close(s, c);
+}
+
+void stream_accept(struct stream *s, int listener, bool v6)
+{
+	uint64_t until = clock_ns() + ACCEPT_NS;
+
+	for (int i = 0; i < STREAM_ACCEPTS; i++) {
+		struct sockaddr_in6 from = {0};
+		socklen_t len = sizeof(from);
+		int fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			adopt(s, fd, &from, v6);
+		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			/* The descriptors are fewer than the limit says: someone must go, or the listener stays readable for ever. */
+			board_add(&s->worker->board->tcp_closed_limit, 1);
+			if (s->open)
+				conn_close(s, dispensable(s));
+			return;
+		} else if (errno != ECONNABORTED && errno != EINTR && errno != EPROTO) {
+			return;
+		}
+		if (i % STREAM_CLOCK_EVERY == 0 && clock_ns() > until)
+			return;
+	}
+}
+
+/* ---- octets in and out ---- */
+
+/* Octets read, 0 at the end, -errno; -EAGAIN: nothing there. */
+static ssize_t conn_recv(struct conn *c, uint8_t *buf, size_t cap)
+{
+	ssize_t n = recv(c->fd, buf, cap, MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	return n;
+}
+
+static ssize_t conn_send(struct conn *c, const uint8_t *bytes, size_t len)
+{
+	ssize_t n = send(c->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	return n;
+}
+
+/* Send what has been gathered; keep what does not go. False: the connection is of no more use. */
+static bool conn_put(struct stream *s, struct conn *c, const uint8_t *bytes, size_t len)
+{
+	ssize_t n = conn_send(c, bytes, len);
+
+	if (n < 0 && n != -EAGAIN)
+		return false;
+	if (n > 0) {
+		bytes += n;
+		len -= (size_t)n;
+	}
+	if (!len)
+		return true;
+	if (!memory_has(s, len))
+		return false;
+	c->out = memory_take(&s->memory, len);
+	if (!c->out)
+		return false;
+	memcpy(c->out, bytes, len);
+	c->out_len = (uint32_t)len;
+	c->out_pos = 0;
+	return watch(s, c, EPOLLOUT);
+}
+
+/* Go on with what was kept. */
+static bool conn_flush(struct stream *s, struct conn *c)
+{
+	ssize_t n = conn_send(c, c->out + c->out_pos, c->out_len - c->out_pos);
+
+	if (n < 0)
+		return n == -EAGAIN;
+	c->out_pos += (uint32_t)n;
+	if (c->out_pos < c->out_len)
+		return true;
+	memory_give(&s->memory, c->out);
+	c->out = NULL;
+	return watch(s, c, EPOLLIN);
+}
+
+/* ---- queries ---- */
+
+/* Octets of the frame that begins at p as far as they are known: 2 while the length is not there. 0: no query can be so long. */
+static size_t frame_len(const uint8_t *p, size_t len)
+{
+	size_t n;
+
+	if (len < 2)
+		return 2;
+	n = (size_t)(p[0] << 8 | p[1]);
+	return n < DNS_HEADER_LEN || n > STREAM_QUERY_MAX ? 0 : 2 + n;
+}
+
+/* Answer whole queries of p until they, the turn, or the client's patience with reading end. *used octets are done with. */
+static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_t len, size_t *used)
+{
+	struct worker *w = s->worker;
+	struct store_snapshot snapshot;
+	size_t pos = 0, out = 0, answered = 0, frame;
+	bool good = true;
+
+	c->more = false;
+	store_pin(w->store, &snapshot);
+	while (len - pos >= 2 && !c->out) {
+		struct engine_result result;
+
+		frame = frame_len(p + pos, len - pos);
+		if (!frame) {
+			board_add(&w->board->tcp_malformed, 1);
+			good = false;
+			break;
+		}
+		if (len - pos < frame)
+			break;
+		if (answered % STREAM_CLOCK_EVERY == STREAM_CLOCK_EVERY - 1 && clock_ns() > s->until_ns) {
+			c->more = true;
+			break;
+		}
+		worker_answer(w, &snapshot, ENGINE_TCP, c->v6, p + pos + 2, frame - 2, s->out + out + 2, DNS_MESSAGE_MAX, &result);
+		board_add(&w->board->queries[1][c->v6], 1);
+		board_add(&w->board->bytes_in, frame - 2);
+		pos += frame;
+		answered++;
+		if (!result.len) {
+			good = false; /* not a query: nothing to wait for */
+			break;
+		}
+		s->out[out] = (uint8_t)(result.len >> 8);
+		s->out[out + 1] = (uint8_t)result.len;
+		out += 2 + result.len;
+		if (out > STREAM_OUT - STREAM_FRAME_MAX) {
+			good = conn_put(s, c, s->out, out);
+			out = 0;
+			if (!good)
+				break;
+		}
+	}
+	store_unpin(w->store);
+	if (out && !conn_put(s, c, s->out, out))
+		good = false;
+	if (answered)
+		conn_wait(s, c, WAIT_NEXT);
+	*used = pos;
+	return good;
+}
+
+/* Keep len octets at p, with room for the rest of a query but never for more than what is there doubled: a length of 16,384 alone costs
+ * nothing. p may lie in c->in. */
+static bool conn_keep(struct stream *s, struct conn *c, const uint8_t *p, size_t len)
+{
+	size_t frame = frame_len(p, len), cap = MAX(2 * len, (size_t)STREAM_BUFFER_MIN);
+	uint8_t *in;
+
+	cap = MAX(len, MIN(cap, MAX(frame, (size_t)STREAM_BUFFER_MIN)));
+	if (!memory_has(s, cap))
+		return false;
+	in = memory_take(&s->memory, cap);
+	if (!in)
+		return false;
+	memcpy(in, p, len);
+	memory_give(&s->memory, c->in);
+	c->in = in;
+	c->in_len = (uint32_t)len;
+	c->in_cap = (uint32_t)cap;
+	return true;
+}
+
+/* Answer from the connection's own buffer. */
+static bool serve_kept(struct stream *s, struct conn *c)
+{
+	size_t used, rest;
+
+	if (!answer_all(s, c, c->in, c->in_len, &used))
+		return false;
+	rest = c->in_len - used;
+	if (!rest) {
+		memory_give(&s->memory, c->in);
+		c->in = NULL;
+		return true;
+	}
+	if (used) {
+		memmove(c->in, c->in + used, rest);
+		c->in_len = (uint32_t)rest;
+	}
+	/* Full, or far too large for what is left. */
+	if (rest == c->in_cap || (c->in_cap > STREAM_BUFFER_LARGE && rest < c->in_cap / 4))
+		return conn_keep(s, c, c->in, rest);
+	return true;
+}
+
+/* Read once and answer. False: close. *again: there may be more to read. */
+static bool serve_read(struct stream *s, struct conn *c, bool *again)
+{
+	uint8_t *buf = c->in ? c->in + c->in_len : s->in;
+	size_t cap = c->in ? c->in_cap - c->in_len : sizeof(s->in), used;
+	ssize_t n = conn_recv(c, buf, cap);
+
+	*again = n == (ssize_t)cap;
+	if (n <= 0)
+		return n == -EAGAIN;
+	if (c->in) {
+		c->in_len += (uint32_t)n;
+		return serve_kept(s, c);
+	}
+	if (!answer_all(s, c, s->in, (size_t)n, &used))
+		return false;
+	return used == (size_t)n || conn_keep(s, c, s->in + used, (size_t)n - used);
+}
+
+static void conn_serve(struct stream *s, struct conn *c)
+{
+	bool good = true, again = true;
+
+	list_remove(&c->ready);
+	if (c->out)
+		good = conn_flush(s, c);
+	/* What was kept while the client took no answers, or the turn was over. */
+	if (good && !c->out && c->in)
+		good = serve_kept(s, c);
+	while (good && again && !c->out && !c->more) {
+		good = serve_read(s, c, &again);
+		if (again && clock_ns() > s->until_ns)
+			break; /* epoll tells of the rest again */
+	}
+	if (!good)
+		conn_close(s, c);
+	else if (c->more && !c->out)
+		list_add_tail(&s->ready, &c->ready);
+}
+
+bool stream_turn(struct stream *s)
+{
+	struct epoll_event events[STREAM_EVENTS];
+	uint64_t began = clock_ns();
+	int n;
+
+	s->keepalive = stream_keepalive(&s->limits, s->open, memory_used(s));
+	/* Half the time for those that have waited, so that others get theirs. */
+	s->until_ns = began + TURN_NS / 2;
+	while (!list_empty(&s->ready) && clock_ns() < s->until_ns)
+		conn_serve(s, LIST_ENTRY(s->ready.next, struct conn, ready));
+	s->until_ns = began + TURN_NS;
+	n = epoll_wait(s->epoll, events, STREAM_EVENTS, 0);
+	for (int i = 0; i < n && clock_ns() < s->until_ns; i++) {
+		struct conn *c = events[i].data.ptr;
+
+		if (c->fd >= 0 && list_empty(&c->ready))
+			conn_serve(s, c);
+	}
+	return !list_empty(&s->ready);
+}
+
+void stream_expire(struct stream *s)
+{
+	struct board_worker *b = s->worker->board;
+	uint64_t used = memory_used(s), now = s->worker->now_ns;
+	uint32_t idle_ms = stream_idle_ms(&s->limits, s->open, used);
+	int closes = 0;
+
+	for (int kind = 0; kind < WAIT_KINDS; kind++) {
+		uint64_t limit_ns = (kind == WAIT_SHAKE ? stream_shake_ms(idle_ms) : idle_ms) * 1000000ULL;
+		struct conn *c;
+
+		while (closes < STREAM_CLOSES && (c = first_waiting(s, (enum waiting)kind)) && now - c->active_ns >= limit_ns) {
+			board_add(c->in || c->out ? &b->tcp_closed_slow : &b->tcp_closed_idle, 1);
+			conn_close(s, c);
+			closes++;
+		}
+	}
+	slab_trim(&s->conns);
+	slab_trim(&s->clients.slab);
+	if (used > s->peak)
+		s->peak = used;
+	if (s->peak > used + TRIM_OCTETS && used < s->peak / 2) {
+		malloc_trim(0);
+		s->peak = used;
+	}
+	atomic_store_explicit(&b->tcp_memory, used, memory_order_relaxed);
+	atomic_store_explicit(&b->tcp_idle_ms, idle_ms, memory_order_relaxed);
+}
+
+/* ---- life of the whole ---- */
+
+void stream_limit(struct stream *s, const struct stream_limits *limits)
+{
+	struct rlimit files;
+
+	s->limits = *limits;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY) {
+		rlim_t room = files.rlim_cur > STREAM_DESCRIPTORS + 1 ? files.rlim_cur - STREAM_DESCRIPTORS : 1;
+
+		if (s->limits.connections > room)
+			s->limits.connections = (uint32_t)room;
+	}
+}
+
+struct stream *stream_new(struct worker *w, const struct stream_limits *limits)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->worker = w;
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	for (int kind = 0; kind < WAIT_KINDS; kind++)
+		list_init(&s->waiting[kind]);
+	list_init(&s->ready);
+	slab_init(&s->conns, &s->memory, sizeof(struct conn));
+	if (s->epoll < 0 || clients_init(&s->clients, &s->memory) < 0) {
+		if (s->epoll >= 0)
+			close(s->epoll);
+		free(s);
+		return NULL;
+	}
+	stream_limit(s, limits);
+	return s;
+}
+
+void stream_free(struct stream *s)
+{
+	if (!s)
+		return;
+	for (int kind = 0; kind < WAIT_KINDS; kind++)
+		LIST_FOREACH_SAFE(it, next, &s->waiting[kind])
+			conn_close(s, LIST_ENTRY(it, struct conn, link));
+	slab_done(&s->conns);
+	clients_done(&s->clients);
+	close(s->epoll);
+	free(s);
+}
+
+int stream_fd(const struct stream *s)
+{
+	return s->epoll;
+}
