@@ -159,7 +159,7 @@ int answer_main(struct role *role)
 			if (s->kind == SOURCE_UDP)
 				udp_serve(udp, &w, s->fd, s->v6, s->wildcard);
 			else if (s->kind == SOURCE_TCP)
-				stream_accept(streams, s->fd, s->v6);
+				stream_accept(streams, s->fd, s->v6, false);
 			else if (s->kind == SOURCE_STREAMS)
 				streams_ready = true;
 			else if (stop_asked(role))

@@ -26,6 +26,7 @@
 #include "answer/stream.h"
 
 #include "answer/stream_clients.h"
+#include "answer/tls.h"
 #include "answer/worker.h"
 #include "base/clock.h"
 #include "base/list.h"
@@ -54,6 +55,7 @@ enum {
 	STREAM_DESCRIPTORS = 400, /* of the worker, beside connections: listeners, UDP, channel, store */
 	STREAM_CLOCK_EVERY = 16, /* answers between two looks at the clock */
 	TURN_NS = 4000000,
+	SHAKE_NS = 2000000,      /* of a turn, for TLS handshakes; one is always begun */
 	ACCEPT_NS = 1000000,
 	NEWCOMER_NS = 500000000, /* a connection without a query for so long goes before any that had one */
 	TRIM_OCTETS = 1 << 20,   /* memory that has become free is told to the C library when it is more than this */
@@ -66,12 +68,15 @@ struct conn {
 	struct list of_client; /* in the client's conns */
 	struct list ready;     /* in stream.ready, or alone */
 	struct stream_client *client;
+	struct ssl_st *tls;    /* NULL: plain TCP */
 	uint8_t *in, *out;     /* kept octets; NULL: none */
 	uint64_t active_ns;    /* last whole query, or the start */
 	uint32_t in_len, in_cap, out_len, out_pos;
 	uint32_t events;       /* asked of epoll */
 	int fd;                /* -1: closed */
 	bool v6;
+	bool shaking;          /* TLS handshake under way */
+	bool broken;           /* TLS has failed: nothing more can be said */
 	bool more;             /* `in` may hold whole queries: the turn was over */
 	uint8_t address[16];   /* of the client, network order */
 };
@@ -83,9 +88,12 @@ struct stream {
 	struct stream_clients clients;
 	struct slab conns;
 	struct list waiting[WAIT_KINDS], ready;
-	uint32_t open;
+	uint32_t open, open_tls;
 	int epoll;
+	struct ssl_ctx_st *context; /* of TLS; NULL: none */
+	uint64_t tls_base; /* OpenSSL's memory that belongs to no connection */
 	uint64_t until_ns; /* the turn's end */
+	uint64_t shake_until_ns;
 	uint64_t peak;     /* of memory, since it was last trimmed */
 	uint16_t keepalive; /* told to clients that ask, RFC 7828 */
 	uint8_t in[STREAM_READ], out[STREAM_OUT];
@@ -97,7 +105,9 @@ static void conn_serve(struct stream *s, struct conn *c);
 
 static uint64_t memory_used(const struct stream *s)
 {
-	return s->memory.used;
+	uint64_t tls = tls_memory();
+
+	return s->memory.used + (tls > s->tls_base ? tls - s->tls_base : 0);
 }
 
 static bool memory_has(struct stream *s, size_t len)
@@ -114,6 +124,12 @@ static void conn_close(struct stream *s, struct conn *c)
 {
 	struct stream_client *client = c->client;
 
+	if (c->tls) {
+		tls_end(c->tls, !c->shaking && !c->broken && !c->out);
+		c->tls = NULL;
+		s->open_tls--;
+		atomic_store_explicit(&s->worker->board->tls_open, s->open_tls, memory_order_relaxed);
+	}
 	close(c->fd); /* leaves the epoll set with it */
 	c->fd = -1;
 	memory_give(&s->memory, c->in);
@@ -186,7 +202,20 @@ static void make_room(struct stream *s)
 	}
 }
 
-static void adopt(struct stream *s, int fd, const struct sockaddr_in6 *from, bool v6)
+/* False: no memory, or TLS has no certificate. */
+static bool begin_tls(struct stream *s, struct conn *c)
+{
+	c->tls = s->context ? tls_begin(s->context, c->fd) : NULL;
+	if (!c->tls)
+		return false;
+	c->shaking = true;
+	s->open_tls++;
+	board_add(&s->worker->board->tls_accepted, 1);
+	atomic_store_explicit(&s->worker->board->tls_open, s->open_tls, memory_order_relaxed);
+	return true;
+}
+
+static void adopt(struct stream *s, int fd, const struct sockaddr_in6 *from, bool v6, bool tls)
 {
 	const struct sockaddr_in *from4 = (const struct sockaddr_in *)(const void *)from;
 	const void *address = v6 ? (const void *)&from->sin6_addr : &from4->sin_addr;
@@ -215,14 +244,14 @@ static void adopt(struct stream *s, int fd, const struct sockaddr_in6 *from, boo
 	list_init(&c->of_client);
 	list_init(&c->ready);
 	s->open++;
-	conn_wait(s, c, WAIT_FIRST);
+	conn_wait(s, c, tls ? WAIT_SHAKE : WAIT_FIRST);
 	board_add(&s->worker->board->tcp_accepted, 1);
 	atomic_store_explicit(&s->worker->board->tcp_open, s->open, memory_order_relaxed);
-	if (!watch(s, c, EPOLLIN))
+	if ((tls && !begin_tls(s, c)) || !watch(s, c, EPOLLIN))
 		conn_close(s, c);
 }
 
-void stream_accept(struct stream *s, int listener, bool v6)
+void stream_accept(struct stream *s, int listener, bool v6, bool tls)
 {
 	uint64_t until = clock_ns() + ACCEPT_NS;
 
@@ -232,7 +261,7 @@ void stream_accept(struct stream *s, int listener, bool v6)
 		int fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			adopt(s, fd, &from, v6);
+			adopt(s, fd, &from, v6, tls);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			/* The descriptors are fewer than the limit says: someone must go, or the listener stays readable for ever. */
 			board_add(&s->worker->board->tcp_closed_limit, 1);
@@ -249,29 +278,75 @@ void stream_accept(struct stream *s, int listener, bool v6)
 
 /* ---- octets in and out ---- */
 
-/* Octets read, 0 at the end, -errno; -EAGAIN: nothing there. */
-static ssize_t conn_recv(struct conn *c, uint8_t *buf, size_t cap)
+static ssize_t result_of(ssize_t n)
 {
-	ssize_t n = recv(c->fd, buf, cap, MSG_DONTWAIT);
-
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
 	return n;
 }
 
-static ssize_t conn_send(struct conn *c, const uint8_t *bytes, size_t len)
+/* What TLS came to, n or an error, when it wants to be called again for reading or for writing. */
+static ssize_t tls_result(struct stream *s, struct conn *c, ssize_t n, enum tls_step step)
 {
-	ssize_t n = send(c->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-	if (n < 0)
-		return errno == EINTR ? -EAGAIN : -errno;
+	if (n == -EAGAIN && !watch(s, c, step == TLS_WANTS_WRITE ? EPOLLOUT : EPOLLIN))
+		n = -ENOMEM;
+	c->broken |= n < 0 && n != -EAGAIN;
 	return n;
+}
+
+/* Octets read, 0 at the end, -errno; -EAGAIN: nothing there. */
+static ssize_t conn_recv(struct stream *s, struct conn *c, uint8_t *buf, size_t cap)
+{
+	enum tls_step step = TLS_DONE;
+	ssize_t n;
+
+	if (!c->tls)
+		return result_of(recv(c->fd, buf, cap, MSG_DONTWAIT));
+	n = tls_read(c->tls, buf, cap, &step);
+	return tls_result(s, c, n, step);
+}
+
+/* Octets sent, -errno; -EAGAIN: none now. */
+static ssize_t conn_send(struct stream *s, struct conn *c, const uint8_t *bytes, size_t len)
+{
+	enum tls_step step = TLS_DONE;
+	ssize_t n;
+
+	if (!c->tls)
+		return result_of(send(c->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL));
+	n = tls_write(c->tls, bytes, len, &step);
+	return tls_result(s, c, n, step);
+}
+
+/* Go on with a handshake. False: close. */
+static bool conn_shake(struct stream *s, struct conn *c)
+{
+	struct board_worker *b = s->worker->board;
+
+	switch (tls_shake(c->tls)) {
+	case TLS_WANTS_READ:
+		return watch(s, c, EPOLLIN);
+	case TLS_WANTS_WRITE:
+		return watch(s, c, EPOLLOUT);
+	case TLS_DONE:
+		c->shaking = false;
+		board_add(&b->tls_handshakes, 1);
+		if (tls_resumed(c->tls))
+			board_add(&b->tls_resumed, 1);
+		conn_wait(s, c, WAIT_FIRST);
+		return watch(s, c, EPOLLIN);
+	case TLS_FAILED:
+		break;
+	}
+	c->broken = true;
+	board_add(&b->tls_failed, 1);
+	return false;
 }
 
 /* Send what has been gathered; keep what does not go. False: the connection is of no more use. */
 static bool conn_put(struct stream *s, struct conn *c, const uint8_t *bytes, size_t len)
 {
-	ssize_t n = conn_send(c, bytes, len);
+	ssize_t n = conn_send(s, c, bytes, len);
 
 	if (n < 0 && n != -EAGAIN)
 		return false;
@@ -295,7 +370,7 @@ static bool conn_put(struct stream *s, struct conn *c, const uint8_t *bytes, siz
 /* Go on with what was kept. */
 static bool conn_flush(struct stream *s, struct conn *c)
 {
-	ssize_t n = conn_send(c, c->out + c->out_pos, c->out_len - c->out_pos);
+	ssize_t n = conn_send(s, c, c->out + c->out_pos, c->out_len - c->out_pos);
 
 	if (n < 0)
 		return n == -EAGAIN;
@@ -346,7 +421,7 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 			break;
 		}
 		worker_answer(w, &snapshot, ENGINE_TCP, c->v6, p + pos + 2, frame - 2, s->out + out + 2, DNS_MESSAGE_MAX, &result);
-		board_add(&w->board->queries[1][c->v6], 1);
+		board_add(c->tls ? &w->board->tls_queries[c->v6] : &w->board->queries[1][c->v6], 1);
 		board_add(&w->board->bytes_in, frame - 2);
 		pos += frame;
 		answered++;
@@ -422,9 +497,9 @@ static bool serve_read(struct stream *s, struct conn *c, bool *again)
 {
 	uint8_t *buf = c->in ? c->in + c->in_len : s->in;
 	size_t cap = c->in ? c->in_cap - c->in_len : sizeof(s->in), used;
-	ssize_t n = conn_recv(c, buf, cap);
+	ssize_t n = conn_recv(s, c, buf, cap);
 
-	*again = n == (ssize_t)cap;
+	*again = n == (ssize_t)cap || (c->tls && n > 0); /* TLS may hold octets that epoll does not tell of */
 	if (n <= 0)
 		return n == -EAGAIN;
 	if (c->in) {
@@ -441,6 +516,17 @@ static void conn_serve(struct stream *s, struct conn *c)
 	bool good = true, again = true;
 
 	list_remove(&c->ready);
+	c->more = false;
+	if (c->shaking) {
+		if (clock_ns() > s->shake_until_ns)
+			return; /* epoll tells of it again */
+		if (!conn_shake(s, c)) {
+			conn_close(s, c);
+			return;
+		}
+		if (c->shaking)
+			return;
+	}
 	if (c->out)
 		good = conn_flush(s, c);
 	/* What was kept while the client took no answers, or the turn was over. */
@@ -448,12 +534,14 @@ static void conn_serve(struct stream *s, struct conn *c)
 		good = serve_kept(s, c);
 	while (good && again && !c->out && !c->more) {
 		good = serve_read(s, c, &again);
-		if (again && clock_ns() > s->until_ns)
-			break; /* epoll tells of the rest again */
+		if (again && clock_ns() > s->until_ns) {
+			c->more = true;
+			break;
+		}
 	}
 	if (!good)
 		conn_close(s, c);
-	else if (c->more && !c->out)
+	else if (c->more && !c->out) /* for TLS also: while answers were kept, nothing was read */
 		list_add_tail(&s->ready, &c->ready);
 }
 
@@ -466,6 +554,7 @@ bool stream_turn(struct stream *s)
 	s->keepalive = stream_keepalive(&s->limits, s->open, memory_used(s));
 	/* Half the time for those that have waited, so that others get theirs. */
 	s->until_ns = began + TURN_NS / 2;
+	s->shake_until_ns = began + SHAKE_NS;
 	while (!list_empty(&s->ready) && clock_ns() < s->until_ns)
 		conn_serve(s, LIST_ENTRY(s->ready.next, struct conn, ready));
 	s->until_ns = began + TURN_NS;
@@ -482,16 +571,21 @@ bool stream_turn(struct stream *s)
 void stream_expire(struct stream *s)
 {
 	struct board_worker *b = s->worker->board;
-	uint64_t used = memory_used(s), now = s->worker->now_ns;
-	uint32_t idle_ms = stream_idle_ms(&s->limits, s->open, used);
+	uint64_t used, now = s->worker->now_ns;
+	uint32_t idle_ms;
 	int closes = 0;
+
+	if (!s->open_tls)
+		s->tls_base = tls_memory();
+	used = memory_used(s);
+	idle_ms = stream_idle_ms(&s->limits, s->open, used);
 
 	for (int kind = 0; kind < WAIT_KINDS; kind++) {
 		uint64_t limit_ns = (kind == WAIT_SHAKE ? stream_shake_ms(idle_ms) : idle_ms) * 1000000ULL;
 		struct conn *c;
 
 		while (closes < STREAM_CLOSES && (c = first_waiting(s, (enum waiting)kind)) && now - c->active_ns >= limit_ns) {
-			board_add(c->in || c->out ? &b->tcp_closed_slow : &b->tcp_closed_idle, 1);
+			board_add(c->shaking ? &b->tls_timeouts : c->in || c->out ? &b->tcp_closed_slow : &b->tcp_closed_idle, 1);
 			conn_close(s, c);
 			closes++;
 		}
@@ -509,6 +603,14 @@ void stream_expire(struct stream *s)
 }
 
 /* ---- life of the whole ---- */
+
+void stream_tls(struct stream *s, struct ssl_ctx_st *context)
+{
+	tls_context_free(s->context);
+	s->context = context;
+	if (!s->open_tls)
+		s->tls_base = tls_memory();
+}
 
 void stream_limit(struct stream *s, const struct stream_limits *limits)
 {
@@ -552,6 +654,7 @@ void stream_free(struct stream *s)
 	for (int kind = 0; kind < WAIT_KINDS; kind++)
 		LIST_FOREACH_SAFE(it, next, &s->waiting[kind])
 			conn_close(s, LIST_ENTRY(it, struct conn, link));
+	tls_context_free(s->context);
 	slab_done(&s->conns);
 	clients_done(&s->clients);
 	close(s->epoll);

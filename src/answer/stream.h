@@ -9,6 +9,7 @@
 
 struct worker;
 struct stream;
+struct ssl_ctx_st;
 
 /* The TCP and TLS connections of one worker. NULL: out of memory. */
 struct stream *stream_new(struct worker *w, const struct stream_limits *limits);
@@ -17,8 +18,10 @@ void stream_free(struct stream *s);
 void stream_limit(struct stream *s, const struct stream_limits *limits);
 /* The descriptor (an epoll set) that is readable while a connection has something to do: stream_turn() then. */
 int stream_fd(const struct stream *s);
+/* The context of TLS connections from now on, taken over; those there are keep theirs. NULL: none can begin. */
+void stream_tls(struct stream *s, struct ssl_ctx_st *context);
 /* Take the connections that wait on a listening socket. */
-void stream_accept(struct stream *s, int listener, bool v6);
+void stream_accept(struct stream *s, int listener, bool v6, bool tls);
 /* Serve connections for a bounded time. True: there is more to do, come back without waiting. */
 bool stream_turn(struct stream *s);
 /* Close what has been idle too long; every few milliseconds. */

@@ -69,6 +69,9 @@ struct board_worker {
 	 * client's own, to make room for it; for want of memory. memory (octets) and idle_ms are those of this moment. */
 	_Atomic uint64_t tcp_accepted, tcp_open, tcp_closed_idle, tcp_closed_slow, tcp_closed_limit, tcp_closed_client, tcp_closed_memory;
 	_Atomic uint64_t tcp_malformed, tcp_memory, tcp_idle_ms;
+	/* TLS: connections begun, open, handshakes done, of them resumed sessions, failed, not done in time; queries by family, which are not in
+	 * queries[]; the end of the certificate's validity in seconds since 1970, 0: none. */
+	_Atomic uint64_t tls_accepted, tls_open, tls_handshakes, tls_resumed, tls_failed, tls_timeouts, tls_queries[2], tls_expires;
 	_Alignas(128) char end[];
 };
 

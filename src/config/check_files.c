@@ -2,12 +2,15 @@
 /* The files a configuration names, as this machine has them. */
 #include "config/config.h"
 
+#include "base/clock.h"
 #include "base/err.h"
+#include "config/certificate.h"
 #include "dns/cookie.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,6 +70,48 @@ static void check_cookie_secret(const struct config *c, const char *file, struct
 	OPENSSL_cleanse(secret, sizeof(secret));
 }
 
+/* The whole file, the caller's to free; NULL when it cannot be read, which is told. */
+static char *read_whole(const char *file, size_t *len, struct diag *diag)
+{
+	char *bytes = malloc(FILES_SECRET_MAX + 1);
+	FILE *f = bytes ? fopen(file, "re") : NULL;
+
+	if (f)
+		*len = fread(bytes, 1, FILES_SECRET_MAX + 1, f);
+	if (!f || ferror(f))
+		diag_add(diag, DIAG_ERROR, file, 0, 0, "cannot be read: %s", err_text(-errno));
+	else if (*len <= FILES_SECRET_MAX) {
+		fclose(f);
+		return bytes;
+	} else {
+		diag_add(diag, DIAG_ERROR, file, 0, 0, "longer than %d octets", FILES_SECRET_MAX);
+	}
+	if (f)
+		fclose(f);
+	free(bytes);
+	return NULL;
+}
+
+static void check_tls(const struct config *c, struct diag *diag)
+{
+	const struct config_tls *t = &c->answer.tls;
+	unsigned before = diag->errors;
+	size_t certificate_len = 0, key_len = 0;
+	char *certificate, *key;
+
+	check_secret(c, t->key_file, diag);
+	if (diag->errors != before)
+		return;
+	certificate = read_whole(t->certificate_file, &certificate_len, diag);
+	key = read_whole(t->key_file, &key_len, diag);
+	if (certificate && key)
+		certificate_check(t->certificate_file, certificate, certificate_len, t->key_file, key, key_len, clock_wall_s(), diag);
+	if (key)
+		OPENSSL_cleanse(key, key_len);
+	free(certificate);
+	free(key);
+}
+
 void config_check_files(const struct config *c, const struct config_node *node, struct diag *diag)
 {
 	for (size_t i = 0; i < c->key_count; i++)
@@ -74,7 +119,7 @@ void config_check_files(const struct config *c, const struct config_node *node, 
 	for (size_t i = 0; i < c->answer.cookies.secret_file_count; i++)
 		check_cookie_secret(c, c->answer.cookies.secret_files[i], diag);
 	if (c->answer.tls.enabled)
-		check_secret(c, c->answer.tls.key_file, diag);
+		check_tls(c, diag);
 	for (size_t i = 0; i < c->node_count; i++) {
 		const struct config_node *n = &c->nodes[i];
 
