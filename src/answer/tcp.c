@@ -31,6 +31,7 @@ struct tcp_conn {
 	struct tcp *tcp;
 	int fd;
 	bool v6;
+	struct ip_addr client;
 	uint64_t active_ns; /* last complete query, or the start */
 	uint16_t in_len;
 	uint32_t out_len, out_pos;
@@ -102,7 +103,9 @@ static void watch(struct tcp *t, struct tcp_conn *c, int op, uint32_t events)
 void tcp_accept(struct tcp *t, int listener, bool v6)
 {
 	for (int i = 0; i < TCP_ACCEPTS; i++) {
-		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_storage peer;
+		socklen_t peer_len = sizeof(peer);
+		int fd = accept4(listener, (struct sockaddr *)&peer, &peer_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		struct tcp_conn *c;
 
 		if (fd < 0)
@@ -115,6 +118,7 @@ void tcp_accept(struct tcp *t, int listener, bool v6)
 		list_remove(&c->link);
 		c->fd = fd;
 		c->v6 = v6;
+		client_of_peer(&peer, &c->client);
 		c->in_len = 0;
 		c->out_len = c->out_pos = 0;
 		c->active_ns = t->worker->now_ns;
@@ -157,6 +161,7 @@ static bool conn_answer(struct tcp *t, struct tcp_conn *c)
 	while (good && !c->out && c->in_len - pos >= 2) {
 		size_t len = (size_t)(c->in[pos] << 8 | c->in[pos + 1]);
 		struct store_snapshot snapshot;
+		struct engine_request request;
 		struct engine_result result;
 
 		if (len > TCP_QUERY_MAX || len < DNS_HEADER_LEN) {
@@ -167,7 +172,9 @@ static bool conn_answer(struct tcp *t, struct tcp_conn *c)
 		if (c->in_len - pos < 2 + len)
 			break;
 		store_pin(w->store, &snapshot);
-		worker_answer(w, &snapshot, ENGINE_TCP, c->v6, c->in + pos + 2, len, t->frame + 2, DNS_MESSAGE_MAX, &result);
+		request = (struct engine_request){.transport = ENGINE_TCP, .client = c->client, .msg = c->in + pos + 2, .len = len,
+		                                  .now_s = w->now_s, .keepalive = TCP_IDLE_MS / 100};
+		worker_answer(w, &snapshot, &request, t->frame + 2, DNS_MESSAGE_MAX, &result);
 		store_unpin(w->store);
 		board_add(&w->board->queries[1][c->v6], 1);
 		board_add(&w->board->bytes_in, len);

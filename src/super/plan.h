@@ -5,6 +5,7 @@
 #include "base/attr.h"
 #include "base/diag.h"
 #include "config/config.h"
+#include "dns/cookie.h"
 #include "proc/bundle.h"
 #include "proc/role.h"
 #include "super/supervisor.h"
@@ -19,6 +20,7 @@ struct plan {
 	struct config *config;      /* NULL in the stand-alone form */
 	const struct config_node *node;
 	struct bundle *bundle;      /* NULL in the stand-alone form */
+	struct bundle *answer;      /* what workers are told: settings of answering, no zones, no keys */
 	char node_name[BOARD_NAME_MAX];
 	char state_dir[ROLE_PATH_MAX], run_dir[ROLE_PATH_MAX];
 	struct endpoint endpoints[PLAN_ENDPOINTS_MAX]; /* UDP and TCP are opened on each */
@@ -31,6 +33,6 @@ struct plan {
 	bool routed;                /* route and watch have work: not stand-alone */
 };
 
-/* Problems are in diag. On success *out is the caller's, freed with plan_done(). ERR_INVALID otherwise. */
-int plan_make(const struct supervisor_options *o, struct diag *diag, struct plan *out) MUST_CHECK;
+/* seed: random octets of this supervisor's life, for cookies where no secret is configured. Problems are in diag. On success *out is the caller's, freed with plan_done(). ERR_INVALID otherwise. */
+int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], struct diag *diag, struct plan *out) MUST_CHECK;
 void plan_done(struct plan *p);

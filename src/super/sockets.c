@@ -115,13 +115,20 @@ const struct endpoint *sockets_endpoint(const struct socket_set *s, size_t i)
 	return &s->open[i].at;
 }
 
+uint32_t sockets_of_endpoint(const struct socket_set *s, size_t i, unsigned worker, struct role_socket *out)
+{
+	const struct open_endpoint *o = &s->open[i];
+
+	out[0] = (struct role_socket){.fd = o->udp[worker], .kind = ROLE_SOCKET_UDP, .at = o->at};
+	out[1] = (struct role_socket){.fd = o->tcp[worker], .kind = ROLE_SOCKET_TCP, .at = o->at};
+	return 2;
+}
+
 uint32_t sockets_of_worker(const struct socket_set *s, unsigned worker, struct role_socket *out)
 {
 	uint32_t n = 0;
 
-	for (size_t i = 0; i < s->count; i++) {
-		out[n++] = (struct role_socket){.fd = s->open[i].udp[worker], .kind = ROLE_SOCKET_UDP, .at = s->open[i].at};
-		out[n++] = (struct role_socket){.fd = s->open[i].tcp[worker], .kind = ROLE_SOCKET_TCP, .at = s->open[i].at};
-	}
+	for (size_t i = 0; i < s->count; i++)
+		n += sockets_of_endpoint(s, i, worker, out + n);
 	return n;
 }

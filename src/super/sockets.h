@@ -18,5 +18,7 @@ void sockets_close(struct socket_set *s, const struct endpoint *at);
 bool sockets_has(const struct socket_set *s, const struct endpoint *at);
 size_t sockets_count(const struct socket_set *s);
 const struct endpoint *sockets_endpoint(const struct socket_set *s, size_t i);
+/* Those of the i-th endpoint only. */
+uint32_t sockets_of_endpoint(const struct socket_set *s, size_t i, unsigned worker, struct role_socket *out);
 /* The sockets of one worker into out (ROLE_SOCKETS_MAX of them); returns how many. */
 uint32_t sockets_of_worker(const struct socket_set *s, unsigned worker, struct role_socket *out);
