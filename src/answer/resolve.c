@@ -26,6 +26,7 @@ struct step {
 	struct engine_scratch *scratch;
 	const uint8_t *name; /* being asked for now */
 	uint16_t qtype;
+	bool any_all;        /* QTYPE ANY gets every set */
 	unsigned taken;      /* aliases followed so far */
 	struct name *chain;  /* where each of them led; chain[taken] is free for the next */
 	struct synthesis syntheses[ENGINE_CHAIN_MAX];
@@ -200,6 +201,19 @@ static bool put_signatures(struct step *st, const struct store_node *node)
 	return any;
 }
 
+/* Every set at a node (QTYPE ANY). */
+static void put_every_set(struct step *st, const struct store_node *node, bool wildcard)
+{
+	for (unsigned i = 0; i < node->rrsets; i++) {
+		const struct store_rrset *set = store_at(st->s, node->sets[i]);
+
+		if (wildcard)
+			compose_wildcard(st->c, st->s, st->name, set);
+		else
+			compose_must(st->c, st->s, SECTION_ANSWER, st->name, set, UINT32_MAX);
+	}
+}
+
 static void note_synthesis(struct step *st, const struct store_node *encloser)
 {
 	if (st->synthesis_count < ENGINE_CHAIN_MAX)
@@ -220,6 +234,12 @@ static enum outcome at_node(struct step *st, const struct store_node *node, cons
 	const struct store_rrset *set = NULL, *cname;
 
 	if (st->qtype == RR_RRSIG && put_signatures(st, node)) {
+		if (wildcard_encloser)
+			note_synthesis(st, wildcard_encloser);
+		return DONE;
+	}
+	if (st->qtype == RR_ANY && st->any_all && node->rrsets) {
+		put_every_set(st, node, wildcard_encloser != NULL);
 		if (wildcard_encloser)
 			note_synthesis(st, wildcard_encloser);
 		return DONE;
@@ -308,9 +328,10 @@ static void walk(struct step *st)
 	}
 }
 
-void resolve(struct compose *c, const struct store_snapshot *s, struct engine_scratch *scratch, struct resolution *out)
+void resolve(struct compose *c, const struct store_snapshot *s, const struct engine_config *conf, struct engine_scratch *scratch,
+             struct resolution *out)
 {
-	struct step st = {.c = c, .s = s, .scratch = scratch, .name = c->qname, .qtype = scratch->query.qtype, .chain = scratch->chain, .out = out};
+	struct step st = {.c = c, .any_all = conf->any == ENGINE_ANY_ALL, .s = s, .scratch = scratch, .name = c->qname, .qtype = scratch->query.qtype, .chain = scratch->chain, .out = out};
 
 	*out = (struct resolution){.rcode = RCODE_NOERROR, .authoritative = true};
 	walk(&st);

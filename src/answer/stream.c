@@ -33,7 +33,6 @@
 
 #include <errno.h>
 #include <malloc.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -52,7 +51,7 @@ enum {
 	STREAM_CLOSES = 512,     /* in one tick of stream_expire() */
 	STREAM_BUFFER_MIN = 64,
 	STREAM_BUFFER_LARGE = 1024, /* a larger buffer is given back when what is in it has become small */
-	STREAM_DESCRIPTORS = 400, /* of the worker, beside connections: listeners, UDP, channel, store */
+	STREAM_DESCRIPTORS = 600, /* of the worker, beside connections: listeners, UDP, channel, store */
 	STREAM_CLOCK_EVERY = 16, /* answers between two looks at the clock */
 	TURN_NS = 4000000,
 	SHAKE_NS = 2000000,      /* of a turn, for TLS handshakes; one is always begun */
@@ -74,11 +73,10 @@ struct conn {
 	uint32_t in_len, in_cap, out_len, out_pos;
 	uint32_t events;       /* asked of epoll */
 	int fd;                /* -1: closed */
-	bool v6;
 	bool shaking;          /* TLS handshake under way */
 	bool broken;           /* TLS has failed: nothing more can be said */
 	bool more;             /* `in` may hold whole queries: the turn was over */
-	uint8_t address[16];   /* of the client, network order */
+	struct ip_addr address;
 };
 
 struct stream {
@@ -215,15 +213,13 @@ static bool begin_tls(struct stream *s, struct conn *c)
 	return true;
 }
 
-static void adopt(struct stream *s, int fd, const struct sockaddr_in6 *from, bool v6, bool tls)
+static void adopt(struct stream *s, int fd, const struct ip_addr *address, bool tls)
 {
-	const struct sockaddr_in *from4 = (const struct sockaddr_in *)(const void *)from;
-	const void *address = v6 ? (const void *)&from->sin6_addr : &from4->sin_addr;
 	struct stream_client *client;
 	struct conn *c;
 
 	make_room(s);
-	client = clients_enter(&s->clients, address, v6);
+	client = clients_enter(&s->clients, address->bytes, address->family == 6);
 	if (client && client->count > s->limits.per_client && !list_empty(&client->conns)) {
 		board_add(&s->worker->board->tcp_closed_client, 1);
 		conn_close(s, LIST_ENTRY(client->conns.next, struct conn, of_client));
@@ -237,9 +233,8 @@ static void adopt(struct stream *s, int fd, const struct sockaddr_in6 *from, boo
 		return;
 	}
 	c->fd = fd;
-	c->v6 = v6;
 	c->client = client;
-	memcpy(c->address, address, v6 ? 16 : 4);
+	c->address = *address;
 	list_init(&c->link);
 	list_init(&c->of_client);
 	list_init(&c->ready);
@@ -251,17 +246,19 @@ static void adopt(struct stream *s, int fd, const struct sockaddr_in6 *from, boo
 		conn_close(s, c);
 }
 
-void stream_accept(struct stream *s, int listener, bool v6, bool tls)
+void stream_accept(struct stream *s, int listener, bool tls)
 {
 	uint64_t until = clock_ns() + ACCEPT_NS;
 
 	for (int i = 0; i < STREAM_ACCEPTS; i++) {
-		struct sockaddr_in6 from = {0};
+		struct sockaddr_storage from;
+		struct ip_addr address;
 		socklen_t len = sizeof(from);
 		int fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			adopt(s, fd, &from, v6, tls);
+			client_of_peer(&from, &address);
+			adopt(s, fd, &address, tls);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			/* The descriptors are fewer than the limit says: someone must go, or the listener stays readable for ever. */
 			board_add(&s->worker->board->tcp_closed_limit, 1);
@@ -401,11 +398,12 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 	struct worker *w = s->worker;
 	struct store_snapshot snapshot;
 	size_t pos = 0, out = 0, answered = 0, frame;
-	bool good = true;
+	bool good = true, v6 = c->address.family == 6;
 
 	c->more = false;
 	store_pin(w->store, &snapshot);
 	while (len - pos >= 2 && !c->out) {
+		struct engine_request request;
 		struct engine_result result;
 
 		frame = frame_len(p + pos, len - pos);
@@ -420,8 +418,10 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 			c->more = true;
 			break;
 		}
-		worker_answer(w, &snapshot, ENGINE_TCP, c->v6, p + pos + 2, frame - 2, s->out + out + 2, DNS_MESSAGE_MAX, &result);
-		board_add(c->tls ? &w->board->tls_queries[c->v6] : &w->board->queries[1][c->v6], 1);
+		request = (struct engine_request){.transport = c->tls ? ENGINE_TLS : ENGINE_TCP, .client = c->address, .msg = p + pos + 2,
+		                                  .len = frame - 2, .now_s = w->now_s, .keepalive = s->keepalive};
+		worker_answer(w, &snapshot, &request, s->out + out + 2, DNS_MESSAGE_MAX, &result);
+		board_add(c->tls ? &w->board->tls_queries[v6] : &w->board->queries[1][v6], 1);
 		board_add(&w->board->bytes_in, frame - 2);
 		pos += frame;
 		answered++;

@@ -23,7 +23,7 @@ enum {
 struct udp {
 	struct mmsghdr in[UDP_BATCH], out[UDP_BATCH];
 	struct iovec in_iov[UDP_BATCH], out_iov[UDP_BATCH];
-	struct sockaddr_in6 peer[UDP_BATCH];
+	struct sockaddr_storage peer[UDP_BATCH];
 	_Alignas(struct cmsghdr) uint8_t control[UDP_BATCH][UDP_CONTROL];
 	uint8_t in_bytes[UDP_BATCH][UDP_IN_MAX];
 	uint8_t out_bytes[UDP_BATCH][UDP_OUT_MAX];
@@ -103,9 +103,15 @@ static void reply_control(struct msghdr *in, struct msghdr *out)
 	}
 }
 
+static uint16_t port_of(const struct sockaddr_storage *peer)
+{
+	return ((const struct sockaddr_in *)(const void *)peer)->sin_port; /* at the same place in both families */
+}
+
 void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard)
 {
 	for (int turn = 0; turn < UDP_TURNS; turn++) {
+		struct engine_request request = {.transport = ENGINE_UDP, .now_s = w->now_s};
 		struct store_snapshot snapshot;
 		unsigned replies = 0;
 		uint64_t bytes_in = 0;
@@ -126,12 +132,14 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard)
 
 			bytes_in += u->in[i].msg_len;
 			/* Port 0 cannot be answered; a cut-off datagram was never a query. */
-			if (u->peer[i].sin6_port == 0 || (in->msg_flags & MSG_TRUNC)) {
+			if (port_of(&u->peer[i]) == 0 || (in->msg_flags & MSG_TRUNC)) {
 				board_add(&w->board->dropped, 1);
 				continue;
 			}
-			worker_answer(w, &snapshot, ENGINE_UDP, v6, u->in_bytes[i], u->in[i].msg_len, u->out_bytes[replies],
-			              UDP_OUT_MAX, &result);
+			request.msg = u->in_bytes[i];
+			request.len = u->in[i].msg_len;
+			client_of_peer(&u->peer[i], &request.client);
+			worker_answer(w, &snapshot, &request, u->out_bytes[replies], UDP_OUT_MAX, &result);
 			if (!result.len)
 				continue;
 			u->out_iov[replies].iov_len = result.len;

@@ -16,7 +16,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 1,
+	BOARD_VERSION = 2,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -64,6 +64,7 @@ struct board_worker {
 	_Atomic uint64_t queries[2][2]; /* [0 UDP, 1 TCP][0 IPv4, 1 IPv6] */
 	_Atomic uint64_t answers, dropped, truncated, bytes_in, bytes_out, send_failed;
 	_Atomic uint64_t rcodes[BOARD_RCODES];
+	_Atomic uint64_t cookies[5]; /* by enum cookie_verdict: none, malformed, client only, bad, good */
 	_Atomic uint64_t store_ino; /* of the store file it answers from; 0: none yet */
 	/* Connections, TLS included. Closed: after the idle time; the same with half a query or an answer not taken; to make room; one
 	 * client's own, to make room for it; for want of memory. memory (octets) and idle_ms are those of this moment. */

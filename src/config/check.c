@@ -451,7 +451,10 @@ static void check_zones(const struct check *k)
 
 static void check_answer(const struct check *k)
 {
-	const struct tree *answer = tree_get(k->root, "answer");
+	const struct tree *answer = tree_get(k->root, "answer"), *tls = answer ? tree_get(answer, "tls") : NULL;
+
+	if (k->c->answer.tls.enabled && k->c->answer.tls.port == 53)
+		tree_error(k->src, tls, "port 53 is that of DNS without TLS: choose another, 853 is the usual one");
 
 	for (size_t i = 0; i < k->c->answer.filter_count; i++) {
 		const struct config_filter *f = &k->c->answer.filters[i];

@@ -57,14 +57,16 @@ static int bound(const struct endpoint *at, int type, bool share, int *out)
 	return 0;
 }
 
-int listen_probe(const struct endpoint *at)
+int listen_probe(const struct endpoint *at, bool udp)
 {
 	int fd, err;
 
-	err = bound(at, SOCK_DGRAM, false, &fd);
-	if (err < 0)
-		return err;
-	close(fd);
+	if (udp) {
+		err = bound(at, SOCK_DGRAM, false, &fd);
+		if (err < 0)
+			return err;
+		close(fd);
+	}
 	err = bound(at, SOCK_STREAM, false, &fd);
 	if (err < 0)
 		return err;

@@ -7,8 +7,8 @@
 /* Listening sockets. All are nonblocking, close-on-exec, IPv6-only for IPv6, and share their port through SO_REUSEPORT with their
  * siblings (one per worker) and nobody else: listen_probe() refuses a port that any other socket holds. */
 
-/* 0 when nobody has the UDP and TCP port, else -EADDRINUSE, -EACCES, -EADDRNOTAVAIL ... */
-int listen_probe(const struct endpoint *at) MUST_CHECK;
+/* 0 when nobody has the TCP port (and, if asked, the UDP port), else -EADDRINUSE, -EACCES, -EADDRNOTAVAIL ... */
+int listen_probe(const struct endpoint *at, bool udp) MUST_CHECK;
 /* A UDP socket. On a wildcard address it reports each datagram's own destination (IP_PKTINFO), so that the answer leaves from it.
  * Path MTU discovery is off and DF unset by policy (IP_PMTUDISC_OMIT): forged ICMP cannot shrink answers. */
 int listen_udp(const struct endpoint *at, int *fd) MUST_CHECK;

@@ -70,7 +70,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->kind = c->kind;
 	b->index = c->index;
 	b->board_fd = all->board_fd;
-	b->config_fd = all->config_fd;
+	b->config_fd = c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd;
 	b->supervisor_fd = channel;
 	b->workers = p->workers;
 	b->log_level = all->log_level;
@@ -121,7 +121,7 @@ static NORETURN void become(const struct children *all, const struct child *c, i
 	inherit(brief);
 	inherit(channel);
 	inherit(all->board_fd);
-	inherit(all->config_fd);
+	inherit(c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd);
 	if (c->kind == ROLE_ADMIN)
 		inherit(all->control_fd);
 	if (c->kind == ROLE_ANSWER) {

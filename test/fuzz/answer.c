@@ -133,19 +133,31 @@ static void judge(const uint8_t *query, const uint8_t *out, const struct engine_
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t out[DNS_MESSAGE_MAX];
-	struct engine_config conf = {.identity = {.nsid = "fuzz", .version = "1"}, .udp_max = DNS_UDP_DEFAULT};
+	static const uint8_t agent[] = "\x05" "agent\x07" "example";
+	static const struct cookie_secrets secrets = {.count = 2, .secret = {{1}, {2}}};
+	/* The first two octets, which the query's ID makes free, choose how it is answered. */
+	uint8_t how = size > 1 ? data[1] : 0;
+	struct engine_config conf = {.identity = {.nsid = "fuzz", .version = "1"}, .udp_max = how & 1 ? DNS_UDP_MIN : DNS_UDP_DEFAULT,
+	                             .any = how >> 1 & 3 ? (enum engine_any)((how >> 1 & 3) - 1) : ENGINE_ANY_ONE,
+	                             .cookies = how & 8 ? &secrets : NULL, .cookies_required = how & 16, .report_agent = how & 32 ? agent : NULL};
+	struct engine_request request = {.client = {.family = how & 64 ? 6 : 4}, .msg = data, .len = size, .now_s = 1700000000, .keepalive = 100};
 	struct store_snapshot s;
 	struct engine_result r;
 
 	if (!reader)
 		set_up();
 	store_pin(reader, &s);
-	engine_answer(&conf, &s, &scratch, ENGINE_UDP, data, size, out, 4096, &r);
-	if (r.len)
-		judge(data, out, &r, DNS_UDP_DEFAULT);
-	engine_answer(&conf, &s, &scratch, ENGINE_TCP, data, size, out, sizeof(out), &r);
-	if (r.len)
-		judge(data, out, &r, DNS_MESSAGE_MAX);
+	for (int transport = ENGINE_UDP; transport <= ENGINE_TLS; transport++) {
+		bool udp = transport == ENGINE_UDP;
+
+		request.transport = (enum engine_transport)transport;
+		engine_answer(&conf, &s, &scratch, &request, out, udp ? 4096 : sizeof(out), &r);
+		if (!r.len)
+			continue;
+		judge(data, out, &r, udp ? conf.udp_max : DNS_MESSAGE_MAX);
+		engine_slip(&conf, &scratch, &request, out, udp ? 4096 : sizeof(out), &r);
+		judge(data, out, &r, udp ? conf.udp_max : DNS_MESSAGE_MAX);
+	}
 	store_unpin(reader);
 	return 0;
 }

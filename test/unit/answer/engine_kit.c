@@ -21,6 +21,7 @@ static _Atomic uint64_t pin;
 static struct store_reader *reader;
 static struct engine_scratch scratch;
 struct engine_config kit_conf;
+struct engine_request kit_request;
 uint8_t kit_out[DNS_MESSAGE_MAX];
 static struct text said;
 
@@ -118,6 +119,7 @@ void kit_open(const struct kit_zone *zones, size_t count)
 	unlink(path);
 	unlink(lock);
 	text_init(&said);
+	kit_request = (struct engine_request){.client = {.family = 4, .bytes = {192, 0, 2, 1}}};
 	kit_conf = (struct engine_config){.identity = {.nsid = "test-node", .version = "zonecast test"}, .udp_max = DNS_UDP_DEFAULT};
 }
 
@@ -174,11 +176,20 @@ void kit_ask(const uint8_t *query, size_t len, enum engine_transport transport, 
 	struct store_snapshot s;
 
 	store_pin(reader, &s);
-	engine_answer(&kit_conf, &s, &scratch, transport, query, len, kit_out, cap, r);
+	kit_request.transport = transport;
+	kit_request.msg = query;
+	kit_request.len = len;
+	engine_answer(&kit_conf, &s, &scratch, &kit_request, kit_out, cap, r);
 	store_unpin(reader);
 	assert_true(r->len <= cap);
 	if (r->len)
 		check_parses(query, r);
+}
+
+void kit_slip(struct engine_result *r)
+{
+	engine_slip(&kit_conf, &scratch, &kit_request, kit_out, DNS_MESSAGE_MAX, r);
+	check_parses(kit_request.msg, r);
 }
 
 /* ---- answers ---- */

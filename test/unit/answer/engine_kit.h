@@ -25,10 +25,13 @@ enum { KIT_DO = 1, KIT_EDNS = 2, KIT_TCP = 4, KIT_NSID = 8 };
 size_t kit_query(const char *name, const char *type, unsigned flags, uint16_t size, uint8_t *buf, size_t cap);
 
 extern struct engine_config kit_conf; /* what the questions are asked with; kit_open() resets it */
+extern struct engine_request kit_request; /* client, clock and keepalive of the next questions; likewise */
 extern uint8_t kit_out[DNS_MESSAGE_MAX];
 
 /* Ask; the answer is in kit_out. It must parse to its last octet, and be within cap. */
 void kit_ask(const uint8_t *query, size_t len, enum engine_transport transport, size_t cap, struct engine_result *r);
+/* engine_slip() for the query asked last. */
+void kit_slip(struct engine_result *r);
 /* The answer as text: "RCODE[ AA][ TC] | answer | authority | additional", OPT left out. A section is the sets in it sorted, as "OWNER TYPE", with
  * "+" when it is signed, "*N" when there are N records, separated by ", ". The text lasts until the next call. */
 const char *kit_text(const struct engine_result *r);
