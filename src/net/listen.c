@@ -79,7 +79,8 @@ int listen_probe(const struct endpoint *at, bool udp)
 int listen_udp(const struct endpoint *at, int *out)
 {
 	bool v6 = at->addr.family == 6;
-	int size = UDP_BUFFER, omit = v6 ? IPV6_PMTUDISC_OMIT : IP_PMTUDISC_OMIT;
+	/* Never fragment here, and do not believe ICMP about the path (RFC 9715): too big for the interface is EMSGSIZE. */
+	int size = UDP_BUFFER, whole = v6 ? IPV6_PMTUDISC_INTERFACE : IP_PMTUDISC_INTERFACE;
 	int fd, err = bound(at, SOCK_DGRAM, true, &fd);
 
 	if (err < 0)
@@ -88,7 +89,7 @@ int listen_udp(const struct endpoint *at, int *out)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &omit, sizeof(omit)) < 0 ||
+	if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &whole, sizeof(whole)) < 0 ||
 	    (addr_is_any(&at->addr) &&
 	     on(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO) < 0)) {
 		err = -errno;
