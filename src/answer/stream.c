@@ -57,6 +57,7 @@ enum {
 	SHAKE_NS = 2000000,      /* of a turn, for TLS handshakes; one is always begun */
 	ACCEPT_NS = 1000000,
 	NEWCOMER_NS = 500000000,
+	SHAKE_OCTETS = 48 << 10, /* kept free for each TLS handshake under way */
 	TRIM_OCTETS = 1 << 20,   /* memory that has become free is told to the C library when it is more than this */
 };
 
@@ -194,8 +195,8 @@ static struct conn *dispensable(const struct stream *s)
 	return older(first_waiting(s, WAIT_NEXT), newcomer);
 }
 
-/* Make room for one more. */
-static void make_room(struct stream *s)
+/* Make room for one more. A handshake needs its memory later than it begins. */
+static void make_room(struct stream *s, bool tls)
 {
 	struct board_worker *b = s->worker->board;
 
@@ -204,7 +205,11 @@ static void make_room(struct stream *s)
 		board_add(&b->tcp_closed_limit, 1);
 		conn_close(s, dispensable(s));
 	}
-	if (s->open && memory_used(s) + sizeof(struct conn) > s->limits.memory) {
+	for (int i = 0; i < STREAM_ROOM && s->open; i++) {
+		uint64_t shakes = (s->waiting_count[WAIT_SHAKE] + tls) * (uint64_t)SHAKE_OCTETS;
+
+		if (memory_used(s) + sizeof(struct conn) + shakes <= s->limits.memory)
+			break;
 		board_add(&b->tcp_closed_memory, 1);
 		conn_close(s, dispensable(s));
 	}
@@ -228,7 +233,7 @@ static void adopt(struct stream *s, int fd, const struct ip_addr *address, bool 
 	struct stream_client *client;
 	struct conn *c;
 
-	make_room(s);
+	make_room(s, tls);
 	client = clients_enter(&s->clients, address->bytes, address->family == 6);
 	if (client && client->count > s->limits.per_client && !list_empty(&client->conns)) {
 		board_add(&s->worker->board->tcp_closed_client, 1);
