@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,25 +45,6 @@ struct sources {
 	struct source supervisor, streams;
 	bool listening;
 };
-
-void worker_answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
-                   struct engine_result *result)
-{
-	struct board_worker *b = w->board;
-
-	engine_answer(&w->settings.engine, s, w->scratch, request, out, cap, result);
-	if (!result->len) {
-		board_add(&b->dropped, 1);
-		return;
-	}
-	board_add(&b->answers, 1);
-	board_add(&b->bytes_out, result->len);
-	board_add(&b->rcodes[result->rcode < BOARD_RCODES ? result->rcode : BOARD_RCODES - 1], 1);
-	if (result->truncated)
-		board_add(&b->truncated, 1);
-	if (result->cookie != COOKIE_NONE)
-		board_add(&b->cookies[result->cookie], 1);
-}
 
 static bool store_ready(struct worker *w, const struct role *role)
 {
@@ -159,16 +141,16 @@ static int reload(struct worker *w, struct role *role, int fd)
 {
 	struct bundle *old_bundle = NULL;
 	struct config *old = NULL;
-	struct settings next;
+	struct settings *next;
 	int err = role_take_config(role, fd, &old, &old_bundle);
 
 	if (err < 0)
 		return err;
 	err = settings_make(role->config, role->bundle, role->brief.node, role->brief.workers, &next);
 	if (!err) {
+		settings_free(w->settings);
 		w->settings = next;
-		w->settings.engine.cookies = &w->settings.cookies;
-		stream_limit(w->streams, &w->settings.streams);
+		stream_limit(w->streams, &w->settings->streams);
 		take_certificate(w, role);
 	}
 	config_free(old);
@@ -218,6 +200,22 @@ static int begin_listening(struct worker *w, struct sources *all)
 	return err;
 }
 
+/* Without the table there are no limits: that is no reason not to answer. */
+static void map_rates(struct worker *w, int fd)
+{
+	struct stat st;
+	void *memory;
+	int err;
+
+	if (fd < 0)
+		return;
+	memory = fstat(fd, &st) < 0 ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	err = memory == MAP_FAILED ? -errno : rate_table_open(memory, (size_t)st.st_size, &w->rates);
+	close(fd);
+	if (err < 0)
+		log_err("answer what=rate-limit error=\"%s\"", err_text(err));
+}
+
 int answer_main(struct role *role)
 {
 	struct worker w = {.board = &role->board->workers[role->brief.index], .whole = role->board};
@@ -240,8 +238,8 @@ int answer_main(struct role *role)
 		log_err("answer what=settings error=\"%s\"", err_text(err));
 		return 1;
 	}
-	w.settings.engine.cookies = &w.settings.cookies;
-	w.streams = stream_new(&w, &w.settings.streams);
+	map_rates(&w, role->brief.rate_fd);
+	w.streams = stream_new(&w, &w.settings->streams);
 	if (!w.streams) {
 		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
 		return 1;
@@ -278,7 +276,7 @@ int answer_main(struct role *role)
 				break;
 			stream_expire(w.streams);
 		}
-		w.settings.engine.servfail = atomic_load_explicit(&w.whole->supervisor.fault_servfail, memory_order_relaxed);
+		w.settings->engine.servfail = atomic_load_explicit(&w.whole->supervisor.fault_servfail, memory_order_relaxed);
 		if (w.store && !sources->listening) {
 			err = begin_listening(&w, sources);
 			if (err < 0) {
@@ -303,6 +301,7 @@ int answer_main(struct role *role)
 			busy = stream_turn(w.streams);
 	}
 	stream_free(w.streams);
+	settings_free(w.settings);
 	udp_free(udp);
 	free(sources);
 	free(message);

@@ -150,6 +150,20 @@ static bool cookie_missing(const struct job *j, enum cookie_verdict cookie)
 	return j->conf->cookies_required && j->request->transport == ENGINE_UDP && (cookie == COOKIE_CLIENT_ONLY || cookie == COOKIE_BAD);
 }
 
+/* Filters of the operator. False: no answer at all; else *rcode and truncation say whether zones are asked. */
+static bool let_through(struct job *j, uint16_t *rcode, struct engine_result *result)
+{
+	result->filtered = filter_judge(j->conf->filters, j->q, &j->request->client);
+	if (result->filtered == FILTER_TRUNCATE && j->request->transport != ENGINE_UDP)
+		result->filtered = FILTER_PASS;
+	if (result->filtered == FILTER_REFUSE) {
+		*rcode = RCODE_REFUSED;
+		j->edns.ede = EDE_PROHIBITED;
+	}
+	j->c.truncated = result->filtered == FILTER_TRUNCATE;
+	return result->filtered != FILTER_DROP;
+}
+
 static enum engine_kind kind_of(const struct compose *c, uint16_t rcode, bool authoritative)
 {
 	if (rcode == RCODE_NXDOMAIN)
@@ -210,7 +224,9 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 		rcode = RCODE_BADCOOKIE;
 	} else {
 		rcode = judge(conf, q, &j.edns.ede);
-		if (rcode != RCODE_NOERROR) {
+		if (rcode == RCODE_NOERROR && !let_through(&j, &rcode, result))
+			return;
+		if (rcode != RCODE_NOERROR || j.c.truncated) {
 			;
 		} else if (q->qclass == CLASS_CH) {
 			rcode = chaos(&conf->identity, q, &j.c);

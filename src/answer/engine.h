@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "answer/filter.h"
 #include "base/addr.h"
 #include "base/attr.h"
 #include "dns/cookie.h"
@@ -30,6 +31,7 @@ struct engine_config {
 	const struct cookie_secrets *cookies; /* borrowed; NULL or without a secret: no cookies */
 	bool cookies_required; /* BADCOOKIE over UDP to a client that knows cookies and has no good one */
 	const uint8_t *report_agent; /* RFC 9567; NULL: none; borrowed */
+	const struct filter_set *filters; /* questions that are not answered; NULL: none; borrowed */
 	bool servfail;         /* fault drill: every zone question is answered SERVFAIL */
 };
 
@@ -54,6 +56,7 @@ struct engine_result {
 	uint16_t opcode;
 	enum engine_kind kind;
 	enum cookie_verdict cookie;
+	enum filter_action filtered;
 	bool truncated;
 	bool has_edns, dnssec_ok;
 	uint32_t network; /* of the zone that answered, UINT32_MAX if none */

@@ -66,7 +66,7 @@ static bool shrink(struct udp *u, struct worker *w, unsigned reply)
 		return false;
 	client_of_peer(&u->peer[i], &request.client);
 	store_pin(w->store, &snapshot);
-	engine_answer(&w->settings.engine, &snapshot, w->scratch, &request, u->out_bytes[reply], DNS_UDP_MIN, &result);
+	engine_answer(&w->settings->engine, &snapshot, w->scratch, &request, u->out_bytes[reply], DNS_UDP_MIN, &result);
 	store_unpin(w->store);
 	u->out_iov[reply].iov_len = result.len;
 	board_add(&w->board->too_big, 1);

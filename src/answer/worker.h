@@ -22,9 +22,11 @@ struct stream;
 struct worker {
 	struct board_worker *board;
 	const struct board *whole; /* for the fault switch and the store in use */
-	struct settings settings;
+	struct settings *settings; /* owned */
 	struct engine_scratch *scratch;
 	struct stream *streams;
+	struct rate_table *rates; /* shared by all workers; NULL: no limits */
+	uint32_t rate_turn;
 	struct store_reader *store; /* NULL until sync has made one */
 	int epoll;
 	uint64_t now_ns; /* refreshed once a turn of the loop */

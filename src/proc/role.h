@@ -49,6 +49,7 @@ struct role_brief {
 	int32_t config_fd; /* a bundle (proc/bundle.h): fleet file and secrets; -1 in the stand-alone form, but for answer, whose
 	                      bundle always is there and holds what workers need and nothing else */
 	int32_t supervisor_fd; /* SOCK_SEQPACKET */
+	int32_t rate_fd; /* answer: the table of rate limits, to be mapped whole; -1 elsewhere */
 	uint32_t workers;
 	uint32_t log_level;
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay */

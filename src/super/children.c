@@ -72,6 +72,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->board_fd = all->board_fd;
 	b->config_fd = c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd;
 	b->supervisor_fd = channel;
+	b->rate_fd = c->kind == ROLE_ANSWER ? all->rate_fd : -1;
 	b->workers = p->workers;
 	b->log_level = all->log_level;
 	b->uid = p->uid;
@@ -128,6 +129,7 @@ static NORETURN void become(const struct children *all, const struct child *c, i
 		struct role_socket sockets[ROLE_SOCKETS_MAX];
 		uint32_t n = sockets_of_worker(all->sockets, c->index, sockets);
 
+		inherit(all->rate_fd);
 		for (uint32_t i = 0; i < n; i++)
 			inherit(sockets[i].fd);
 	}

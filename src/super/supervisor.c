@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "limit/rate.h"
 #include "net/listen.h"
 #include "net/loaddr.h"
 #include "super/addresses.h"
@@ -35,6 +36,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -632,6 +634,29 @@ static int start_roles(struct supervisor *s)
 	return err;
 }
 
+/* The workers' table of rate limits: it outlives any of them. */
+static int make_rate_table(uint32_t entries, int *out)
+{
+	size_t size = rate_table_size(entries);
+	int fd = memfd_create("zonecast-rates", MFD_CLOEXEC), err = 0;
+	uint8_t key[16];
+	void *memory;
+
+	if (fd < 0)
+		return -errno;
+	memory = ftruncate(fd, (off_t)size) < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	random_bytes(key, sizeof(key));
+	rate_table_init(memory, entries, key);
+	munmap(memory, size);
+	*out = fd;
+	return 0;
+}
+
 static int set_up(struct supervisor *s)
 {
 	struct children *all = &s->children;
@@ -649,7 +674,7 @@ static int set_up(struct supervisor *s)
 	all->board = s->board;
 	all->loop = &s->loop;
 	all->plan = &s->plan;
-	all->config_fd = all->answer_fd = all->control_fd = -1;
+	all->config_fd = all->answer_fd = all->rate_fd = all->control_fd = -1;
 	all->log_level = s->options->log_level;
 	all->zones_dir = s->options->zones_dir;
 	all->on_message = on_message;
@@ -677,6 +702,8 @@ static int set_up(struct supervisor *s)
 		err = bundle_seal(s->plan.bundle, &all->config_fd);
 	if (!err)
 		err = bundle_seal(s->plan.answer, &all->answer_fd);
+	if (!err && s->plan.config)
+		err = make_rate_table(s->plan.config->answer.rate_limit.table, &all->rate_fd);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	if (!err)
 		err = listen_unix(path, s->plan.uid, s->plan.gid, &all->control_fd);
