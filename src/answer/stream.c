@@ -15,7 +15,7 @@
  * idle in this sense. Three lists ordered by that time (handshake under way, no query yet, answered before) have the next to go at
  * their heads. The time allowed shrinks as slots or memory fill up (stream_limits.c) and is told to clients that ask (RFC 7828). When all slots
  * are taken the longest idle makes room, and one that never asked anything sooner than one that did: a flood of silent connections pushes
- * out itself. A client with too many loses its own.
+ * out itself. A client with too many connections loses one of its own.
  *
  * Fairness: connections have an epoll set of their own, which is one descriptor in the worker's. Each turn of the worker's loop serves
  * them for TURN_NS at most, then UDP has its turn; TLS handshakes, which cost most, have a part of that. What was not served is reported again by
@@ -56,7 +56,8 @@ enum {
 	TURN_NS = 4000000,
 	SHAKE_NS = 2000000,      /* of a turn, for TLS handshakes; one is always begun */
 	ACCEPT_NS = 1000000,
-	NEWCOMER_NS = 500000000, /* a connection without a query for so long goes before any that had one */
+	NEWCOMER_NS = 500000000,
+	SHAKE_OCTETS = 48 << 10, /* kept free for each TLS handshake under way */
 	TRIM_OCTETS = 1 << 20,   /* memory that has become free is told to the C library when it is more than this */
 };
 
@@ -73,6 +74,7 @@ struct conn {
 	uint32_t in_len, in_cap, out_len, out_pos;
 	uint32_t events;       /* asked of epoll */
 	int fd;                /* -1: closed */
+	uint8_t waits;         /* enum waiting: where link is */
 	bool shaking;          /* TLS handshake under way */
 	bool broken;           /* TLS has failed: nothing more can be said */
 	bool more;             /* `in` may hold whole queries: the turn was over */
@@ -86,6 +88,7 @@ struct stream {
 	struct stream_clients clients;
 	struct slab conns;
 	struct list waiting[WAIT_KINDS], ready;
+	uint32_t waiting_count[WAIT_KINDS];
 	uint32_t open, open_tls;
 	int epoll;
 	struct ssl_ctx_st *context; /* of TLS; NULL: none */
@@ -134,6 +137,7 @@ static void conn_close(struct stream *s, struct conn *c)
 	memory_give(&s->memory, c->out);
 	c->in = c->out = NULL;
 	list_remove(&c->link);
+	s->waiting_count[c->waits]--;
 	list_remove(&c->ready);
 	list_remove(&c->of_client);
 	clients_leave(&s->clients, client);
@@ -157,8 +161,12 @@ static bool watch(struct stream *s, struct conn *c, uint32_t events)
 static void conn_wait(struct stream *s, struct conn *c, enum waiting kind)
 {
 	c->active_ns = s->worker->now_ns;
+	if (!list_empty(&c->link))
+		s->waiting_count[c->waits]--;
 	list_remove(&c->link);
 	list_add_tail(&s->waiting[kind], &c->link);
+	s->waiting_count[kind]++;
+	c->waits = (uint8_t)kind;
 	list_remove(&c->of_client);
 	list_add_tail(&c->client->conns, &c->of_client);
 }
@@ -170,22 +178,25 @@ static struct conn *first_waiting(const struct stream *s, enum waiting kind)
 	return list_empty(l) ? NULL : LIST_ENTRY(l->next, struct conn, link);
 }
 
-/* The connection that is missed least. NULL: there is none. */
-static struct conn *dispensable(const struct stream *s)
+static struct conn *older(struct conn *a, struct conn *b)
 {
-	struct conn *best = first_waiting(s, WAIT_NEXT);
-
-	for (int kind = WAIT_SHAKE; kind <= WAIT_FIRST; kind++) {
-		struct conn *c = first_waiting(s, (enum waiting)kind);
-
-		if (c && (!best || c->active_ns < best->active_ns || s->worker->now_ns - c->active_ns > NEWCOMER_NS))
-			best = c;
-	}
-	return best;
+	return !a || (b && b->active_ns < a->active_ns) ? b : a;
 }
 
-/* Make room for one more. */
-static void make_room(struct stream *s)
+/* The connection that is missed least. NULL: there is none. A newcomer's first query comes within a round trip or two, so one that lets us wait is
+ * the first to go; so is the oldest of them when they are many, for then they are a flood. */
+static struct conn *dispensable(const struct stream *s)
+{
+	struct conn *newcomer = older(first_waiting(s, WAIT_SHAKE), first_waiting(s, WAIT_FIRST));
+	uint32_t newcomers = s->waiting_count[WAIT_SHAKE] + s->waiting_count[WAIT_FIRST];
+
+	if (newcomer && (s->worker->now_ns - newcomer->active_ns > NEWCOMER_NS || newcomers > s->limits.connections / 4))
+		return newcomer;
+	return older(first_waiting(s, WAIT_NEXT), newcomer);
+}
+
+/* Make room for one more. A handshake needs its memory later than it begins. */
+static void make_room(struct stream *s, bool tls)
 {
 	struct board_worker *b = s->worker->board;
 
@@ -194,7 +205,11 @@ static void make_room(struct stream *s)
 		board_add(&b->tcp_closed_limit, 1);
 		conn_close(s, dispensable(s));
 	}
-	if (s->open && memory_used(s) + sizeof(struct conn) > s->limits.memory) {
+	for (int i = 0; i < STREAM_ROOM && s->open; i++) {
+		uint64_t shakes = (s->waiting_count[WAIT_SHAKE] + tls) * (uint64_t)SHAKE_OCTETS;
+
+		if (memory_used(s) + sizeof(struct conn) + shakes <= s->limits.memory)
+			break;
 		board_add(&b->tcp_closed_memory, 1);
 		conn_close(s, dispensable(s));
 	}
@@ -218,7 +233,7 @@ static void adopt(struct stream *s, int fd, const struct ip_addr *address, bool 
 	struct stream_client *client;
 	struct conn *c;
 
-	make_room(s);
+	make_room(s, tls);
 	client = clients_enter(&s->clients, address->bytes, address->family == 6);
 	if (client && client->count > s->limits.per_client && !list_empty(&client->conns)) {
 		board_add(&s->worker->board->tcp_closed_client, 1);

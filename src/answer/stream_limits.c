@@ -34,7 +34,7 @@ struct stream_limits stream_limits_share(const struct stream_limits *node, uint3
 		return l;
 	l.connections = divided(node->connections, workers, 1);
 	l.per_client = divided(node->per_client, workers, STREAM_CLIENT_MIN);
-	l.memory = node->memory / workers;
+	l.memory = MAX(node->memory / workers, (uint64_t)STREAM_MEMORY_MIN);
 	return l;
 }
 

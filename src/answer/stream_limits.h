@@ -20,7 +20,10 @@ enum {
 
 /* A worker's part of the node's figures. Connections are spread over the workers by the kernel's hash, so a client's limit is never divided
  * below STREAM_CLIENT_MIN (or the figure itself): two of its connections may meet at one worker. */
-enum { STREAM_CLIENT_MIN = 2 };
+enum {
+	STREAM_CLIENT_MIN = 2,
+	STREAM_MEMORY_MIN = 256 << 10, /* octets of a worker, however many they are: some answers of full length */
+};
 struct stream_limits stream_limits_share(const struct stream_limits *node, uint32_t workers);
 
 /* The idle time in force with so many connections open and so much memory in use: shorter by steps as either fills. */

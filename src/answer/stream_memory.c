@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { SLAB_CHUNK = 64 << 10, CHUNK_HEAD = 16, MALLOC_HEAD = 16 };
+enum { SLAB_CHUNK = 16 << 10, CHUNK_HEAD = 16, MALLOC_HEAD = 16 };
 
 /* Cells begin CHUNK_HEAD octets into the chunk. */
 struct slab_chunk {

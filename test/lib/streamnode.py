@@ -21,6 +21,7 @@ from paths import ZONECAST
 
 V4, V6 = "10.53.0.1", "2001:db8:53::1"
 FAMILIES = [V4, V6]
+IPV6_FREEBIND = 78
 BIG = 60  # of TXT records of 1,000 octets
 ZONE = ("$TTL 300\n@ SOA ns1 host 1 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.1\nns1 AAAA 2001:db8::1\nwww A 192.0.2.1\n" +
         "".join(f"big TXT \"{i:03}\" " + " ".join(['"' + "x" * 248 + '"'] * 4) + "\n" for i in range(BIG)))
@@ -180,9 +181,11 @@ class StreamNode:
                     total += sum(int(line.split()[1]) * 1024 for line in f if line.startswith("Pss_Anon:"))
         return total
 
-    def socket(self, where, kind=socket.SOCK_STREAM, source=None):
-        s = self.ns.socket(socket.AF_INET6 if ":" in where else socket.AF_INET, kind)
+    def socket(self, where, kind=socket.SOCK_STREAM, source=None, protocol=0):
+        s = self.ns.socket(socket.AF_INET6 if ":" in where else socket.AF_INET, kind, protocol)
         s.settimeout(20)
+        if ":" in where:
+            s.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
         if source:
             s.bind((source, 0))
         return s

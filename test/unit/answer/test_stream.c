@@ -59,6 +59,16 @@ static void test_shake(void **state)
 	assert_int_equal(stream_shake_ms(100), STREAM_SHAKE_MIN_MS);
 }
 
+/* Whatever is divided, some answers of full length always fit. */
+static void test_least_memory(void **state)
+{
+	const struct stream_limits node = {.connections = 10, .per_client = 10, .idle_ms = 10, .memory = MIB};
+
+	(void)state;
+	assert_int_equal(stream_limits_share(&node, 2).memory, MIB / 2);
+	assert_int_equal(stream_limits_share(&node, 100).memory, STREAM_MEMORY_MIN);
+}
+
 static const struct {
 	uint32_t connections, per_client, workers, part, client_part;
 } share_rows[] = {
@@ -177,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_idle),         cmocka_unit_test(test_shake),  cmocka_unit_test(test_share), cmocka_unit_test(test_clients),
 		cmocka_unit_test(test_many_clients), cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_least_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
