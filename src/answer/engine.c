@@ -10,6 +10,7 @@
 #include "answer/compose.h"
 #include "answer/edns.h"
 #include "answer/resolve.h"
+#include "limit/prefix_set.h"
 
 #include <string.h>
 
@@ -153,6 +154,8 @@ static bool cookie_missing(const struct job *j, enum cookie_verdict cookie)
 /* Filters of the operator. False: no answer at all; else *rcode and truncation say whether zones are asked. */
 static bool let_through(struct job *j, uint16_t *rcode, struct engine_result *result)
 {
+	if (!j->conf->filters || prefix_set_has(j->conf->own, &j->request->client))
+		return true;
 	result->filtered = filter_judge(j->conf->filters, j->q, &j->request->client);
 	if (result->filtered == FILTER_TRUNCATE && j->request->transport != ENGINE_UDP)
 		result->filtered = FILTER_PASS;

@@ -24,6 +24,8 @@ struct engine_identity {
 /* RFC 8482: what QTYPE ANY gets. */
 enum engine_any { ENGINE_ANY_ONE, ENGINE_ANY_ALL, ENGINE_ANY_REFUSE };
 
+struct prefix_set;
+
 struct engine_config {
 	struct engine_identity identity;
 	uint16_t udp_max;      /* largest UDP answer, DNS_UDP_DEFAULT (RFC 9715) */
@@ -32,6 +34,7 @@ struct engine_config {
 	bool cookies_required; /* BADCOOKIE over UDP to a client that knows cookies and has no good one */
 	const uint8_t *report_agent; /* RFC 9567; NULL: none; borrowed */
 	const struct filter_set *filters; /* questions that are not answered; NULL: none; borrowed */
+	const struct prefix_set *own;     /* clients that filters do not concern: this node's checks; borrowed */
 	bool servfail;         /* fault drill: every zone question is answered SERVFAIL */
 };
 

@@ -7,24 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The checks of this node ask its service addresses from its own: whoever sends under these addresses from outside is dropped by the
- * kernel, so nobody can use up their share and make a node believe that it is ill. */
-static int exempt_of(const struct config *c, struct prefix_set **out)
+/* Limits and filters do not concern the node's own addresses: from them come its checks, and whoever sends under them from outside is
+ * dropped by the kernel, so nobody can make a node believe that it is ill. */
+static int read_addresses(const struct config *c, struct settings *s)
 {
 	static const struct ip_prefix loopback[] = {
 		{.addr = {.family = 4, .bytes = {127}}, .len = 8}, {.addr = {.family = 6, .bytes = {[15] = 1}}, .len = 128}};
 	const struct config_rate_limit *r = &c->answer.rate_limit;
 	const struct config_node *n = &c->nodes[0];
-	size_t most = r->exempt_count + ARRAY_LEN(loopback) + n->management_count + n->network_count * CONFIG_ADDRESSES_MAX, count;
+	size_t most = n->management_count + n->network_count * CONFIG_ADDRESSES_MAX + r->exempt_count + ARRAY_LEN(loopback), count = 0;
 	struct ip_prefix *all = calloc(most, sizeof(*all));
 	int err;
 
 	if (!all)
 		return ERR_NO_MEMORY;
-	memcpy(all, loopback, sizeof(loopback));
-	count = ARRAY_LEN(loopback);
-	for (size_t i = 0; i < r->exempt_count; i++)
-		all[count++] = r->exempt[i];
 	for (size_t i = 0; i < n->management_count; i++)
 		all[count++] = (struct ip_prefix){n->management[i], n->management[i].family == 4 ? 32 : 128};
 	for (size_t i = 0; i < n->network_count; i++) {
@@ -33,7 +29,13 @@ static int exempt_of(const struct config *c, struct prefix_set **out)
 		for (size_t k = 0; k < net->address_count; k++)
 			all[count++] = (struct ip_prefix){net->addresses[k], net->addresses[k].family == 4 ? 32 : 128};
 	}
-	err = prefix_set_make(all, count, out);
+	err = prefix_set_make(all, count, &s->own);
+	for (size_t i = 0; i < r->exempt_count; i++)
+		all[count++] = r->exempt[i];
+	for (size_t i = 0; i < ARRAY_LEN(loopback); i++)
+		all[count++] = loopback[i];
+	if (!err)
+		err = prefix_set_make(all, count, &s->exempt);
 	free(all);
 	return err;
 }
@@ -70,7 +72,7 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 	memcpy(&s->cookies, secrets, len);
 	s->streams = stream_limits_share(&streams, workers);
 	read_rates(&a->rate_limit, s);
-	err = exempt_of(config, &s->exempt);
+	err = read_addresses(config, s);
 	if (!err)
 		err = filter_set_make(a->filters, a->filter_count, &s->filters);
 	if (err < 0) {
@@ -85,6 +87,7 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 		.cookies_required = a->cookies.mode == CONFIG_COOKIES_REQUIRED,
 		.report_agent = a->report_agent,
 		.filters = s->filters,
+		.own = s->own,
 	};
 	*out = s;
 	return 0;
@@ -94,6 +97,7 @@ void settings_free(struct settings *s)
 {
 	if (!s)
 		return;
+	prefix_set_free(s->own);
 	prefix_set_free(s->exempt);
 	filter_set_free(s->filters);
 	free(s);

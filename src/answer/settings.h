@@ -18,7 +18,8 @@ struct settings {
 	struct stream_limits streams; /* this worker's share */
 	struct rate_limits rate;
 	bool limited;                 /* some rate has a limit */
-	struct prefix_set *exempt;    /* from them: as configured, loopback, and this node's own addresses */
+	struct prefix_set *own;       /* addresses of this node */
+	struct prefix_set *exempt;    /* from limits: as configured, loopback, and its own */
 	struct filter_set *filters;
 };
 

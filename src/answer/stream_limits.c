@@ -14,7 +14,7 @@ static unsigned step_of(const struct stream_limits *l, uint32_t open, uint64_t m
 	uint64_t octets = l->memory ? memory * 100 / l->memory : 100;
 	unsigned i = 0;
 
-	while (MAX(slots, octets) >= steps[i].below_percent && i < ARRAY_LEN(steps) - 1)
+	while (i < ARRAY_LEN(steps) - 1 && MAX(slots, octets) >= steps[i].below_percent)
 		i++;
 	return i;
 }

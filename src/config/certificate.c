@@ -13,8 +13,9 @@
 #include <time.h>
 
 enum {
-	CHAIN_MAX = 10,          /* as answer/tls_context.c has it */
-	SECURITY_BITS_MIN = 112, /* OpenSSL's security level 2, which servers and clients of today have: RSA with 2048 bits, any common curve */
+	CHAIN_MAX = 10, /* as answer/tls_context.c has it */
+	SECURITY_BITS_MIN =
+		112, /* OpenSSL's security level 2, which servers and clients of today have: RSA with 2048 bits, any common curve */
 	SOON_S = 7 * 86400,
 	WHEN_TEXT = 21,
 };
@@ -42,12 +43,15 @@ static void check_dates(const char *file, int number, const X509 *x, int64_t now
 	char when[WHEN_TEXT];
 
 	if (to <= now_s)
-		diag_add(diag, DIAG_WARNING, file, 0, 0, "certificate %d expired at %s: clients that look will not use it", number,
+		diag_add(diag, DIAG_WARNING, file, 0, 0,
+		         "certificate %d expired at %s: clients that look will not use it", number,
 		         clock_wall_text(to, when));
 	else if (to - now_s < SOON_S)
-		diag_add(diag, DIAG_WARNING, file, 0, 0, "certificate %d expires at %s", number, clock_wall_text(to, when));
+		diag_add(diag, DIAG_WARNING, file, 0, 0, "certificate %d expires at %s", number,
+		         clock_wall_text(to, when));
 	if (from > now_s)
-		diag_add(diag, DIAG_WARNING, file, 0, 0, "certificate %d is not valid before %s", number, clock_wall_text(from, when));
+		diag_add(diag, DIAG_WARNING, file, 0, 0, "certificate %d is not valid before %s", number,
+		         clock_wall_text(from, when));
 }
 
 /* The certificate itself, the caller's; NULL when there is none. */
@@ -61,7 +65,9 @@ static X509 *check_chain(const char *file, const void *pem, size_t len, int64_t 
 		n++;
 		check_dates(file, n, x, now_s, diag);
 		if (last && X509_check_issued(x, last) != X509_V_OK)
-			diag_add(diag, DIAG_WARNING, file, 0, 0, "certificate %d did not issue certificate %d: the order is the server's first, then each issuer",
+			diag_add(diag, DIAG_WARNING, file, 0, 0,
+			         "certificate %d did not issue certificate %d: the order is the server's first, then "
+			         "each issuer",
 			         n, n - 1);
 		if (last && last != first)
 			X509_free(last);
@@ -73,11 +79,14 @@ static X509 *check_chain(const char *file, const void *pem, size_t len, int64_t 
 		X509_free(last);
 	/* At the end of the file OpenSSL reports that no more begins; anything else is damage. */
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE && n)
-		diag_add(diag, DIAG_ERROR, file, 0, 0, "certificate %d is damaged: %s", n + 1, ERR_reason_error_string(ERR_peek_last_error()));
+		diag_add(diag, DIAG_ERROR, file, 0, 0, "certificate %d is damaged: %s", n + 1,
+		         ERR_reason_error_string(ERR_peek_last_error()));
 	else if (!n)
-		diag_add(diag, DIAG_ERROR, file, 0, 0, "there is no certificate in PEM form (-----BEGIN CERTIFICATE-----)");
+		diag_add(diag, DIAG_ERROR, file, 0, 0,
+		         "there is no certificate in PEM form (-----BEGIN CERTIFICATE-----)");
 	else if (n > CHAIN_MAX + 1)
-		diag_add(diag, DIAG_ERROR, file, 0, 0, "%d certificates: a chain has at most %d beside the server's own", n, CHAIN_MAX);
+		diag_add(diag, DIAG_ERROR, file, 0, 0,
+		         "%d certificates: a chain has at most %d beside the server's own", n, CHAIN_MAX);
 	ERR_clear_error();
 	BIO_free(bio);
 	return first;
@@ -89,16 +98,18 @@ static EVP_PKEY *check_key(const char *file, const void *pem, size_t len, struct
 	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
 
 	if (!key)
-		diag_add(diag, DIAG_ERROR, file, 0, 0, "there is no private key in PEM form that opens without a password");
+		diag_add(diag, DIAG_ERROR, file, 0, 0,
+		         "there is no private key in PEM form that opens without a password");
 	else if (EVP_PKEY_get_security_bits(key) < SECURITY_BITS_MIN)
-		diag_add(diag, DIAG_ERROR, file, 0, 0, "a key of %d bits is too weak: RSA takes 2048, better is ECDSA P-256", EVP_PKEY_get_bits(key));
+		diag_add(diag, DIAG_ERROR, file, 0, 0,
+		         "a key of %d bits is too weak: RSA takes 2048, better is ECDSA P-256", EVP_PKEY_get_bits(key));
 	ERR_clear_error();
 	BIO_free(bio);
 	return key;
 }
 
-void certificate_check(const char *certificate_file, const void *certificate, size_t certificate_len, const char *key_file, const void *key,
-                       size_t key_len, int64_t now_s, struct diag *diag)
+void certificate_check(const char *certificate_file, const void *certificate, size_t certificate_len,
+                       const char *key_file, const void *key, size_t key_len, int64_t now_s, struct diag *diag)
 {
 	X509 *x;
 	EVP_PKEY *k;
@@ -109,7 +120,8 @@ void certificate_check(const char *certificate_file, const void *certificate, si
 	x = check_chain(certificate_file, certificate, certificate_len, now_s, diag);
 	k = check_key(key_file, key, key_len, diag);
 	if (x && k && X509_check_private_key(x, k) != 1)
-		diag_add(diag, DIAG_ERROR, key_file, 0, 0, "this key does not belong to the certificate in %s", certificate_file);
+		diag_add(diag, DIAG_ERROR, key_file, 0, 0, "this key does not belong to the certificate in %s",
+		         certificate_file);
 	ERR_clear_error();
 	EVP_PKEY_free(k);
 	X509_free(x);

@@ -64,7 +64,8 @@ static void check_cookie_secret(const struct config *c, const char *file, struct
 	if (!f)
 		diag_add(diag, DIAG_ERROR, file, 0, 0, "cannot be read: %s", err_text(-errno));
 	else if (cookie_secret_parse(text, len, secret) < 0)
-		diag_add(diag, DIAG_ERROR, file, 1, 0, "a cookie secret is %d hexadecimal digits: make one with openssl rand -hex %d",
+		diag_add(diag, DIAG_ERROR, file, 1, 0,
+		         "a cookie secret is %d hexadecimal digits: make one with openssl rand -hex %d",
 		         2 * COOKIE_SECRET_LEN, COOKIE_SECRET_LEN);
 	OPENSSL_cleanse(text, sizeof(text));
 	OPENSSL_cleanse(secret, sizeof(secret));
@@ -105,7 +106,8 @@ static void check_tls(const struct config *c, struct diag *diag)
 	certificate = read_whole(t->certificate_file, &certificate_len, diag);
 	key = read_whole(t->key_file, &key_len, diag);
 	if (certificate && key)
-		certificate_check(t->certificate_file, certificate, certificate_len, t->key_file, key, key_len, clock_wall_s(), diag);
+		certificate_check(t->certificate_file, certificate, certificate_len, t->key_file, key, key_len,
+		                  clock_wall_s(), diag);
 	if (key)
 		OPENSSL_cleanse(key, key_len);
 	free(certificate);

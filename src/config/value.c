@@ -135,16 +135,18 @@ static bool read_size(const struct config_read *r, const struct schema_row *row,
 		if (strcmp(unit, units[i].unit) == 0)
 			shift = units[i].shift;
 	if (!uint_text(t->text, digits, &v) || (!shift && *unit)) {
-		tree_error(r->src, t, "\"%s\" wants a size such as 64MiB, 512KiB or 1GiB, not \"%.*s\"", row->key, SHOWN(t));
+		tree_error(r->src, t, "\"%s\" wants a size such as 64MiB, 512KiB or 1GiB, not \"%.*s\"", row->key,
+		           SHOWN(t));
 		return false;
 	}
 	if (!shift) {
-		tree_error(r->src, t, "\"%s\" is %.*s without a unit: write KiB, MiB or GiB behind it", row->key, SHOWN(t));
+		tree_error(r->src, t, "\"%s\" is %.*s without a unit: write KiB, MiB or GiB behind it", row->key,
+		           SHOWN(t));
 		return false;
 	}
 	if (v > (uint64_t)row->max >> shift || v << shift < row->min) {
-		tree_error(r->src, t, "\"%s\" is %.*s: out of range, it must be from %uKiB to %uKiB", row->key, SHOWN(t),
-		           row->min >> 10, row->max >> 10);
+		tree_error(r->src, t, "\"%s\" is %.*s: out of range, it must be from %uKiB to %uKiB", row->key,
+		           SHOWN(t), row->min >> 10, row->max >> 10);
 		return false;
 	}
 	octets = (uint32_t)(v << shift);
@@ -157,7 +159,8 @@ static bool read_rrtype(const struct config_read *r, const struct schema_row *ro
 	uint16_t type;
 
 	if (rrtype_from_text(t->text, t->len, &type) < 0) {
-		tree_error(r->src, t, "\"%s\": \"%.*s\" is no record type such as A, ANY or TYPE65280", row->key, SHOWN(t));
+		tree_error(r->src, t, "\"%s\": \"%.*s\" is no record type such as A, ANY or TYPE65280", row->key,
+		           SHOWN(t));
 		return false;
 	}
 	memcpy(to, &type, sizeof(type));

@@ -198,7 +198,8 @@ static void test_open(void **state)
 	free(memory);
 }
 
-/* Workers on one table and one clock, which stands at 3 s when all have asked: together they get one rate. */
+/* Workers on one table and one clock, which has gone 0.8 s when all have asked: together they get one rate. However long a thread is kept from
+ * running, its clock is less than a burst behind. */
 enum { THREADS = 4, PER_THREAD = 200000 };
 static struct rate_table *shared;
 static _Atomic uint64_t asked;
@@ -212,7 +213,7 @@ static void *hammer(void *arg)
 	uint32_t turn = 0;
 
 	for (unsigned i = 0; i < PER_THREAD; i++) {
-		uint64_t now = SECOND + atomic_fetch_add(&asked, 1) * (2 * (uint64_t)SECOND / (THREADS * PER_THREAD));
+		uint64_t now = SECOND + atomic_fetch_add(&asked, 1) * ((uint64_t)SECOND * 4 / 5 / (THREADS * PER_THREAD));
 
 		*count += rate_judge(shared, &l, &a, KIND, now, &turn) == RATE_PASS;
 	}
@@ -232,7 +233,7 @@ static void test_threads(void **state)
 		pthread_join(ids[i], NULL);
 		sum += counts[i];
 	}
-	assert_in_range(sum, 2150, 2250);
+	assert_in_range(sum, 970, 1010);
 	free(shared);
 }
 
