@@ -16,6 +16,9 @@
  * Answers beyond the limit: every slip-th is replaced by one that is small and gets a real client on, the rest is
  * dropped. The count is the worker's, not the prefix's: what matters is the share.
  *
+ * The XDP program (xdp/bpf/answer.bpf.c) accounts in the same table, which is one of its maps then: layout, hash and arithmetic are the same
+ * there, and a test runs both against each other.
+ *
  * The burst is a fifth of a second, at least ten answers where the rate allows. Limits are judged after the answer is known, since the kind is; what
  * that costs is measured in the benchmark. Not done: one limit over several prefix lengths at once; limits by name. */
 #include "limit/rate.h"
@@ -126,18 +129,28 @@ static _Atomic uint64_t *find(struct bucket *b, uint64_t tag, uint64_t now, uint
 	return least;
 }
 
+void rate_figures(uint32_t per_second, uint64_t *cost, uint64_t *burst)
+{
+	uint64_t rate = per_second;
+
+	*cost = *burst = 0;
+	if (!rate)
+		return;
+	*cost = (RATE_UNITS_PER_S + rate / 2) / rate;
+	*burst = RATE_UNITS_PER_S / BURST_PART;
+	if (*burst < BURST_LEAST * *cost)
+		*burst = rate < BURST_LEAST ? RATE_UNITS_PER_S : BURST_LEAST * *cost;
+}
+
 enum rate_verdict rate_judge(struct rate_table *t, const struct rate_limits *l, const struct ip_addr *client, unsigned kind,
                              uint64_t now_ns, uint32_t *turn)
 {
-	uint64_t rate = l->per_second[kind], now = now_ns * 8 / 125, cost, burst, hash, tag;
+	uint64_t now = now_ns * 8 / 125, cost, burst, hash, tag;
 	struct bucket *b;
 
-	if (!rate)
+	rate_figures(l->per_second[kind], &cost, &burst);
+	if (!cost)
 		return RATE_PASS;
-	cost = (RATE_UNITS_PER_S + rate / 2) / rate;
-	burst = RATE_UNITS_PER_S / BURST_PART;
-	if (burst < BURST_LEAST * cost)
-		burst = rate < BURST_LEAST ? RATE_UNITS_PER_S : BURST_LEAST * cost;
 	hash = hash_of(t, l, client, kind);
 	b = &t->bucket[hash & (t->buckets - 1)];
 	tag = hash >> TIME_BITS;

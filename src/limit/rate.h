@@ -25,6 +25,8 @@ struct rate_limits {
 	uint8_t slip;                      /* 0: drop all */
 	uint8_t prefix_bits[2];            /* of IPv4, of IPv6 */
 };
+/* What one answer costs, and how far ahead a prefix may be, in units of 1/64 microsecond; cost 0: no limit. */
+void rate_figures(uint32_t per_second, uint64_t *cost, uint64_t *burst);
 enum rate_verdict { RATE_PASS, RATE_SLIP, RATE_DROP };
 
 /* Account for one answer. turn: counts this worker's answers beyond a limit. */
