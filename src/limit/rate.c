@@ -89,7 +89,7 @@ static uint64_t hash_of(const struct rate_table *t, const struct rate_limits *l,
 {
 	bool v6 = client->family == 6;
 	unsigned bits = l->prefix_bits[v6], octets = bits / 8;
-	uint8_t bytes[18] = {(uint8_t)(v6 << 7 | kind)};
+	uint8_t bytes[18] = {(uint8_t)((unsigned)v6 << 7 | kind)};
 
 	memcpy(bytes + 1, client->bytes, octets);
 	if (bits % 8)
