@@ -141,6 +141,28 @@ static const struct {
 	COUNTER("tls_timeouts", tls_timeouts),
 };
 
+/* The XDP path; its answers are not among those of the workers. */
+static json_t *xdp(const struct status_facts *f)
+{
+	const struct board_xdp *b = &f->board->supervisor.xdp;
+	struct board_xdp copy = {0};
+	uint64_t filled = 0;
+
+	if (!board_copy(&b->seq, b, &copy, sizeof(copy)))
+		snprintf(copy.why, sizeof(copy.why), "being changed just now");
+	copy.why[sizeof(copy.why) - 1] = '\0';
+	for (unsigned i = 0; i < BOARD_WORKERS_MAX && i < atomic_load(&f->board->supervisor.workers); i++)
+		filled += board_get(&f->board->workers[i].xdp_filled);
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rung", board_xdp_text(copy.rung), "why", str(copy.why),
+	                 "seen", num(board_get(&b->seen)), "answered_ipv4", num(board_get(&b->answered[0])), "answered_ipv6",
+	                 num(board_get(&b->answered[1])), "bytes_out", num(board_get(&b->bytes_out)), "limited_dropped",
+	                 num(board_get(&b->limited_dropped)), "limited_slipped", num(board_get(&b->limited_slipped)), "filled", num(filled),
+	                 "passed_lease", num(board_get(&b->passed_lease)), "passed_form", num(board_get(&b->passed_form)), "passed_options",
+	                 num(board_get(&b->passed_options)), "passed_miss", num(board_get(&b->passed_miss)), "passed_stale",
+	                 num(board_get(&b->passed_stale)), "passed_size", num(board_get(&b->passed_size)), "passed_other",
+	                 num(board_get(&b->passed_other)));
+}
+
 static json_t *queries(const struct status_facts *f)
 {
 	unsigned workers = MIN(atomic_load(&f->board->supervisor.workers), (unsigned)BOARD_WORKERS_MAX);
@@ -263,6 +285,8 @@ json_t *status_json(const struct status_facts *f)
 	              neighbors(f));
 	if (o)
 		json_object_set_new(o, "workers", workers(f));
+	if (o)
+		json_object_set_new(o, "xdp", xdp(f));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

@@ -8,6 +8,7 @@
  * is queued on them survive in the supervisor. */
 #include "answer/answer_main.h"
 
+#include "answer/hot.h"
 #include "answer/stream.h"
 #include "answer/tls.h"
 #include "answer/udp.h"
@@ -150,6 +151,7 @@ static int reload(struct worker *w, struct role *role, int fd)
 	if (!err) {
 		settings_free(w->settings);
 		w->settings = next;
+		hot_renew(w->hot);
 		stream_limit(w->streams, &w->settings->streams);
 		take_certificate(w, role);
 	}
@@ -201,16 +203,15 @@ static int begin_listening(struct worker *w, struct sources *all)
 }
 
 /* Without the table there are no limits: that is no reason not to answer. */
-static void map_rates(struct worker *w, int fd)
+static void map_rates(struct worker *w, int fd, size_t len)
 {
-	struct stat st;
 	void *memory;
 	int err;
 
 	if (fd < 0)
 		return;
-	memory = fstat(fd, &st) < 0 ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	err = memory == MAP_FAILED ? -errno : rate_table_open(memory, (size_t)st.st_size, &w->rates);
+	memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	err = memory == MAP_FAILED ? -errno : rate_table_open(memory, len, &w->rates);
 	close(fd);
 	if (err < 0)
 		log_err("answer what=rate-limit error=\"%s\"", err_text(err));
@@ -238,7 +239,11 @@ int answer_main(struct role *role)
 		log_err("answer what=settings error=\"%s\"", err_text(err));
 		return 1;
 	}
-	map_rates(&w, role->brief.rate_fd);
+	map_rates(&w, role->brief.rate_fd, role->brief.rate_len);
+	err = hot_new(role->brief.xdp_fd, role->brief.index, &w.hot);
+	if (err < 0)
+		log_err("answer what=xdp error=\"%s\"", err_text(err)); /* no reason not to answer */
+	err = 0;
 	w.streams = stream_new(&w, &w.settings->streams);
 	if (!w.streams) {
 		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
@@ -274,6 +279,7 @@ int answer_main(struct role *role)
 			board_stamp_now(&w.board->stamp, w.now_ns);
 			if (!store_ready(&w, role))
 				break;
+			hot_lease(w.hot, sources->listening && !w.settings->engine.servfail ? w.now_ns : 0);
 			stream_expire(w.streams);
 		}
 		w.settings->engine.servfail = atomic_load_explicit(&w.whole->supervisor.fault_servfail, memory_order_relaxed);
@@ -296,10 +302,13 @@ int answer_main(struct role *role)
 			else if (s->fd >= 0)
 				stream_accept(w.streams, s->fd, s->kind == SOURCE_TLS);
 		}
+		if (w.hot && w.store)
+			hot_fill(w.hot, &w);
 		/* After UDP, and for a bounded time. */
 		if (streams_ready)
 			busy = stream_turn(w.streams);
 	}
+	hot_free(w.hot);
 	stream_free(w.streams);
 	settings_free(w.settings);
 	udp_free(udp);

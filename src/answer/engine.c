@@ -194,6 +194,9 @@ static uint16_t from_zones(struct job *j, const struct store_snapshot *s, struct
 	if (res.zone) {
 		result->network = res.zone->network;
 		result->zone_generation = res.zone->generation;
+		result->zone = res.zone;
+		result->keepable = res.one_zone && !res.not_ready && j->q->qclass == CLASS_IN && !j->conf->filters && !j->c.truncated &&
+		                   (res.rcode == RCODE_NOERROR || res.rcode == RCODE_NXDOMAIN);
 		j->edns.has_zone_version = j->q->want_zone_version && !res.not_ready;
 		j->edns.zone_labels = (uint8_t)name_labels(store_zone_apex(res.zone));
 		j->edns.zone_serial = res.zone->serial;

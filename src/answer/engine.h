@@ -64,6 +64,8 @@ struct engine_result {
 	bool has_edns, dnssec_ok;
 	uint32_t network; /* of the zone that answered, UINT32_MAX if none */
 	uint64_t zone_generation; /* 0 if no zone was asked */
+	const struct store_zone *zone; /* that answered, NULL if none; valid while the version is pinned */
+	bool keepable;   /* depends on nothing but the question's name in any case, its type, OPT and DO, and this one zone's version */
 };
 
 enum { ENGINE_CHAIN_MAX = 16 }; /* aliases followed for one question */

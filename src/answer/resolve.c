@@ -169,6 +169,7 @@ static enum outcome follow_dname(struct step *st, const struct store_node *node)
 	const struct store_rrset *set = store_rrset_of(st->s, node, RR_DNAME);
 	struct name *target = &st->chain[st->taken];
 
+	st->out->one_zone = false; /* the alias is made of the name as it was asked, case and all */
 	if (!set || name_check(set->data + 2, get_u16(set->data)) < 0)
 		return DONE;
 	compose_must(st->c, st->s, SECTION_ANSWER, store_node_name(node), set, UINT32_MAX);
@@ -307,8 +308,12 @@ static void walk(struct step *st)
 		const struct store_zone *z = store_zone_find(s, st->name, st->qtype == RR_DS && first);
 
 		/* No parent here: the child itself says that it has no DS. */
-		if (!z && st->qtype == RR_DS && first)
+		if (!z && st->qtype == RR_DS && first) {
 			z = store_zone_find(s, st->name, false);
+			out->one_zone = false; /* a parent may come */
+		}
+		if (!first && z != out->zone)
+			out->one_zone = false;
 		if (!z || z->state != STORE_ZONE_SERVING) {
 			if (!first)
 				return; /* the chain so far is the answer */
@@ -321,6 +326,9 @@ static void walk(struct step *st)
 		if (first)
 			out->zone = z;
 		st->z = z;
+		/* Its answers depend on what lies above or below it. */
+		if (st->qtype == RR_DS)
+			out->one_zone = false;
 		st->proof = (struct proof){.c = st->c, .s = s, .z = z, .scratch = st->scratch};
 		out->rcode = RCODE_NOERROR;
 		if (one_step(st) == DONE || st->c->truncated || st->taken == ENGINE_CHAIN_MAX)
@@ -333,7 +341,7 @@ void resolve(struct compose *c, const struct store_snapshot *s, const struct eng
 {
 	struct step st = {.c = c, .any_all = conf->any == ENGINE_ANY_ALL, .s = s, .scratch = scratch, .name = c->qname, .qtype = scratch->query.qtype, .chain = scratch->chain, .out = out};
 
-	*out = (struct resolution){.rcode = RCODE_NOERROR, .authoritative = true};
+	*out = (struct resolution){.rcode = RCODE_NOERROR, .authoritative = true, .one_zone = true};
 	walk(&st);
 	prove_syntheses(&st);
 	put_additional(&st);

@@ -10,5 +10,6 @@ struct resolution {
 	bool authoritative;
 	const struct store_zone *zone; /* that answered first; NULL: none of ours */
 	bool not_ready;                /* SERVFAIL for a zone without data */
+	bool one_zone;                 /* another zone's change cannot change the answer, nor the case of the question */
 };
 void resolve(struct compose *c, const struct store_snapshot *s, const struct engine_config *conf, struct engine_scratch *scratch, struct resolution *out);

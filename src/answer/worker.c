@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "answer/worker.h"
 
+#include "answer/hot.h"
+
 /* What goes out in place of an answer that its client prefix has had enough of. */
 static void limit(struct worker *w, const struct engine_request *request, uint8_t *out, size_t cap, struct engine_result *result)
 {
@@ -35,6 +37,8 @@ void worker_answer(struct worker *w, const struct store_snapshot *s, const struc
 		board_add(&b->dropped, 1);
 		return;
 	}
+	if (w->hot && result->keepable && request->transport == ENGINE_UDP)
+		hot_note(w->hot, &w->scratch->query, result->zone);
 	board_add(&b->answers, 1);
 	board_add(&b->bytes_out, result->len);
 	board_add(&b->rcodes[result->rcode < BOARD_RCODES ? result->rcode : BOARD_RCODES - 1], 1);

@@ -17,6 +17,7 @@
 /* One answer worker: what UDP and TCP share. Everything is allocated at start; nothing is while queries are answered, but for what
  * a slow TCP client has not taken yet. */
 struct role;
+struct hot;
 struct stream;
 
 struct worker {
@@ -25,6 +26,7 @@ struct worker {
 	struct settings *settings; /* owned */
 	struct engine_scratch *scratch;
 	struct stream *streams;
+	struct hot *hot;          /* what the kernel's cache is filled from; NULL: there is none */
 	struct rate_table *rates; /* shared by all workers; NULL: no limits */
 	uint32_t rate_turn;
 	struct store_reader *store; /* NULL until sync has made one */

@@ -18,6 +18,13 @@ const char *board_role_text(enum board_role role)
 	return role < ROLE_COUNT ? names[role] : "?";
 }
 
+const char *board_xdp_text(enum board_xdp_rung rung)
+{
+	static const char *const names[] = {"off", "sockets", "generic", "native"};
+
+	return rung < ARRAY_LEN(names) ? names[rung] : "?";
+}
+
 const char *board_verdict_text(enum board_verdict v)
 {
 	static const char *const names[] = {"unknown", "pass", "soft-fail", "hard-fail"};

@@ -16,7 +16,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 2,
+	BOARD_VERSION = 3,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -42,6 +42,17 @@ struct board_process {
 	_Atomic uint64_t started_ns;
 	_Atomic int32_t last_status; /* wait status of the last death */
 };
+/* The XDP path. Counters as in struct xdp_counters; refreshed by the supervisor twice a second. */
+struct board_xdp {
+	_Atomic uint32_t seq;
+	uint32_t rung;             /* enum board_xdp_rung */
+	char why[BOARD_WHY_MAX];   /* one sentence: what was chosen and why */
+	_Atomic uint64_t seen, answered[2], bytes_in, bytes_out, limited_dropped, limited_slipped, rcodes[16];
+	_Atomic uint64_t passed_lease, passed_form, passed_options, passed_miss, passed_stale, passed_size, passed_other;
+};
+enum board_xdp_rung { RUNG_OFF, RUNG_SOCKETS, RUNG_GENERIC, RUNG_NATIVE };
+const char *board_xdp_text(enum board_xdp_rung rung);
+
 struct board_supervisor {
 	board_stamp stamp;
 	_Atomic uint64_t started_ns;
@@ -50,6 +61,7 @@ struct board_supervisor {
 	_Atomic uint32_t networks; /* number on this node; index as in the node's network list */
 	_Atomic uint32_t stopping; /* 1: draining for exit */
 	_Atomic uint32_t fault_servfail; /* fault drill: workers answer SERVFAIL */
+	struct board_xdp xdp;
 	struct board_process procs[BOARD_PROCS_MAX]; /* sync, watch, route, admin, then workers */
 	struct board_network_order {
 		_Atomic uint32_t order; /* enum board_order */
@@ -65,6 +77,7 @@ struct board_worker {
 	_Atomic uint64_t answers, dropped, truncated, bytes_in, bytes_out, send_failed;
 	_Atomic uint64_t limited_dropped, limited_slipped, limited_badcookie; /* by rate limits */
 	_Atomic uint64_t filtered[3]; /* dropped, refused, truncated by filters */
+	_Atomic uint64_t xdp_filled; /* answers put into the kernel's cache */
 	_Atomic uint64_t too_big; /* answers that the interface would have had to fragment: made anew, smaller */
 	_Atomic uint64_t rcodes[BOARD_RCODES];
 	_Atomic uint64_t cookies[5]; /* by enum cookie_verdict: none, malformed, client only, bad, good */

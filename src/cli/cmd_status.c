@@ -105,6 +105,17 @@ static void print_expiry(const json_t *s)
 	printf("\n");
 }
 
+static void print_xdp(const json_t *x)
+{
+	if (!x || strcmp(get_str(x, "rung"), "off") == 0)
+		return;
+	printf("xdp %s: %s", get_str(x, "rung"), get_str(x, "why"));
+	if (strcmp(get_str(x, "rung"), "sockets") != 0)
+		printf("; %lld of %lld packets answered in the kernel, %lld beyond limits", get_int(x, "answered_ipv4") + get_int(x, "answered_ipv6"),
+		       get_int(x, "seen"), get_int(x, "limited_dropped") + get_int(x, "limited_slipped"));
+	printf("\n");
+}
+
 static void print_status(const json_t *s)
 {
 	const json_t *zones = json_object_get(s, "zones"), *q = json_object_get(s, "queries"), *o;
@@ -120,6 +131,7 @@ static void print_status(const json_t *s)
 	       get_int(q, "dropped"));
 	printf("connections %lld, of them tls %lld", get_int(q, "tcp_open"), get_int(q, "tls_open"));
 	print_expiry(s);
+	print_xdp(json_object_get(s, "xdp"));
 	printf("processes ");
 	json_array_foreach(json_object_get(s, "processes"), i, o)
 		printf("%s%s %lld", i ? ", " : "", get_str(o, "role"), get_int(o, "pid"));

@@ -155,6 +155,9 @@ struct config_filter {
 	uint8_t action;              /* enum config_filter_action */
 };
 
+/* answer.xdp: answers from the kernel. */
+enum config_xdp { CONFIG_XDP_OFF, CONFIG_XDP_AUTO, CONFIG_XDP_NATIVE, CONFIG_XDP_GENERIC };
+
 enum config_any { CONFIG_ANY_ONE, CONFIG_ANY_ALL, CONFIG_ANY_REFUSE };
 
 /* answer: how questions are answered. */
@@ -167,6 +170,7 @@ struct config_answer {
 	struct config_tls tls;
 	struct config_rate_limit rate_limit;
 	struct config_filter *filters; size_t filter_count;
+	uint8_t xdp;                 /* enum config_xdp; off */
 	uint32_t query_log_sample;   /* one query in so many is kept; 0: none */
 };
 

@@ -20,6 +20,7 @@ static const char *const words_role[] = {"primary", "pop", NULL};
 static const char *const words_dnssec[] = {"off", "auto", NULL};
 static const char *const words_cookies[] = {"off", "optional", "required", NULL};
 static const char *const words_any[] = {"one", "all", "refuse", NULL};
+static const char *const words_xdp[] = {"off", "auto", "native", "generic", NULL};
 static const char *const words_action[] = {"drop", "refuse", "truncate", NULL};
 
 /* RFC 8945 6; hmac-md5 is left out on purpose. */
@@ -244,6 +245,8 @@ static const struct schema_row answer_rows[] = {
          .help = "limits of the responses to one client prefix over UDP"},
         {"filters", SCHEMA_MAP, .reload = true, LIST(config_answer, filters, filter_count, CONFIG_FILTERS_MAX), .map = &filter_map,
          .help = "questions that are not answered"},
+        {"xdp", SCHEMA_WORD, .reload = true, NUMBER(config_answer, xdp), .words = words_xdp, .value = "off",
+         .help = "answers from a cache in the kernel, on the devices of the node's addresses: off, auto, native or generic"},
         {"query-log-sample", SCHEMA_UINT, .reload = true, NUMBER(config_answer, query_log_sample), .min = 0, .max = 1000000000,
          .value = "0", .help = "one query in so many is kept for `zonecast queries`; 0: none"},
 };

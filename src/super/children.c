@@ -53,6 +53,12 @@ static void write_pids(const struct children *all)
 		log_warn("pids file=%s error=\"%s\"", all->pids_path, err_text(-errno));
 }
 
+/* Workers fill the kernel's answer cache; sync invalidates. */
+static bool may_have(const struct child *c, unsigned map)
+{
+	return c->kind == ROLE_ANSWER || (c->kind == ROLE_SYNC && map < 2);
+}
+
 static int make_brief(const struct children *all, const struct child *c, int channel, int *out)
 {
 	const struct plan *p = all->plan;
@@ -73,6 +79,9 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->config_fd = c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd;
 	b->supervisor_fd = channel;
 	b->rate_fd = c->kind == ROLE_ANSWER ? all->rate_fd : -1;
+	b->rate_len = all->rate_len;
+	for (unsigned i = 0; i < ARRAY_LEN(b->xdp_fd); i++)
+		b->xdp_fd[i] = may_have(c, i) ? all->xdp_fd[i] : -1;
 	b->workers = p->workers;
 	b->log_level = all->log_level;
 	b->uid = p->uid;
@@ -125,6 +134,9 @@ static NORETURN void become(const struct children *all, const struct child *c, i
 	inherit(c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd);
 	if (c->kind == ROLE_ADMIN)
 		inherit(all->control_fd);
+	for (unsigned i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
+		if (may_have(c, i))
+			inherit(all->xdp_fd[i]);
 	if (c->kind == ROLE_ANSWER) {
 		struct role_socket sockets[ROLE_SOCKETS_MAX];
 		uint32_t n = sockets_of_worker(all->sockets, c->index, sockets);

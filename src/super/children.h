@@ -47,6 +47,8 @@ struct children {
 	int config_fd;           /* the sealed bundle; replaced at reload; -1 */
 	int answer_fd;           /* that of the workers, likewise */
 	int rate_fd;             /* the workers' table of rate limits, -1: none */
+	uint64_t rate_len;
+	int xdp_fd[4];           /* maps of the kernel's answer cache: control, generations, small, large; -1: none */
 	int control_fd;          /* admin's listening socket */
 	const struct plan *plan;
 	struct socket_set *sockets;

@@ -23,6 +23,7 @@
 #include "net/loaddr.h"
 #include "super/addresses.h"
 #include "super/children.h"
+#include "super/express.h"
 #include "super/orders.h"
 #include "super/plan.h"
 
@@ -69,6 +70,7 @@ struct supervisor {
 	struct board *board;
 	struct children children;
 	struct addresses addresses;
+	struct express *express; /* NULL: sockets answer everything */
 	int lock_fd;
 	enum phase phase;
 	uint64_t phase_until_ms;
@@ -432,6 +434,7 @@ static int reload(struct supervisor *s, struct text *why)
 	s->children.config_fd = fd;
 	s->children.answer_fd = answer_fd;
 	show_plan(s);
+	express_reload(s->express, &s->plan, s->board);
 	tell_all(s, ROLE_RELOAD, fd);
 	tell_workers(s, before);
 	uv_timer_start(&s->linger, on_linger, RELOAD_LINGER_MS, 0);
@@ -601,6 +604,7 @@ static void on_tick(uv_timer_t *t)
 		return;
 	}
 	children_check(&s->children);
+	express_tick(s->express, s->board, now);
 	if (s->phase == PHASE_DRAIN && now >= s->phase_until_ms)
 		stop_roles(s);
 	if (!s->said_ready && s->sync_ready && all_workers_serve(s)) {
@@ -635,7 +639,7 @@ static int start_roles(struct supervisor *s)
 }
 
 /* The workers' table of rate limits: it outlives any of them. */
-static int make_rate_table(uint32_t entries, int *out)
+static int make_rate_table(uint32_t entries, struct children *all)
 {
 	size_t size = rate_table_size(entries);
 	int fd = memfd_create("zonecast-rates", MFD_CLOEXEC), err = 0;
@@ -653,7 +657,8 @@ static int make_rate_table(uint32_t entries, int *out)
 	random_bytes(key, sizeof(key));
 	rate_table_init(memory, entries, key);
 	munmap(memory, size);
-	*out = fd;
+	all->rate_fd = fd;
+	all->rate_len = size;
 	return 0;
 }
 
@@ -675,6 +680,8 @@ static int set_up(struct supervisor *s)
 	all->loop = &s->loop;
 	all->plan = &s->plan;
 	all->config_fd = all->answer_fd = all->rate_fd = all->control_fd = -1;
+	for (size_t i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
+		all->xdp_fd[i] = -1;
 	all->log_level = s->options->log_level;
 	all->zones_dir = s->options->zones_dir;
 	all->on_message = on_message;
@@ -702,8 +709,10 @@ static int set_up(struct supervisor *s)
 		err = bundle_seal(s->plan.bundle, &all->config_fd);
 	if (!err)
 		err = bundle_seal(s->plan.answer, &all->answer_fd);
-	if (!err && s->plan.config)
-		err = make_rate_table(s->plan.config->answer.rate_limit.table, &all->rate_fd);
+	if (!err)
+		express_start(&s->plan, s->board, all, &s->express);
+	if (!err && s->plan.config && all->rate_fd < 0)
+		err = make_rate_table(s->plan.config->answer.rate_limit.table, all);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	if (!err)
 		err = listen_unix(path, s->plan.uid, s->plan.gid, &all->control_fd);
@@ -807,6 +816,7 @@ int supervisor_run(const struct supervisor_options *o)
 		log_notice("stopped");
 	}
 	close_loop(&s->loop);
+	express_free(s->express);
 	if (s->up)
 		tear_down(s);
 	free(s);

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "sync/source.h"
+#include "xdp/cache.h"
 #include "zone/content.h"
 
 #include <inttypes.h>
@@ -75,6 +76,28 @@ static int commit(struct run *r)
 	return 0;
 }
 
+static void shut(void *ctx, const uint8_t *const *apexes, size_t count)
+{
+	xdp_cache_shut(ctx, apexes, count);
+}
+
+static void reopen(void *ctx, const uint8_t *const *apexes, size_t count)
+{
+	xdp_cache_reopen(ctx, apexes, count);
+}
+
+/* The kernel's cache answers nothing of a changed zone from before it is visible. What a predecessor changed or left half done is dead. */
+static void watch_commits(struct loader *l)
+{
+	const struct store_watcher watcher = {shut, reopen, l->kernel};
+
+	if (!l->kernel)
+		return;
+	xdp_cache_renew(l->kernel);
+	xdp_cache_recover(l->kernel);
+	store_writer_watch(l->writer, &watcher);
+}
+
 static int open_store(struct loader *l)
 {
 	struct store_open_info info;
@@ -87,6 +110,7 @@ static int open_store(struct loader *l)
 	err = store_writer_open(l->store_path, l->pins, l->pin_count, &l->writer, &info);
 	if (err < 0)
 		return err;
+	watch_commits(l);
 	if (stat(l->store_path, &st) < 0)
 		return ERR_NOT_FOUND;
 	if (info.fresh) {

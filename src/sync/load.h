@@ -6,6 +6,8 @@
 #include "sync/zone_list.h"
 #include "zone/store.h"
 
+struct xdp_cache;
+
 /* Bring the store in line with a list of zones. Runs on a thread of its own; the only user of the store's writer. */
 struct loader {
 	const char *store_path;
@@ -13,6 +15,7 @@ struct loader {
 	struct store_writer *writer; /* NULL until the store is open */
 	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 2];
 	size_t pin_count;
+	struct xdp_cache *kernel; /* answers kept there die with each change; NULL: there are none; borrowed */
 };
 
 void loader_init(struct loader *l, const char *store_path, struct board *board, unsigned workers);

@@ -11,8 +11,10 @@
 #include "proc/role.h"
 #include "sync/load.h"
 #include "sync/zone_list.h"
+#include "xdp/cache.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 #include <string.h>
 
 enum { RETRY_MS = 1000, COLLECT_MS = 250 };
@@ -141,6 +143,20 @@ static void on_collect(uv_timer_t *t)
 		store_collect(s->loader.writer);
 }
 
+static int open_kernel_cache(struct sync *s)
+{
+	const int32_t *fds = s->role->brief.xdp_fd;
+	const struct xdp_maps maps = {fds[0], fds[1], -1, -1};
+	int err;
+
+	if (maps.control < 0)
+		return 0;
+	err = xdp_cache_open(&maps, &s->loader.kernel);
+	close(maps.control);
+	close(maps.generations);
+	return err;
+}
+
 int sync_main(struct role *role)
 {
 	struct sync *s = calloc(1, sizeof(*s));
@@ -154,6 +170,12 @@ int sync_main(struct role *role)
 	role->on_message = on_message;
 	role->on_stop = on_stop;
 	loader_init(&s->loader, role->brief.store_path, role->board, role->brief.workers);
+	err = open_kernel_cache(s);
+	if (err < 0) {
+		/* Zones must not change under answers that nobody takes back. */
+		log_err("sync what=xdp error=\"%s\"", err_text(err));
+		return 1;
+	}
 	uv_loop_init(&s->loop);
 	uv_timer_init(&s->loop, &s->retry);
 	uv_timer_init(&s->loop, &s->collect);
@@ -165,6 +187,7 @@ int sync_main(struct role *role)
 	uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
 	uv_run(&s->loop, UV_RUN_DEFAULT);
 	loader_done(&s->loader);
+	xdp_cache_close(s->loader.kernel);
 	free(s);
 	return 0;
 }

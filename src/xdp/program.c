@@ -221,7 +221,7 @@ static struct xdp_address address_of(const struct endpoint *at)
 /* Take out of a map all keys that are not in the list. */
 static int keep_only(int map, const void *keys, size_t count, size_t size)
 {
-	uint8_t key[32], next[32];
+	uint8_t key[32] = {0}, next[32];
 	bool have = false;
 
 	while (bpf_map_get_next_key(map, have ? key : NULL, next) == 0) {

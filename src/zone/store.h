@@ -203,6 +203,16 @@ void store_collect(struct store_writer *w);
 /* The writer's own view of the last committed version; valid until the next commit. */
 void store_writer_snapshot(struct store_writer *w, struct store_snapshot *out);
 
+/* Told around each commit that changes zones: before it is visible, and after. apexes NULL: more than can be listed, or zones came or went, so
+ * that any name may be answered from another zone now. For caches beyond the workers' reach. */
+enum { STORE_CHANGED_MAX = 64 };
+struct store_watcher {
+	void (*before)(void *ctx, const uint8_t *const *apexes, size_t count);
+	void (*after)(void *ctx, const uint8_t *const *apexes, size_t count);
+	void *ctx;
+};
+void store_writer_watch(struct store_writer *w, const struct store_watcher *watcher);
+
 struct store_stats {
 	uint64_t generation, zones, live_bytes, file_bytes, waiting_bytes /* freed, but maybe still read */;
 };

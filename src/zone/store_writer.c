@@ -169,6 +169,41 @@ void store_writer_close(struct store_writer *w)
 	free(w);
 }
 
+/* ---- who watches ---- */
+
+void store_writer_watch(struct store_writer *w, const struct store_watcher *watcher)
+{
+	w->watcher = *watcher;
+}
+
+static void note_change(struct store_writer *w, const uint8_t *apex)
+{
+	for (size_t i = 0; i < w->changed_count; i++)
+		if (name_equal(w->changed[i].wire, apex))
+			return;
+	if (w->changed_count == STORE_CHANGED_MAX)
+		w->changed_many = true;
+	else
+		name_copy(&w->changed[w->changed_count++], apex);
+}
+
+static void forget_changes(struct store_writer *w)
+{
+	w->changed_count = 0;
+	w->changed_many = false;
+}
+
+static void tell(const struct store_writer *w, void (*whom)(void *ctx, const uint8_t *const *apexes, size_t count))
+{
+	const uint8_t *apexes[STORE_CHANGED_MAX];
+
+	if (!whom || (!w->changed_count && !w->changed_many))
+		return;
+	for (size_t i = 0; i < w->changed_count; i++)
+		apexes[i] = w->changed[i].wire;
+	whom(w->watcher.ctx, w->changed_many ? NULL : apexes, w->changed_count);
+}
+
 /* ---- zones ---- */
 
 static uint32_t record_cells(const struct store_zone *z)
@@ -324,6 +359,8 @@ int store_put_zone(struct store_writer *w, const uint8_t *apex, const struct con
 		store_give_back(w, first, end);
 		return err;
 	}
+	note_change(w, apex);
+	w->changed_many |= !old;
 	if (!old)
 		w->zone_count++;
 	/* Without room to note it the old version's cells are lost until the next start. */
@@ -349,6 +386,7 @@ int store_remove_zone(struct store_writer *w, const uint8_t *apex)
 	if (room_to_drop(w, old) == 0)
 		drop_zone(w, old);
 	w->zone_count--;
+	w->changed_many = true;
 	return 0;
 }
 
@@ -363,8 +401,11 @@ int store_commit(struct store_writer *w, uint64_t *generation)
 	if (err)
 		return err;
 	c.checksum = store_commit_checksum(&c);
+	tell(w, w->watcher.before);
 	store_commit_write(w->header, &c);
 	atomic_store(&w->header->current, g);
+	tell(w, w->watcher.after);
+	forget_changes(w);
 	for (size_t i = 0; i < w->dropped.count; i++)
 		store_queue_add(w, g, w->dropped.list[i]);
 	w->dropped.count = w->taken.count = 0;
@@ -379,6 +420,7 @@ void store_abort(struct store_writer *w)
 {
 	struct store_commit_record c = store_commit_read(w->header, w->generation);
 
+	forget_changes(w);
 	store_fresh_reset(w, false);
 	store_give_back(w, 0, w->taken.count);
 	w->dropped.count = 0;

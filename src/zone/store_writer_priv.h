@@ -55,6 +55,11 @@ struct store_writer {
 	struct waiting *queue;           /* ascending by generation */
 	size_t queue_first, queue_count, queue_cap;
 	uint64_t waiting_cells;
+	/* Zones of the version being built that differ from the one committed. */
+	struct store_watcher watcher;
+	struct name changed[STORE_CHANGED_MAX];
+	size_t changed_count;
+	bool changed_many; /* more, or zones came or went */
 };
 
 static inline void *store_cell(const struct store_writer *w, store_ref ref)
