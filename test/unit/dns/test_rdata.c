@@ -47,7 +47,7 @@ static const struct good {
 	{"A6", "64 ::1:2:3:4 a.", NULL},
 	{"DNAME", "b.", NULL},
 	{"APL", "1:192.0.2.0/24 !2:2001:db8::/32", NULL},
-	{"DS", "12345 ECDSAP256SHA256 2 00ff", "12345 13 2 00FF"},
+	{"DS", "12345 ECDSAP256SHA256 2 " ZEROS_15 ZEROS_15 "0000ff", NULL_DIGEST_PRINTED},
 	{"SSHFP", "4 2 00FF", NULL},
 	{"IPSECKEY", "10 1 2 192.0.2.38 aGVsbG8=", NULL},
 	{"IPSECKEY", "10 0 2 . aGVsbG8=", NULL},
