@@ -45,8 +45,8 @@ static json_t *process_why(const struct board_process *p)
 
 	if (starts < 2 && atomic_load(&p->pid))
 		return json_string("running since the node started");
-	snprintf(text, sizeof(text), "%s, started %u times, the last one before ended %s %d", atomic_load(&p->pid) ? "running" : "not running",
-	         starts, WIFSIGNALED(status) ? "by signal" : "with exit status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	snprintf(text, sizeof(text), "%s, started %u time%s, the last one before ended %s %d", atomic_load(&p->pid) ? "running" : "not running",
+	         starts, starts == 1 ? "" : "s", WIFSIGNALED(status) ? "by signal" : "with exit status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	return json_string(text);
 }
 
@@ -87,49 +87,84 @@ static json_t *workers(const struct status_facts *f)
 		uint64_t asked = 0;
 
 		for (int t = 0; t < 2; t++)
-			asked += board_get(&w->queries[t][0]) + board_get(&w->queries[t][1]);
-		json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "index", (int)i, "queries", num(asked), "answers",
+			asked += board_get(&w->queries[t][0]) + board_get(&w->queries[t][1]) + board_get(&w->tls_queries[t]);
+		json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "index", (int)i, "queries", num(asked), "answers",
 		                                      num(board_get(&w->answers)), "dropped", num(board_get(&w->dropped)), "bytes_in",
 		                                      num(board_get(&w->bytes_in)), "bytes_out", num(board_get(&w->bytes_out)), "tcp_open",
-		                                      num(board_get(&w->tcp_open)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns)));
+		                                      num(board_get(&w->tcp_open)), "tcp_memory", num(board_get(&w->tcp_memory)), "tcp_idle_ms",
+		                                      num(board_get(&w->tcp_idle_ms)), "tls_expires", num(board_get(&w->tls_expires)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns)));
 	}
 	return list;
 }
 
+/* Counters of the workers, summed up under these keys. */
+#define COUNTER(k, m) {k, offsetof(struct board_worker, m)}
+static const struct {
+	const char *key;
+	size_t at;
+} counters[] = {
+	COUNTER("udp_ipv4", queries[0][0]),
+	COUNTER("udp_ipv6", queries[0][1]),
+	COUNTER("tcp_ipv4", queries[1][0]),
+	COUNTER("tcp_ipv6", queries[1][1]),
+	COUNTER("tls_ipv4", tls_queries[0]),
+	COUNTER("tls_ipv6", tls_queries[1]),
+	COUNTER("answers", answers),
+	COUNTER("dropped", dropped),
+	COUNTER("truncated", truncated),
+	COUNTER("too_big", too_big),
+	COUNTER("limited_dropped", limited_dropped),
+	COUNTER("limited_slipped", limited_slipped),
+	COUNTER("limited_badcookie", limited_badcookie),
+	COUNTER("filtered_dropped", filtered[0]),
+	COUNTER("filtered_refused", filtered[1]),
+	COUNTER("filtered_truncated", filtered[2]),
+	COUNTER("send_failed", send_failed),
+	COUNTER("cookies_malformed", cookies[1]),
+	COUNTER("cookies_client_only", cookies[2]),
+	COUNTER("cookies_bad", cookies[3]),
+	COUNTER("cookies_good", cookies[4]),
+	COUNTER("tcp_open", tcp_open),
+	COUNTER("tcp_accepted", tcp_accepted),
+	COUNTER("tcp_malformed", tcp_malformed),
+	COUNTER("tcp_closed_limit", tcp_closed_limit),
+	COUNTER("tcp_closed_idle", tcp_closed_idle),
+	COUNTER("tcp_closed_slow", tcp_closed_slow),
+	COUNTER("tcp_closed_client", tcp_closed_client),
+	COUNTER("tcp_closed_memory", tcp_closed_memory),
+	COUNTER("tcp_memory", tcp_memory),
+	COUNTER("tls_open", tls_open),
+	COUNTER("tls_accepted", tls_accepted),
+	COUNTER("tls_handshakes", tls_handshakes),
+	COUNTER("tls_resumed", tls_resumed),
+	COUNTER("tls_failed", tls_failed),
+	COUNTER("tls_timeouts", tls_timeouts),
+};
+
 static json_t *queries(const struct status_facts *f)
 {
-	uint64_t q[2][2] = {{0}}, rcodes[BOARD_RCODES] = {0};
-	uint64_t answers = 0, dropped = 0, truncated = 0, send_failed = 0, tcp_open = 0, tcp_accepted = 0, malformed = 0, limit = 0;
-	json_t *by_rcode = json_object();
+	unsigned workers = MIN(atomic_load(&f->board->supervisor.workers), (unsigned)BOARD_WORKERS_MAX);
+	json_t *out = json_object(), *by_rcode = json_object();
 
-	for (unsigned i = 0; i < BOARD_WORKERS_MAX && i < atomic_load(&f->board->supervisor.workers); i++) {
-		const struct board_worker *w = &f->board->workers[i];
+	for (size_t c = 0; c < ARRAY_LEN(counters); c++) {
+		uint64_t sum = 0;
 
-		for (int t = 0; t < 2; t++)
-			for (int v = 0; v < 2; v++)
-				q[t][v] += board_get(&w->queries[t][v]);
-		for (int r = 0; r < BOARD_RCODES; r++)
-			rcodes[r] += board_get(&w->rcodes[r]);
-		answers += board_get(&w->answers);
-		dropped += board_get(&w->dropped);
-		truncated += board_get(&w->truncated);
-		send_failed += board_get(&w->send_failed);
-		tcp_open += board_get(&w->tcp_open);
-		tcp_accepted += board_get(&w->tcp_accepted);
-		malformed += board_get(&w->tcp_malformed);
-		limit += board_get(&w->tcp_closed_limit);
+		for (unsigned i = 0; i < workers; i++)
+			sum += board_get((const _Atomic uint64_t *)(const void *)((const char *)&f->board->workers[i] + counters[c].at));
+		json_object_set_new(out, counters[c].key, num(sum));
 	}
 	for (int r = 0; r < BOARD_RCODES; r++) {
+		uint64_t sum = 0;
 		char key[8];
 
+		for (unsigned i = 0; i < workers; i++)
+			sum += board_get(&f->board->workers[i].rcodes[r]);
 		snprintf(key, sizeof(key), "%d", r);
-		if (rcodes[r])
-			json_object_set_new(by_rcode, key, num(rcodes[r]));
+		if (sum)
+			json_object_set_new(by_rcode, key, num(sum));
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "udp_ipv4", num(q[0][0]), "udp_ipv6",
-	                 num(q[0][1]), "tcp_ipv4", num(q[1][0]), "tcp_ipv6", num(q[1][1]), "answers", num(answers), "dropped", num(dropped),
-	                 "truncated", num(truncated), "send_failed", num(send_failed), "tcp_open", num(tcp_open), "tcp_accepted",
-	                 num(tcp_accepted), "tcp_malformed", num(malformed), "tcp_closed_limit", num(limit), "rcodes", by_rcode);
+	json_object_set_new(out, "rcodes", by_rcode);
+	return out;
 }
 
 /* ---- networks ---- */

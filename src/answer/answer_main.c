@@ -8,7 +8,8 @@
  * is queued on them survive in the supervisor. */
 #include "answer/answer_main.h"
 
-#include "answer/tcp.h"
+#include "answer/stream.h"
+#include "answer/tls.h"
 #include "answer/udp.h"
 #include "answer/worker.h"
 #include "base/clock.h"
@@ -21,41 +22,29 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
 	WORKER_EVENTS = 256,
-	WORKER_TCP_MAX = 4096, /* connections of one worker */
 };
 
-enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_SUPERVISOR };
+enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_TLS, SOURCE_STREAMS, SOURCE_SUPERVISOR };
 
-/* What stands behind a descriptor in the epoll set. TCP connections put their own pointer there; sources are told apart by lying in
- * this array. */
+/* What stands behind a descriptor in the epoll set. */
 struct source {
 	enum source_kind kind;
-	int fd;
+	int fd; /* -1: a free row */
 	bool v6, wildcard;
+	struct endpoint at;
 };
 
-void worker_answer(struct worker *w, const struct store_snapshot *s, enum engine_transport transport, bool v6,
-                   const uint8_t *msg, size_t len, uint8_t *out, size_t cap, struct engine_result *result)
-{
-	struct board_worker *b = w->board;
-
-	(void)v6;
-	engine_answer(&w->engine, s, w->scratch, transport, msg, len, out, cap, result);
-	if (!result->len) {
-		board_add(&b->dropped, 1);
-		return;
-	}
-	board_add(&b->answers, 1);
-	board_add(&b->bytes_out, result->len);
-	board_add(&b->rcodes[result->rcode < BOARD_RCODES ? result->rcode : BOARD_RCODES - 1], 1);
-	if (result->truncated)
-		board_add(&b->truncated, 1);
-}
+struct sources {
+	struct source row[ROLE_SOCKETS_MAX];
+	struct source supervisor, streams;
+	bool listening;
+};
 
 static bool store_ready(struct worker *w, const struct role *role)
 {
@@ -71,99 +60,251 @@ static bool store_ready(struct worker *w, const struct role *role)
 	return true;
 }
 
-static int add_source(struct worker *w, struct source *s)
+static int watch_source(struct worker *w, struct source *s)
 {
 	struct epoll_event e = {.events = EPOLLIN, .data.ptr = s};
 
 	return epoll_ctl(w->epoll, EPOLL_CTL_ADD, s->fd, &e) < 0 ? -errno : 0;
 }
 
-/* True when the supervisor wants this worker to end. */
-static bool stop_asked(const struct role *role)
+static enum source_kind kind_of(const struct role_socket *s)
 {
-	struct role_message *m = calloc(1, sizeof(*m));
-	int fd = -1, got = m ? role_receive(role->brief.supervisor_fd, m, &fd) : ERR_NO_MEMORY;
-	bool stop = got < 0 || (got == 1 && (m->kind == ROLE_STOP || m->kind == ROLE_RELOAD));
+	switch ((enum role_socket_kind)s->kind) {
+	case ROLE_SOCKET_UDP:
+		return SOURCE_UDP;
+	case ROLE_SOCKET_TLS:
+		return SOURCE_TLS;
+	case ROLE_SOCKET_TCP:
+	case ROLE_SOCKET_CONTROL:
+		break;
+	}
+	return SOURCE_TCP;
+}
 
+/* Takes the descriptor over, also on failure. */
+static int source_open(struct worker *w, struct sources *all, const struct role_socket *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(all->row); i++) {
+		struct source *r = &all->row[i];
+
+		if (r->fd >= 0)
+			continue;
+		*r = (struct source){.kind = kind_of(s), .fd = s->fd,
+		                     .v6 = s->at.addr.family == 6, .wildcard = addr_is_any(&s->at.addr), .at = s->at};
+		return all->listening ? watch_source(w, r) : 0;
+	}
+	close(s->fd);
+	return ERR_LIMIT;
+}
+
+static void source_close(struct worker *w, struct sources *all, const struct role_socket *s)
+{
+	enum source_kind kind = kind_of(s);
+
+	for (size_t i = 0; i < ARRAY_LEN(all->row); i++) {
+		struct source *r = &all->row[i];
+
+		if (r->fd < 0 || r->kind != kind || r->at.port != s->at.port || !addr_equal(&r->at.addr, &s->at.addr))
+			continue;
+		epoll_ctl(w->epoll, EPOLL_CTL_DEL, r->fd, NULL); /* closing does not do it: the supervisor has a copy */
+		close(r->fd);
+		r->fd = -1;
+	}
+}
+
+/* Take the certificate and key of the configuration in force. What cannot be used, which the supervisor should have noticed, leaves TLS as it
+ * is. */
+static void take_certificate(struct worker *w, const struct role *role)
+{
+	const struct config_tls *t = &role->config->answer.tls;
+	struct ssl_ctx_st *context = NULL;
+	size_t certificate_len = 0, key_len = 0;
+	const void *certificate, *key;
+	char why[TLS_WHY_MAX];
+	int64_t expires = 0;
+
+	if (t->enabled) {
+		certificate = bundle_get(role->bundle, t->certificate_file, &certificate_len);
+		key = bundle_get(role->bundle, t->key_file, &key_len);
+		if (!certificate || !key ||
+		    tls_context_new(certificate, certificate_len, key, key_len, &context, &expires, why) < 0) {
+			log_err("tls certificate=%s error=\"%s\" action=\"what was before stays\"", t->certificate_file,
+			        certificate && key ? why : "not handed over");
+			return;
+		}
+	}
+	stream_tls(w->streams, context);
+	atomic_store_explicit(&w->board->tls_expires, (uint64_t)expires, memory_order_relaxed);
+}
+
+static int reload(struct worker *w, struct role *role, int fd)
+{
+	struct bundle *old_bundle = NULL;
+	struct config *old = NULL;
+	struct settings *next;
+	int err = role_take_config(role, fd, &old, &old_bundle);
+
+	if (err < 0)
+		return err;
+	err = settings_make(role->config, role->bundle, role->brief.node, role->brief.workers, &next);
+	if (!err) {
+		settings_free(w->settings);
+		w->settings = next;
+		stream_limit(w->streams, &w->settings->streams);
+		take_certificate(w, role);
+	}
+	config_free(old);
+	bundle_free(old_bundle);
+	return err;
+}
+
+/* One message of the supervisor. False when this worker is to end; a successor starts with whatever it could not take. */
+static bool obey(struct worker *w, struct role *role, struct sources *all, struct role_message *m)
+{
+	struct role_socket socket;
+	int fd = -1, got = role_receive(role->brief.supervisor_fd, m, &fd), err = 0;
+	bool about_socket;
+
+	if (got <= 0)
+		return got == 0;
+	about_socket = m->kind == ROLE_SOCKET_OPEN || m->kind == ROLE_SOCKET_CLOSE;
+	if (about_socket && m->text_len == sizeof(socket)) {
+		memcpy(&socket, m->text, sizeof(socket));
+		if (m->kind == ROLE_SOCKET_CLOSE) {
+			source_close(w, all, &socket);
+		} else if (fd >= 0) {
+			socket.fd = fd;
+			fd = -1;
+			err = source_open(w, all, &socket);
+		}
+	} else if (m->kind == ROLE_RELOAD && fd >= 0) {
+		err = reload(w, role, fd);
+	} else {
+		err = ERR_CLOSED;
+	}
 	if (fd >= 0)
 		close(fd);
-	free(m);
-	return stop;
+	if (err < 0 && err != ERR_CLOSED)
+		log_err("answer message=%u error=\"%s\" action=restart", m->kind, err_text(err));
+	return err == 0;
+}
+
+static int begin_listening(struct worker *w, struct sources *all)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < ARRAY_LEN(all->row); i++)
+		if (all->row[i].fd >= 0)
+			err = watch_source(w, &all->row[i]);
+	all->listening = true;
+	return err;
+}
+
+/* Without the table there are no limits: that is no reason not to answer. */
+static void map_rates(struct worker *w, int fd)
+{
+	struct stat st;
+	void *memory;
+	int err;
+
+	if (fd < 0)
+		return;
+	memory = fstat(fd, &st) < 0 ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	err = memory == MAP_FAILED ? -errno : rate_table_open(memory, (size_t)st.st_size, &w->rates);
+	close(fd);
+	if (err < 0)
+		log_err("answer what=rate-limit error=\"%s\"", err_text(err));
 }
 
 int answer_main(struct role *role)
 {
-	struct worker w = {
-		.board = &role->board->workers[role->brief.index],
-		.whole = role->board,
-		.engine = {.identity = {.nsid = role->brief.node, .version = "zonecast " ZONECAST_VERSION},
-	                   .udp_max = DNS_UDP_DEFAULT},
-	};
-	struct source sources[ROLE_SOCKETS_MAX + 1];
-	uint32_t source_count = role->brief.socket_count;
+	struct worker w = {.board = &role->board->workers[role->brief.index], .whole = role->board};
+	struct sources *sources = calloc(1, sizeof(*sources));
+	struct role_message *message = calloc(1, sizeof(*message));
 	struct epoll_event events[WORKER_EVENTS];
 	struct udp *udp = udp_new();
-	struct tcp *tcp = tcp_new(&w, WORKER_TCP_MAX);
 	uint64_t stamped_ns = 0;
-	bool listening = false, running = true;
+	bool running = true, busy = false;
 	int err;
 
 	w.scratch = calloc(1, sizeof(*w.scratch));
 	w.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (!udp || !tcp || !w.scratch || w.epoll < 0) {
+	if (!sources || !message || !udp || !w.scratch || w.epoll < 0) {
 		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
 		return 1;
 	}
+	err = role->config ? settings_make(role->config, role->bundle, role->brief.node, role->brief.workers, &w.settings) : ERR_MALFORMED;
+	if (err < 0) {
+		log_err("answer what=settings error=\"%s\"", err_text(err));
+		return 1;
+	}
+	map_rates(&w, role->brief.rate_fd);
+	w.streams = stream_new(&w, &w.settings->streams);
+	if (!w.streams) {
+		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
+		return 1;
+	}
+	tls_warm(); /* before the sandbox */
+	take_certificate(&w, role);
 	/* What a predecessor had pinned is not being read any more. */
 	atomic_store(&w.board->pin, STORE_UNPINNED);
 	atomic_store(&w.board->store_ino, 0);
 	atomic_store(&w.board->tcp_open, 0);
-	for (uint32_t i = 0; i < source_count; i++) {
-		const struct role_socket *s = &role->brief.sockets[i];
-
-		sources[i] = (struct source){.kind = s->kind == ROLE_SOCKET_UDP ? SOURCE_UDP : SOURCE_TCP, .fd = s->fd,
-		                             .v6 = s->at.addr.family == 6, .wildcard = addr_is_any(&s->at.addr)};
-	}
-	sources[source_count] = (struct source){.kind = SOURCE_SUPERVISOR, .fd = role->brief.supervisor_fd};
-	err = add_source(&w, &sources[source_count]);
+	atomic_store(&w.board->tls_open, 0);
+	for (size_t i = 0; i < ARRAY_LEN(sources->row); i++)
+		sources->row[i].fd = -1;
+	for (uint32_t i = 0; i < role->brief.socket_count && !err; i++)
+		err = source_open(&w, sources, &role->brief.sockets[i]);
+	sources->supervisor = (struct source){.kind = SOURCE_SUPERVISOR, .fd = role->brief.supervisor_fd};
+	if (!err)
+		err = watch_source(&w, &sources->supervisor);
+	sources->streams = (struct source){.kind = SOURCE_STREAMS, .fd = stream_fd(w.streams)};
+	if (!err)
+		err = watch_source(&w, &sources->streams);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
 	while (running) {
-		int n = epoll_wait(w.epoll, events, WORKER_EVENTS, listening ? ROLE_STAMP_MS : 1);
+		int n = epoll_wait(w.epoll, events, WORKER_EVENTS, busy ? 0 : sources->listening ? ROLE_STAMP_MS : 1);
+		bool streams_ready = busy;
 
 		w.now_ns = clock_ns();
 		if (w.now_ns - stamped_ns >= (uint64_t)ROLE_STAMP_MS * 500000U) {
 			stamped_ns = w.now_ns;
+			w.now_s = (uint32_t)clock_wall_s();
 			board_stamp_now(&w.board->stamp, w.now_ns);
 			if (!store_ready(&w, role))
 				break;
-			tcp_expire(tcp);
+			stream_expire(w.streams);
 		}
-		w.engine.servfail = atomic_load_explicit(&w.whole->supervisor.fault_servfail, memory_order_relaxed);
-		if (w.store && !listening) {
-			for (uint32_t i = 0; i < source_count && !err; i++)
-				err = add_source(&w, &sources[i]);
+		w.settings->engine.servfail = atomic_load_explicit(&w.whole->supervisor.fault_servfail, memory_order_relaxed);
+		if (w.store && !sources->listening) {
+			err = begin_listening(&w, sources);
 			if (err < 0) {
 				log_err("answer error=\"%s\"", err_text(err));
 				return 1;
 			}
-			listening = true;
 		}
-		for (int i = 0; i < n; i++) {
+		for (int i = 0; i < n && running; i++) {
 			struct source *s = events[i].data.ptr;
 
-			if (s < sources || s > sources + source_count)
-				tcp_serve(tcp, events[i].data.ptr, events[i].events);
-			else if (s->kind == SOURCE_UDP)
+			if (s == &sources->supervisor)
+				running = obey(&w, role, sources, message);
+			else if (s == &sources->streams)
+				streams_ready = true;
+			else if (s->fd >= 0 && s->kind == SOURCE_UDP)
 				udp_serve(udp, &w, s->fd, s->v6, s->wildcard);
-			else if (s->kind == SOURCE_TCP)
-				tcp_accept(tcp, s->fd, s->v6);
-			else if (stop_asked(role))
-				running = false;
+			else if (s->fd >= 0)
+				stream_accept(w.streams, s->fd, s->kind == SOURCE_TLS);
 		}
+		/* After UDP, and for a bounded time. */
+		if (streams_ready)
+			busy = stream_turn(w.streams);
 	}
-	tcp_free(tcp);
+	stream_free(w.streams);
+	settings_free(w.settings);
 	udp_free(udp);
+	free(sources);
+	free(message);
 	free(w.scratch);
 	store_reader_close(w.store);
 	return 0;

@@ -18,7 +18,9 @@ static bool put_one(struct compose *c, const uint8_t *owner, size_t *owner_pos, 
 	uint8_t *p, *len_at;
 	size_t start;
 
-	if (*owner_pos) {
+	if (!*owner) {
+		writer_u8(w, 0); /* the root is shorter than a pointer */
+	} else if (*owner_pos) {
 		/* The owner stands there already: the same pointer, or a pointer to it. */
 		if ((w->base[*owner_pos] & 0xc0) == 0xc0)
 			writer_u16(w, get_u16(w->base + *owner_pos));
@@ -96,12 +98,19 @@ static bool put_with_signatures(struct compose *c, const struct store_snapshot *
 	return false;
 }
 
-bool compose_set(struct compose *c, const struct store_snapshot *s, enum section section, const uint8_t *owner,
-                 const struct store_rrset *set, uint32_t ttl_max)
+static bool has_set(const struct compose *c, const struct store_rrset *set)
 {
 	for (unsigned i = 0; i < c->included_count; i++)
 		if (c->included[i] == set)
 			return true;
+	return false;
+}
+
+bool compose_set(struct compose *c, const struct store_snapshot *s, enum section section, const uint8_t *owner,
+                 const struct store_rrset *set, uint32_t ttl_max)
+{
+	if (has_set(c, set))
+		return true;
 	if (!put_with_signatures(c, s, section, owner, set, ttl_max))
 		return false;
 	if (c->included_count < COMPOSE_INCLUDED_MAX)

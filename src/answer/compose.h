@@ -11,7 +11,7 @@
 
 /* The answer under construction: records go in by whole sets, in the order of the sections; a set that does not fit leaves no trace. */
 enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL };
-enum { COMPOSE_INCLUDED_MAX = 128 };
+enum { COMPOSE_INCLUDED_MAX = 256 }; /* sets of one answer that are known to be there */
 
 struct compose {
 	struct writer w;

@@ -8,19 +8,11 @@
 #include "answer/engine.h"
 
 #include "answer/compose.h"
+#include "answer/edns.h"
 #include "answer/resolve.h"
+#include "limit/prefix_set.h"
 
 #include <string.h>
-
-enum {
-	OPT_LEN = 11,
-	EDE_LEN = 6,
-	EDE_NOT_READY = 14,
-	EDE_NOT_AUTHORITATIVE = 20,
-	EDE_NONE = 0xffff,
-	UDP_SIZE_OFFERED = DNS_UDP_DEFAULT,
-	NSID_MAX = 255,
-};
 
 static const uint8_t id_server[] = "\x02id\x06server", hostname_bind[] = "\x08hostname\x04" "bind";
 static const uint8_t version_server[] = "\x07version\x06server", version_bind[] = "\x07version\x04" "bind";
@@ -50,13 +42,14 @@ static uint16_t chaos(const struct engine_identity *id, const struct query *q, s
 }
 
 /* What a question is refused for before any zone is asked; RCODE_NOERROR: nothing. */
-static uint16_t judge(const struct query *q)
+static uint16_t judge(const struct engine_config *conf, const struct query *q, uint16_t *ede)
 {
 	if (q->has_tsig)
 		return RCODE_NOTAUTH; /* RFC 8945 5.2.1: no key is known here */
 	switch (q->qtype) {
 	case RR_AXFR:
 	case RR_IXFR:
+		*ede = EDE_NOT_SUPPORTED;
 		return RCODE_REFUSED;
 	case RR_TKEY:
 	case RR_MAILA:
@@ -64,130 +57,208 @@ static uint16_t judge(const struct query *q)
 		return RCODE_NOTIMP;
 	case RR_OPT:
 	case RR_TSIG:
+	case RR_NXNAME: /* RFC 9824 3.4: it stands in type bit maps only */
 	case 0:
+		*ede = EDE_INVALID_QUERY_TYPE;
 		return RCODE_FORMERR;
+	case RR_ANY:
+		if (conf->any != ENGINE_ANY_REFUSE)
+			return RCODE_NOERROR;
+		*ede = EDE_PROHIBITED;
+		return RCODE_REFUSED;
 	default:
 		return RCODE_NOERROR;
 	}
 }
 
-static void put_opt(struct writer *w, const struct engine_config *conf, const struct query *q, uint16_t rcode, uint16_t ede)
-{
-	size_t nsid = q->want_nsid && conf->identity.nsid ? strnlen(conf->identity.nsid, NSID_MAX) : 0;
-
-	writer_u8(w, 0);
-	writer_u16(w, RR_OPT);
-	writer_u16(w, UDP_SIZE_OFFERED);
-	writer_u8(w, (uint8_t)(rcode >> 4));
-	writer_u8(w, 0);
-	writer_u16(w, q->dnssec_ok ? 0x8000 : 0);
-	writer_u16(w, (uint16_t)((nsid ? 4 + nsid : 0) + (ede != EDE_NONE ? EDE_LEN : 0)));
-	if (nsid) {
-		writer_u16(w, EDNS_NSID);
-		writer_u16(w, (uint16_t)nsid);
-		writer_bytes(w, conf->identity.nsid, nsid);
-	}
-	if (ede != EDE_NONE) { /* RFC 8914 */
-		writer_u16(w, EDNS_EDE);
-		writer_u16(w, 2);
-		writer_u16(w, ede);
-	}
-}
-
-static size_t opt_room(const struct engine_config *conf, const struct query *q)
-{
-	if (!q->has_edns)
-		return 0;
-	return OPT_LEN + EDE_LEN + (q->want_nsid && conf->identity.nsid ? 4 + strnlen(conf->identity.nsid, NSID_MAX) : 0);
-}
-
 static size_t size_limit(const struct engine_config *conf, const struct query *q, enum engine_transport transport, size_t cap)
 {
-	size_t limit = transport == ENGINE_TCP ? DNS_MESSAGE_MAX : q->has_edns ? MIN(q->udp_size, conf->udp_max) : DNS_UDP_MIN;
+	size_t limit = transport != ENGINE_UDP ? DNS_MESSAGE_MAX : q->has_edns ? MIN(q->udp_size, conf->udp_max) : DNS_UDP_MIN;
 
 	return MIN(limit, cap);
 }
 
+/* One answer under way. */
+struct job {
+	const struct engine_config *conf;
+	const struct engine_request *request;
+	struct query *q;
+	struct compose c;
+	struct edns_reply edns;
+	size_t limit; /* octets of the whole message */
+	uint8_t *out;
+};
+
+/* Header and OPT are known but for their contents: the question is repeated, and records may follow it. */
+static void begin(struct job *j, struct compress *compress, size_t cap)
+{
+	struct compose *c = &j->c;
+	const struct query *q = j->q;
+
+	*c = (struct compose){.w = writer_of(j->out, cap), .compress = compress, .dnssec_ok = q->dnssec_ok};
+	j->limit = size_limit(j->conf, q, j->request->transport, cap);
+	c->limit = j->limit - (q->has_edns ? edns_room(&j->edns, q) : 0);
+	c->w.pos = DNS_HEADER_LEN;
+	compress_init(c->compress, &c->w);
+	if (q->has_question) {
+		writer_bytes(&c->w, j->request->msg + DNS_HEADER_LEN, q->question_len);
+		compress_note(c->compress, DNS_HEADER_LEN);
+	}
+	c->qname = j->out + DNS_HEADER_LEN;
+}
+
+static void finish(struct job *j, uint16_t rcode, bool authoritative, struct engine_result *result)
+{
+	const struct query *q = j->q;
+	struct compose *c = &j->c;
+	uint8_t *out = j->out;
+	uint16_t flags = (uint16_t)(DNS_QR | (q->header.flags & (0x7800 | DNS_RD | DNS_CD)) | (authoritative ? DNS_AA : 0) |
+	                            (c->truncated ? DNS_TC : 0) | (rcode & 15));
+
+	if (q->has_edns)
+		edns_put(&c->w, &j->edns, q, rcode, j->limit);
+	put_u16(out, q->header.id);
+	put_u16(out + 2, flags);
+	put_u16(out + 4, q->has_question ? 1 : 0);
+	put_u16(out + 6, c->counts[SECTION_ANSWER]);
+	put_u16(out + 8, c->counts[SECTION_AUTHORITY]);
+	put_u16(out + 10, (uint16_t)(c->counts[SECTION_ADDITIONAL] + (q->has_edns ? 1 : 0)));
+	result->len = c->w.failed ? 0 : c->w.pos;
+	result->rcode = rcode;
+	result->truncated = c->truncated;
+}
+
+/* What the client asked for in options, as far as it is known before the answer. */
+static void read_wishes(struct job *j, struct engine_result *result)
+{
+	const struct query *q = j->q;
+	struct edns_reply *e = &j->edns;
+	bool udp = j->request->transport == ENGINE_UDP;
+
+	*e = (struct edns_reply){.ede = EDE_NONE, .report_agent = j->conf->report_agent};
+	if (!q->has_edns)
+		return;
+	e->nsid = q->want_nsid ? j->conf->identity.nsid : NULL;
+	e->has_keepalive = q->want_keepalive && !udp; /* RFC 7828 3.3.2: never over UDP */
+	e->keepalive = j->request->keepalive;
+	e->pad = q->want_padding && j->request->transport == ENGINE_TLS;
+	if (q->cookie && j->conf->cookies) {
+		result->cookie = cookie_judge(j->conf->cookies, &j->request->client, q->cookie, q->cookie_len, j->request->now_s, e->cookie);
+		e->has_cookie = result->cookie > COOKIE_MALFORMED;
+	}
+}
+
+static bool cookie_missing(const struct job *j, enum cookie_verdict cookie)
+{
+	return j->conf->cookies_required && j->request->transport == ENGINE_UDP && (cookie == COOKIE_CLIENT_ONLY || cookie == COOKIE_BAD);
+}
+
+/* Filters of the operator. False: no answer at all; else *rcode and truncation say whether zones are asked. */
+static bool let_through(struct job *j, uint16_t *rcode, struct engine_result *result)
+{
+	if (!j->conf->filters || prefix_set_has(j->conf->own, &j->request->client))
+		return true;
+	result->filtered = filter_judge(j->conf->filters, j->q, &j->request->client);
+	if (result->filtered == FILTER_TRUNCATE && j->request->transport != ENGINE_UDP)
+		result->filtered = FILTER_PASS;
+	if (result->filtered == FILTER_REFUSE) {
+		*rcode = RCODE_REFUSED;
+		j->edns.ede = EDE_PROHIBITED;
+	}
+	j->c.truncated = result->filtered == FILTER_TRUNCATE;
+	return result->filtered != FILTER_DROP;
+}
+
+static enum engine_kind kind_of(const struct compose *c, uint16_t rcode, bool authoritative)
+{
+	if (rcode == RCODE_NXDOMAIN)
+		return ENGINE_NO_NAME;
+	if (rcode != RCODE_NOERROR)
+		return ENGINE_ERROR;
+	if (c->counts[SECTION_ANSWER] || c->truncated)
+		return ENGINE_ANSWER;
+	return authoritative ? ENGINE_NO_DATA : ENGINE_REFERRAL;
+}
+
+/* The zones' answer to a question that is in order. */
+static uint16_t from_zones(struct job *j, const struct store_snapshot *s, struct engine_scratch *scratch, bool *authoritative,
+                           struct engine_result *result)
+{
+	struct resolution res = {0};
+
+	resolve(&j->c, s, j->conf, scratch, &res);
+	/* RFC 1035 6.2: never authoritative for all classes */
+	*authoritative = res.authoritative && j->q->qclass == CLASS_IN;
+	if (res.not_ready)
+		j->edns.ede = EDE_NOT_READY;
+	else if (!res.zone)
+		j->edns.ede = EDE_NOT_AUTHORITATIVE;
+	if (res.zone) {
+		result->network = res.zone->network;
+		result->zone_generation = res.zone->generation;
+		j->edns.has_zone_version = j->q->want_zone_version && !res.not_ready;
+		j->edns.zone_labels = (uint8_t)name_labels(store_zone_apex(res.zone));
+		j->edns.zone_serial = res.zone->serial;
+	}
+	return res.rcode;
+}
+
 void engine_answer(const struct engine_config *conf, const struct store_snapshot *s, struct engine_scratch *scratch,
-                   enum engine_transport transport, const uint8_t *msg, size_t len, uint8_t *out, size_t cap,
-                   struct engine_result *result)
+                   const struct engine_request *request, uint8_t *out, size_t cap, struct engine_result *result)
 {
 	struct query *q = &scratch->query;
-	enum query_verdict verdict = query_parse(msg, len, q);
-	struct compose c;
-	uint16_t rcode, flags, ede = EDE_NONE;
+	enum query_verdict verdict = query_parse(request->msg, request->len, q);
+	struct job j = {.conf = conf, .request = request, .q = q, .out = out};
 	bool authoritative = false;
-	struct resolution res = {0};
+	uint16_t rcode;
 
 	*result = (struct engine_result){.network = UINT32_MAX};
 	if (verdict == QUERY_DROP)
 		return;
-	c.w = writer_of(out, cap);
-	c.compress = &scratch->compress;
-	c.counts[0] = c.counts[1] = c.counts[2] = 0;
-	c.truncated = false;
-	c.included_count = 0;
-	c.dnssec_ok = q->dnssec_ok;
-	c.limit = size_limit(conf, q, transport, cap);
-	c.limit -= MIN(c.limit, opt_room(conf, q));
-	c.w.pos = DNS_HEADER_LEN;
-	compress_init(c.compress, &c.w);
-	if (q->has_question) {
-		writer_bytes(&c.w, msg + DNS_HEADER_LEN, q->question_len);
-		compress_note(c.compress, DNS_HEADER_LEN);
-	}
-	c.qname = out + DNS_HEADER_LEN;
-	switch (verdict) {
-	case QUERY_FORMERR:
+	read_wishes(&j, result);
+	begin(&j, &scratch->compress, cap);
+	if (verdict == QUERY_FORMERR || (verdict != QUERY_NOTIMP && result->cookie == COOKIE_MALFORMED)) {
 		rcode = RCODE_FORMERR;
-		break;
-	case QUERY_NOTIMP:
+	} else if (verdict == QUERY_NOTIMP) {
 		rcode = RCODE_NOTIMP;
-		break;
-	case QUERY_BADVERS:
+	} else if (verdict == QUERY_BADVERS) {
 		rcode = RCODE_BADVERS;
-		break;
-	default:
-		rcode = judge(q);
-		if (rcode != RCODE_NOERROR)
-			break;
-		if (q->qclass == CLASS_CH) {
-			rcode = chaos(&conf->identity, q, &c);
+	} else if (verdict == QUERY_NO_QUESTION) {
+		rcode = j.edns.has_cookie ? RCODE_NOERROR : RCODE_FORMERR;
+	} else if (cookie_missing(&j, result->cookie)) {
+		rcode = RCODE_BADCOOKIE;
+	} else {
+		rcode = judge(conf, q, &j.edns.ede);
+		if (rcode == RCODE_NOERROR && !let_through(&j, &rcode, result))
+			return;
+		if (rcode != RCODE_NOERROR || j.c.truncated) {
+			;
+		} else if (q->qclass == CLASS_CH) {
+			rcode = chaos(&conf->identity, q, &j.c);
 			authoritative = rcode == RCODE_NOERROR;
 		} else if (q->qclass != CLASS_IN && q->qclass != CLASS_ANY) {
 			rcode = RCODE_REFUSED;
 		} else if (conf->servfail) {
 			rcode = RCODE_SERVFAIL;
 		} else {
-			resolve(&c, s, scratch, &res);
-			rcode = res.rcode;
-			authoritative = res.authoritative;
-			if (res.not_ready)
-				ede = EDE_NOT_READY;
-			else if (!res.zone)
-				ede = EDE_NOT_AUTHORITATIVE;
+			rcode = from_zones(&j, s, scratch, &authoritative, result);
 		}
-		break;
 	}
-	flags = (uint16_t)(DNS_QR | (q->header.flags & (0x7800 | DNS_RD | DNS_CD)) | (authoritative ? DNS_AA : 0) |
-	                   (c.truncated ? DNS_TC : 0) | (rcode & 15));
-	if (q->has_edns)
-		put_opt(&c.w, conf, q, rcode, ede);
-	put_u16(out, q->header.id);
-	put_u16(out + 2, flags);
-	put_u16(out + 4, q->has_question ? 1 : 0);
-	put_u16(out + 6, c.counts[SECTION_ANSWER]);
-	put_u16(out + 8, c.counts[SECTION_AUTHORITY]);
-	put_u16(out + 10, (uint16_t)(c.counts[SECTION_ADDITIONAL] + (q->has_edns ? 1 : 0)));
-	result->len = c.w.failed ? 0 : c.w.pos;
-	result->rcode = rcode;
+	result->kind = kind_of(&j.c, rcode, authoritative);
 	result->qtype = q->has_question ? q->qtype : 0;
 	result->opcode = (uint16_t)dns_opcode(q->header.flags);
-	result->truncated = c.truncated;
 	result->has_edns = q->has_edns;
 	result->dnssec_ok = q->dnssec_ok;
-	if (res.zone) {
-		result->network = res.zone->network;
-		result->zone_generation = res.zone->generation;
-	}
+	finish(&j, rcode, authoritative, result);
+}
+
+void engine_slip(const struct engine_config *conf, struct engine_scratch *scratch, const struct engine_request *request, uint8_t *out,
+                 size_t cap, struct engine_result *result)
+{
+	struct job j = {.conf = conf, .request = request, .q = &scratch->query, .out = out};
+
+	read_wishes(&j, result);
+	begin(&j, &scratch->compress, cap);
+	j.c.truncated = !j.edns.has_cookie;
+	finish(&j, j.edns.has_cookie ? RCODE_BADCOOKIE : RCODE_NOERROR, false, result);
 }

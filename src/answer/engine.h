@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "answer/filter.h"
+#include "base/addr.h"
 #include "base/attr.h"
+#include "dns/cookie.h"
 #include "dns/message.h"
 #include "zone/store.h"
 
@@ -11,40 +14,72 @@
 
 /* The answer engine: a query's octets in, the answer's octets out, with a pinned version of the store. Pure: no socket, clock,
  * log, lock or allocation; everything it writes is in the scratch given. One per worker. */
-enum engine_transport { ENGINE_UDP, ENGINE_TCP };
+enum engine_transport { ENGINE_UDP, ENGINE_TCP, ENGINE_TLS };
 
 struct engine_identity {
 	const char *nsid;     /* node name: NSID, id.server, hostname.bind; borrowed */
 	const char *version;  /* version.server, version.bind; NULL = REFUSED */
 };
 
+/* RFC 8482: what QTYPE ANY gets. */
+enum engine_any { ENGINE_ANY_ONE, ENGINE_ANY_ALL, ENGINE_ANY_REFUSE };
+
+struct prefix_set;
+
 struct engine_config {
 	struct engine_identity identity;
-	uint16_t udp_max;     /* largest UDP answer, DNS_UDP_DEFAULT (RFC 9715) */
-	bool servfail;        /* fault drill: every zone question is answered SERVFAIL */
+	uint16_t udp_max;      /* largest UDP answer, DNS_UDP_DEFAULT (RFC 9715) */
+	enum engine_any any;
+	const struct cookie_secrets *cookies; /* borrowed; NULL or without a secret: no cookies */
+	bool cookies_required; /* BADCOOKIE over UDP to a client that knows cookies and has no good one */
+	const uint8_t *report_agent; /* RFC 9567; NULL: none; borrowed */
+	const struct filter_set *filters; /* questions that are not answered; NULL: none; borrowed */
+	const struct prefix_set *own;     /* clients that filters do not concern: this node's checks; borrowed */
+	bool servfail;         /* fault drill: every zone question is answered SERVFAIL */
 };
 
-/* What happened, for counters. */
+/* One query, as it came. */
+struct engine_request {
+	enum engine_transport transport;
+	struct ip_addr client;
+	const uint8_t *msg;
+	size_t len;
+	uint32_t now_s;        /* since 1970, low 32 bits; for cookies */
+	uint16_t keepalive;    /* idle time in units of 100 ms that a TCP or TLS client is told if it asks (RFC 7828) */
+};
+
+/* Kinds of answers, as rate limits tell them apart. */
+enum engine_kind { ENGINE_ANSWER, ENGINE_REFERRAL, ENGINE_NO_DATA, ENGINE_NO_NAME, ENGINE_ERROR, ENGINE_KINDS };
+
+/* What happened, for counters and limits. */
 struct engine_result {
 	size_t len;      /* octets of answer; 0 = no answer at all */
 	uint16_t rcode;  /* extended */
 	uint16_t qtype;
 	uint16_t opcode;
+	enum engine_kind kind;
+	enum cookie_verdict cookie;
+	enum filter_action filtered;
 	bool truncated;
 	bool has_edns, dnssec_ok;
 	uint32_t network; /* of the zone that answered, UINT32_MAX if none */
 	uint64_t zone_generation; /* 0 if no zone was asked */
 };
 
+enum { ENGINE_CHAIN_MAX = 16 }; /* aliases followed for one question */
+
 /* Scratch of one worker; large, allocated once. */
 struct engine_scratch {
 	struct compress compress;
 	struct query query;
-	struct name work[4];
-	uint8_t hash[64];
+	struct name chain[ENGINE_CHAIN_MAX]; /* names that aliases led to */
+	struct name wildcard;
 };
 
-/* Answer msg into out (cap octets; at least 512; for TCP DNS_MESSAGE_MAX). */
+/* Answer the request into out (cap octets; at least 512; for TCP DNS_MESSAGE_MAX). */
 void engine_answer(const struct engine_config *conf, const struct store_snapshot *s, struct engine_scratch *scratch,
-                   enum engine_transport transport, const uint8_t *msg, size_t len, uint8_t *out, size_t cap,
-                   struct engine_result *result);
+                   const struct engine_request *request, uint8_t *out, size_t cap, struct engine_result *result);
+/* In place of the answer just made for this request with this scratch: one that costs the client's network little. A client that
+ * showed a cookie option gets BADCOOKIE with a fresh cookie (RFC 7873 5.2.3), another an empty truncated answer. */
+void engine_slip(const struct engine_config *conf, struct engine_scratch *scratch, const struct engine_request *request, uint8_t *out,
+                 size_t cap, struct engine_result *result);

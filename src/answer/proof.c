@@ -21,14 +21,16 @@ static void put_nsec_cover(struct proof *p, const uint8_t *name)
 }
 
 /* The wildcard that could have answered: "*.ENCLOSER". False when that name is too long to exist. */
-static bool wildcard_of(const struct store_node *encloser, struct name *out)
+static bool wildcard_of(const uint8_t *encloser, struct name *out)
 {
-	if (encloser->name_len > NAME_LEN_MAX - 2)
+	size_t len = name_len(encloser);
+
+	if (len > NAME_LEN_MAX - 2)
 		return false;
 	out->wire[0] = 1;
 	out->wire[1] = '*';
-	memcpy(out->wire + 2, store_node_name(encloser), encloser->name_len);
-	out->len = (uint8_t)(encloser->name_len + 2);
+	memcpy(out->wire + 2, encloser, len);
+	out->len = (uint8_t)(len + 2);
 	return true;
 }
 
@@ -62,27 +64,27 @@ static bool put_nsec3(struct proof *p, const uint8_t *name, bool want_match)
 }
 
 /* RFC 5155 7.2.1: the closest encloser that has an NSEC3 (opt-out may have left out deeper ones), matched; and the next closer name, covered.
- * name is below encloser. With only_next the match is left out (7.2.6). */
-static void put_closest_encloser(struct proof *p, const uint8_t *name, unsigned encloser_labels, bool only_next)
+ * name is below the name with encloser_labels, which exists. Returns the encloser proved, inside name; NULL: none could be. */
+static const uint8_t *put_closest_encloser(struct proof *p, const uint8_t *name, unsigned encloser_labels)
 {
 	unsigned least = name_labels(store_zone_apex(p->z));
 
-	for (unsigned l = encloser_labels;; l--) {
+	for (unsigned l = encloser_labels; l >= least; l--) {
 		const uint8_t *candidate = name_suffix(name, l);
 		bool exact;
 		const struct store_node *node = nsec3_of(p, candidate, &exact);
 
 		if (!node)
-			return;
+			return NULL;
 		if (exact) {
-			if (!only_next)
-				put_denial(p, node, RR_NSEC3);
+			put_denial(p, node, RR_NSEC3);
 			put_nsec3(p, name_suffix(name, l + 1), false);
-			return;
+			return candidate;
 		}
-		if (l <= least)
-			return;
+		if (!l)
+			break;
 	}
+	return NULL;
 }
 
 /* ---- what the engine asks for ---- */
@@ -91,8 +93,8 @@ void proof_no_data(struct proof *p, const uint8_t *name, const struct store_node
 {
 	if (nsec3_params(p)) {
 		/* No match: an empty non-terminal or an insecure delegation that opt-out left out (7.2.4). */
-		if (!put_nsec3(p, name, true))
-			put_closest_encloser(p, name, node->labels ? node->labels - 1U : 0, false);
+		if (!put_nsec3(p, name, true) && node->labels)
+			put_closest_encloser(p, name, node->labels - 1U);
 		return;
 	}
 	if (store_rrset_of(p->s, node, RR_NSEC))
@@ -103,16 +105,18 @@ void proof_no_data(struct proof *p, const uint8_t *name, const struct store_node
 
 void proof_no_name(struct proof *p, const uint8_t *name, const struct store_node *encloser)
 {
-	struct name *wildcard = &p->scratch->work[3];
+	struct name *wildcard = &p->scratch->wildcard;
 
 	if (nsec3_params(p)) {
-		put_closest_encloser(p, name, encloser->labels, false);
-		if (wildcard_of(encloser, wildcard))
+		/* The wildcard to deny is that of the encloser proved, which with opt-out may be above the real one. */
+		const uint8_t *proved = put_closest_encloser(p, name, encloser->labels);
+
+		if (proved && wildcard_of(proved, wildcard))
 			put_nsec3(p, wildcard->wire, false);
 		return;
 	}
 	put_nsec_cover(p, name);
-	if (wildcard_of(encloser, wildcard))
+	if (wildcard_of(store_node_name(encloser), wildcard))
 		put_nsec_cover(p, wildcard->wire);
 }
 
@@ -127,7 +131,7 @@ void proof_wildcard(struct proof *p, const uint8_t *name, const struct store_nod
 void proof_wildcard_no_data(struct proof *p, const uint8_t *name, const struct store_node *encloser, const struct store_node *wildcard)
 {
 	if (nsec3_params(p)) {
-		put_closest_encloser(p, name, encloser->labels, false);
+		put_closest_encloser(p, name, encloser->labels);
 		put_nsec3(p, store_node_name(wildcard), true);
 		return;
 	}
@@ -141,7 +145,7 @@ void proof_no_ds(struct proof *p, const struct store_node *cut)
 
 	if (nsec3_params(p)) {
 		if (!put_nsec3(p, name, true))
-			put_closest_encloser(p, name, cut->labels - 1U, false);
+			put_closest_encloser(p, name, cut->labels - 1U);
 		return;
 	}
 	put_denial(p, cut, RR_NSEC);

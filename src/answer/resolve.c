@@ -3,7 +3,7 @@
  *
  *	zone -> lookup -> delegation? DNAME? the name itself? a wildcard? nothing
  *
- * A CNAME or a DNAME changes the name and begins again, at most CHAIN_MAX times and also into another zone of ours; the rcode is that of the
+ * A CNAME or a DNAME changes the name and begins again, at most ENGINE_CHAIN_MAX times and also into another zone of ours; the rcode is that of the
  * last name (RFC 6604), AA that of the first (RFC 1034 6.2.7 as everybody reads it). */
 #include "answer/resolve.h"
 
@@ -11,28 +11,38 @@
 
 #include <string.h>
 
-enum { CHAIN_MAX = 16 };
+/* A wildcard stood for this name, which is proved not to exist once the answer section is complete. */
+struct synthesis {
+	const struct store_zone *z;
+	const uint8_t *name;
+	const struct store_node *encloser;
+};
 
 struct step {
 	struct compose *c;
 	const struct store_snapshot *s;
 	const struct store_zone *z;
 	struct proof proof;
+	struct engine_scratch *scratch;
 	const uint8_t *name; /* being asked for now */
 	uint16_t qtype;
-	bool first;
+	bool any_all;        /* QTYPE ANY gets every set */
+	unsigned taken;      /* aliases followed so far */
+	struct name *chain;  /* where each of them led; chain[taken] is free for the next */
+	struct synthesis syntheses[ENGINE_CHAIN_MAX];
+	unsigned synthesis_count;
+	const struct store_rrset *additional_for; /* set whose names' addresses are added, last of all */
+	const struct store_node *additional_cut;  /* of a referral: glue below it is needed */
 	struct resolution *out;
-	struct name *next;   /* name of the next step */
 };
 
 enum outcome { DONE, AGAIN };
 
-static uint32_t negative_ttl(const struct step *st, const struct store_rrset *soa_set)
+static uint32_t negative_ttl(const struct store_rrset *soa_set)
 {
 	uint16_t len = get_u16(soa_set->data);
 	struct soa soa;
 
-	(void)st;
 	/* RFC 2308 3: min(TTL of the SOA, MINIMUM) */
 	return soa_parse(soa_set->data + 2, len, &soa) == 0 ? MIN(soa.minimum, soa_set->ttl) : soa_set->ttl;
 }
@@ -43,38 +53,43 @@ static void put_soa(struct step *st)
 	const struct store_rrset *soa = store_rrset_of(st->s, apex, RR_SOA);
 
 	if (soa)
-		compose_must(st->c, st->s, SECTION_AUTHORITY, store_node_name(apex), soa, negative_ttl(st, soa));
+		compose_must(st->c, st->s, SECTION_AUTHORITY, store_node_name(apex), soa, negative_ttl(soa));
 }
 
 /* ---- additional section ---- */
 
-static bool put_addresses(struct step *st, const uint8_t *target, bool glue, bool needed)
+/* Addresses of a name in the zone. glue: also what lies below a delegation. needed: the answer is of no use without. */
+static void put_addresses(struct step *st, const uint8_t *target, bool glue, bool needed)
 {
+	struct compose *c = st->c;
 	struct store_lookup l;
-	bool fits = true;
 
 	if (!name_is_under(target, store_zone_apex(st->z)))
-		return true;
+		return;
 	store_lookup(st->s, st->z, target, &l);
-	if (!l.node || ((l.node->flags & (NODE_BELOW_CUT | NODE_CUT)) && !glue))
-		return true;
+	if (!l.node || l.dname || (l.cut && !glue))
+		return;
 	for (int i = 0; i < 2; i++) {
 		const struct store_rrset *set = store_rrset_of(st->s, l.node, i ? RR_AAAA : RR_A);
 
-		if (set)
-			fits &= compose_set(st->c, st->s, SECTION_ADDITIONAL, store_node_name(l.node), set, UINT32_MAX);
+		if (!set)
+			continue;
+		/* Beyond the table nobody knows what is there already. */
+		if (c->included_count == COMPOSE_INCLUDED_MAX && !needed)
+			return;
+		/* RFC 9471 3.1: a referral without its glue is truncated. */
+		if (!compose_set(c, st->s, SECTION_ADDITIONAL, store_node_name(l.node), set, UINT32_MAX) && needed)
+			c->truncated = true;
 	}
-	/* RFC 9471 3.1: a referral without its glue is truncated. */
-	if (!fits && needed)
-		st->c->truncated = true;
-	return fits;
 }
 
-static void put_additional(struct step *st, const struct store_rrset *set, const struct store_node *cut)
+static void put_additional(struct step *st)
 {
-	const uint8_t *p = set->data;
+	const struct store_rrset *set = st->additional_for;
+	const struct store_node *cut = st->additional_cut;
+	const uint8_t *p = set ? set->data : NULL;
 
-	for (unsigned i = 0; i < set->count && !st->c->truncated; i++) {
+	for (unsigned i = 0; set && i < set->count && !st->c->truncated; i++) {
 		uint16_t len = get_u16(p);
 		const uint8_t *target = rdata_target(set->type, p + 2, len);
 
@@ -90,7 +105,7 @@ static enum outcome referral(struct step *st, const struct store_node *cut)
 {
 	const struct store_rrset *ns = store_rrset_of(st->s, cut, RR_NS);
 
-	if (st->first)
+	if (!st->taken)
 		st->out->authoritative = false;
 	st->out->rcode = RCODE_NOERROR;
 	if (!ns)
@@ -104,7 +119,8 @@ static enum outcome referral(struct step *st, const struct store_node *cut)
 		else
 			proof_no_ds(&st->proof, cut);
 	}
-	put_additional(st, ns, cut);
+	st->additional_for = ns;
+	st->additional_cut = cut;
 	return DONE;
 }
 
@@ -125,39 +141,46 @@ static enum outcome no_name(struct step *st, const struct store_node *encloser)
 	return DONE;
 }
 
+/* Go on with the name in chain[taken], unless the chain has been there. */
+static enum outcome follow(struct step *st)
+{
+	const uint8_t *target = st->chain[st->taken].wire;
+
+	if (name_equal(target, st->c->qname))
+		return DONE;
+	for (unsigned i = 0; i < st->taken; i++)
+		if (name_equal(target, st->chain[i].wire))
+			return DONE;
+	st->name = target;
+	st->taken++;
+	return AGAIN;
+}
+
 static enum outcome follow_cname(struct step *st, const struct store_rrset *cname)
 {
-	uint16_t len = get_u16(cname->data);
-
-	if (name_check(cname->data + 2, len) < 0)
+	if (name_check(cname->data + 2, get_u16(cname->data)) < 0)
 		return DONE;
-	/* An alias of itself, or back to where it began. */
-	if (name_equal(cname->data + 2, st->name) || name_equal(cname->data + 2, st->c->qname))
-		return DONE;
-	name_copy(st->next, cname->data + 2);
-	return AGAIN;
+	name_copy(&st->chain[st->taken], cname->data + 2);
+	return follow(st);
 }
 
 static enum outcome follow_dname(struct step *st, const struct store_node *node)
 {
 	const struct store_rrset *set = store_rrset_of(st->s, node, RR_DNAME);
-	struct name target;
+	struct name *target = &st->chain[st->taken];
 
 	if (!set || name_check(set->data + 2, get_u16(set->data)) < 0)
 		return DONE;
 	compose_must(st->c, st->s, SECTION_ANSWER, store_node_name(node), set, UINT32_MAX);
-	if (name_replace_suffix(st->name, store_node_name(node), set->data + 2, &target) < 0) {
+	if (name_replace_suffix(st->name, store_node_name(node), set->data + 2, target) < 0) {
 		st->out->rcode = RCODE_YXDOMAIN; /* RFC 6672 2.2 */
 		return DONE;
 	}
 	/* RFC 6672 3.1: the synthesized CNAME has the DNAME's TTL and no signature. */
 	if (!st->c->truncated &&
-	    !compose_record(st->c, SECTION_ANSWER, st->name, RR_CNAME, CLASS_IN, set->ttl, target.wire, target.len))
+	    !compose_record(st->c, SECTION_ANSWER, st->name, RR_CNAME, CLASS_IN, set->ttl, target->wire, target->len))
 		st->c->truncated = true;
-	if (st->qtype == RR_CNAME)
-		return DONE;
-	*st->next = target;
-	return AGAIN;
+	return st->qtype == RR_CNAME || st->c->truncated ? DONE : follow(st);
 }
 
 /* All signatures at a node (QTYPE RRSIG). */
@@ -165,7 +188,7 @@ static bool put_signatures(struct step *st, const struct store_node *node)
 {
 	bool any = false;
 
-	for (unsigned i = 0; i < node->rrsets; i++) {
+	for (unsigned i = 0; i < node->rrsets && !st->c->truncated; i++) {
 		const struct store_rrset *set = store_at(st->s, node->sets[i]);
 		const struct store_rrset *sigs = set->type == RR_RRSIG ? set : store_at(st->s, set->sigs);
 
@@ -178,13 +201,49 @@ static bool put_signatures(struct step *st, const struct store_node *node)
 	return any;
 }
 
+/* Every set at a node (QTYPE ANY). */
+static void put_every_set(struct step *st, const struct store_node *node, bool wildcard)
+{
+	for (unsigned i = 0; i < node->rrsets; i++) {
+		const struct store_rrset *set = store_at(st->s, node->sets[i]);
+
+		if (wildcard)
+			compose_wildcard(st->c, st->s, st->name, set);
+		else
+			compose_must(st->c, st->s, SECTION_ANSWER, st->name, set, UINT32_MAX);
+	}
+}
+
+static void note_synthesis(struct step *st, const struct store_node *encloser)
+{
+	if (st->synthesis_count < ENGINE_CHAIN_MAX)
+		st->syntheses[st->synthesis_count++] = (struct synthesis){st->z, st->name, encloser};
+}
+
+static void prove_syntheses(struct step *st)
+{
+	for (unsigned i = 0; st->c->dnssec_ok && i < st->synthesis_count; i++) {
+		st->proof.z = st->syntheses[i].z;
+		proof_wildcard(&st->proof, st->syntheses[i].name, st->syntheses[i].encloser);
+	}
+}
+
 /* The name exists, or a wildcard stands for it; node is the one with the data. */
 static enum outcome at_node(struct step *st, const struct store_node *node, const struct store_node *wildcard_encloser)
 {
 	const struct store_rrset *set = NULL, *cname;
 
-	if (st->qtype == RR_RRSIG && put_signatures(st, node))
+	if (st->qtype == RR_RRSIG && put_signatures(st, node)) {
+		if (wildcard_encloser)
+			note_synthesis(st, wildcard_encloser);
 		return DONE;
+	}
+	if (st->qtype == RR_ANY && st->any_all && node->rrsets) {
+		put_every_set(st, node, wildcard_encloser != NULL);
+		if (wildcard_encloser)
+			note_synthesis(st, wildcard_encloser);
+		return DONE;
+	}
 	/* RFC 8482 4.1: one of the sets. */
 	if (st->qtype == RR_ANY && node->rrsets)
 		set = store_at(st->s, node->sets[0]);
@@ -199,19 +258,15 @@ static enum outcome at_node(struct step *st, const struct store_node *node, cons
 			proof_no_data(&st->proof, st->name, node);
 		return DONE;
 	}
-	/* A loop of aliases: it has been told once. */
-	for (unsigned i = 0; cname && i < st->c->included_count; i++)
-		if (st->c->included[i] == cname && !wildcard_encloser)
-			return DONE;
 	if (wildcard_encloser)
 		compose_wildcard(st->c, st->s, st->name, set ? set : cname);
 	else
 		compose_must(st->c, st->s, SECTION_ANSWER, st->name, set ? set : cname, UINT32_MAX);
-	if (st->c->dnssec_ok && wildcard_encloser)
-		proof_wildcard(&st->proof, st->name, wildcard_encloser);
+	if (wildcard_encloser)
+		note_synthesis(st, wildcard_encloser);
 	if (cname)
 		return st->c->truncated ? DONE : follow_cname(st, cname);
-	put_additional(st, set, NULL);
+	st->additional_for = set;
 	return DONE;
 }
 
@@ -240,42 +295,46 @@ static enum outcome one_step(struct step *st)
 	return wildcard ? at_node(st, wildcard, l.encloser) : no_name(st, l.encloser);
 }
 
-void resolve(struct compose *c, const struct store_snapshot *s, struct engine_scratch *scratch, struct resolution *out)
+/* The answer section, and of the authority section what the end of the chain says. */
+static void walk(struct step *st)
 {
-	struct step st = {.c = c, .s = s, .name = c->qname, .qtype = scratch->query.qtype, .first = true, .out = out};
+	const struct store_snapshot *s = st->s;
+	struct resolution *out = st->out;
 
-	*out = (struct resolution){.rcode = RCODE_NOERROR, .authoritative = true};
-	for (unsigned i = 0; i < CHAIN_MAX; i++) {
+	for (;;) {
+		bool first = !st->taken;
 		/* RFC 4035 3.1.4.1 speaks of the name asked for; an alias that leads to an apex of ours has arrived there. */
-		const struct store_zone *z = store_zone_find(s, st.name, st.qtype == RR_DS && st.first);
+		const struct store_zone *z = store_zone_find(s, st->name, st->qtype == RR_DS && first);
 
 		/* No parent here: the child itself says that it has no DS. */
-		if (!z && st.qtype == RR_DS && st.first)
-			z = store_zone_find(s, st.name, false);
-		if (!z) {
-			if (st.first) {
-				out->rcode = RCODE_REFUSED;
-				out->authoritative = false;
-			}
-			return;
-		}
-		if (st.first)
+		if (!z && st->qtype == RR_DS && first)
+			z = store_zone_find(s, st->name, false);
+		if (!z || z->state != STORE_ZONE_SERVING) {
+			if (!first)
+				return; /* the chain so far is the answer */
 			out->zone = z;
-		if (z->state != STORE_ZONE_SERVING) {
-			if (st.first) {
-				out->rcode = RCODE_SERVFAIL;
-				out->authoritative = false;
-				out->not_ready = true;
-			}
+			out->rcode = z ? RCODE_SERVFAIL : RCODE_REFUSED;
+			out->authoritative = false;
+			out->not_ready = z != NULL;
 			return;
 		}
-		st.z = z;
-		st.proof = (struct proof){.c = c, .s = s, .z = z, .scratch = scratch};
-		st.next = &scratch->work[i & 1];
+		if (first)
+			out->zone = z;
+		st->z = z;
+		st->proof = (struct proof){.c = st->c, .s = s, .z = z, .scratch = st->scratch};
 		out->rcode = RCODE_NOERROR;
-		if (one_step(&st) == DONE || c->truncated)
+		if (one_step(st) == DONE || st->c->truncated || st->taken == ENGINE_CHAIN_MAX)
 			return;
-		st.name = st.next->wire;
-		st.first = false;
 	}
+}
+
+void resolve(struct compose *c, const struct store_snapshot *s, const struct engine_config *conf, struct engine_scratch *scratch,
+             struct resolution *out)
+{
+	struct step st = {.c = c, .any_all = conf->any == ENGINE_ANY_ALL, .s = s, .scratch = scratch, .name = c->qname, .qtype = scratch->query.qtype, .chain = scratch->chain, .out = out};
+
+	*out = (struct resolution){.rcode = RCODE_NOERROR, .authoritative = true};
+	walk(&st);
+	prove_syntheses(&st);
+	put_additional(&st);
 }

@@ -11,4 +11,4 @@ struct resolution {
 	const struct store_zone *zone; /* that answered first; NULL: none of ours */
 	bool not_ready;                /* SERVFAIL for a zone without data */
 };
-void resolve(struct compose *c, const struct store_snapshot *s, struct engine_scratch *scratch, struct resolution *out);
+void resolve(struct compose *c, const struct store_snapshot *s, const struct engine_config *conf, struct engine_scratch *scratch, struct resolution *out);

@@ -23,7 +23,8 @@ enum {
 struct udp {
 	struct mmsghdr in[UDP_BATCH], out[UDP_BATCH];
 	struct iovec in_iov[UDP_BATCH], out_iov[UDP_BATCH];
-	struct sockaddr_in6 peer[UDP_BATCH];
+	struct sockaddr_storage peer[UDP_BATCH];
+	unsigned origin[UDP_BATCH]; /* of each answer: the query's place in `in` */
 	_Alignas(struct cmsghdr) uint8_t control[UDP_BATCH][UDP_CONTROL];
 	uint8_t in_bytes[UDP_BATCH][UDP_IN_MAX];
 	uint8_t out_bytes[UDP_BATCH][UDP_OUT_MAX];
@@ -52,6 +53,26 @@ void udp_free(struct udp *u)
 	free(u);
 }
 
+/* The interface cannot take an answer whole: one that fits in the least every path takes, truncated, so that the client comes by TCP
+ * (RFC 9715 R4). False: it is that small already. */
+static bool shrink(struct udp *u, struct worker *w, unsigned reply)
+{
+	unsigned i = u->origin[reply];
+	struct engine_request request = {.transport = ENGINE_UDP, .now_s = w->now_s, .msg = u->in_bytes[i], .len = u->in[i].msg_len};
+	struct store_snapshot snapshot;
+	struct engine_result result;
+
+	if (u->out_iov[reply].iov_len <= DNS_UDP_MIN)
+		return false;
+	client_of_peer(&u->peer[i], &request.client);
+	store_pin(w->store, &snapshot);
+	engine_answer(&w->settings->engine, &snapshot, w->scratch, &request, u->out_bytes[reply], DNS_UDP_MIN, &result);
+	store_unpin(w->store);
+	u->out_iov[reply].iov_len = result.len;
+	board_add(&w->board->too_big, 1);
+	return result.len > 0;
+}
+
 /* A full send buffer is waited out a few times, then the rest of the batch is lost and counted: UDP promises no more, and a worker
  * never blocks. An error concerns the first datagram left only. */
 static void send_all(struct udp *u, struct worker *w, int fd, unsigned count)
@@ -73,6 +94,8 @@ static void send_all(struct udp *u, struct worker *w, int fd, unsigned count)
 			board_add(&w->board->send_failed, count - sent);
 			return;
 		}
+		if (errno == EMSGSIZE && shrink(u, w, sent))
+			continue;
 		board_add(&w->board->send_failed, 1);
 		sent++;
 	}
@@ -103,9 +126,15 @@ static void reply_control(struct msghdr *in, struct msghdr *out)
 	}
 }
 
+static uint16_t port_of(const struct sockaddr_storage *peer)
+{
+	return ((const struct sockaddr_in *)(const void *)peer)->sin_port; /* at the same place in both families */
+}
+
 void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard)
 {
 	for (int turn = 0; turn < UDP_TURNS; turn++) {
+		struct engine_request request = {.transport = ENGINE_UDP, .now_s = w->now_s};
 		struct store_snapshot snapshot;
 		unsigned replies = 0;
 		uint64_t bytes_in = 0;
@@ -126,15 +155,18 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard)
 
 			bytes_in += u->in[i].msg_len;
 			/* Port 0 cannot be answered; a cut-off datagram was never a query. */
-			if (u->peer[i].sin6_port == 0 || (in->msg_flags & MSG_TRUNC)) {
+			if (port_of(&u->peer[i]) == 0 || (in->msg_flags & MSG_TRUNC)) {
 				board_add(&w->board->dropped, 1);
 				continue;
 			}
-			worker_answer(w, &snapshot, ENGINE_UDP, v6, u->in_bytes[i], u->in[i].msg_len, u->out_bytes[replies],
-			              UDP_OUT_MAX, &result);
+			request.msg = u->in_bytes[i];
+			request.len = u->in[i].msg_len;
+			client_of_peer(&u->peer[i], &request.client);
+			worker_answer(w, &snapshot, &request, u->out_bytes[replies], UDP_OUT_MAX, &result);
 			if (!result.len)
 				continue;
 			u->out_iov[replies].iov_len = result.len;
+			u->origin[replies] = (unsigned)i;
 			out->msg_iov = &u->out_iov[replies];
 			out->msg_name = &u->peer[i];
 			out->msg_namelen = in->msg_namelen;

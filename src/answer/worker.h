@@ -2,28 +2,50 @@
 #pragma once
 
 #include "answer/engine.h"
+#include "answer/settings.h"
 #include "base/addr.h"
 #include "base/attr.h"
 #include "board/board.h"
 #include "zone/store.h"
 
 #include <stdbool.h>
+#include <netinet/in.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
 
 /* One answer worker: what UDP and TCP share. Everything is allocated at start; nothing is while queries are answered, but for what
  * a slow TCP client has not taken yet. */
 struct role;
+struct stream;
 
 struct worker {
 	struct board_worker *board;
 	const struct board *whole; /* for the fault switch and the store in use */
-	struct engine_config engine;
+	struct settings *settings; /* owned */
 	struct engine_scratch *scratch;
+	struct stream *streams;
+	struct rate_table *rates; /* shared by all workers; NULL: no limits */
+	uint32_t rate_turn;
 	struct store_reader *store; /* NULL until sync has made one */
 	int epoll;
 	uint64_t now_ns; /* refreshed once a turn of the loop */
+	uint32_t now_s;  /* since 1970, likewise */
 };
 
 /* One answer with the version of the store that is pinned. Counts. */
-void worker_answer(struct worker *w, const struct store_snapshot *s, enum engine_transport transport, bool v6,
-                   const uint8_t *msg, size_t len, uint8_t *out, size_t cap, struct engine_result *result);
+void worker_answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
+                   struct engine_result *result);
+
+/* Address of a client as the kernel gave it. On the path of every query: nothing is checked. */
+static inline void client_of_peer(const struct sockaddr_storage *peer, struct ip_addr *out)
+{
+	out->zone = 0;
+	if (peer->ss_family == AF_INET6) {
+		out->family = 6;
+		memcpy(out->bytes, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr, 16);
+	} else {
+		out->family = 4;
+		memcpy(out->bytes, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, 4);
+	}
+}

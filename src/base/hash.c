@@ -32,7 +32,8 @@ static void sip_round(uint64_t v[4])
 	v[2] = rotl(v[2], 32);
 }
 
-uint64_t hash_keyed(const uint8_t key[16], const void *bytes, size_t len)
+/* SipHash-c-d; both counts are constants where it is called. */
+static inline uint64_t sip(const uint8_t key[16], const void *bytes, size_t len, unsigned c, unsigned d)
 {
 	const uint8_t *p = bytes;
 	uint64_t k0 = load64(key), k1 = load64(key + 8);
@@ -45,19 +46,30 @@ uint64_t hash_keyed(const uint8_t key[16], const void *bytes, size_t len)
 		uint64_t m = load64(p);
 
 		v[3] ^= m;
-		sip_round(v);
+		for (unsigned i = 0; i < c; i++)
+			sip_round(v);
 		v[0] ^= m;
 	}
 	for (size_t i = 0; i < left; i++)
 		last |= (uint64_t)p[i] << (8 * i);
 	v[3] ^= last;
-	sip_round(v);
+	for (unsigned i = 0; i < c; i++)
+		sip_round(v);
 	v[0] ^= last;
 	v[2] ^= 0xff;
-	sip_round(v);
-	sip_round(v);
-	sip_round(v);
+	for (unsigned i = 0; i < d; i++)
+		sip_round(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t hash_keyed(const uint8_t key[16], const void *bytes, size_t len)
+{
+	return sip(key, bytes, len, 1, 3);
+}
+
+uint64_t hash_keyed_24(const uint8_t key[16], const void *bytes, size_t len)
+{
+	return sip(key, bytes, len, 2, 4);
 }
 
 uint64_t hash_checksum(const void *bytes, size_t len, uint64_t seed)

@@ -16,7 +16,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 1,
+	BOARD_VERSION = 2,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -63,9 +63,19 @@ struct board_worker {
 	_Atomic uint64_t pin; /* store generation being read */
 	_Atomic uint64_t queries[2][2]; /* [0 UDP, 1 TCP][0 IPv4, 1 IPv6] */
 	_Atomic uint64_t answers, dropped, truncated, bytes_in, bytes_out, send_failed;
+	_Atomic uint64_t limited_dropped, limited_slipped, limited_badcookie; /* by rate limits */
+	_Atomic uint64_t filtered[3]; /* dropped, refused, truncated by filters */
+	_Atomic uint64_t too_big; /* answers that the interface would have had to fragment: made anew, smaller */
 	_Atomic uint64_t rcodes[BOARD_RCODES];
+	_Atomic uint64_t cookies[5]; /* by enum cookie_verdict: none, malformed, client only, bad, good */
 	_Atomic uint64_t store_ino; /* of the store file it answers from; 0: none yet */
-	_Atomic uint64_t tcp_accepted, tcp_open, tcp_closed_idle, tcp_closed_limit, tcp_malformed;
+	/* Connections, TLS included. Closed: after the idle time; the same with half a query or an answer not taken; to make room; one
+	 * client's own, to make room for it; for want of memory. memory (octets) and idle_ms are those of this moment. */
+	_Atomic uint64_t tcp_accepted, tcp_open, tcp_closed_idle, tcp_closed_slow, tcp_closed_limit, tcp_closed_client, tcp_closed_memory;
+	_Atomic uint64_t tcp_malformed, tcp_memory, tcp_idle_ms;
+	/* TLS: connections begun, open, handshakes done, of them resumed sessions, failed, not done in time; queries by family, which are not in
+	 * queries[]; the end of the certificate's validity in seconds since 1970, 0: none. */
+	_Atomic uint64_t tls_accepted, tls_open, tls_handshakes, tls_resumed, tls_failed, tls_timeouts, tls_queries[2], tls_expires;
 	_Alignas(128) char end[];
 };
 

@@ -4,6 +4,7 @@
 
 #include "admin/admin_main.h"
 #include "answer/answer_main.h"
+#include "answer/tls.h"
 #include "proc/role.h"
 #include "route/route_main.h"
 #include "sync/sync_main.h"
@@ -27,6 +28,9 @@ int cmd_role(int argc, char **argv)
 		cli_error("this command is for the supervisor's use only; run: zonecast run");
 		return CLI_USAGE;
 	}
+	/* Before anything that uses OpenSSL, and reading the configuration does. */
+	if (strcmp(argv[1], board_role_text(ROLE_ANSWER)) == 0 && !tls_count_memory())
+		return CLI_FAILED;
 	role = role_enter((int)fd);
 	if (strcmp(argv[1], board_role_text((enum board_role)role->brief.kind)) != 0 || !mains[role->brief.kind])
 		return CLI_USAGE;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STATUS_TIMEOUT_MS = 5000 };
+enum { STATUS_TIMEOUT_MS = 5000, WALL_TEXT = 21 };
 
 const char help_status[] =
 	"usage: zonecast status [--config FILE] [--run-dir DIR] [--json]\n"
@@ -86,6 +86,25 @@ static void print_neighbor(const json_t *n)
 		printf("  last error %s\n", get_str(n, "last_error"));
 }
 
+/* Of the certificate that a worker has; they all have the same but for the moment of a reload. */
+static void print_expiry(const json_t *s)
+{
+	char when[WALL_TEXT];
+	long long first = 0;
+	const json_t *w;
+	size_t i;
+
+	json_array_foreach(json_object_get(s, "workers"), i, w) {
+		long long at = get_int(w, "tls_expires");
+
+		if (at && (!first || at < first))
+			first = at;
+	}
+	if (first)
+		printf("; certificate %s %s", first > clock_wall_s() ? "good until" : "EXPIRED at", clock_wall_text(first, when));
+	printf("\n");
+}
+
 static void print_status(const json_t *s)
 {
 	const json_t *zones = json_object_get(s, "zones"), *q = json_object_get(s, "queries"), *o;
@@ -96,12 +115,18 @@ static void print_status(const json_t *s)
 	       get_str(s, "version"), ago(s, "uptime_ms", span), json_is_true(json_object_get(s, "stopping")) ? ", stopping" : "");
 	printf("zones %lld serving, %lld without data, %lld records%s\n", get_int(zones, "serving"), get_int(zones, "failed"),
 	       get_int(zones, "records"), json_is_true(json_object_get(zones, "loading")) ? ", loading" : "");
-	printf("queries %lld udp, %lld tcp; %lld answered, %lld dropped\n", get_int(q, "udp_ipv4") + get_int(q, "udp_ipv6"),
-	       get_int(q, "tcp_ipv4") + get_int(q, "tcp_ipv6"), get_int(q, "answers"), get_int(q, "dropped"));
+	printf("queries %lld udp, %lld tcp, %lld tls; %lld answered, %lld dropped\n", get_int(q, "udp_ipv4") + get_int(q, "udp_ipv6"),
+	       get_int(q, "tcp_ipv4") + get_int(q, "tcp_ipv6"), get_int(q, "tls_ipv4") + get_int(q, "tls_ipv6"), get_int(q, "answers"),
+	       get_int(q, "dropped"));
+	printf("connections %lld, of them tls %lld", get_int(q, "tcp_open"), get_int(q, "tls_open"));
+	print_expiry(s);
 	printf("processes ");
 	json_array_foreach(json_object_get(s, "processes"), i, o)
 		printf("%s%s %lld", i ? ", " : "", get_str(o, "role"), get_int(o, "pid"));
 	printf("\n");
+	json_array_foreach(json_object_get(s, "processes"), i, o)
+		if (get_int(o, "starts") > 1 || !get_int(o, "pid"))
+			printf("  %s %lld  %s\n", get_str(o, "role"), get_int(o, "index"), get_str(o, "why"));
 	json_array_foreach(json_object_get(s, "networks"), i, o)
 		print_network(o);
 	json_array_foreach(json_object_get(s, "neighbors"), i, o)

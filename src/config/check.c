@@ -449,6 +449,22 @@ static void check_zones(const struct check *k)
 	check_zones_unique(k);
 }
 
+static void check_answer(const struct check *k)
+{
+	const struct tree *answer = tree_get(k->root, "answer"), *tls = answer ? tree_get(answer, "tls") : NULL;
+
+	if (k->c->answer.tls.enabled && k->c->answer.tls.port == 53)
+		tree_error(k->src, tls, "port 53 is that of DNS without TLS: choose another, 853 is the usual one");
+
+	for (size_t i = 0; i < k->c->answer.filter_count; i++) {
+		const struct config_filter *f = &k->c->answer.filters[i];
+
+		if (!f->name && !f->type_count && !f->client_count)
+			tree_error(k->src, item_of(answer, "filters", i),
+			           "this filter matches every question: give it a \"name\", \"types\" or \"clients\"");
+	}
+}
+
 void config_check(const struct tree_source *src, const struct tree *root, const struct config *c)
 {
 	const struct check k = {.src = src, .root = root, .c = c};
@@ -461,4 +477,5 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 	for (size_t i = 0; i < c->node_count; i++)
 		check_node(&k, i);
 	check_zones(&k);
+	check_answer(&k);
 }

@@ -2,14 +2,20 @@
 /* The files a configuration names, as this machine has them. */
 #include "config/config.h"
 
+#include "base/clock.h"
 #include "base/err.h"
+#include "config/certificate.h"
+#include "dns/cookie.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILES_SECRET_MAX = 65536 /* octets */ };
+enum { FILES_SECRET_MAX = 65536 /* octets */, FILES_COOKIE_MAX = 256 };
 
 static bool node_serves(const struct config_node *node, const struct config_zone *z)
 {
@@ -39,10 +45,83 @@ static void check_secret(const struct config *c, const char *file, struct diag *
 		         st.st_mode & S_IROTH ? "read" : "write", (unsigned)(st.st_mode & 07777), file);
 }
 
+static void check_cookie_secret(const struct config *c, const char *file, struct diag *diag)
+{
+	unsigned before = diag->errors;
+	uint8_t secret[COOKIE_SECRET_LEN];
+	char text[FILES_COOKIE_MAX];
+	size_t len = 0;
+	FILE *f;
+
+	check_secret(c, file, diag);
+	if (diag->errors != before)
+		return;
+	f = fopen(file, "re");
+	if (f) {
+		len = fread(text, 1, sizeof(text), f);
+		fclose(f);
+	}
+	if (!f)
+		diag_add(diag, DIAG_ERROR, file, 0, 0, "cannot be read: %s", err_text(-errno));
+	else if (cookie_secret_parse(text, len, secret) < 0)
+		diag_add(diag, DIAG_ERROR, file, 1, 0,
+		         "a cookie secret is %d hexadecimal digits: make one with openssl rand -hex %d",
+		         2 * COOKIE_SECRET_LEN, COOKIE_SECRET_LEN);
+	OPENSSL_cleanse(text, sizeof(text));
+	OPENSSL_cleanse(secret, sizeof(secret));
+}
+
+/* The whole file, the caller's to free; NULL when it cannot be read, which is told. */
+static char *read_whole(const char *file, size_t *len, struct diag *diag)
+{
+	char *bytes = malloc(FILES_SECRET_MAX + 1);
+	FILE *f = bytes ? fopen(file, "re") : NULL;
+
+	if (f)
+		*len = fread(bytes, 1, FILES_SECRET_MAX + 1, f);
+	if (!f || ferror(f))
+		diag_add(diag, DIAG_ERROR, file, 0, 0, "cannot be read: %s", err_text(-errno));
+	else if (*len <= FILES_SECRET_MAX) {
+		fclose(f);
+		return bytes;
+	} else {
+		diag_add(diag, DIAG_ERROR, file, 0, 0, "longer than %d octets", FILES_SECRET_MAX);
+	}
+	if (f)
+		fclose(f);
+	free(bytes);
+	return NULL;
+}
+
+static void check_tls(const struct config *c, struct diag *diag)
+{
+	const struct config_tls *t = &c->answer.tls;
+	unsigned before = diag->errors;
+	size_t certificate_len = 0, key_len = 0;
+	char *certificate, *key;
+
+	check_secret(c, t->key_file, diag);
+	if (diag->errors != before)
+		return;
+	certificate = read_whole(t->certificate_file, &certificate_len, diag);
+	key = read_whole(t->key_file, &key_len, diag);
+	if (certificate && key)
+		certificate_check(t->certificate_file, certificate, certificate_len, t->key_file, key, key_len,
+		                  clock_wall_s(), diag);
+	if (key)
+		OPENSSL_cleanse(key, key_len);
+	free(certificate);
+	free(key);
+}
+
 void config_check_files(const struct config *c, const struct config_node *node, struct diag *diag)
 {
 	for (size_t i = 0; i < c->key_count; i++)
 		check_secret(c, c->keys[i].secret_file, diag);
+	for (size_t i = 0; i < c->answer.cookies.secret_file_count; i++)
+		check_cookie_secret(c, c->answer.cookies.secret_files[i], diag);
+	if (c->answer.tls.enabled)
+		check_tls(c, diag);
 	for (size_t i = 0; i < c->node_count; i++) {
 		const struct config_node *n = &c->nodes[i];
 

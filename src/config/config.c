@@ -21,7 +21,7 @@
  * Process: supervisor at start and reload, each role from its sealed copy, and `zonecast check`. Pure apart from config_load(),
  * config_check_files(), the working directory (for a relative path of the file), and interface names in link-local addresses.
  *
- * Known omissions: sizes (`64MiB`) have no reader, as no option takes one; includes; environment variables. */
+ * Known omissions: includes; environment variables. */
 #include "config/config.h"
 
 #include "base/err.h"

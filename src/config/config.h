@@ -26,6 +26,11 @@ enum {
 	CONFIG_ZONES_MAX = 4000000,
 	CONFIG_WORKERS_MAX = 256,
 	CONFIG_COMMUNITIES_MAX = 32,
+	CONFIG_COOKIE_SECRETS_MAX = 4,
+	CONFIG_EXEMPT_MAX = 1024,
+	CONFIG_FILTERS_MAX = 100000,
+	CONFIG_FILTER_TYPES_MAX = 64,
+	CONFIG_FILTER_CLIENTS_MAX = 1024,
 	CONFIG_NAME_MAX = 63,       /* bytes in names of networks, nodes and keys: letters, digits, - _ . */
 };
 
@@ -110,6 +115,61 @@ struct config_zone {
 	unsigned line;            /* of the fleet file, for messages */
 };
 
+/* answer.cookies: RFC 7873, RFC 9018. */
+enum config_cookie_mode { CONFIG_COOKIES_OFF, CONFIG_COOKIES_OPTIONAL, CONFIG_COOKIES_REQUIRED };
+struct config_cookies {
+	uint8_t mode;              /* enum config_cookie_mode; optional */
+	const char **secret_files; /* absolute paths: the first makes cookies, all are good; none: derived from the keys */
+	size_t secret_file_count;
+};
+
+/* answer.tcp: figures of the whole node. */
+struct config_tcp {
+	uint32_t connections; /* 20000 */
+	uint32_t memory;      /* octets for unfinished queries and unsent answers; 64 MiB */
+	uint32_t idle_ms;     /* since the last whole query, while there is room; 10 s */
+	uint32_t per_client;  /* connections of one IPv4 address or IPv6 /64; 1000 */
+};
+
+struct config_tls {
+	bool enabled;
+	const char *certificate_file, *key_file; /* absolute paths, PEM */
+	uint16_t port;                           /* 853 */
+};
+
+/* answer.rate-limit: responses a second to one client prefix, by kind; 0: no limit. */
+struct config_rate_limit {
+	uint32_t answers, referrals, no_data, no_names, errors;
+	uint8_t slip;                     /* every so many-th answer too many is sent truncated; 0: none */
+	uint8_t ipv4_prefix, ipv6_prefix; /* 24, 56 */
+	uint32_t table;                   /* prefixes and kinds remembered; 262144 */
+	struct ip_prefix *exempt; size_t exempt_count;
+};
+
+enum config_filter_action { CONFIG_FILTER_DROP, CONFIG_FILTER_REFUSE, CONFIG_FILTER_TRUNCATE };
+/* answer.filters[]: all that is given must match. */
+struct config_filter {
+	const uint8_t *name;         /* the name and all below it; NULL: every name */
+	uint16_t *types;             size_t type_count;   /* none: every type */
+	struct ip_prefix *clients;   size_t client_count; /* none: every client */
+	uint8_t action;              /* enum config_filter_action */
+};
+
+enum config_any { CONFIG_ANY_ONE, CONFIG_ANY_ALL, CONFIG_ANY_REFUSE };
+
+/* answer: how questions are answered. */
+struct config_answer {
+	uint16_t udp_size;           /* octets of the largest answer over UDP; 1232 */
+	uint8_t any;                 /* enum config_any: what QTYPE ANY gets, RFC 8482 */
+	const uint8_t *report_agent; /* RFC 9567; NULL: none */
+	struct config_cookies cookies;
+	struct config_tcp tcp;
+	struct config_tls tls;
+	struct config_rate_limit rate_limit;
+	struct config_filter *filters; size_t filter_count;
+	uint32_t query_log_sample;   /* one query in so many is kept; 0: none */
+};
+
 struct config {
 	struct arena arena;
 	const char *path;         /* of the fleet file; messages and relative paths go by it */
@@ -121,6 +181,7 @@ struct config {
 	struct config_node *nodes; size_t node_count;
 	struct config_key *keys;  size_t key_count;
 	struct config_zone *zones; size_t zone_count;
+	struct config_answer answer;
 	uint8_t hash[32];         /* SHA-256 of the file's octets */
 };
 
@@ -131,6 +192,8 @@ int config_load(const char *path, struct diag *diag, struct config **out) MUST_C
 void config_free(struct config *c);
 /* Appends c as YAML in normal form (defaults written out, absolute paths), which parses back to the same configuration. */
 void config_print(const struct config *c, struct text *out);
+/* Likewise what answer workers need of c: no zones, no keys, no nodes but `node`. */
+void config_print_for_answer(const struct config *c, const struct config_node *node, struct text *out);
 /* Only `run-dir` of the file at path, for tools that talk to a running node while its file is being edited: mistakes elsewhere do not
  * matter. The default where the file says nothing; ERR_NOT_FOUND or -errno when there is no such file or it cannot be understood. */
 int config_peek_run_dir(const char *path, char *buf, size_t cap) MUST_CHECK;

@@ -3,7 +3,9 @@
  * where YAML could read it otherwise. What it prints reads back to the same configuration. */
 #include "base/text.h"
 #include "config/config.h"
+#include "config/read.h"
 #include "config/schema.h"
+#include "dns/rr.h"
 
 #include <string.h>
 
@@ -70,6 +72,7 @@ static void print_value(const struct config *c, const struct schema_row *row, co
 	double d;
 	bool b;
 	uint32_t v;
+	uint16_t type;
 
 	switch (row->type) {
 	case SCHEMA_BOOL:
@@ -82,6 +85,14 @@ static void print_value(const struct config *c, const struct schema_row *row, co
 	case SCHEMA_TIME:
 		memcpy(&v, at, sizeof(v));
 		print_time(v, out);
+		break;
+	case SCHEMA_SIZE:
+		memcpy(&v, at, sizeof(v));
+		text_fmt(out, "%uKiB", v >> 10);
+		break;
+	case SCHEMA_RRTYPE:
+		memcpy(&type, at, sizeof(type));
+		text_str(out, rrtype_text(type, buf));
 		break;
 	case SCHEMA_DEGREES:
 		memcpy(&d, at, sizeof(d));
@@ -169,15 +180,6 @@ static bool is_unset(const struct schema_row *row, const char *base)
 	}
 }
 
-static size_t item_size(const struct schema_row *row)
-{
-	return row->map                       ? row->map->size
-	       : row->type == SCHEMA_ADDR     ? sizeof(struct ip_addr)
-	       : row->type == SCHEMA_PREFIX   ? sizeof(struct ip_prefix)
-	       : row->type == SCHEMA_ENDPOINT ? sizeof(struct endpoint)
-	                                      : sizeof(uint32_t);
-}
-
 static void print_list(const struct config *c, const struct schema_row *row, const char *base, unsigned indent,
                        struct text *out)
 {
@@ -188,7 +190,7 @@ static void print_list(const struct config *c, const struct schema_row *row, con
 	memcpy(&count, base + row->count_at, sizeof(count));
 	text_str(out, row->map ? "\n" : " [");
 	for (size_t i = 0; i < count; i++) {
-		const char *item = items + i * item_size(row);
+		const char *item = items + i * config_item_size(row);
 
 		if (row->map) {
 			spaces(out, indent + 2);
@@ -266,4 +268,16 @@ static void print_map(const struct config *c, const struct schema_map *map, cons
 void config_print(const struct config *c, struct text *out)
 {
 	print_map(c, &schema_root, (const char *)c, 0, false, out);
+}
+
+void config_print_for_answer(const struct config *c, const struct config_node *node, struct text *out)
+{
+	struct config slim = *c;
+	struct config_node own = *node;
+
+	own.neighbor_count = 0;
+	slim.nodes = &own;
+	slim.node_count = 1;
+	slim.zone_count = slim.key_count = 0;
+	config_print(&slim, out);
 }

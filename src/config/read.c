@@ -11,7 +11,7 @@ enum { READ_ROWS_MAX = 32, READ_LIST_TEXT_MAX = 400 };
 
 static const char *const words_family[] = {"ipv4", "ipv6", NULL};
 
-static size_t value_size(const struct schema_row *row)
+size_t config_item_size(const struct schema_row *row)
 {
 	switch (row->type) {
 	case SCHEMA_ADDR:
@@ -23,6 +23,10 @@ static size_t value_size(const struct schema_row *row)
 	case SCHEMA_NETWORK:
 	case SCHEMA_COMMUNITY:
 		return sizeof(uint32_t);
+	case SCHEMA_RRTYPE:
+		return sizeof(uint16_t);
+	case SCHEMA_FILE:
+		return sizeof(const char *);
 	case SCHEMA_MAP:
 		return row->map->size;
 	default:
@@ -90,7 +94,7 @@ static bool want_list(const struct config_read *r, const struct schema_row *row,
 
 static void read_list(const struct config_read *r, const struct schema_row *row, const struct tree *t, char *base)
 {
-	size_t size = value_size(row), count = t->count, i = 0;
+	size_t size = config_item_size(row), count = t->count, i = 0;
 	char *items = arena_zalloc(r->arena, size * (count ? count : 1));
 
 	if (!items)

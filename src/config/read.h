@@ -19,5 +19,7 @@ struct config_read {
 void config_read_map(const struct config_read *r, const struct schema_map *map, const struct tree *t, void *base);
 /* One value of row's type (no list, no map) to `to`; false after a message. value.c */
 bool config_read_value(const struct config_read *r, const struct schema_row *row, const struct tree *t, void *to);
+/* Octets of one item of a list. */
+size_t config_item_size(const struct schema_row *row);
 /* Check, check.c: what rows cannot say. */
 void config_check(const struct tree_source *src, const struct tree *root, const struct config *c);

@@ -14,10 +14,13 @@
 #define NUMBER(s, m) .at = offsetof(struct s, m), .width = sizeof(((struct s *)0)->m)
 #define FLAG(s, m) .flag_at = offsetof(struct s, m)
 
-enum { SECOND = 1000, MINUTE = 60000, HOUR = 3600000 };
+enum { SECOND = 1000, MINUTE = 60000, HOUR = 3600000, MIB = 1 << 20 };
 
 static const char *const words_role[] = {"primary", "pop", NULL};
 static const char *const words_dnssec[] = {"off", "auto", NULL};
+static const char *const words_cookies[] = {"off", "optional", "required", NULL};
+static const char *const words_any[] = {"one", "all", "refuse", NULL};
+static const char *const words_action[] = {"drop", "refuse", "truncate", NULL};
 
 /* RFC 8945 6; hmac-md5 is left out on purpose. */
 static const char *const words_algorithm[] = {"hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1", NULL};
@@ -162,6 +165,90 @@ static const struct schema_row zone_rows[] = {
 };
 static const struct schema_map zone_map = {"a zone", sizeof(struct config_zone), ROWS(zone_rows)};
 
+static const struct schema_row cookies_rows[] = {
+        {"mode", SCHEMA_WORD, .reload = true, NUMBER(config_cookies, mode), .words = words_cookies, .value = "optional",
+         .help = "off, optional, or required: a client that knows cookies gets BADCOOKIE until it shows a good one"},
+        {"secret-files", SCHEMA_FILE, .reload = true, LIST(config_cookies, secret_files, secret_file_count, CONFIG_COOKIE_SECRETS_MAX),
+         .help = "files of 32 hex digits: the first makes cookies, all are good; without them the secrets of the keys"},
+};
+static const struct schema_map cookies_map = {"cookies", 0, ROWS(cookies_rows)};
+
+static const struct schema_row tcp_rows[] = {
+        {"connections", SCHEMA_UINT, .reload = true, NUMBER(config_tcp, connections), .min = 1, .max = 10000000, .value = "20000",
+         .help = "connections of the node, TLS included"},
+        {"memory", SCHEMA_SIZE, .reload = true, NUMBER(config_tcp, memory), .min = 1 * MIB, .max = 4095U * MIB, .value = "64MiB",
+         .help = "memory of the node for unfinished queries and answers not yet taken"},
+        {"idle", SCHEMA_TIME, .reload = true, NUMBER(config_tcp, idle_ms), .min = 100, .max = HOUR, .value = "10s",
+         .help = "a connection without a whole query for so long is closed, sooner when there are many"},
+        {"per-client", SCHEMA_UINT, .reload = true, NUMBER(config_tcp, per_client), .min = 1, .max = 10000000, .value = "1000",
+         .help = "connections of one IPv4 address or IPv6 /64; one more closes its longest idle"},
+};
+static const struct schema_map tcp_map = {"tcp", 0, ROWS(tcp_rows)};
+
+static const struct schema_row tls_rows[] = {
+        {"certificate-file", SCHEMA_FILE, .required = true, .reload = true, AT(config_tls, certificate_file),
+         .help = "certificate and its chain, PEM"},
+        {"key-file", SCHEMA_FILE, .required = true, .reload = true, AT(config_tls, key_file), .help = "its private key, PEM"},
+        {"port", SCHEMA_UINT, .reload = true, NUMBER(config_tls, port), .min = 1, .max = 65535, .value = "853",
+         .help = "TCP port of DNS over TLS"},
+};
+static const struct schema_map tls_map = {"tls", 0, ROWS(tls_rows)};
+
+static const struct schema_row rate_limit_rows[] = {
+        {"answers", SCHEMA_UINT, .reload = true, NUMBER(config_rate_limit, answers), .min = 0, .max = 10000000, .value = "5000",
+         .help = "positive answers a second to one client prefix; 0: no limit"},
+        {"referrals", SCHEMA_UINT, .reload = true, NUMBER(config_rate_limit, referrals), .min = 0, .max = 10000000, .value = "5000",
+         .help = "referrals a second"},
+        {"no-data", SCHEMA_UINT, .reload = true, NUMBER(config_rate_limit, no_data), .min = 0, .max = 10000000, .value = "2000",
+         .help = "answers a second that the name has no such type"},
+        {"no-names", SCHEMA_UINT, .reload = true, NUMBER(config_rate_limit, no_names), .min = 0, .max = 10000000, .value = "1000",
+         .help = "NXDOMAIN answers a second"},
+        {"errors", SCHEMA_UINT, .reload = true, NUMBER(config_rate_limit, errors), .min = 0, .max = 10000000, .value = "200",
+         .help = "errors a second: REFUSED, FORMERR and the like"},
+        {"slip", SCHEMA_UINT, .reload = true, NUMBER(config_rate_limit, slip), .min = 0, .max = 100, .value = "2",
+         .help = "every so many-th answer too many is sent truncated, the others are dropped; 0: all are dropped"},
+        {"ipv4-prefix", SCHEMA_UINT, .reload = true, NUMBER(config_rate_limit, ipv4_prefix), .min = 8, .max = 32, .value = "24",
+         .help = "length of an IPv4 client prefix"},
+        {"ipv6-prefix", SCHEMA_UINT, .reload = true, NUMBER(config_rate_limit, ipv6_prefix), .min = 16, .max = 128, .value = "56",
+         .help = "length of an IPv6 client prefix"},
+        {"table", SCHEMA_UINT, NUMBER(config_rate_limit, table), .min = 1024, .max = 1 << 26, .value = "262144",
+         .help = "prefixes, each with a kind of answer, that are remembered"},
+        {"exempt", SCHEMA_PREFIX, .reload = true, LIST(config_rate_limit, exempt, exempt_count, CONFIG_EXEMPT_MAX),
+         .help = "client prefixes without limit"},
+};
+static const struct schema_map rate_limit_map = {"rate-limit", 0, ROWS(rate_limit_rows)};
+
+static const struct schema_row filter_rows[] = {
+        {"name", SCHEMA_DOMAIN, .reload = true, AT(config_filter, name), .help = "this name and all below it"},
+        {"types", SCHEMA_RRTYPE, .reload = true, LIST(config_filter, types, type_count, CONFIG_FILTER_TYPES_MAX),
+         .help = "types asked for, such as ANY or TXT"},
+        {"clients", SCHEMA_PREFIX, .reload = true, LIST(config_filter, clients, client_count, CONFIG_FILTER_CLIENTS_MAX),
+         .help = "prefixes of clients"},
+        {"action", SCHEMA_WORD, .required = true, .reload = true, NUMBER(config_filter, action), .words = words_action,
+         .help = "drop, refuse, or truncate: ask again over TCP"},
+};
+static const struct schema_map filter_map = {"a filter", sizeof(struct config_filter), ROWS(filter_rows)};
+
+static const struct schema_row answer_rows[] = {
+        {"udp-size", SCHEMA_UINT, .reload = true, NUMBER(config_answer, udp_size), .min = 512, .max = 4096, .value = "1232",
+         .help = "octets of the largest answer over UDP"},
+        {"any", SCHEMA_WORD, .reload = true, NUMBER(config_answer, any), .words = words_any, .value = "one",
+         .help = "what QTYPE ANY gets: one of the sets, all of them, or REFUSED"},
+        {"report-agent", SCHEMA_DOMAIN, .reload = true, AT(config_answer, report_agent),
+         .help = "agent domain to which resolvers report errors (RFC 9567)"},
+        {"cookies", SCHEMA_MAP, .reload = true, AT(config_answer, cookies), .map = &cookies_map, .help = "DNS cookies"},
+        {"tcp", SCHEMA_MAP, .reload = true, AT(config_answer, tcp), .map = &tcp_map, .help = "limits of TCP and TLS"},
+        {"tls", SCHEMA_MAP, .reload = true, AT(config_answer, tls), FLAG(config_answer, tls.enabled), .map = &tls_map,
+         .help = "DNS over TLS"},
+        {"rate-limit", SCHEMA_MAP, .reload = true, AT(config_answer, rate_limit), .map = &rate_limit_map,
+         .help = "limits of the responses to one client prefix over UDP"},
+        {"filters", SCHEMA_MAP, .reload = true, LIST(config_answer, filters, filter_count, CONFIG_FILTERS_MAX), .map = &filter_map,
+         .help = "questions that are not answered"},
+        {"query-log-sample", SCHEMA_UINT, .reload = true, NUMBER(config_answer, query_log_sample), .min = 0, .max = 1000000000,
+         .value = "0", .help = "one query in so many is kept for `zonecast queries`; 0: none"},
+};
+static const struct schema_map answer_map = {"answer", 0, ROWS(answer_rows)};
+
 static const struct schema_row root_rows[] = {
         {"fleet", SCHEMA_IDENT, .required = true, AT(config, fleet), .help = "name of the fleet"},
         {"state-dir", SCHEMA_DIR, AT(config, state_dir), .value = CONFIG_STATE_DIR_DEFAULT, .help = "folder of what must survive a reboot"},
@@ -175,6 +262,7 @@ static const struct schema_row root_rows[] = {
          .help = "the machines of the fleet"},
         {"zones", SCHEMA_MAP, .reload = true, LIST(config, zones, zone_count, CONFIG_ZONES_MAX), .map = &zone_map,
          .help = "zones served"},
+        {"answer", SCHEMA_MAP, .reload = true, AT(config, answer), .map = &answer_map, .help = "how questions are answered"},
 };
 const struct schema_map schema_root = {"the configuration", sizeof(struct config), ROWS(root_rows)};
 /* clang-format on */

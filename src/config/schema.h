@@ -11,6 +11,8 @@ enum schema_type {
 	SCHEMA_BOOL,      /* bool */
 	SCHEMA_UINT,      /* width octets, min..max */
 	SCHEMA_TIME,      /* uint32_t milliseconds, min..max */
+	SCHEMA_SIZE,      /* uint32_t octets, min..max */
+	SCHEMA_RRTYPE,    /* uint16_t, by mnemonic or TYPEn */
 	SCHEMA_DEGREES,   /* double, -max..max */
 	SCHEMA_WORD,      /* width octets: index in words */
 	SCHEMA_IDENT,     /* const char *: letters, digits, - _ . */

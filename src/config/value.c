@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/suggest.h"
+#include "dns/rr.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -115,6 +116,54 @@ static bool read_time(const struct config_read *r, const struct schema_row *row,
 		return false;
 	}
 	memcpy(to, &ms, sizeof(ms));
+	return true;
+}
+
+static bool read_size(const struct config_read *r, const struct schema_row *row, const struct tree *t, void *to)
+{
+	static const struct {
+		const char *unit;
+		unsigned shift;
+	} units[] = {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}};
+	size_t digits = strspn(t->text, "0123456789");
+	const char *unit = t->text + digits;
+	unsigned shift = 0;
+	uint64_t v;
+	uint32_t octets;
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (strcmp(unit, units[i].unit) == 0)
+			shift = units[i].shift;
+	if (!uint_text(t->text, digits, &v) || (!shift && *unit)) {
+		tree_error(r->src, t, "\"%s\" wants a size such as 64MiB, 512KiB or 1GiB, not \"%.*s\"", row->key,
+		           SHOWN(t));
+		return false;
+	}
+	if (!shift) {
+		tree_error(r->src, t, "\"%s\" is %.*s without a unit: write KiB, MiB or GiB behind it", row->key,
+		           SHOWN(t));
+		return false;
+	}
+	if (v > (uint64_t)row->max >> shift || v << shift < row->min) {
+		tree_error(r->src, t, "\"%s\" is %.*s: out of range, it must be from %uKiB to %uKiB", row->key,
+		           SHOWN(t), row->min >> 10, row->max >> 10);
+		return false;
+	}
+	octets = (uint32_t)(v << shift);
+	memcpy(to, &octets, sizeof(octets));
+	return true;
+}
+
+static bool read_rrtype(const struct config_read *r, const struct schema_row *row, const struct tree *t, void *to)
+{
+	uint16_t type;
+
+	if (rrtype_from_text(t->text, t->len, &type) < 0) {
+		tree_error(r->src, t, "\"%s\": \"%.*s\" is no record type such as A, ANY or TYPE65280", row->key,
+		           SHOWN(t));
+		return false;
+	}
+	memcpy(to, &type, sizeof(type));
 	return true;
 }
 
@@ -445,6 +494,10 @@ bool config_read_value(const struct config_read *r, const struct schema_row *row
 		return read_uint(r, row, t, to);
 	case SCHEMA_TIME:
 		return read_time(r, row, t, to);
+	case SCHEMA_SIZE:
+		return read_size(r, row, t, to);
+	case SCHEMA_RRTYPE:
+		return read_rrtype(r, row, t, to);
 	case SCHEMA_DEGREES:
 		return read_degrees(r, row, t, to);
 	case SCHEMA_WORD:

@@ -31,7 +31,8 @@ enum { /* header flags, as in the 16-bit word */
 	DNS_QR = 0x8000, DNS_AA = 0x0400, DNS_TC = 0x0200, DNS_RD = 0x0100, DNS_RA = 0x0080, DNS_AD = 0x0020, DNS_CD = 0x0010,
 };
 
-enum edns_option { EDNS_NSID = 3, EDNS_ECS = 8, EDNS_EXPIRE = 9, EDNS_COOKIE = 10, EDNS_KEEPALIVE = 11, EDNS_PADDING = 12, EDNS_EDE = 15, EDNS_ZONEVERSION = 19 };
+enum edns_option { EDNS_NSID = 3, EDNS_ECS = 8, EDNS_EXPIRE = 9, EDNS_COOKIE = 10, EDNS_KEEPALIVE = 11, EDNS_PADDING = 12, EDNS_EDE = 15,
+                   EDNS_REPORT_CHANNEL = 18, EDNS_ZONEVERSION = 19 };
 
 struct dns_header {
 	uint16_t id;
@@ -58,7 +59,11 @@ struct query {
 	bool want_nsid;
 	const uint8_t *cookie; /* borrowed option data, NULL if none */
 	uint16_t cookie_len;
+	const uint8_t *ecs;    /* borrowed option data, well-formed, scope 0; NULL if none (RFC 7871) */
+	uint16_t ecs_len;
 	bool want_keepalive;
+	bool want_padding;
+	bool want_zone_version; /* RFC 9660 */
 	bool has_tsig; /* last record is a TSIG; not verified here */
 };
 
@@ -69,9 +74,10 @@ enum query_verdict {
 	QUERY_FORMERR, /* header and, if has_question, question are usable for the error answer */
 	QUERY_NOTIMP,  /* opcode we do not do */
 	QUERY_BADVERS,
+	QUERY_NO_QUESTION, /* QDCOUNT 0 with a COOKIE option: the client only wants a cookie (RFC 7873 5.4) */
 };
 /* Parse a request. Never fails otherwise: the verdict is the result; *out is filled as far as parsed. A single OPT anywhere
- * in the additional section; two are FORMERR (RFC 6891 6.1.1); QDCOUNT 0 or > 1 with QUERY is FORMERR; records after the
+ * in the additional section; two are FORMERR (RFC 6891 6.1.1); QDCOUNT > 1, and 0 without a COOKIE option, are FORMERR (RFC 9619); records after the
  * question in the answer or authority section of a QUERY are skipped if well-formed. Trailing bytes are FORMERR. */
 enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *out);
 

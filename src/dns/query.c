@@ -23,6 +23,21 @@ static bool skip_name(struct reader *r)
 	}
 }
 
+/* RFC 7871 6: family, source and scope prefix, and exactly the octets of the address that source covers, unused bits 0. */
+static bool subnet_ok(const uint8_t *data, size_t len)
+{
+	unsigned family, source, most;
+
+	if (len < 4 || data[3] != 0)
+		return false;
+	family = (unsigned)(data[0] << 8 | data[1]);
+	source = data[2];
+	most = family == 1 ? 32 : family == 2 ? 128 : 0;
+	if (family > 2 || source > most || len != 4 + (source + 7) / 8)
+		return false;
+	return source % 8 == 0 || (data[len - 1] & (0xff >> source % 8)) == 0;
+}
+
 static bool read_options(const uint8_t *rdata, size_t len, struct query *q)
 {
 	struct reader r = reader_of(rdata, len);
@@ -38,11 +53,27 @@ static bool read_options(const uint8_t *rdata, size_t len, struct query *q)
 			q->want_nsid = true;
 			break;
 		case EDNS_COOKIE:
+			if (q->cookie) /* RFC 7873 5.2: all but the first are ignored */
+				break;
 			q->cookie = data;
 			q->cookie_len = olen;
 			break;
+		case EDNS_ECS:
+			if (!subnet_ok(data, olen))
+				return false;
+			q->ecs = data;
+			q->ecs_len = olen;
+			break;
 		case EDNS_KEEPALIVE:
 			q->want_keepalive = true;
+			break;
+		case EDNS_PADDING:
+			q->want_padding = true;
+			break;
+		case EDNS_ZONEVERSION:
+			if (olen) /* RFC 9660 3.1 */
+				return false;
+			q->want_zone_version = true;
 			break;
 		default:
 			break; /* RFC 6891 6.1.2: unknown options are ignored */
@@ -87,7 +118,6 @@ enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *out
 	struct reader r = reader_of(msg, len);
 	struct dns_header *h = &out->header;
 	unsigned opcode;
-	size_t at;
 
 	if (len < DNS_HEADER_LEN)
 		return QUERY_DROP;
@@ -98,27 +128,31 @@ enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *out
 	h->nscount = reader_u16(&r);
 	h->arcount = reader_u16(&r);
 	out->has_question = out->has_edns = out->dnssec_ok = out->want_nsid = out->want_keepalive = out->has_tsig = false;
+	out->want_padding = out->want_zone_version = false;
 	out->edns_version = 0;
 	out->udp_size = DNS_UDP_MIN;
-	out->cookie = NULL;
-	out->cookie_len = out->question_len = 0;
+	out->cookie = out->ecs = NULL;
+	out->cookie_len = out->ecs_len = out->question_len = 0;
 	if (h->flags & DNS_QR)
 		return QUERY_DROP;
 	opcode = dns_opcode(h->flags);
 	if (opcode != OPCODE_QUERY && opcode != OPCODE_NOTIFY && opcode != OPCODE_UPDATE)
 		return QUERY_NOTIMP;
-	if (h->qdcount != 1)
+	if (h->qdcount > 1 || (!h->qdcount && opcode != OPCODE_QUERY))
 		return QUERY_FORMERR;
-	at = r.pos;
-	/* A pointer in the question could only lead into the header. */
-	if (name_from_wire(&r, &out->qname) < 0 || r.pos - at != out->qname.len)
-		return QUERY_FORMERR;
-	out->qtype = reader_u16(&r);
-	out->qclass = reader_u16(&r);
-	if (!reader_ok(&r))
-		return QUERY_FORMERR;
-	out->has_question = true;
-	out->question_len = (uint16_t)(r.pos - at);
+	if (h->qdcount) {
+		size_t at = r.pos;
+
+		/* A pointer in the question could only lead into the header. */
+		if (name_from_wire(&r, &out->qname) < 0 || r.pos - at != out->qname.len)
+			return QUERY_FORMERR;
+		out->qtype = reader_u16(&r);
+		out->qclass = reader_u16(&r);
+		if (!reader_ok(&r))
+			return QUERY_FORMERR;
+		out->has_question = true;
+		out->question_len = (uint16_t)(r.pos - at);
+	}
 	if (opcode != OPCODE_QUERY)
 		return QUERY_NOTIMP;
 	for (unsigned n = (unsigned)h->ancount + h->nscount; n; n--)
@@ -131,5 +165,7 @@ enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *out
 		return QUERY_FORMERR;
 	if (out->has_edns && out->edns_version != 0)
 		return QUERY_BADVERS;
+	if (!out->has_question)
+		return out->cookie ? QUERY_NO_QUESTION : QUERY_FORMERR;
 	return QUERY_OK;
 }

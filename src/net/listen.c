@@ -19,6 +19,14 @@ enum {
 	UDP_BUFFER = 4 << 20,
 	TCP_BACKLOG = 1024,
 	TCP_FASTOPEN_QUEUE = 256,
+	/* Of each connection in the kernel: an answer of 64 KiB, some queries. The kernel doubles them for its own overhead. */
+	TCP_SEND_BUFFER = 64 << 10,
+	TCP_RECEIVE_BUFFER = 16 << 10,
+	TCP_UNACKED_MS = 20000,  /* data that is not acknowledged for so long ends the connection, also after it was closed here */
+	TCP_LINGER_S = 5,        /* for the client's end after ours */
+	TCP_PROBE_AFTER_S = 30,  /* of silence; idle connections live longer only where that is configured */
+	TCP_PROBE_EVERY_S = 10,
+	TCP_PROBES = 3,
 };
 
 static int on(int fd, int level, int name)
@@ -49,14 +57,16 @@ static int bound(const struct endpoint *at, int type, bool share, int *out)
 	return 0;
 }
 
-int listen_probe(const struct endpoint *at)
+int listen_probe(const struct endpoint *at, bool udp)
 {
 	int fd, err;
 
-	err = bound(at, SOCK_DGRAM, false, &fd);
-	if (err < 0)
-		return err;
-	close(fd);
+	if (udp) {
+		err = bound(at, SOCK_DGRAM, false, &fd);
+		if (err < 0)
+			return err;
+		close(fd);
+	}
 	err = bound(at, SOCK_STREAM, false, &fd);
 	if (err < 0)
 		return err;
@@ -69,7 +79,8 @@ int listen_probe(const struct endpoint *at)
 int listen_udp(const struct endpoint *at, int *out)
 {
 	bool v6 = at->addr.family == 6;
-	int size = UDP_BUFFER, omit = v6 ? IPV6_PMTUDISC_OMIT : IP_PMTUDISC_OMIT;
+	/* Never fragment here, and do not believe ICMP about the path (RFC 9715): too big for the interface is EMSGSIZE. */
+	int size = UDP_BUFFER, whole = v6 ? IPV6_PMTUDISC_INTERFACE : IP_PMTUDISC_INTERFACE;
 	int fd, err = bound(at, SOCK_DGRAM, true, &fd);
 
 	if (err < 0)
@@ -78,7 +89,7 @@ int listen_udp(const struct endpoint *at, int *out)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &omit, sizeof(omit)) < 0 ||
+	if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &whole, sizeof(whole)) < 0 ||
 	    (addr_is_any(&at->addr) &&
 	     on(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO) < 0)) {
 		err = -errno;
@@ -91,13 +102,26 @@ int listen_udp(const struct endpoint *at, int *out)
 
 int listen_tcp(const struct endpoint *at, int *out)
 {
-	int queue = TCP_FASTOPEN_QUEUE;
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{IPPROTO_TCP, TCP_NODELAY, 1},
+		{IPPROTO_TCP, TCP_FASTOPEN, TCP_FASTOPEN_QUEUE}, /* RFC 7413 */
+		{IPPROTO_TCP, TCP_USER_TIMEOUT, TCP_UNACKED_MS}, /* RFC 5482 */
+		{IPPROTO_TCP, TCP_LINGER2, TCP_LINGER_S},
+		{IPPROTO_TCP, TCP_KEEPIDLE, TCP_PROBE_AFTER_S},
+		{IPPROTO_TCP, TCP_KEEPINTVL, TCP_PROBE_EVERY_S},
+		{IPPROTO_TCP, TCP_KEEPCNT, TCP_PROBES},
+		{SOL_SOCKET, SO_KEEPALIVE, 1},
+		{SOL_SOCKET, SO_SNDBUF, TCP_SEND_BUFFER},
+		{SOL_SOCKET, SO_RCVBUF, TCP_RECEIVE_BUFFER},
+	};
 	int fd, err = bound(at, SOCK_STREAM, true, &fd);
 
 	if (err < 0)
 		return err;
-	on(fd, IPPROTO_TCP, TCP_NODELAY);
-	setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &queue, sizeof(queue)); /* RFC 7413; without it TCP works as well */
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(options[i].value)); /* TCP works without them as well */
 	if (listen(fd, TCP_BACKLOG) < 0) {
 		err = -errno;
 		close(fd);
@@ -105,6 +129,17 @@ int listen_tcp(const struct endpoint *at, int *out)
 	}
 	*out = fd;
 	return 0;
+}
+
+void listen_fastopen(int fd, const uint8_t *key, const uint8_t *older)
+{
+	uint8_t keys[2 * LISTEN_FASTOPEN_KEY];
+
+	memcpy(keys, key, LISTEN_FASTOPEN_KEY);
+	if (older)
+		memcpy(keys + LISTEN_FASTOPEN_KEY, older, LISTEN_FASTOPEN_KEY);
+	setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_KEY, keys, older ? sizeof(keys) : sizeof(keys) / 2);
+	explicit_bzero(keys, sizeof(keys));
 }
 
 int listen_unix(const char *path, uint32_t uid, uint32_t gid, int *out)

@@ -85,7 +85,8 @@ static int config_from_bundle(const struct role_brief *b, int fd, struct bundle 
 	yaml = bundle_first(bu, &name, &len);
 	err = yaml ? config_parse(name, yaml, len, &diag, &c) : ERR_MALFORMED;
 	diag_done(&diag);
-	n = err < 0 ? NULL : config_node_find(c, b->node);
+	/* A worker is told of no node but its own. */
+	n = err < 0 ? NULL : b->kind == ROLE_ANSWER ? &c->nodes[0] : config_node_find(c, b->node);
 	if (!n) {
 		config_free(c);
 		bundle_free(bu);
@@ -119,8 +120,7 @@ struct role *role_enter(int brief_fd)
 	role->stamp = stamp_of(role->board, b);
 	if (!role->stamp)
 		refuse("no such role", ERR_MALFORMED);
-	/* An answer worker needs nothing of the configuration: it must be back within milliseconds. */
-	if (b->config_fd >= 0 && b->kind != ROLE_ANSWER) {
+	if (b->config_fd >= 0) {
 		err = config_from_bundle(b, b->config_fd, &role->bundle, &role->config, &role->node);
 		if (err < 0)
 			refuse("cannot read the configuration handed over", err);
@@ -131,6 +131,7 @@ struct role *role_enter(int brief_fd)
 	if (getppid() != parent || parent == 1)
 		_exit(0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	prctl(PR_SET_NAME, "zonecast", 0, 0, 0); /* the kernel would say "exe" */
 	/* Stopping is the supervisor's decision: a signal to the whole process group must not cut the drain short. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
@@ -147,25 +148,34 @@ static void on_stamp(uv_timer_t *t)
 	board_stamp_now(role->stamp, clock_ns());
 }
 
+int role_take_config(struct role *role, int fd, struct config **old, struct bundle **old_bundle)
+{
+	struct bundle *was_bundle = role->bundle;
+	struct config *was = role->config;
+	int err = config_from_bundle(&role->brief, fd, &role->bundle, &role->config, &role->node);
+
+	if (err < 0)
+		return err;
+	*old = was;
+	*old_bundle = was_bundle;
+	return 0;
+}
+
 static void take_reload(struct role *role, int fd, uv_loop_t *loop)
 {
-	struct bundle *old_bundle = role->bundle, *bundle;
-	const struct config_node *node;
-	struct config *old = role->config, *config;
+	struct bundle *old_bundle;
+	struct config *old;
 	int err;
 
 	if (fd < 0 || !role->on_reload) {
 		uv_stop(loop);
 		return;
 	}
-	err = config_from_bundle(&role->brief, fd, &bundle, &config, &node);
+	err = role_take_config(role, fd, &old, &old_bundle);
 	if (err < 0) {
 		log_err("reload error=\"%s\" action=\"the old configuration stays\"", err_text(err));
 		return;
 	}
-	role->bundle = bundle;
-	role->config = config;
-	role->node = node;
 	if (role->on_reload(role, old) != 0)
 		uv_stop(loop);
 	config_free(old);

@@ -24,7 +24,7 @@
  *	}
  * A role that returns is restarted; a role whose heartbeat is older than ROLE_HANG_MS is killed and restarted. */
 enum {
-	ROLE_SOCKETS_MAX = 256,
+	ROLE_SOCKETS_MAX = 512,
 	ROLE_PATH_MAX = 512,
 	ROLE_STAMP_MS = 20,  /* how often a loop stamps its heartbeat */
 	ROLE_HANG_MS = 2000, /* roles other than answer; a worker's limit is WORKER_HANG_MS */
@@ -33,7 +33,7 @@ enum {
 /* Distance in stamps of one worker to the limit at which route withdraws: longer than a kill and restart of the worker. */
 enum { WORKER_DEAD_MS = 300 };
 
-enum role_socket_kind { ROLE_SOCKET_UDP, ROLE_SOCKET_TCP, ROLE_SOCKET_CONTROL };
+enum role_socket_kind { ROLE_SOCKET_UDP, ROLE_SOCKET_TCP, ROLE_SOCKET_CONTROL, ROLE_SOCKET_TLS };
 struct role_socket {
 	int32_t fd;
 	uint8_t kind; /* enum role_socket_kind */
@@ -46,8 +46,10 @@ struct role_brief {
 	uint32_t kind;   /* enum board_role */
 	uint32_t index;  /* of the worker */
 	int32_t board_fd;
-	int32_t config_fd; /* a bundle (proc/bundle.h): fleet file and secrets; -1 in the stand-alone form */
+	int32_t config_fd; /* a bundle (proc/bundle.h): fleet file and secrets; -1 in the stand-alone form, but for answer, whose
+	                      bundle always is there and holds what workers need and nothing else */
 	int32_t supervisor_fd; /* SOCK_SEQPACKET */
+	int32_t rate_fd; /* answer: the table of rate limits, to be mapped whole; -1 elsewhere */
 	uint32_t workers;
 	uint32_t log_level;
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay */
@@ -97,6 +99,8 @@ enum role_message_kind {
 	ROLE_REPLY,       /* to admin: result (0 or an error) and text */
 	ROLE_DONE_STOP,   /* from route: everything is withdrawn and closed */
 	ROLE_SYNC_RELOAD, /* to sync: look at zone files again; text = zone name or "" for all */
+	ROLE_SOCKET_OPEN,  /* to answer: serve one more socket, attached; text = its struct role_socket */
+	ROLE_SOCKET_CLOSE, /* to answer: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
 };
 enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT_SERVFAIL, REQUEST_FAULT_CLEAR };
 enum { ROLE_TEXT_MAX = 4096 };
@@ -113,8 +117,14 @@ int role_send(int fd, const struct role_message *m, int attach_fd) MUST_CHECK;
 /* 1 one message, 0 nothing there, ERR_CLOSED, -errno. *attached is -1 or a descriptor that is now the caller's. */
 int role_receive(int fd, struct role_message *m, int *attached) MUST_CHECK;
 
+/* The items of an answer worker's bundle, beside the configuration (which is the first) and files under their paths. */
+#define ROLE_ITEM_COOKIES "cookie-secrets" /* struct cookie_secrets */
+
 /* Become the role described by the brief on brief_fd: see above. Ends the process with a log line when that is impossible. */
 struct role *role_enter(int brief_fd);
+/* Read the configuration in a bundle and put it into `role`; *old and *old_bundle are what was there, now the caller's. On failure all
+ * stays as it was. */
+int role_take_config(struct role *role, int fd, struct config **old, struct bundle **old_bundle) MUST_CHECK;
 /* Start the heartbeat timer and the supervisor's message watch on loop. */
 int role_loop_start(struct role *role, uv_loop_t *loop) MUST_CHECK;
 /* No new privileges, capabilities dropped, seccomp filter of the role's kind. After it only what the role's row in the

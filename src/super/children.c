@@ -70,8 +70,9 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->kind = c->kind;
 	b->index = c->index;
 	b->board_fd = all->board_fd;
-	b->config_fd = all->config_fd;
+	b->config_fd = c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd;
 	b->supervisor_fd = channel;
+	b->rate_fd = c->kind == ROLE_ANSWER ? all->rate_fd : -1;
 	b->workers = p->workers;
 	b->log_level = all->log_level;
 	b->uid = p->uid;
@@ -121,13 +122,14 @@ static NORETURN void become(const struct children *all, const struct child *c, i
 	inherit(brief);
 	inherit(channel);
 	inherit(all->board_fd);
-	inherit(all->config_fd);
+	inherit(c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd);
 	if (c->kind == ROLE_ADMIN)
 		inherit(all->control_fd);
 	if (c->kind == ROLE_ANSWER) {
 		struct role_socket sockets[ROLE_SOCKETS_MAX];
 		uint32_t n = sockets_of_worker(all->sockets, c->index, sockets);
 
+		inherit(all->rate_fd);
 		for (uint32_t i = 0; i < n; i++)
 			inherit(sockets[i].fd);
 	}

@@ -45,6 +45,8 @@ struct children {
 	struct board *board;
 	int board_fd;
 	int config_fd;           /* the sealed bundle; replaced at reload; -1 */
+	int answer_fd;           /* that of the workers, likewise */
+	int rate_fd;             /* the workers' table of rate limits, -1: none */
 	int control_fd;          /* admin's listening socket */
 	const struct plan *plan;
 	struct socket_set *sockets;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void put(struct board *board, size_t i, enum board_order order)
 {
@@ -38,33 +39,53 @@ void orders_load(struct board *board, const struct config *config, const struct 
 	if (f)
 		fclose(f);
 	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
+		bool news = atomic_load(&board->supervisor.orders[i].order) != ORDER_DRAIN;
+
 		put(board, i, drained[i] ? ORDER_DRAIN : ORDER_NONE);
-		if (drained[i])
+		if (drained[i] && news)
 			log_notice("network=%s order=drain note=\"kept from before; zonecast resume ends it\"",
 			           config->networks[node->networks[i]].name);
 	}
 }
 
-int orders_set(struct board *board, const struct config *config, const struct config_node *node, const char *state_dir,
-               uint32_t network, enum board_order order)
+/* The file first: an order that could not be kept is refused, not lost at the next start. */
+static int save(const bool drained[BOARD_NETWORKS_MAX], const struct config *config, const struct config_node *node, const char *state_dir)
 {
 	char path[600], tmp[608];
+	int err = 0;
 	FILE *f;
 
-	if (network != UINT32_MAX && network >= node->network_count)
-		return ERR_NOT_FOUND;
-	for (size_t i = 0; i < node->network_count; i++)
-		if (network == UINT32_MAX || network == i)
-			put(board, i, order);
 	snprintf(path, sizeof(path), "%s/orders", state_dir);
 	snprintf(tmp, sizeof(tmp), "%s.new", path);
 	f = fopen(tmp, "we");
 	if (!f)
 		return -errno;
 	for (size_t i = 0; i < node->network_count; i++)
-		if (atomic_load(&board->supervisor.orders[i].order) == ORDER_DRAIN)
+		if (drained[i])
 			fprintf(f, "drain %s\n", config->networks[node->networks[i]].name);
-	if (fclose(f) != 0 || rename(tmp, path) < 0)
-		return -errno;
+	if (fflush(f) != 0 || fsync(fileno(f)) < 0)
+		err = -errno;
+	if (fclose(f) != 0 && !err)
+		err = -errno;
+	if (!err && rename(tmp, path) < 0)
+		err = -errno;
+	return err;
+}
+
+int orders_set(struct board *board, const struct config *config, const struct config_node *node, const char *state_dir,
+               uint32_t network, enum board_order order)
+{
+	bool drained[BOARD_NETWORKS_MAX] = {false};
+	int err;
+
+	if (network != UINT32_MAX && network >= node->network_count)
+		return ERR_NOT_FOUND;
+	for (size_t i = 0; i < node->network_count; i++)
+		drained[i] = (network == UINT32_MAX || network == i ? order : atomic_load(&board->supervisor.orders[i].order)) == ORDER_DRAIN;
+	err = save(drained, config, node, state_dir);
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < node->network_count; i++)
+		put(board, i, drained[i] ? ORDER_DRAIN : ORDER_NONE);
 	return 0;
 }

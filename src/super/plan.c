@@ -2,10 +2,14 @@
 #include "super/plan.h"
 
 #include "base/err.h"
+#include "base/text.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
@@ -124,6 +128,106 @@ static int bundle_secrets(struct plan *p, struct diag *diag)
 	return 0;
 }
 
+/* Without files of their own, cookies have secrets derived from the TSIG keys, which are the same on every node. */
+static int cookie_secrets(const struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], struct diag *diag, struct cookie_secrets *out)
+{
+	static const char label[] = "zonecast cookie secret";
+	const struct config_answer *a = p->config ? &p->config->answer : NULL;
+	size_t files = a ? a->cookies.secret_file_count : 0, keys = p->config ? p->config->key_count : 0;
+	size_t count = files ? files : MIN(keys, (size_t)COOKIE_SECRETS_MAX);
+
+	memset(out, 0, sizeof(*out));
+	if (a && a->cookies.mode == CONFIG_COOKIES_OFF)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		const char *path = files ? a->cookies.secret_files[i] : p->config->keys[i].secret_file, *name;
+		struct bundle *b = bundle_new();
+		int err = b ? bundle_add_file(b, path, PLAN_KEY_FILE_MAX) : ERR_NO_MEMORY;
+		size_t len = 0;
+		const void *bytes = err < 0 ? NULL : bundle_first(b, &name, &len);
+
+		if (bytes && files) {
+			err = cookie_secret_parse(bytes, len, out->secret[i]);
+		} else if (bytes) {
+			uint8_t digest[EVP_MAX_MD_SIZE];
+
+			if (!HMAC(EVP_sha256(), bytes, (int)len, (const uint8_t *)label, sizeof(label) - 1, digest, NULL))
+				err = ERR_NO_MEMORY;
+			memcpy(out->secret[i], digest, COOKIE_SECRET_LEN);
+		}
+		bundle_free(b);
+		if (err < 0) {
+			diag_add(diag, DIAG_ERROR, path, 0, 0, "cannot read this secret: %s", err_text(err));
+			return ERR_INVALID;
+		}
+	}
+	if (!count)
+		memcpy(out->secret[0], seed, COOKIE_SECRET_LEN);
+	out->count = count ? (unsigned)count : 1;
+	return 0;
+}
+
+/* Fast Open cookies (RFC 7413) are good at every node that has the same secrets, as DNS cookies are. */
+static bool fastopen_keys(struct plan *p, const struct cookie_secrets *secrets)
+{
+	static const char label[] = "zonecast tcp fast open";
+	uint8_t digest[EVP_MAX_MD_SIZE];
+
+	p->fastopen_count = MIN(secrets->count, (unsigned)PLAN_FASTOPEN_KEYS);
+	for (unsigned i = 0; i < p->fastopen_count; i++) {
+		if (!HMAC(EVP_sha256(), secrets->secret[i], COOKIE_SECRET_LEN, (const uint8_t *)label, sizeof(label) - 1, digest, NULL))
+			return false;
+		memcpy(p->fastopen[i], digest, LISTEN_FASTOPEN_KEY);
+	}
+	OPENSSL_cleanse(digest, sizeof(digest));
+	return true;
+}
+
+/* Certificate and key, which config_check_files() has judged. */
+static int bundle_tls(struct plan *p, struct diag *diag)
+{
+	const char *files[] = {p->config->answer.tls.certificate_file, p->config->answer.tls.key_file};
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		int err = bundle_add_file(p->answer, files[i], PLAN_KEY_FILE_MAX);
+
+		if (err < 0) {
+			diag_add(diag, DIAG_ERROR, files[i], 0, 0, "cannot be read: %s", err_text(err));
+			return ERR_INVALID;
+		}
+	}
+	return 0;
+}
+
+/* What workers are told. In the stand-alone form all defaults hold, but no rate limit: whoever runs it has not said who asks. */
+static int plan_answer(struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], struct diag *diag)
+{
+	static const char alone[] = "fleet: alone\nnodes: [{name: alone, role: primary}]\n"
+				    "answer: {rate-limit: {answers: 0, referrals: 0, no-data: 0, no-names: 0, errors: 0}}\n";
+	struct cookie_secrets secrets;
+	struct text yaml;
+	int err = cookie_secrets(p, seed, diag, &secrets);
+
+	if (err < 0)
+		return err;
+	text_init(&yaml);
+	if (p->config)
+		config_print_for_answer(p->config, p->node, &yaml);
+	else
+		text_str(&yaml, alone);
+	p->answer = bundle_new();
+	err = yaml.failed || !p->answer ? ERR_NO_MEMORY : bundle_add(p->answer, p->config ? p->config->path : "alone", yaml.chars, yaml.len);
+	if (!err)
+		err = bundle_add(p->answer, ROLE_ITEM_COOKIES, &secrets, sizeof(secrets));
+	if (!err && p->config && p->config->answer.tls.enabled)
+		err = bundle_tls(p, diag);
+	if (!err && !fastopen_keys(p, &secrets))
+		err = ERR_NO_MEMORY;
+	text_done(&yaml);
+	OPENSSL_cleanse(&secrets, sizeof(secrets));
+	return err;
+}
+
 static int plan_fleet(const struct supervisor_options *o, struct diag *diag, struct plan *p)
 {
 	const char *yaml, *name;
@@ -163,6 +267,14 @@ static int plan_fleet(const struct supervisor_options *o, struct diag *diag, str
 	for (size_t i = 0; i < p->node->management_count; i++)
 		if (add_endpoint(p, &p->node->management[i], DNS_PORT, diag) < 0)
 			return ERR_INVALID;
+	if (p->config->answer.tls.enabled) {
+		size_t plain = p->endpoint_count;
+
+		p->tls_port = p->config->answer.tls.port;
+		for (size_t i = 0; i < plain; i++)
+			if (add_endpoint(p, &p->endpoints[i].addr, p->tls_port, diag) < 0)
+				return ERR_INVALID;
+	}
 	p->workers = o->workers ? o->workers : p->node->workers;
 	p->routed = true;
 	return bundle_secrets(p, diag);
@@ -181,7 +293,7 @@ static int plan_alone(const struct supervisor_options *o, struct diag *diag, str
 	return 0;
 }
 
-int plan_make(const struct supervisor_options *o, struct diag *diag, struct plan *out)
+int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], struct diag *diag, struct plan *out)
 {
 	struct plan *p = calloc(1, sizeof(*p));
 	char fallback[ROLE_PATH_MAX];
@@ -194,6 +306,8 @@ int plan_make(const struct supervisor_options *o, struct diag *diag, struct plan
 	else if (gethostname(p->node_name, sizeof(p->node_name) - 1) < 0)
 		snprintf(p->node_name, sizeof(p->node_name), "localhost");
 	err = o->zones_dir ? plan_alone(o, diag, p) : plan_fleet(o, diag, p);
+	if (!err)
+		err = plan_answer(p, seed, diag);
 	if (!err) {
 		if (geteuid() == 0)
 			snprintf(fallback, sizeof(fallback), "/run/zonecast");
@@ -228,6 +342,7 @@ void plan_done(struct plan *p)
 {
 	config_free(p->config);
 	bundle_free(p->bundle);
+	bundle_free(p->answer);
 	p->config = NULL;
-	p->bundle = NULL;
+	p->bundle = p->answer = NULL;
 }

@@ -5,6 +5,8 @@
 #include "base/attr.h"
 #include "base/diag.h"
 #include "config/config.h"
+#include "dns/cookie.h"
+#include "net/listen.h"
 #include "proc/bundle.h"
 #include "proc/role.h"
 #include "super/supervisor.h"
@@ -13,16 +15,20 @@
 #include <stdint.h>
 
 /* What one configuration asks of this node: read and judged whole before anything is changed. */
-enum { PLAN_ENDPOINTS_MAX = ROLE_SOCKETS_MAX / 2, PLAN_KEY_FILE_MAX = 64 << 10 };
+enum { PLAN_ENDPOINTS_MAX = ROLE_SOCKETS_MAX / 2, PLAN_KEY_FILE_MAX = 64 << 10, PLAN_FASTOPEN_KEYS = 2 };
 
 struct plan {
 	struct config *config;      /* NULL in the stand-alone form */
 	const struct config_node *node;
 	struct bundle *bundle;      /* NULL in the stand-alone form */
+	struct bundle *answer;      /* what workers are told: settings of answering, no zones, no keys */
 	char node_name[BOARD_NAME_MAX];
 	char state_dir[ROLE_PATH_MAX], run_dir[ROLE_PATH_MAX];
-	struct endpoint endpoints[PLAN_ENDPOINTS_MAX]; /* UDP and TCP are opened on each */
+	struct endpoint endpoints[PLAN_ENDPOINTS_MAX]; /* UDP and TCP are opened on each, TLS on those with its port */
 	size_t endpoint_count;
+	uint16_t tls_port;          /* 0: no TLS */
+	uint8_t fastopen[PLAN_FASTOPEN_KEYS][LISTEN_FASTOPEN_KEY]; /* of TCP Fast Open: the key in use, the one before */
+	unsigned fastopen_count;
 	struct ip_addr service[PLAN_ENDPOINTS_MAX]; /* to be held on lo */
 	size_t service_count;
 	unsigned workers;
@@ -31,6 +37,6 @@ struct plan {
 	bool routed;                /* route and watch have work: not stand-alone */
 };
 
-/* Problems are in diag. On success *out is the caller's, freed with plan_done(). ERR_INVALID otherwise. */
-int plan_make(const struct supervisor_options *o, struct diag *diag, struct plan *out) MUST_CHECK;
+/* seed: random octets of this supervisor's life, for cookies where no secret is configured. Problems are in diag. On success *out is the caller's, freed with plan_done(). ERR_INVALID otherwise. */
+int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], struct diag *diag, struct plan *out) MUST_CHECK;
 void plan_done(struct plan *p);

@@ -12,12 +12,14 @@ enum { ENDPOINTS_MAX = ROLE_SOCKETS_MAX / 2 };
 
 struct open_endpoint {
 	struct endpoint at;
-	int *udp, *tcp; /* one per worker */
+	int *udp, *tcp; /* one per worker; no udp: for TLS */
 };
 
 struct socket_set {
 	unsigned workers;
 	size_t count;
+	bool keyed, has_older;
+	uint8_t key[LISTEN_FASTOPEN_KEY], older[LISTEN_FASTOPEN_KEY]; /* of TCP Fast Open */
 	struct open_endpoint open[ENDPOINTS_MAX];
 };
 
@@ -59,7 +61,7 @@ void sockets_free(struct socket_set *s)
 	free(s);
 }
 
-int sockets_open(struct socket_set *s, const struct endpoint *at)
+int sockets_open(struct socket_set *s, const struct endpoint *at, bool tls)
 {
 	struct open_endpoint o = {.at = *at};
 	int err = 0;
@@ -68,22 +70,30 @@ int sockets_open(struct socket_set *s, const struct endpoint *at)
 		return 0;
 	if (s->count == ENDPOINTS_MAX)
 		return ERR_LIMIT;
-	err = listen_probe(at);
+	err = listen_probe(at, !tls);
 	if (err < 0)
 		return err;
-	o.udp = malloc(s->workers * sizeof(int));
+	o.udp = tls ? NULL : malloc(s->workers * sizeof(int));
 	o.tcp = malloc(s->workers * sizeof(int));
-	if (!o.udp || !o.tcp)
-		err = ERR_NO_MEMORY;
-	for (unsigned i = 0; !err && i < s->workers; i++)
-		o.udp[i] = o.tcp[i] = -1;
+	if ((!o.udp && !tls) || !o.tcp) {
+		free(o.udp);
+		free(o.tcp);
+		return ERR_NO_MEMORY;
+	}
+	for (unsigned i = 0; i < s->workers; i++) {
+		o.tcp[i] = -1;
+		if (o.udp)
+			o.udp[i] = -1;
+	}
 	for (unsigned i = 0; !err && i < s->workers; i++) {
-		err = listen_udp(at, &o.udp[i]);
+		err = tls ? 0 : listen_udp(at, &o.udp[i]);
 		if (!err)
 			err = listen_tcp(at, &o.tcp[i]);
+		if (!err && s->keyed)
+			listen_fastopen(o.tcp[i], s->key, s->has_older ? s->older : NULL);
 	}
 	if (err) {
-		close_all(&o, o.udp && o.tcp ? s->workers : 0);
+		close_all(&o, s->workers);
 		return err;
 	}
 	s->open[s->count++] = o;
@@ -115,13 +125,35 @@ const struct endpoint *sockets_endpoint(const struct socket_set *s, size_t i)
 	return &s->open[i].at;
 }
 
+void sockets_fastopen(struct socket_set *s, const uint8_t *key, const uint8_t *older)
+{
+	s->keyed = true;
+	s->has_older = older != NULL;
+	memcpy(s->key, key, sizeof(s->key));
+	if (older)
+		memcpy(s->older, older, sizeof(s->older));
+	for (size_t i = 0; i < s->count; i++)
+		for (unsigned k = 0; k < s->workers; k++)
+			listen_fastopen(s->open[i].tcp[k], key, older);
+}
+
+uint32_t sockets_of_endpoint(const struct socket_set *s, size_t i, unsigned worker, struct role_socket *out)
+{
+	const struct open_endpoint *o = &s->open[i];
+
+	uint32_t n = 0;
+
+	if (o->udp)
+		out[n++] = (struct role_socket){.fd = o->udp[worker], .kind = ROLE_SOCKET_UDP, .at = o->at};
+	out[n++] = (struct role_socket){.fd = o->tcp[worker], .kind = o->udp ? ROLE_SOCKET_TCP : ROLE_SOCKET_TLS, .at = o->at};
+	return n;
+}
+
 uint32_t sockets_of_worker(const struct socket_set *s, unsigned worker, struct role_socket *out)
 {
 	uint32_t n = 0;
 
-	for (size_t i = 0; i < s->count; i++) {
-		out[n++] = (struct role_socket){.fd = s->open[i].udp[worker], .kind = ROLE_SOCKET_UDP, .at = s->open[i].at};
-		out[n++] = (struct role_socket){.fd = s->open[i].tcp[worker], .kind = ROLE_SOCKET_TCP, .at = s->open[i].at};
-	}
+	for (size_t i = 0; i < s->count; i++)
+		n += sockets_of_endpoint(s, i, worker, out + n);
 	return n;
 }

@@ -10,13 +10,15 @@
  * closes the BGP sessions, which withdraws the routes: the safe outcome without a line of ours.
  *
  * Reload: new endpoints are opened before, dropped ones are closed RELOAD_LINGER_MS after the change, when route has withdrawn them
- * and routers have taken that in. Workers restart only if their sockets change. */
+ * and routers have taken that in. Workers take new settings and sockets without a pause; one that cannot be told is restarted. */
 #include "super/supervisor.h"
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "limit/rate.h"
 #include "net/listen.h"
 #include "net/loaddr.h"
 #include "super/addresses.h"
@@ -34,6 +36,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
@@ -50,6 +54,7 @@ enum {
 	RELOAD_LINGER_MS = 5000,
 	STOP_ROLES_MS = 1000,   /* for roles to end by themselves */
 	STOP_DRAIN_SLACK_MS = 5000,
+	DESCRIPTORS = 1 << 20,
 	PREDECESSOR_MS = 1000,  /* for the roles of a killed predecessor to be gone */
 };
 
@@ -67,6 +72,7 @@ struct supervisor {
 	int lock_fd;
 	enum phase phase;
 	uint64_t phase_until_ms;
+	uint8_t seed[COOKIE_SECRET_LEN];
 	bool up; /* the plan in force has been taken up */
 	bool sync_ready, said_ready;
 	uint64_t started_ms;
@@ -106,7 +112,7 @@ static int make_folder(const char *path, mode_t mode, uint32_t uid, uint32_t gid
 /* A predecessor that was killed takes its roles with it, but not in the same instant: while they live they hold its sockets. */
 static bool predecessor_lives(const char *run_dir)
 {
-	char path[ROLE_PATH_MAX + 16], line[128], comm[32];
+	char path[ROLE_PATH_MAX + 16], line[128], name[32], state;
 	bool lives = false;
 	FILE *f, *c;
 	int pid;
@@ -116,9 +122,9 @@ static bool predecessor_lives(const char *run_dir)
 	while (f && !lives && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "%*31s %*u %d", &pid) != 1 || pid == getpid())
 			continue;
-		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 		c = fopen(path, "re");
-		lives = c && fgets(comm, sizeof(comm), c) && strcmp(comm, "zonecast\n") == 0;
+		lives = c && fscanf(c, "%*d (%31[^)]) %c", name, &state) == 2 && strcmp(name, "zonecast") == 0 && state != 'Z';
 		if (c)
 			fclose(c);
 	}
@@ -165,6 +171,32 @@ static int folders(struct supervisor *s)
 }
 
 /* ---- privileges ---- */
+
+/* Workers hold a descriptor for each connection. As much as the kernel allows: a later reload may want more than now, and then the
+ * privilege for it is gone. What is not used costs nothing. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+	rlim_t most = DESCRIPTORS;
+	FILE *f = fopen("/proc/sys/fs/nr_open", "re");
+	unsigned long v;
+
+	if (f && fscanf(f, "%lu", &v) == 1)
+		most = MIN((rlim_t)v, most);
+	if (f)
+		fclose(f);
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	if (limit.rlim_max < most) {
+		struct rlimit more = {.rlim_cur = most, .rlim_max = most};
+
+		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+			return;
+	}
+	limit.rlim_cur = MIN(limit.rlim_max, most);
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warn("descriptors error=\"%s\"", err_text(-errno));
+}
 
 static void shed_capabilities(void)
 {
@@ -219,7 +251,7 @@ static int take_up(struct supervisor *s, const struct plan *p, char *problem, si
 	}
 	for (; !err && opened < p->endpoint_count; opened++) {
 		was_open[opened] = sockets_has(set, &p->endpoints[opened]);
-		err = sockets_open(set, &p->endpoints[opened]);
+		err = sockets_open(set, &p->endpoints[opened], p->tls_port && p->endpoints[opened].port == p->tls_port);
 		if (err < 0) {
 			snprintf(problem, cap, "cannot listen on %s: %s", endpoint_text(&p->endpoints[opened], text), bind_hint(err));
 			break;
@@ -234,11 +266,33 @@ static int take_up(struct supervisor *s, const struct plan *p, char *problem, si
 	return err;
 }
 
-/* Close what the plan in force does not have. True if anything was closed. */
-static bool take_down(struct supervisor *s)
+/* Tell a worker of one socket opened (with the descriptor) or closed. */
+static void tell_socket(struct child *c, uint32_t kind, const struct role_socket *socket)
+{
+	struct role_message m = {.kind = kind, .text_len = sizeof(*socket)};
+
+	memcpy(m.text, socket, sizeof(*socket));
+	if (c->pid && child_send(c, &m, kind == ROLE_SOCKET_OPEN ? socket->fd : -1) < 0)
+		child_renew(c);
+}
+
+static void tell_endpoint(struct supervisor *s, uint32_t kind, size_t endpoint)
+{
+	struct role_socket sockets[ROLE_SOCKETS_MAX];
+
+	for (unsigned i = 0; i < s->plan.workers; i++) {
+		struct child *c = children_find(&s->children, ROLE_ANSWER, i);
+		uint32_t n = sockets_of_endpoint(s->children.sockets, endpoint, i, sockets);
+
+		for (uint32_t k = 0; c && k < n; k++)
+			tell_socket(c, kind, &sockets[k]);
+	}
+}
+
+/* Close what the plan in force does not have. */
+static void take_down(struct supervisor *s)
 {
 	struct socket_set *set = s->children.sockets;
-	bool closed = false;
 
 	for (size_t i = sockets_count(set); i-- > 0;) {
 		struct endpoint at = *sockets_endpoint(set, i);
@@ -247,20 +301,9 @@ static bool take_down(struct supervisor *s)
 		for (size_t k = 0; k < s->plan.endpoint_count; k++)
 			keep |= addr_equal(&s->plan.endpoints[k].addr, &at.addr) && s->plan.endpoints[k].port == at.port;
 		if (!keep) {
+			tell_endpoint(s, ROLE_SOCKET_CLOSE, i);
 			sockets_close(set, &at);
-			closed = true;
 		}
-	}
-	return closed;
-}
-
-static void restart_workers(struct supervisor *s)
-{
-	for (unsigned i = 0; i < s->plan.workers; i++) {
-		struct child *c = children_find(&s->children, ROLE_ANSWER, i);
-
-		if (c)
-			child_renew(c);
 	}
 }
 
@@ -270,8 +313,7 @@ static void on_linger(uv_timer_t *t)
 
 	if (s->phase != PHASE_RUN)
 		return;
-	if (take_down(s))
-		restart_workers(s);
+	take_down(s);
 	addresses_keep_only(&s->addresses, s->plan.service, s->plan.service_count);
 }
 
@@ -280,6 +322,10 @@ static void on_linger(uv_timer_t *t)
 static void show_plan(struct supervisor *s)
 {
 	struct board_supervisor *b = &s->board->supervisor;
+	const struct plan *p = &s->plan;
+
+	if (p->fastopen_count)
+		sockets_fastopen(s->children.sockets, p->fastopen[0], p->fastopen_count > 1 ? p->fastopen[1] : NULL);
 
 	atomic_store(&b->workers, s->plan.workers);
 	atomic_store(&b->networks, s->plan.node ? (uint32_t)s->plan.node->network_count : 0);
@@ -300,6 +346,20 @@ static void tell_all(struct supervisor *s, uint32_t kind, int fd)
 		if (c && c->pid && child_send(c, &m, fd) < 0)
 			child_kill(c);
 	}
+}
+
+static void tell_workers(struct supervisor *s, size_t sockets_before)
+{
+	struct role_message m = {.kind = ROLE_RELOAD};
+
+	for (unsigned i = 0; i < s->plan.workers; i++) {
+		struct child *c = children_find(&s->children, ROLE_ANSWER, i);
+
+		if (c && c->pid && child_send(c, &m, s->children.answer_fd) < 0)
+			child_renew(c);
+	}
+	for (size_t i = sockets_before; i < sockets_count(s->children.sockets); i++)
+		tell_endpoint(s, ROLE_SOCKET_OPEN, i);
 }
 
 static void problems_text(const struct diag *d, struct text *out)
@@ -330,7 +390,7 @@ static int reload(struct supervisor *s, struct text *why)
 	size_t before = sockets_count(s->children.sockets);
 	char problem[300];
 	struct diag diag;
-	int err, fd = -1;
+	int err, fd = -1, answer_fd = -1;
 
 	if (s->phase != PHASE_RUN) {
 		text_str(why, "error: this node is stopping\n");
@@ -339,7 +399,7 @@ static int reload(struct supervisor *s, struct text *why)
 	if (s->options->zones_dir) /* stand-alone: only the zones can have changed */
 		return sync ? child_send(sync, &m, -1) : ERR_CLOSED;
 	diag_init(&diag);
-	err = plan_make(s->options, &diag, &next);
+	err = plan_make(s->options, s->seed, &diag, &next);
 	problems_text(&diag, why);
 	diag_done(&diag);
 	if (err < 0)
@@ -349,6 +409,8 @@ static int reload(struct supervisor *s, struct text *why)
 		return ERR_INVALID;
 	}
 	err = bundle_seal(next.bundle, &fd);
+	if (!err)
+		err = bundle_seal(next.answer, &answer_fd);
 	if (!err) {
 		err = take_up(s, &next, problem, sizeof(problem));
 		if (err < 0)
@@ -357,17 +419,21 @@ static int reload(struct supervisor *s, struct text *why)
 	if (err < 0) {
 		if (fd >= 0)
 			close(fd);
+		if (answer_fd >= 0)
+			close(answer_fd);
 		plan_done(&next);
 		return err;
 	}
 	s->plan = next;
 	if (s->children.config_fd >= 0)
 		close(s->children.config_fd);
+	if (s->children.answer_fd >= 0)
+		close(s->children.answer_fd);
 	s->children.config_fd = fd;
+	s->children.answer_fd = answer_fd;
 	show_plan(s);
 	tell_all(s, ROLE_RELOAD, fd);
-	if (sockets_count(s->children.sockets) != before)
-		restart_workers(s);
+	tell_workers(s, before);
 	uv_timer_start(&s->linger, on_linger, RELOAD_LINGER_MS, 0);
 	plan_done(&old);
 	log_notice("reload config_generation=%u", (unsigned)atomic_load(&s->board->supervisor.config_generation));
@@ -568,6 +634,29 @@ static int start_roles(struct supervisor *s)
 	return err;
 }
 
+/* The workers' table of rate limits: it outlives any of them. */
+static int make_rate_table(uint32_t entries, int *out)
+{
+	size_t size = rate_table_size(entries);
+	int fd = memfd_create("zonecast-rates", MFD_CLOEXEC), err = 0;
+	uint8_t key[16];
+	void *memory;
+
+	if (fd < 0)
+		return -errno;
+	memory = ftruncate(fd, (off_t)size) < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	random_bytes(key, sizeof(key));
+	rate_table_init(memory, entries, key);
+	munmap(memory, size);
+	*out = fd;
+	return 0;
+}
+
 static int set_up(struct supervisor *s)
 {
 	struct children *all = &s->children;
@@ -585,7 +674,7 @@ static int set_up(struct supervisor *s)
 	all->board = s->board;
 	all->loop = &s->loop;
 	all->plan = &s->plan;
-	all->config_fd = all->control_fd = -1;
+	all->config_fd = all->answer_fd = all->rate_fd = all->control_fd = -1;
 	all->log_level = s->options->log_level;
 	all->zones_dir = s->options->zones_dir;
 	all->on_message = on_message;
@@ -611,6 +700,10 @@ static int set_up(struct supervisor *s)
 	addresses_keep_only(&s->addresses, s->plan.service, s->plan.service_count);
 	if (s->plan.bundle)
 		err = bundle_seal(s->plan.bundle, &all->config_fd);
+	if (!err)
+		err = bundle_seal(s->plan.answer, &all->answer_fd);
+	if (!err && s->plan.config)
+		err = make_rate_table(s->plan.config->answer.rate_limit.table, &all->rate_fd);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	if (!err)
 		err = listen_unix(path, s->plan.uid, s->plan.gid, &all->control_fd);
@@ -692,7 +785,8 @@ int supervisor_run(const struct supervisor_options *o)
 	s->started_ms = clock_ms();
 	signal(SIGPIPE, SIG_IGN);
 	diag_init(&diag);
-	err = plan_make(o, &diag, &s->plan);
+	random_bytes(s->seed, sizeof(s->seed));
+	err = plan_make(o, s->seed, &diag, &s->plan);
 	log_diag(&diag);
 	diag_done(&diag);
 	if (err < 0) {
@@ -701,6 +795,7 @@ int supervisor_run(const struct supervisor_options *o)
 		return 1;
 	}
 	uv_loop_init(&s->loop);
+	raise_descriptors();
 	err = set_up(s);
 	if (!err) {
 		atomic_store(&s->board->supervisor.started_ns, clock_ns());

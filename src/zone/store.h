@@ -49,7 +49,7 @@ enum store_node_flag {
 	NODE_CUT = 2,       /* delegation: NS, not the apex */
 	NODE_DNAME = 4,
 	NODE_CNAME = 8,
-	NODE_BELOW_CUT = 16, /* glue or occluded: never authoritative data */
+	NODE_BELOW_CUT = 16, /* glue or occluded by a delegation or DNAME: never authoritative data */
 	NODE_ENT = 32,      /* empty non-terminal: exists, owns nothing */
 	NODE_WILD_CHILD = 64, /* the node "*" exists directly below this one */
 	NODE_NSEC3 = 128,   /* lives in the NSEC3 trie */
@@ -156,7 +156,7 @@ const struct store_node *store_wildcard(const struct store_snapshot *s, const st
 /* The set of a type at a node, or NULL. Never an RRSIG set: those hang on the set they cover. */
 const struct store_rrset *store_rrset_of(const struct store_snapshot *s, const struct store_node *n, uint16_t type);
 /* The node owning the NSEC record that matches or covers name: the last with an NSEC at or before it in canonical order,
- * wrapping to the last of the zone. NULL in a zone without NSEC. */
+ * wrapping to the last of the zone. NULL in a zone without NSEC, or with a chain full of holes. */
 const struct store_node *store_nsec_cover(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *name);
 /* The NSEC3 node that matches (*exact) or covers a hash of 20 octets. NULL in a zone without NSEC3. */
 const struct store_node *store_nsec3_cover(const struct store_snapshot *s, const struct store_zone *z,

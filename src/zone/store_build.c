@@ -15,6 +15,7 @@ struct item {
 	const uint8_t *name; /* of an ENT: inside the name of a descendant */
 	size_t first, count; /* sets in the content; count 0: ENT */
 	uint16_t flags;
+	bool shared; /* the owner has another item in the other trie: each takes its part of the sets */
 };
 
 struct items {
@@ -47,21 +48,24 @@ static struct item *add_item(struct items *l)
 
 /* ---- the lists ---- */
 
-/* An owner whose sets are NSEC3 and its signatures only. */
-static bool is_nsec3_owner(const struct content *c, size_t first, size_t end)
+static bool is_denial(const struct content_rrset *set)
 {
+	return set->type == RR_NSEC3 || (set->type == RR_RRSIG && set->covers == RR_NSEC3);
+}
+
+/* Does the owner hold an NSEC3 of this zone's chain? *others: and other sets, which stand for the name itself (RFC 5155 appendix A has one such). */
+static bool is_nsec3_owner(const struct content *c, size_t first, size_t end, bool *others)
+{
+	const uint8_t *owner = content_rrset(c, first)->owner;
 	uint8_t hash[20];
 	bool found = false;
 
+	*others = false;
 	for (size_t i = first; i < end; i++) {
-		const struct content_rrset *set = content_rrset(c, i);
-
-		if (set->type == RR_NSEC3)
-			found = true;
-		else if (set->type != RR_RRSIG || set->covers != RR_NSEC3)
-			return false;
+		found |= content_rrset(c, i)->type == RR_NSEC3;
+		*others |= !is_denial(content_rrset(c, i));
 	}
-	return found && trie_hash_of_owner(content_rrset(c, first)->owner, hash);
+	return found && name_labels(owner) == name_labels(content_apex(c)) + 1 && trie_hash_of_owner(owner, hash);
 }
 
 static uint16_t flags_of(const struct content *c, size_t first, size_t end, bool apex)
@@ -88,6 +92,7 @@ static uint16_t flags_of(const struct content *c, size_t first, size_t end, bool
 static int make_lists(struct build *b)
 {
 	size_t path[NAME_LABELS_MAX + 2] = {0}; /* item of the ancestor with so many labels */
+	/* cut: the delegation or DNAME above, which hides what is below it (RFC 2136 7.18, RFC 6672 2.4). */
 	const uint8_t *apex = content_apex(b->c), *prev = NULL, *cut = NULL;
 	unsigned apex_labels = name_labels(apex);
 	size_t n = content_rrset_count(b->c);
@@ -96,15 +101,19 @@ static int make_lists(struct build *b)
 		const uint8_t *owner = content_rrset(b->c, i)->owner;
 		unsigned labels = name_labels(owner), from;
 		struct item *it;
+		bool others;
 
 		for (end = i + 1; end < n && content_rrset(b->c, end)->owner == owner; end++)
 			;
-		if (is_nsec3_owner(b->c, i, end)) {
+		if (is_nsec3_owner(b->c, i, end, &others)) {
 			it = add_item(&b->hashes);
 			if (!it)
 				return ERR_NO_MEMORY;
-			*it = (struct item){.name = owner, .first = i, .count = end - i, .flags = NODE_NSEC3};
-			continue;
+			*it = (struct item){.name = owner, .first = i, .count = end - i, .flags = NODE_NSEC3, .shared = others};
+			if (!others)
+				continue;
+		} else {
+			others = false;
 		}
 		from = prev ? name_common_labels(prev, owner) + 1 : apex_labels;
 		if (cut && !name_is_under(owner, cut))
@@ -119,6 +128,7 @@ static int make_lists(struct build *b)
 				it->first = i;
 				it->count = end - i;
 				it->flags = flags_of(b->c, i, end, labels == apex_labels);
+				it->shared = others;
 			}
 			if (cut) {
 				it->flags |= NODE_BELOW_CUT;
@@ -129,7 +139,7 @@ static int make_lists(struct build *b)
 				b->names.list[path[l - 1]].flags |= NODE_WILD_CHILD;
 		}
 		it = &b->names.list[b->names.count - 1];
-		if ((it->flags & NODE_CUT) && !cut)
+		if ((it->flags & (NODE_CUT | NODE_DNAME)) && !cut)
 			cut = owner;
 		prev = owner;
 	}
@@ -224,6 +234,8 @@ static store_ref put_node(struct build *b, const struct item *it)
 	for (size_t i = it->first; i < it->first + it->count; i++) {
 		const struct content_rrset *set = content_rrset(b->c, i);
 
+		if (it->shared && is_denial(set) != ((it->flags & NODE_NSEC3) != 0))
+			continue;
 		if (set->type != RR_RRSIG || !covers_something(b, it, set))
 			sets[n++] = set;
 	}

@@ -8,7 +8,7 @@
 
 /* The file's own structures, private to the store. */
 enum {
-	STORE_FORMAT = 1,
+	STORE_FORMAT = 2,
 	STORE_COMMITS = 8,          /* ring of commit records */
 	STORE_HEADER_BYTES = 4096,
 	STORE_REGIONS_MAX = 4096,   /* extents of one zone */

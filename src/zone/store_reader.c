@@ -16,6 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Nodes looked at for one denial. A well-signed zone needs at most one for each label of a name (empty non-terminals), or the few of another
+ * NSEC3 chain; in a zone with holes in its chain nothing is proved rather than much work done for strangers. */
+enum { DENIAL_STEPS_MAX = 512 };
+
 struct store_reader {
 	const uint8_t *base;
 	size_t map_len;
@@ -285,7 +289,7 @@ const struct store_node *store_nsec_cover(const struct store_snapshot *s, const 
 	trie_key_name(&k, name, t.skip);
 	leaf = trie_at_or_before(&t, &k, &equal);
 	/* Glue and empty non-terminals own no NSEC: go on before them. */
-	for (;;) {
+	for (unsigned step = 0; step < DENIAL_STEPS_MAX; step++) {
 		const struct store_node *node;
 
 		if (!leaf) {
@@ -298,16 +302,16 @@ const struct store_node *store_nsec_cover(const struct store_snapshot *s, const 
 		if (node->flags & NODE_BELOW_CUT) {
 			struct store_lookup l;
 
-			/* There may be any number of these: to the delegation itself. */
+			/* There may be any number of these: to the delegation or DNAME itself. */
 			store_lookup(s, z, store_node_name(node), &l);
-			if (l.cut)
-				node = l.cut;
+			node = l.cut ? l.cut : l.dname ? l.dname : node;
 		}
 		if (store_rrset_of(s, node, RR_NSEC) && !(node->flags & NODE_BELOW_CUT))
 			return node;
 		trie_key_name(&k, store_node_name(node), t.skip);
 		leaf = trie_before(&t, &k);
 	}
+	return NULL;
 }
 
 /* Was this NSEC3 made with the parameters that the zone uses? */
@@ -340,7 +344,7 @@ const struct store_node *store_nsec3_cover(const struct store_snapshot *s, const
 	trie_key_hash(&k, hash);
 	leaf = trie_at_or_before(&t, &k, exact);
 	/* A zone that is changing its chain holds two: those of other parameters are passed over. */
-	for (;;) {
+	for (unsigned step = 0; step < DENIAL_STEPS_MAX; step++) {
 		const struct store_node *node;
 
 		if (!leaf) {
@@ -356,6 +360,7 @@ const struct store_node *store_nsec3_cover(const struct store_snapshot *s, const
 		trie_leaf_key(&t, leaf, &k);
 		leaf = trie_before(&t, &k);
 	}
+	return NULL;
 }
 
 const struct store_node *store_nsec3_node(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *owner)

@@ -16,13 +16,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char plain[] =
 	"$TTL 300\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\n@ NS ns.sub\nns1 A 192.0.2.1\nns1 AAAA 2001:db8::1\n"
 	"@ MX 10 mail\nmail A 192.0.2.2\nwww CNAME mail\nloop1 CNAME loop2\nloop2 CNAME loop1\nout CNAME a.example.org.\n"
-	"*.wild A 192.0.2.3\n*.walias CNAME b.walias\nsub NS ns.sub\nns.sub A 192.0.2.4\nd DNAME target.example.org.\n"
+	"*.wild A 192.0.2.3\n*.walias CNAME b.walias\n*.chain CNAME x.wild\nd1 DNAME d2\nd2 DNAME d1\nsub NS ns.sub\nns.sub A 192.0.2.4\nd DNAME target.example.org.\n"
 	"deep.a.b.c TXT \"x\"\nbig TXT aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n"
 	"$GENERATE 1-60 many TXT \"number $ of a set that does not fit\"\n_s._tcp SRV 1 2 3 mail\n@ HTTPS 1 . alpn=h2\n";
 static const char denied[] =
 	"$TTL 300\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n@ DNSKEY 256 3 13 aGVsbG8=\n@ NSEC a NS SOA RRSIG NSEC DNSKEY\n"
 	"@ RRSIG SOA 13 1 300 20300101000000 20200101000000 1 @ aGVsbG8=\na A 192.0.2.9\na NSEC ns1 A NSEC\nns1 NSEC *.w A NSEC\n"
-	"*.w TXT y\n*.w NSEC @ TXT NSEC\na.target A 192.0.2.5\n";
+	"*.w TXT y\n*.w NSEC @ TXT NSEC\na.target A 192.0.2.5\n*.c CNAME q.w\n";
 static const char hashed[] =
 	"$TTL 300\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n@ DNSKEY 256 3 13 aGVsbG8=\n@ NSEC3PARAM 1 0 1 AABB\n"
 	"@ RRSIG SOA 13 1 300 20300101000000 20200101000000 1 @ aGVsbG8=\nsub NS ns.other.\n"
@@ -67,7 +67,7 @@ static void set_up(void)
 	_Atomic uint64_t *pins[1] = {&pin};
 	struct store_open_info info;
 	struct store_writer *w;
-	char path[64];
+	char path[64], lock[80];
 	uint64_t g;
 
 	snprintf(path, sizeof(path), "/tmp/zonecast-fuzz-%d.store", getpid());
@@ -84,6 +84,30 @@ static void set_up(void)
 	if (store_reader_open(path, &pin, &reader) < 0)
 		abort();
 	unlink(path);
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	unlink(lock);
+}
+
+/* No section holds what belongs in another. */
+static bool in_place(const struct message_rr *rr)
+{
+	switch (rr->type) {
+	case RR_RRSIG:
+		return true;
+	case RR_SOA:
+	case RR_NS:
+	case RR_DS:
+	case RR_NSEC:
+	case RR_NSEC3:
+		return rr->section != 3;
+	case RR_A:
+	case RR_AAAA:
+		return rr->section != 2;
+	case RR_OPT:
+		return rr->section == 3;
+	default:
+		return rr->section == 1;
+	}
 }
 
 static void judge(const uint8_t *query, const uint8_t *out, const struct engine_result *r, size_t limit)
@@ -100,7 +124,8 @@ static void judge(const uint8_t *query, const uint8_t *out, const struct engine_
 		if (message_question(&m, &name, &type, &class) < 0)
 			abort();
 	while ((got = message_next(&m, &rr)) == 1)
-		;
+		if (!in_place(&rr))
+			abort();
 	if (got < 0 || reader_left(&m.r))
 		abort();
 }
@@ -108,19 +133,31 @@ static void judge(const uint8_t *query, const uint8_t *out, const struct engine_
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t out[DNS_MESSAGE_MAX];
-	struct engine_config conf = {.identity = {.nsid = "fuzz", .version = "1"}, .udp_max = DNS_UDP_DEFAULT};
+	static const uint8_t agent[] = "\x05" "agent\x07" "example";
+	static const struct cookie_secrets secrets = {.count = 2, .secret = {{1}, {2}}};
+	/* The first two octets, which the query's ID makes free, choose how it is answered. */
+	uint8_t how = size > 1 ? data[1] : 0;
+	struct engine_config conf = {.identity = {.nsid = "fuzz", .version = "1"}, .udp_max = how & 1 ? DNS_UDP_MIN : DNS_UDP_DEFAULT,
+	                             .any = how >> 1 & 3 ? (enum engine_any)((how >> 1 & 3) - 1) : ENGINE_ANY_ONE,
+	                             .cookies = how & 8 ? &secrets : NULL, .cookies_required = how & 16, .report_agent = how & 32 ? agent : NULL};
+	struct engine_request request = {.client = {.family = how & 64 ? 6 : 4}, .msg = data, .len = size, .now_s = 1700000000, .keepalive = 100};
 	struct store_snapshot s;
 	struct engine_result r;
 
 	if (!reader)
 		set_up();
 	store_pin(reader, &s);
-	engine_answer(&conf, &s, &scratch, ENGINE_UDP, data, size, out, 4096, &r);
-	if (r.len)
-		judge(data, out, &r, DNS_UDP_DEFAULT);
-	engine_answer(&conf, &s, &scratch, ENGINE_TCP, data, size, out, sizeof(out), &r);
-	if (r.len)
-		judge(data, out, &r, DNS_MESSAGE_MAX);
+	for (int transport = ENGINE_UDP; transport <= ENGINE_TLS; transport++) {
+		bool udp = transport == ENGINE_UDP;
+
+		request.transport = (enum engine_transport)transport;
+		engine_answer(&conf, &s, &scratch, &request, out, udp ? 4096 : sizeof(out), &r);
+		if (!r.len)
+			continue;
+		judge(data, out, &r, udp ? conf.udp_max : DNS_MESSAGE_MAX);
+		engine_slip(&conf, &scratch, &request, out, udp ? 4096 : sizeof(out), &r);
+		judge(data, out, &r, udp ? conf.udp_max : DNS_MESSAGE_MAX);
+	}
 	store_unpin(reader);
 	return 0;
 }

@@ -83,7 +83,7 @@ class Namespace:
         self.net.processes.append(process)
         return process
 
-    def socket(self, family, kind):
+    def socket(self, family, kind, protocol=0):
         """A socket of this namespace for the test's own process. setns() moves one thread, and the socket stays where it was made."""
         made = []
 
@@ -91,7 +91,7 @@ class Namespace:
             libc = ctypes.CDLL(None, use_errno=True)
             with open(f"/run/netns/{self.name}", "rb") as f:
                 if libc.setns(f.fileno(), CLONE_NEWNET) == 0:
-                    made.append(socket.socket(family, kind))
+                    made.append(socket.socket(family, kind, protocol))
         thread = threading.Thread(target=make)
         thread.start()
         thread.join()

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from fleet import EXTRA, SERVICE, Node, Site
-from netns import missing
+from netns import missing, wait_until
 from paths import ZONECAST
 from routers import Bird
 
@@ -25,6 +25,7 @@ def site(tmp_path_factory):
 def steady(site, tmp_path_factory):
     """A node that none of the bad reloads may move."""
     with Node(site, tmp_path_factory.mktemp("steady")) as n:
+        wait_until(lambda: all(s["established_count"] for s in n.status()["neighbors"]), 30, "both sessions up")
         yield n
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 
+import dns.message
 import pytest
 
 from fleet import EXTRA, SECRET, SERVICE, SLOW, ZONE, Asker, Node, Site
@@ -33,7 +34,7 @@ def node(site, tmp_path):
 
 def back(node, role, index, old, since, limit=BACK_S):
     """Seconds until the supervisor has another process in that role."""
-    wait_until(lambda: node.pids().get((role, index), old) != old, 10, f"a new {role}", 0.005)
+    wait_until(lambda: node.pids().get((role, index), old) != old, limit + 5, f"a new {role}", 0.005)
     took = time.monotonic() - since
     print(f"{role} {index} back after {took * 1000:.0f} ms")
     assert took < limit
@@ -132,14 +133,27 @@ def test_reload_takes_all_of_a_good_file(site, node):
     assert node.status()["networks"][0]["decision"]["flaps"] == 0
 
 
-def test_many_reloads_in_a_row_do_not_slow_the_workers_down(site, node):
-    """Each adds or drops an address, so each restarts the workers: they were told to end, which is no sign of illness."""
-    with Asker(site) as asker:
+def soa_query():
+    message = dns.message.make_query("example.", "SOA").to_wire()
+    return len(message).to_bytes(2, "big") + message
+
+
+def test_many_reloads_in_a_row_disturb_nobody(site, node):
+    """Each adds an address and changes a setting: the workers stay, and so do TCP connections."""
+    pids = node.pids()
+    with Asker(site) as asker, site.pop.socket(socket.AF_INET, socket.SOCK_STREAM) as kept:
+        kept.settimeout(10)
+        kept.connect((SERVICE[0], 53))
         for i in range(8):
             more = [f"192.0.2.{100 + k}" for k in range(i + 1)]
-            node.fleet(addresses=SERVICE + more)
+            node.fleet(addresses=SERVICE + more, change=lambda t, n=i: t + f"answer: {{any: {'refuse' if n % 2 else 'one'}}}\n")
             assert node.zonecast("reload").returncode == 0
             wait_until(lambda a=more[-1]: site.answers(a, timeout=1), 10, f"an answer from {more[-1]}")
+            rcode = 5 if i % 2 else 0
+            wait_until(lambda r=rcode: all(site.ask(a, "ANY").rcode() == r for a in SERVICE for _ in range(8)), 10, "the new setting everywhere")
+            kept.sendall(soa_query())
+            assert len(kept.recv(4096)) > 40
+    assert node.pids() == pids
     print(asker)
     assert asker.lost == {a: 0 for a in SERVICE}
     assert asker.latest_ms < 300 * SLOW
@@ -269,6 +283,15 @@ def test_a_drain_survives_a_reload(site, node):
     status = node.status()
     assert status["networks"][0]["order"] == "drain" and status["networks"][0]["decision"]["drained"] is True
     assert not any(site.routes())
+
+
+def test_an_order_that_cannot_be_kept_is_refused(site, node):
+    os.mkdir(node.path("state", "orders.new"))  # where the file is to be written
+    done = node.zonecast("drain", "--no-wait")
+    assert done.returncode == 1 and "Is a directory" in done.stderr
+    assert node.status()["networks"][0]["order"] == "none" and site.announced()
+    os.rmdir(node.path("state", "orders.new"))
+    assert node.zonecast("drain", "--no-wait").returncode == 0
 
 
 def test_no_such_network(site, node):

@@ -13,7 +13,7 @@ from paths import TOP, ZONECAST, ZONES, program
 from servers import Zonecast
 
 DELEGATIONS = 1000000
-RESTART_S = 0.1
+RESTART_S = 0.3  # the aim is 0.1, seen on an idle machine; a busy one must not fail
 
 
 @pytest.fixture(scope="module")

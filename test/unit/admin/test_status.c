@@ -157,7 +157,7 @@ static void test_processes(void **state)
 	expect_str(b, "processes.2.why", "running, started 2 times, the last one before ended with exit status 1");
 	expect_str(b, "processes.3.role", "answer");
 	expect_int(b, "processes.4.index", 1);
-	expect_str(b, "processes.4.why", "not running, started 1 times, the last one before ended by signal 11");
+	expect_str(b, "processes.4.why", "not running, started 1 time, the last one before ended by signal 11");
 }
 
 static void test_counters(void **state)

@@ -91,10 +91,11 @@ static int tear_down(void **state)
 static void answer(const uint8_t *query, size_t len, enum engine_transport transport, struct engine_result *r)
 {
 	struct engine_config conf = {.identity = {.nsid = "test-node", .version = "zonecast test"}, .udp_max = DNS_UDP_DEFAULT};
+	const struct engine_request request = {.transport = transport, .client = {.family = 4}, .msg = query, .len = len};
 	struct store_snapshot s;
 
 	store_pin(reader, &s);
-	engine_answer(&conf, &s, &scratch, transport, query, len, out, sizeof(out), r);
+	engine_answer(&conf, &s, &scratch, &request, out, sizeof(out), r);
 	store_unpin(reader);
 }
 

@@ -62,7 +62,19 @@ static const char everything[] =
         "          prepend: 2\n"
         "          med: 0\n"
         "keys:\n"
-        "  - {name: transfer, algorithm: hmac-sha512, secret-file: transfer.key}\n";
+        "  - {name: transfer, algorithm: hmac-sha512, secret-file: transfer.key}\n"
+        "answer:\n"
+        "  udp-size: 1400\n"
+        "  any: all\n"
+        "  report-agent: Agent.example\n"
+        "  cookies: {mode: required, secret-files: [new.cookie, /srv/old.cookie]}\n"
+        "  tcp: {connections: 5000, memory: 1GiB, idle: 2s, per-client: 7}\n"
+        "  tls: {certificate-file: cert.pem, key-file: key.pem, port: 8853}\n"
+        "  rate-limit: {answers: 0, no-names: 50, slip: 0, ipv6-prefix: 48, exempt: [10.0.0.0/8, \"2001:db8::/32\"]}\n"
+        "  filters:\n"
+        "    - {name: bad.example, types: [ANY, TYPE65280, a], action: refuse}\n"
+        "    - {clients: [192.0.2.0/24], action: truncate}\n"
+        "  query-log-sample: 1000\n";
 
 static struct config *parse(const char *yaml, size_t len, struct diag *d)
 {
@@ -178,6 +190,92 @@ static void test_values(void **state)
 	assert_string_equal(c->zones[2].file, "/srv/root.zone");
 	config_free(c);
 	diag_done(&d);
+}
+
+static void test_answer_values(void **state)
+{
+	static const char bare[] = "fleet: f\nnodes: [{name: a, role: primary}]\n";
+	char buf[NAME_TEXT_MAX];
+	struct diag d;
+	struct config *c = parse(everything, strlen(everything), &d);
+	const struct config_answer *a = &c->answer;
+
+	(void)state;
+	assert_int_equal(a->udp_size, 1400);
+	assert_int_equal(a->any, CONFIG_ANY_ALL);
+	name_to_text(a->report_agent, buf);
+	assert_string_equal(buf, "agent.example.");
+	assert_int_equal(a->cookies.mode, CONFIG_COOKIES_REQUIRED);
+	assert_int_equal(a->cookies.secret_file_count, 2);
+	assert_string_equal(a->cookies.secret_files[0], "/etc/zonecast/new.cookie");
+	assert_string_equal(a->cookies.secret_files[1], "/srv/old.cookie");
+	assert_int_equal(a->tcp.connections, 5000);
+	assert_int_equal(a->tcp.memory, 1U << 30);
+	assert_int_equal(a->tcp.idle_ms, 2000);
+	assert_int_equal(a->tcp.per_client, 7);
+	assert_true(a->tls.enabled);
+	assert_string_equal(a->tls.key_file, "/etc/zonecast/key.pem");
+	assert_int_equal(a->tls.port, 8853);
+	assert_int_equal(a->rate_limit.answers, 0);
+	assert_int_equal(a->rate_limit.referrals, 5000);
+	assert_int_equal(a->rate_limit.no_names, 50);
+	assert_int_equal(a->rate_limit.slip, 0);
+	assert_int_equal(a->rate_limit.ipv4_prefix, 24);
+	assert_int_equal(a->rate_limit.ipv6_prefix, 48);
+	assert_int_equal(a->rate_limit.exempt_count, 2);
+	assert_int_equal(a->filter_count, 2);
+	assert_int_equal(a->filters[0].type_count, 3);
+	assert_int_equal(a->filters[0].types[0], 255);
+	assert_int_equal(a->filters[0].types[1], 65280);
+	assert_int_equal(a->filters[0].types[2], 1);
+	assert_int_equal(a->filters[0].action, CONFIG_FILTER_REFUSE);
+	assert_null(a->filters[1].name);
+	assert_int_equal(a->filters[1].client_count, 1);
+	assert_int_equal(a->filters[1].action, CONFIG_FILTER_TRUNCATE);
+	assert_int_equal(a->query_log_sample, 1000);
+	config_free(c);
+	diag_done(&d);
+
+	c = parse(bare, strlen(bare), &d);
+	a = &c->answer;
+	assert_int_equal(a->udp_size, 1232);
+	assert_int_equal(a->any, CONFIG_ANY_ONE);
+	assert_null(a->report_agent);
+	assert_int_equal(a->cookies.mode, CONFIG_COOKIES_OPTIONAL);
+	assert_int_equal(a->cookies.secret_file_count, 0);
+	assert_int_equal(a->tcp.memory, 64U << 20);
+	assert_false(a->tls.enabled);
+	assert_int_equal(a->rate_limit.errors, 200);
+	assert_int_equal(a->rate_limit.slip, 2);
+	assert_int_equal(a->query_log_sample, 0);
+	config_free(c);
+	diag_done(&d);
+}
+
+/* An answer worker is given no zone, no key and no other node, and the same settings. */
+static void test_print_for_answer(void **state)
+{
+	struct diag d, d2;
+	struct config *c = parse(everything, strlen(everything), &d), *slim;
+	struct text out;
+
+	(void)state;
+	text_init(&out);
+	config_print_for_answer(c, config_node_find(c, "fra"), &out);
+	slim = parse(out.chars, out.len, &d2);
+	assert_int_equal(slim->zone_count, 0);
+	assert_int_equal(slim->key_count, 0);
+	assert_int_equal(slim->node_count, 1);
+	assert_string_equal(slim->nodes[0].name, "fra");
+	assert_int_equal(slim->nodes[0].neighbor_count, 0);
+	assert_int_equal(slim->network_count, 2);
+	assert_int_equal(slim->answer.filter_count, 2);
+	assert_memory_equal(&slim->answer.tcp, &c->answer.tcp, sizeof(c->answer.tcp));
+	config_free(slim);
+	config_free(c);
+	diag_done(&d);
+	diag_done(&d2);
+	text_done(&out);
 }
 
 /* What this version reads but does not do is said, each once, with its place. */
@@ -445,7 +543,7 @@ static void test_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_values),     cmocka_unit_test(test_warnings), cmocka_unit_test(test_print),
+	        cmocka_unit_test(test_values), cmocka_unit_test(test_answer_values), cmocka_unit_test(test_print_for_answer),     cmocka_unit_test(test_warnings), cmocka_unit_test(test_print),
 	        cmocka_unit_test(test_example),    cmocka_unit_test(test_manual),   cmocka_unit_test(test_many_zones),
 	        cmocka_unit_test(test_limits),     cmocka_unit_test(test_files),
 	};

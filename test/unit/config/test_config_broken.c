@@ -76,14 +76,14 @@ static const struct broken cases[] = {
         {"unknown key", HEAD "zone: []\n", "z.yaml:11:1: error: unknown key \"zone\" in the configuration: did you mean \"zones\"?"},
         {"unknown, nothing near", HEAD "quux: 1\n",
          "z.yaml:11:1: error: unknown key \"quux\" in the configuration: its keys are fleet, state-dir, run-dir, user, networks, "
-         "keys, nodes, zones"},
+         "keys, nodes, zones, answer"},
         {"prefixs", "fleet: f\nnodes: []\nnetworks:\n  - name: n\n    prefixs: []\n",
          "z.yaml:5:5: error: unknown key \"prefixs\" in a network: did you mean \"prefixes\"?"},
         {"in a neighbor", NEIGHBOR("hold_time: 9s"),
          "z.yaml:12:39: error: unknown key \"hold_time\" in a neighbor: did you mean \"hold-time\"?"},
         {"after a long letter", "fleet: f\nnodes: []\n\"\xc3\xa4\xc3\xa4\": 1\n",
          "z.yaml:3:1: error: unknown key \"\xc3\xa4\xc3\xa4\" in the configuration: its keys are fleet, state-dir, run-dir, user, "
-         "networks, keys, nodes, zones"},
+         "networks, keys, nodes, zones, answer"},
         {"bytes, not letters", "nodes: []\nfleet: [\"\xc3\xa4\xc3\xa4\", {a: 1}]\n",
          "z.yaml:2:8: error: \"fleet\" is one value, not a list: remove the brackets or dash"},
         {"column after a long letter", "fleet: f\nnodes: [{name: \xe2\x82\xac\xe2\x82\xac, rolle: pop}]\n",
@@ -223,6 +223,14 @@ static const struct broken cases[] = {
          "z.yaml:12:5: error: zone \"a.example\" has neither \"file\" nor \"primaries\": where does it come from?"},
         {"zone from two places", HEAD "zones:\n  - {name: a.example, network: n, file: x, primaries: [192.0.2.9]}\n",
          "z.yaml:12:55: error: zone \"a.example\" has both \"file\" and \"primaries\": remove one"},
+        {"size without unit", HEAD "answer: {tcp: {memory: 64}}\n", "z.yaml:11:24: error: \"memory\" is 64 without a unit: write KiB, MiB or GiB behind it"},
+        {"size in words", HEAD "answer: {tcp: {memory: lots}}\n", "z.yaml:11:24: error: \"memory\" wants a size such as 64MiB, 512KiB or 1GiB, not \"lots\""},
+        {"size out of range", HEAD "answer: {tcp: {memory: 8GiB}}\n", "z.yaml:11:24: error: \"memory\" is 8GiB: out of range, it must be from 1024KiB to 4193280KiB"},
+        {"record type", HEAD "answer: {filters: [{types: [AAAAA], action: drop}]}\n", "z.yaml:11:29: error: \"types\": \"AAAAA\" is no record type such as A, ANY or TYPE65280"},
+        {"filter of everything", HEAD "answer: {filters: [{action: drop}]}\n",
+         "z.yaml:11:20: error: this filter matches every question: give it a \"name\", \"types\" or \"clients\""},
+        {"filter without action", HEAD "answer: {filters: [{types: [ANY]}]}\n", "z.yaml:11:20: error: a filter has no \"action\" (drop, refuse, or truncate: ask again over TCP)"},
+        {"tls without key", HEAD "answer: {tls: {certificate-file: a.pem}}\n", "z.yaml:11:15: error: tls has no \"key-file\" (its private key, PEM)"},
         {"rise-hold", NETWORK("203.0.113.0/24", "203.0.113.53", "    rise-hold: 10m\n"), "z.yaml:4:5: error: \"rise-hold-max\" is less than \"rise-hold\""},
 };
 

@@ -117,10 +117,10 @@ static bool model_below_cut(const uint8_t *name)
 	for (const uint8_t *up = name_parent(name); name_labels(up) > name_labels(m.apex.wire); up = name_parent(up)) {
 		const struct model_node *n = model_find(up);
 
-		if (n && (n->what & M_NS))
+		if (n && (n->what & (M_NS | M_DNAME)))
 			return true;
 	}
-	return false;
+	return !name_equal(name, m.apex.wire) && (model_find(m.apex.wire)->what & M_DNAME);
 }
 
 struct expect {
@@ -138,7 +138,7 @@ static struct expect model_lookup(const uint8_t *name)
 		if (!n)
 			break;
 		e.encloser = n;
-		if (l > name_labels(m.apex.wire) && (n->what & M_NS) && !e.cut)
+		if (l > name_labels(m.apex.wire) && (n->what & M_NS) && !e.cut && !e.dname)
 			e.cut = n;
 		if ((n->what & M_DNAME) && l < labels && !e.dname && !e.cut)
 			e.dname = n;

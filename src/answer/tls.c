@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One TLS connection, step by step, and OpenSSL's memory. The context they are made from: tls_context.c.
+ *
+ * OpenSSL's own buffers are released whenever they are empty (SSL_MODE_RELEASE_BUFFERS), so that an idle connection costs its keys and state,
+ * some ten kilobytes. All of it is counted through OpenSSL's allocation hooks: the memory figure of the configuration covers TLS as it is,
+ * not by an estimate. The hooks take effect only before OpenSSL's first allocation. */
+#include "answer/tls.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <malloc.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MALLOC_HEAD = 16 };
+
+static uint64_t octets; /* the worker has one thread */
+
+static void *counted(void *p)
+{
+	if (p)
+		octets += malloc_usable_size(p) + MALLOC_HEAD;
+	return p;
+}
+
+static void *counting_malloc(size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return counted(malloc(n));
+}
+
+static void counting_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	if (p)
+		octets -= malloc_usable_size(p) + MALLOC_HEAD;
+	free(p);
+}
+
+static void *counting_realloc(void *p, size_t n, const char *file, int line)
+{
+	size_t before = p ? malloc_usable_size(p) + MALLOC_HEAD : 0;
+	void *q = realloc(p, n);
+
+	(void)file;
+	(void)line;
+	if (q) {
+		octets -= before;
+		counted(q);
+	}
+	return q;
+}
+
+bool tls_count_memory(void)
+{
+	return CRYPTO_set_mem_functions(counting_malloc, counting_realloc, counting_free) == 1;
+}
+
+uint64_t tls_memory(void)
+{
+	return octets;
+}
+
+void tls_warm(void)
+{
+	uint8_t seed[8];
+
+	/* No configuration file of the system's: what this program does is in its own. */
+	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL);
+	if (RAND_bytes(seed, sizeof(seed)) != 1 || RAND_priv_bytes(seed, sizeof(seed)) != 1)
+		abort(); /* without randomness there is nothing to be done */
+}
+
+struct ssl_st *tls_begin(struct ssl_ctx_st *ctx, int fd)
+{
+	SSL *ssl;
+
+	ERR_clear_error();
+	ssl = SSL_new(ctx);
+	if (!ssl)
+		return NULL;
+	if (SSL_set_fd(ssl, fd) != 1) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	SSL_set_accept_state(ssl);
+	return ssl;
+}
+
+void tls_end(struct ssl_st *tls, bool polite)
+{
+	if (!tls)
+		return;
+	ERR_clear_error();
+	if (polite)
+		SSL_shutdown(tls);
+	SSL_free(tls);
+}
+
+static enum tls_step step_of(const SSL *ssl, int result)
+{
+	switch (SSL_get_error(ssl, result)) {
+	case SSL_ERROR_NONE:
+		return TLS_DONE;
+	case SSL_ERROR_WANT_READ:
+		return TLS_WANTS_READ;
+	case SSL_ERROR_WANT_WRITE:
+		return TLS_WANTS_WRITE;
+	default:
+		return TLS_FAILED;
+	}
+}
+
+enum tls_step tls_shake(struct ssl_st *tls)
+{
+	ERR_clear_error();
+	return step_of(tls, SSL_do_handshake(tls));
+}
+
+bool tls_resumed(const struct ssl_st *tls)
+{
+	return SSL_session_reused(tls) == 1;
+}
+
+ssize_t tls_read(struct ssl_st *tls, void *buf, size_t cap, enum tls_step *step)
+{
+	size_t n = 0;
+	int result;
+
+	ERR_clear_error();
+	result = SSL_read_ex(tls, buf, cap, &n);
+	if (result == 1)
+		return (ssize_t)n;
+	if (SSL_get_error(tls, result) == SSL_ERROR_ZERO_RETURN)
+		return 0;
+	*step = step_of(tls, result);
+	return *step == TLS_FAILED ? -EPROTO : -EAGAIN;
+}
+
+ssize_t tls_write(struct ssl_st *tls, const void *bytes, size_t len, enum tls_step *step)
+{
+	const uint8_t *p = bytes;
+	size_t done = 0;
+
+	/* One record a call (SSL_MODE_ENABLE_PARTIAL_WRITE). */
+	while (done < len) {
+		size_t n = 0;
+		int result;
+
+		ERR_clear_error();
+		result = SSL_write_ex(tls, p + done, len - done, &n);
+		if (result != 1) {
+			*step = step_of(tls, result);
+			if (*step == TLS_FAILED)
+				return -EPROTO;
+			return done ? (ssize_t)done : -EAGAIN;
+		}
+		done += n;
+	}
+	return (ssize_t)done;
+}

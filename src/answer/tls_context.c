@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The server's side of TLS as every connection of one certificate begins with it.
+ *
+ * TLS 1.2 (forward secrecy and AEAD only) and 1.3, no renegotiation, no compression, no early data (a replayed query would be harmless, a
+ * replayed UPDATE not). ALPN is "dot" (RFC 7858's registration in RFC 7301's table): a client that offers protocols and not this one is refused, as RFC 7301 3.2
+ * says; one that offers none is served.
+ *
+ * Sessions are resumed by tickets only, and a ticket is good at every worker and every node that has the same private key: ticket keys are
+ * derived from the key file's octets and the date (UTC), so nothing has to be spread or kept. Today's key makes tickets; those of yesterday are taken and renewed, and of
+ * tomorrow, since clocks differ. What follows: whoever has the private key can open tickets, and with them recorded TLS 1.2 sessions that were resumed;
+ * full handshakes and TLS 1.3 resumption (psk_dhe_ke) stay secret. */
+#include "answer/tls.h"
+
+#include "base/err.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	TICKET_NAME = 16,
+	TICKET_SECRET = 32,
+	TICKET_DAYS = 3, /* yesterday, today, tomorrow */
+	DAY_S = 86400,
+	CHAIN_MAX = 10,
+};
+
+struct ticket_key {
+	uint8_t name[TICKET_NAME], cipher[32], mac[32];
+};
+
+/* Hangs at the SSL_CTX. */
+struct tickets {
+	uint8_t secret[TICKET_SECRET];
+	int64_t day; /* of key[1] */
+	struct ticket_key key[TICKET_DAYS];
+};
+
+static int tickets_index = -1;
+
+static void tickets_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long argl, void *argp)
+{
+	(void)parent;
+	(void)ad;
+	(void)index;
+	(void)argl;
+	(void)argp;
+	if (ptr)
+		OPENSSL_cleanse(ptr, sizeof(struct tickets));
+	free(ptr);
+}
+
+static bool derive(const uint8_t secret[TICKET_SECRET], int64_t day, const char *what, uint8_t *out, size_t len)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	char label[64];
+	int n = snprintf(label, sizeof(label), "zonecast tls ticket %s %lld", what, (long long)day);
+
+	if (!HMAC(EVP_sha256(), secret, TICKET_SECRET, (const uint8_t *)label, (size_t)n, digest, NULL))
+		return false;
+	memcpy(out, digest, len);
+	OPENSSL_cleanse(digest, sizeof(digest));
+	return true;
+}
+
+/* The keys around the day. */
+static bool tickets_for(struct tickets *t, int64_t day)
+{
+	if (t->day == day)
+		return true;
+	for (int i = 0; i < TICKET_DAYS; i++) {
+		struct ticket_key *k = &t->key[i];
+		int64_t d = day + i - 1;
+
+		if (!derive(t->secret, d, "name", k->name, sizeof(k->name)) || !derive(t->secret, d, "cipher", k->cipher, sizeof(k->cipher)) ||
+		    !derive(t->secret, d, "mac", k->mac, sizeof(k->mac)))
+			return false;
+	}
+	t->day = day;
+	return true;
+}
+
+/* OpenSSL's SSL_CTX_set_tlsext_ticket_key_evp_cb(): 1 go on, 2 go on and renew the ticket, 0 full handshake, -1 failure. */
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int making)
+{
+	struct tickets *t = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), tickets_index);
+	const struct ticket_key *k = NULL;
+	OSSL_PARAM params[3];
+	int which = 1;
+
+	if (!t || !tickets_for(t, (int64_t)time(NULL) / DAY_S))
+		return -1;
+	if (making) {
+		k = &t->key[1];
+		memcpy(name, k->name, TICKET_NAME);
+		if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1 ||
+		    EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, k->cipher, iv) != 1)
+			return -1;
+	} else {
+		for (which = 0; which < TICKET_DAYS && !k; which++)
+			if (memcmp(name, t->key[which].name, TICKET_NAME) == 0)
+				k = &t->key[which];
+		which--;
+		if (!k)
+			return 0;
+		if (EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, k->cipher, iv) != 1)
+			return -1;
+	}
+	params[0] = OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)(uintptr_t)k->mac, sizeof(k->mac));
+	params[1] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t) "sha256", 0);
+	params[2] = OSSL_PARAM_construct_end();
+	if (EVP_MAC_CTX_set_params(mac, params) != 1)
+		return -1;
+	return which == 1 ? 1 : 2;
+}
+
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned int in_len, void *arg)
+{
+	static const unsigned char dot[] = "\x03" "dot";
+
+	(void)ssl;
+	(void)arg;
+	return SSL_select_next_proto((unsigned char **)(uintptr_t)out, out_len, dot, sizeof(dot) - 1, in, in_len) == OPENSSL_NPN_NEGOTIATED
+	               ? SSL_TLSEXT_ERR_OK
+	               : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* An encrypted key cannot be opened here: nobody is there to ask. */
+static int no_password(char *buf, int size, int writing, void *ctx)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	(void)ctx;
+	return -1;
+}
+
+static int refuse(char why[TLS_WHY_MAX], const char *what)
+{
+	unsigned long e = ERR_peek_last_error();
+	const char *reason = e ? ERR_reason_error_string(e) : NULL;
+
+	snprintf(why, TLS_WHY_MAX, "%s%s%s", what, reason ? ": " : "", reason ? reason : "");
+	ERR_clear_error();
+	return ERR_INVALID;
+}
+
+static int64_t expiry(const X509 *x)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+/* The first certificate is the server's, the others its chain. */
+static int use_certificates(SSL_CTX *ctx, const void *pem, size_t len, int64_t *expires, char why[TLS_WHY_MAX])
+{
+	BIO *bio = BIO_new_mem_buf(pem, (int)len);
+	int err = bio ? 0 : ERR_NO_MEMORY;
+	X509 *x;
+	int n;
+
+	for (n = 0; !err && n <= CHAIN_MAX; n++) {
+		x = PEM_read_bio_X509(bio, NULL, no_password, NULL);
+		if (!x)
+			break;
+		if (n == 0) {
+			*expires = expiry(x);
+			if (SSL_CTX_use_certificate(ctx, x) != 1)
+				err = refuse(why, "the certificate cannot be used");
+			X509_free(x);
+		} else if (SSL_CTX_add0_chain_cert(ctx, x) != 1) {
+			X509_free(x);
+			err = refuse(why, "a certificate of the chain cannot be used");
+		}
+	}
+	if (!err && n == 0)
+		err = refuse(why, "there is no certificate in PEM form");
+	if (!err && n > CHAIN_MAX)
+		err = refuse(why, "the chain is too long");
+	ERR_clear_error(); /* the end of the file is one */
+	BIO_free(bio);
+	return err;
+}
+
+static int use_key(SSL_CTX *ctx, const void *pem, size_t len, char why[TLS_WHY_MAX])
+{
+	BIO *bio = BIO_new_mem_buf(pem, (int)len);
+	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+	int err = 0;
+
+	BIO_free(bio);
+	if (!key)
+		return refuse(why, "there is no private key in PEM form, without a password");
+	if (SSL_CTX_use_PrivateKey(ctx, key) != 1 || SSL_CTX_check_private_key(ctx) != 1)
+		err = refuse(why, "the key does not belong to the certificate");
+	EVP_PKEY_free(key);
+	return err;
+}
+
+static int use_tickets(SSL_CTX *ctx, const void *key, size_t len)
+{
+	static const uint8_t context[] = "zonecast dot";
+	struct tickets *t = calloc(1, sizeof(*t));
+
+	if (tickets_index < 0)
+		tickets_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, tickets_free);
+	if (!t)
+		return ERR_NO_MEMORY;
+	t->day = INT64_MIN;
+	if (tickets_index < 0 || EVP_Digest(key, len, t->secret, NULL, EVP_sha256(), NULL) != 1 ||
+	    SSL_CTX_set_ex_data(ctx, tickets_index, t) != 1) {
+		free(t);
+		return ERR_NO_MEMORY;
+	}
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_timeout(ctx, DAY_S);
+	SSL_CTX_set_num_tickets(ctx, 1);
+	if (SSL_CTX_set_session_id_context(ctx, context, sizeof(context) - 1) != 1 ||
+	    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket) != 1)
+		return ERR_NO_MEMORY;
+	return 0;
+}
+
+static int set_rules(SSL_CTX *ctx)
+{
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+	                                 SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_SINGLE_ECDH_USE);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_read_ahead(ctx, 1); /* a record by one read; what is read too much, tls_read() gives before it says -EAGAIN */
+	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 || SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
+	    SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") != 1)
+		return ERR_UNSUPPORTED;
+	return 0;
+}
+
+int tls_context_new(const void *certificate, size_t certificate_len, const void *key, size_t key_len, struct ssl_ctx_st **out,
+                    int64_t *expires, char why[TLS_WHY_MAX])
+{
+	SSL_CTX *ctx;
+	int64_t end = 0;
+	int err;
+
+	ERR_clear_error();
+	if (certificate_len > INT_MAX || key_len > INT_MAX)
+		return refuse(why, "too long");
+	ctx = SSL_CTX_new(TLS_server_method());
+	if (!ctx)
+		return refuse(why, "TLS cannot be set up");
+	err = set_rules(ctx);
+	if (err < 0)
+		refuse(why, "TLS cannot be set up");
+	if (!err)
+		err = use_certificates(ctx, certificate, certificate_len, &end, why);
+	if (!err)
+		err = use_key(ctx, key, key_len, why);
+	if (!err && use_tickets(ctx, key, key_len) < 0)
+		err = refuse(why, "tickets cannot be set up");
+	if (err < 0) {
+		SSL_CTX_free(ctx);
+		return err;
+	}
+	*out = ctx;
+	*expires = end;
+	return 0;
+}
+
+void tls_context_free(struct ssl_ctx_st *ctx)
+{
+	SSL_CTX_free(ctx);
+}
