@@ -57,7 +57,9 @@ static uint16_t judge(const struct engine_config *conf, const struct query *q, u
 		return RCODE_NOTIMP;
 	case RR_OPT:
 	case RR_TSIG:
+	case RR_NXNAME: /* RFC 9824 3.4: it stands in type bit maps only */
 	case 0:
+		*ede = EDE_INVALID_QUERY_TYPE;
 		return RCODE_FORMERR;
 	case RR_ANY:
 		if (conf->any != ENGINE_ANY_REFUSE)

@@ -179,6 +179,7 @@ class Nsd(Server):
         conf = self.write("nsd.conf", f"""server:
   ip-address: 127.0.0.1@{self.port}
   server-count: 1
+  rrl-ratelimit: 0
   username: ""
   chroot: ""
   zonesdir: "{self.folder}"
