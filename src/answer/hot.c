@@ -11,7 +11,6 @@
  * (xdp/cache.h). That the zone is still the one whose ticket it is, is looked at afterwards. */
 #include "answer/hot.h"
 
-#include "answer/edns.h"
 #include "answer/worker.h"
 #include "base/err.h"
 #include "base/hash.h"
@@ -28,7 +27,6 @@ enum {
 	HOT_AGAIN = 3,   /* count it is set back to */
 	HOT_WANTED = 64, /* waiting to be filled; more are forgotten, and asked again */
 	HOT_FILL = 16,   /* filled in one turn of the loop */
-	EDE_ROOM = 6,    /* that the engine keeps free, see edns_room() */
 };
 
 #define HOT_SPREAD 0x9e3779b97f4a7c15ULL /* an odd number: types of one name do not fall together */
@@ -170,7 +168,7 @@ static void fill(struct hot *h, struct worker *w, const struct wanted *wanted)
 	if (!good)
 		return;
 	a = (struct xdp_answer){.message = h->answer, .len = result.len, .edns = wanted->edns, .dnssec_ok = wanted->dnssec_ok,
-	                        .kind = (uint8_t)result.kind, .room = wanted->edns ? EDE_ROOM : 0};
+	                        .kind = (uint8_t)result.kind};
 	if (xdp_cache_fill(h->cache, h->worker, &ticket, &a) == 0)
 		board_add(&w->board->xdp_filled, 1);
 }

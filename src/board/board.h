@@ -42,7 +42,7 @@ struct board_process {
 	_Atomic uint64_t started_ns;
 	_Atomic int32_t last_status; /* wait status of the last death */
 };
-/* The XDP path. Counters as in struct xdp_counters; refreshed by the supervisor twice a second. */
+/* The XDP path. Counters as in struct xdp_counters; refreshed by the supervisor a few times a second. */
 struct board_xdp {
 	_Atomic uint32_t seq;
 	uint32_t rung;             /* enum board_xdp_rung */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cli/cli.h"
 
+#include "xdp/program.h"
+
 #include <openssl/crypto.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -36,7 +38,7 @@ int cmd_version(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	snprintf(seccomp_text, sizeof(seccomp_text), "%u.%u.%u", seccomp->major, seccomp->minor, seccomp->micro);
-	json_t *v = json_pack("{ss ss s{ss ss ss ss ss} s{ss sb}}", "version", ZONECAST_VERSION, "compiler",
+	json_t *v = json_pack("{ss ss s{ss ss ss ss ss} s{ss sb sb}}", "version", ZONECAST_VERSION, "compiler",
 #ifdef __clang__
 	                      "clang " __clang_version__,
 #else
@@ -47,11 +49,11 @@ int cmd_version(int argc, char **argv)
 	                      jansson_version_str(), "libseccomp", seccomp_text, "options", "sanitizer", SANITIZER,
 	                      "optimized",
 #ifdef __OPTIMIZE__
-	                      1
+	                      1,
 #else
-	                      0
+	                      0,
 #endif
-	);
+	                      "xdp", xdp_program_built());
 	if (json)
 		return cli_json_print(v);
 	printf("zonecast %s\ncompiler: %s\nlibraries:", ZONECAST_VERSION,
@@ -61,7 +63,7 @@ int cmd_version(int argc, char **argv)
 
 	json_object_foreach (json_object_get(v, "libraries"), key, value)
 		printf(" %s %s", key, json_string_value(value));
-	printf("\noptions: sanitizer %s\n", SANITIZER);
+	printf("\noptions: sanitizer %s, xdp %s\n", SANITIZER, xdp_program_built() ? "yes" : "no");
 	json_decref(v);
 	return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
 }

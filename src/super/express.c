@@ -31,7 +31,7 @@
 
 enum {
 	DEVICES_MAX = 16,
-	COUNT_MS = 500,
+	COUNT_MS = 200,
 	SMALL_ANSWERS = 65536, /* 16 MiB */
 	LARGE_ANSWERS = 8192,  /* 12 MiB */
 	DNS_PORT = 53,

@@ -363,7 +363,7 @@ static int read_answer(const struct xdp_answer *a, struct draft *d)
 	d->head.qtype = (uint16_t)(q[0] << 8 | q[1]);
 	d->head.variant = (uint8_t)((a->edns ? XDP_EDNS : 0) | (a->edns && a->dnssec_ok ? XDP_DO : 0));
 	d->head.kind = a->kind & (XDP_RATE_KINDS - 1);
-	d->head.need = (uint16_t)(a->len + a->room);
+	d->head.need = (uint16_t)a->len;
 	d->head.flags[0] = m[2] & 0xfe;
 	d->head.flags[1] = m[3] & 0xef;
 	memcpy(d->head.counts, m + 6, sizeof(d->head.counts));

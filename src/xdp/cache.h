@@ -52,7 +52,6 @@ struct xdp_answer {
 	size_t len;
 	bool edns, dnssec_ok; /* of the question */
 	uint8_t kind;         /* for rate limits */
-	size_t room;          /* octets that the client must take beyond len: what the engine keeps free */
 };
 /* ERR_LIMIT: too large; ERR_MALFORMED: not an answer that can be kept (truncated, other opcode, other counts of questions);
  * ERR_CLOSED: the place is being written by another. worker: this process's number. */

@@ -127,7 +127,7 @@ def test_what_is_left_to_workers(site, node):
 def settled(node, where):
     """The count, once it has not moved for two refreshings of the board."""
     first, began = answered(node, where), time.monotonic()
-    wait_until(lambda: time.monotonic() - began > 1.1, 3, "the board is refreshed")
+    wait_until(lambda: time.monotonic() - began > 0.5, 3, "the board is refreshed")
     return first if answered(node, where) == first else None
 
 

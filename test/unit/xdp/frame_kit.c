@@ -307,7 +307,7 @@ enum kit_verdict kit_twin_run(const struct kit_twin *t, const uint8_t *frame, si
 	if (!question_ok(frame + udp_at + 8, payload - 8, &a))
 		return KIT_PASS;
 	k = find(t, frame + udp_at + 8, &a);
-	if (!k || k->len + k->room > a.limit)
+	if (!k || k->len > a.limit)
 		return KIT_PASS;
 	memset(out, 0, KIT_FRAME_MAX);
 	memcpy(out, frame, udp_at + 8);

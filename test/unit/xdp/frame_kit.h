@@ -38,7 +38,7 @@ bool kit_checksums_right(const uint8_t *frame, size_t len);
 
 struct kit_known {
 	uint8_t message[1400]; /* complete answer, name in lower case */
-	size_t len, room;
+	size_t len;
 	bool edns, dnssec_ok, dead;
 };
 struct kit_twin {

@@ -279,6 +279,95 @@ static void test_large_sets(void **state)
 		assert_int_equal(get_u16(set->data + (size_t)i * 65537 + 2), i);
 }
 
+/* What a watcher was told, as text: "<a. b. <" before and ">..." after, with the version readers see at that moment. */
+struct told {
+	char text[1000];
+	struct store_reader *reader;
+};
+
+static void note_told(struct told *t, char mark, const uint8_t *const *apexes, size_t count)
+{
+	char name[NAME_TEXT_MAX];
+	size_t used = strlen(t->text);
+
+	used += (size_t)snprintf(t->text + used, sizeof(t->text) - used, "%c%d", mark, (int)store_generation(t->reader));
+	for (size_t i = 0; apexes && i < count; i++) {
+		name_to_text(apexes[i], name);
+		used += (size_t)snprintf(t->text + used, sizeof(t->text) - used, " %s", name);
+	}
+	if (!apexes)
+		snprintf(t->text + used, sizeof(t->text) - used, " all");
+}
+
+static void told_before(void *ctx, const uint8_t *const *apexes, size_t count)
+{
+	note_told(ctx, '<', apexes, count);
+}
+
+static void told_after(void *ctx, const uint8_t *const *apexes, size_t count)
+{
+	note_told(ctx, '>', apexes, count);
+}
+
+static void put_told(struct bed *b, const char *apex, uint32_t version)
+{
+	struct name name = kit_name(apex);
+	struct content *c = kit_version(name.wire, version, 3, 10);
+
+	assert_int_equal(kit_put(b->w, name.wire, c), 0);
+	content_free(c);
+}
+
+static void commit_told(struct bed *b, struct told *t, const char *want)
+{
+	uint64_t generation;
+
+	t->text[0] = '\0';
+	assert_int_equal(store_commit(b->w, &generation), 0);
+	assert_string_equal(t->text, want);
+}
+
+/* Whoever keeps answers is told before a change is visible and after, and of which zones. */
+static void test_watcher(void **state)
+{
+	struct bed *b = *state;
+	struct told t = {{0}, NULL};
+	const struct store_watcher watcher = {told_before, told_after, &t};
+	struct name gone = kit_name("b.");
+	char want[64], apex[16];
+
+	open_writer(b);
+	assert_int_equal(store_reader_open(b->path, b->pins[0], &t.reader), 0);
+	store_writer_watch(b->w, &watcher);
+	put_told(b, "a.", 1);
+	put_told(b, "b.", 1);
+	commit_told(b, &t, "<1 all>2 all"); /* zones came */
+	put_told(b, "a.", 2);
+	put_told(b, "a.", 3);
+	commit_told(b, &t, "<2 a.>3 a.");
+	put_told(b, "a.", 4);
+	put_told(b, "b.", 4);
+	commit_told(b, &t, "<3 a. b.>4 a. b.");
+	commit_told(b, &t, "");
+	put_told(b, "a.", 5);
+	store_abort(b->w);
+	commit_told(b, &t, "");
+	assert_int_equal(store_remove_zone(b->w, gone.wire), 0);
+	snprintf(want, sizeof(want), "<%d all>%d all", (int)store_generation(t.reader), (int)store_generation(t.reader) + 1);
+	commit_told(b, &t, want);
+	for (int pass = 0; pass < 2; pass++) {
+		for (int i = 0; i <= STORE_CHANGED_MAX; i++) {
+			snprintf(apex, sizeof(apex), "z%d.", i);
+			put_told(b, apex, (uint32_t)pass + 1);
+		}
+		/* Too many to be named. */
+		snprintf(want, sizeof(want), "<%d all>%d all", (int)store_generation(t.reader), (int)store_generation(t.reader) + 1);
+		commit_told(b, &t, want);
+	}
+	store_reader_close(t.reader);
+	close_writer(b);
+}
+
 static void test_second_writer(void **state)
 {
 	struct bed *b = *state;
@@ -631,6 +720,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_space_returns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_large_transaction, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_sets, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_watcher, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_second_writer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
