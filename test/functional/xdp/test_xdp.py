@@ -170,6 +170,23 @@ def test_a_change_is_in_the_next_answer(site, node, where):
     print(f"{len(seen)} answers, {answered(node, where)} of them from the kernel")
 
 
+@pytest.mark.parametrize("where", SERVICE)
+def test_a_dead_sync_leaves_no_old_answers(site, node, where):
+    """Whatever sync was about when it died: the next one's changes are seen, and kept again."""
+    query = dns.message.make_query(WWW, "A")
+    with Client(site, where) as client:
+        for serial in range(2, 5):
+            heat(node, client, where, query)
+            old = node.pids()["sync", 0]
+            node.write("example.zone", ZONE.format(serial=serial))
+            assert node.zonecast("zone", "reload", "example").returncode == 0
+            os.kill(old, signal.SIGKILL)
+            wait_until(lambda p=old: node.pids().get(("sync", 0), p) != p, 10, "a new sync")
+            wait_until(lambda s=serial: client.octets(query)[-1] == s, 20, f"version {serial}")
+            assert all(client.octets(query)[-1] == serial for _ in range(200))
+        heat(node, client, where, query)
+
+
 class Metronome:
     """Asks every 2 ms, whether answers come or not; when the last one came."""
 

@@ -14,6 +14,8 @@
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <net/if.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -629,6 +631,69 @@ static void test_rates_of_workers(void **state)
 	}
 }
 
+enum { RACE_TAIL = 800 };
+
+struct race {
+	struct xdp_ticket ticket;
+	_Atomic bool stop;
+	_Atomic unsigned filled;
+};
+
+static void *keep_filling(void *arg)
+{
+	struct race *r = arg;
+	uint8_t message[1400];
+
+	for (unsigned i = 0; !atomic_load(&r->stop); i++) {
+		struct xdp_answer a = {.message = message, .edns = true, .len = kit_answer("race.example.com", 1, false, false, 0, RACE_TAIL, message)};
+
+		message[2] = 0x84;
+		memset(message + a.len - RACE_TAIL, (int)(i & 0xff), RACE_TAIL);
+		if (xdp_cache_fill(cache, 1, &r->ticket, &a) == 0)
+			atomic_fetch_add(&r->filled, 1);
+	}
+	return NULL;
+}
+
+/* An entry that is written over and over: what is answered is always one of the answers, whole. */
+static void test_writers_race(void **state)
+{
+	const struct kit_query q = {.name = "race.example.com", .qtype = 1, .bufsize = 1232};
+	static struct race r;
+	uint8_t frame[KIT_FRAME_MAX], out[KIT_FRAME_MAX];
+	size_t len = kit_frame(&q, frame), out_len;
+	unsigned whole = 0, seen[256] = {0}, different = 0;
+	pthread_t writer;
+
+	(void)state;
+	NEEDS_PROGRAM();
+	r.stop = false;
+	r.filled = 0;
+	assert_true(xdp_cache_ticket(cache, SLOT, &r.ticket));
+	assert_int_equal(pthread_create(&writer, NULL, keep_filling, &r), 0);
+	for (uint64_t until = clock_ms() + 20000; clock_ms() < until && (whole < 2000 || different < 20);) {
+		int action = run(frame, len, out, &out_len);
+
+		if (action != XDP_TX)
+			continue;
+		whole++;
+		if (!kit_checksums_right(out, out_len))
+			break;
+		for (size_t i = out_len - RACE_TAIL; i < out_len; i++)
+			if (out[i] != out[out_len - 1])
+				whole = 0;
+		if (!whole)
+			break;
+		different += !seen[out[out_len - 1]]++;
+	}
+	atomic_store(&r.stop, true);
+	pthread_join(writer, NULL);
+	assert_true(kit_checksums_right(out, out_len));
+	assert_true(whole >= 2000);
+	assert_true(different >= 20);
+	assert_true(r.filled > 100);
+}
+
 /* Frames that somebody damaged: program and twin agree on every one. */
 static void test_damaged(void **state)
 {
@@ -661,7 +726,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, begin)
 	const struct CMUnitTest tests[] = {
 		T(test_questions), T(test_headers), T(test_source_ports), T(test_opt_fields), T(test_cut), T(test_lease), T(test_generations),
-		T(test_one_zone_dies_alone), T(test_collisions), T(test_hash_is_the_program_s), T(test_rates), T(test_rates_of_workers),
+		T(test_one_zone_dies_alone), T(test_collisions), T(test_hash_is_the_program_s), T(test_rates), T(test_rates_of_workers), T(test_writers_race),
 		T(test_damaged),
 	};
 
