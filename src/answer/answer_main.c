@@ -15,6 +15,7 @@
 #include "answer/worker.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "proc/role.h"
 
@@ -24,7 +25,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -138,6 +138,14 @@ static void take_certificate(struct worker *w, const struct role *role)
 	atomic_store_explicit(&w->board->tls_expires, (uint64_t)expires, memory_order_relaxed);
 }
 
+static void set_pace(struct worker *w)
+{
+	uint64_t seed;
+
+	random_bytes(&seed, sizeof(seed));
+	sample_pace_set(&w->pace, w->settings->sample_every, seed);
+}
+
 static int reload(struct worker *w, struct role *role, int fd)
 {
 	struct bundle *old_bundle = NULL;
@@ -153,6 +161,7 @@ static int reload(struct worker *w, struct role *role, int fd)
 		w->settings = next;
 		hot_renew(w->hot);
 		stream_limit(w->streams, &w->settings->streams);
+		set_pace(w);
 		take_certificate(w, role);
 	}
 	config_free(old);
@@ -202,19 +211,37 @@ static int begin_listening(struct worker *w, struct sources *all)
 	return err;
 }
 
-/* Without the table there are no limits: that is no reason not to answer. */
-static void map_rates(struct worker *w, int fd, size_t len)
+/* The table of rate limits where it is a map of the kernel's, which does not tell its size. */
+static int map_kernel_rates(const struct role_brief *b, void **memory, size_t *len)
+{
+	void *m = mmap(NULL, b->rate_len, PROT_READ | PROT_WRITE, MAP_SHARED, b->rate_fd, 0);
+	int err = m == MAP_FAILED ? -errno : 0;
+
+	close(b->rate_fd);
+	if (err)
+		return err;
+	*memory = m;
+	*len = b->rate_len;
+	return 0;
+}
+
+/* Shared memory of the supervisor's. Without it there are no limits and no samples: that is no reason not to answer. */
+static void map_shared(struct worker *w, const struct role_brief *b)
 {
 	void *memory;
+	size_t len;
 	int err;
 
-	if (fd < 0)
-		return;
-	memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	err = memory == MAP_FAILED ? -errno : rate_table_open(memory, len, &w->rates);
-	close(fd);
-	if (err < 0)
+	err = b->rate_len ? map_kernel_rates(b, &memory, &len) : role_map(b->rate_fd, true, &memory, &len);
+	if (!err)
+		err = rate_table_open(memory, len, &w->rates);
+	if (err < 0 && err != ERR_NOT_FOUND)
 		log_err("answer what=rate-limit error=\"%s\"", err_text(err));
+	err = role_map(b->sample_fd, true, &memory, &len);
+	if (!err)
+		err = sample_rings_open(memory, len, &w->samples);
+	if (err < 0 && err != ERR_NOT_FOUND)
+		log_err("answer what=query-log error=\"%s\"", err_text(err));
 }
 
 int answer_main(struct role *role)
@@ -239,7 +266,9 @@ int answer_main(struct role *role)
 		log_err("answer what=settings error=\"%s\"", err_text(err));
 		return 1;
 	}
-	map_rates(&w, role->brief.rate_fd, role->brief.rate_len);
+	map_shared(&w, &role->brief);
+	w.index = role->brief.index;
+	set_pace(&w);
 	err = hot_new(role->brief.xdp_fd, role->brief.index, &w.hot);
 	if (err < 0)
 		log_err("answer what=xdp error=\"%s\"", err_text(err)); /* no reason not to answer */

@@ -82,6 +82,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->rate_len = all->rate_len;
 	for (unsigned i = 0; i < ARRAY_LEN(b->xdp_fd); i++)
 		b->xdp_fd[i] = may_have(c, i) ? all->xdp_fd[i] : -1;
+	b->sample_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_ADMIN ? all->sample_fd : -1;
 	b->workers = p->workers;
 	b->log_level = all->log_level;
 	b->uid = p->uid;
@@ -137,6 +138,8 @@ static NORETURN void become(const struct children *all, const struct child *c, i
 	for (unsigned i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		if (may_have(c, i))
 			inherit(all->xdp_fd[i]);
+	if (c->kind == ROLE_ADMIN || c->kind == ROLE_ANSWER)
+		inherit(all->sample_fd);
 	if (c->kind == ROLE_ANSWER) {
 		struct role_socket sockets[ROLE_SOCKETS_MAX];
 		uint32_t n = sockets_of_worker(all->sockets, c->index, sockets);
