@@ -308,7 +308,7 @@ static struct counts judge(const uint8_t *query, size_t size, const uint8_t *out
 	}
 	if (got < 0 || reader_left(&m.r))
 		abort();
-	if (opts > 1 || (opts && a.whole && a.opts != 1))
+	if (opts > 1 || (opts && a.whole && !a.opts))
 		abort();
 	if (!udp && !slip && (h.flags & DNS_TC))
 		abort(); /* no set of these zones is so large */
