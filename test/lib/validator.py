@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Are the answers of a server that has signed zones good for a validator? Every signature of every set by dnspython, every proof by denial.py.
 
-    v = Validator({"example.": path, ...}, now=None)    zone files of the server, signed ones and others; now: for signatures that have expired
+    v = Validator({"example.": path, ...}, now=None)    all zones of the server, signed or not; now: for signatures that have expired
+    v.learn(origin, reply)                              for each zone: its answer to DNSKEY
     v.problem(reply, qname, qtype)                      None, or what is wrong
 
 Stricter than a resolver, which is content with one signature: each must be good, and there is one by every algorithm of the zone's keys (RFC 4035 2.2).
@@ -16,11 +17,10 @@ import denial
 
 
 class Validator:
-    def __init__(self, zones, now=None, dnskeys=None):
-        """dnskeys: {origin: rrset}, what the server says; found by asking when None is given for it later with learn()."""
+    def __init__(self, zones, now=None):
         self.zones = {dns.name.from_text(o) for o in zones}
         self.now = now
-        self.keys = dict(dnskeys or {})
+        self.keys = {}  # by zone, of those that are signed: see learn()
         self.known = {}
         self.counts = {"signatures": 0, "answers": 0}
 
