@@ -33,9 +33,9 @@ MEASURES = {
     "warm_first_s": ("s", "stop and start again in the same folders, to the first answer", True),
     "warm_s": ("s", "the same, to the answer for all zones that are probed", True),
     "warm_cpu_s": ("s", "CPU time of that start", True),
-    "memory_mib": ("MiB", "proportional set size of all processes after the load", True),
+    "memory_mib": ("MiB", "proportional set size of all processes after the load, and all of zonecast's store, which is a file in memory", True),
     "octets_per_record": ("octets", "memory_mib per record served", True),
-    "store_mib": ("MiB", "files in memory (zonecast's store; counted in memory_mib as far as it is mapped)", None),
+    "store_mib": ("MiB", "the store's part of memory_mib", None),
     "change_ms": ("ms", "from the reload command for a zone file with one record more to the first answer with the new serial", True),
     "change_cpu_ms": ("ms", "CPU time of that", True),
     "instructions": ("instr.", "in user space per answer, by callgrind", True),
@@ -137,11 +137,12 @@ def start(server, probes, limit_s, prefix):
 
 def memory(server, records):
     server.wait_quiet()
-    octets = server.cgroup.memory()
-    out = {"memory_mib": octets / 2**20, "octets_per_record": octets / records}
     store = getattr(server, "store", None)
+    held = sum(os.stat(os.path.join(store, f)).st_blocks * 512 for f in os.listdir(store)) if store else 0
+    octets = server.cgroup.memory(without=store) + held
+    out = {"memory_mib": octets / 2**20, "octets_per_record": octets / records}
     if store:
-        out["store_mib"] = sum(os.stat(os.path.join(store, f)).st_blocks * 512 for f in os.listdir(store)) / 2**20
+        out["store_mib"] = held / 2**20
     return out
 
 

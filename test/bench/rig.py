@@ -124,12 +124,18 @@ class Cgroup:
         stat = dict(line.split() for line in (self.path / "cpu.stat").read_text(encoding="ascii").splitlines())
         return int(stat["usage_usec"]) * 1000
 
-    def memory(self):
-        """Proportional set size of all processes, in octets: what forks share is counted once."""
+    def memory(self, without=None):
+        """Proportional set size of all processes, in octets: what forks share is counted once. Mappings of files below `without` are not counted."""
         total = 0
         for pid in self.pids():
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-                total += sum(int(line.split()[1]) * 1024 for line in f if line.startswith("Pss:"))
+            counted = True
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps", encoding="utf-8", errors="replace") as f:
+                for line in f:
+                    words = line.split()
+                    if words[0] == "Pss:":
+                        total += int(words[1]) * 1024 if counted else 0
+                    elif not words[0].endswith(":"):
+                        counted = not without or len(words) < 6 or not words[5].startswith(without)
         return total
 
     def kill(self, patience_s=20):
