@@ -229,7 +229,8 @@ def make_root(out, _size):
     else:
         names = [f"{label}." for label in labels(rng, 1440)]
         lines = [SOA.format(".").replace("ns1..", "a.root-servers.net.").replace("hostmaster..", "nstld.example.")]
-        lines += [f". 518400 NS {c}.root-servers.net." for c in "abcdefghijklm"]
+        for host in (f"{c}.root-servers.net." for c in "abcdefghijklm"):
+            lines += [f". 518400 NS {host}", f"{host} 518400 A {v4(rng)}", f"{host} 518400 AAAA {v6(rng)}"]
         for i, name in enumerate(names):
             for ns in range(1, 3 + i % 5):
                 host = f"ns{ns}.nic.{name}" if i % 3 else f"{'abcdef'[ns % 6]}.gtld{i % 40}.{names[i // 40 * 40]}"
