@@ -12,7 +12,7 @@ import tempfile
 import time
 
 import ask
-from rig import NICE, PORT, SERVER, TLS_PORT, Cgroup, enter, run
+from rig import PORT, SERVER, TLS_PORT, Cgroup, enter, go_ahead, run
 
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
 
@@ -68,7 +68,7 @@ class Peer:
         def settle():
             enter(self.rig.server_ns)
             os.sched_setaffinity(0, {self.rig.server_cpu})
-            os.setpriority(os.PRIO_PROCESS, 0, NICE)
+            go_ahead()
             self.cgroup.join()
 
         with open(self.log_path, "ab") as log:

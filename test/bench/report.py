@@ -3,7 +3,7 @@
 import json
 import statistics
 
-from measure import MEASURES
+from measure import LIMIT_MIN, MEASURES
 from peers import SERVERS
 
 OURS = ("zonecast", "zonecast-xdp")
@@ -77,7 +77,7 @@ class Results:
                 ours = self.median(row, self.ours(row), judged) if self.ours(row) else None
                 cells.append(f"{ours / mine:.2f}" if ours and mine and name != self.ours(row) else "")
                 bad = max(servers[name].get("wrong", [0])) or max(servers[name].get("failed", [0]))
-                mark = f" (WRONG {bad:.1%})" if bad > 0.0005 else " (disturbed)" if statistics.median(servers[name].get("foreign", [0])) > 0.15 else ""
+                mark = f" (WRONG {bad:.1%})" if bad > 0.0005 else " (disturbed)" if statistics.median(servers[name].get("limit", [1])) < LIMIT_MIN else ""
                 yield f"| {name}{mark} | {max(len(v) for v in servers[name].values())} | " + " | ".join(cells) + " |"
 
     def ours(self, row):
