@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Where zonecast's CPU time goes in one row, by function: perf with the CPU clock where it is usable, else callgrind (user space only)."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -24,7 +25,7 @@ def read_lines(path, count):
 
 def by_perf(rig, server, row, folder, context, out):
     data = server.path("perf.data")
-    argv = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "4000", "-g", "-C", str(rig.server_cpu), "-o", data]
+    argv = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "4000", "-g", "-p", ",".join(map(str, server.cgroup.pids())), "-o", data]
     questions = os.path.join(folder, f"questions.{row.queries}")
     rate = measure.PACED_RATE if row.kind in ("paced", "latency") else 0
     measure.blast(rig, row, 1, rate=rate, host=questions)
@@ -35,10 +36,12 @@ def by_perf(rig, server, row, folder, context, out):
         recorder.terminate()
         recorder.wait()
     with open(out, "w", encoding="utf-8") as f:
-        f.write(f"# {row.name}: {got['answered'] / got['seconds']:,.0f} answers/s; samples of the server's CPU ({rig.server_cpu}), kernel included\n")
+        f.write(f"# {row.name}: {got['answered'] / got['seconds']:,.0f} answers/s; samples of zonecast's CPU time, kernel included\n")
         f.flush()
-        for extra in (["-g", "none", "--sort", "comm,symbol"], ["--children", "-g", "caller,0.5,callee,function,percent", "--sort", "symbol", "--percent-limit", "1"]):
-            subprocess.run(["perf", "report", "--stdio", "-i", data, *extra], stdout=f, stderr=subprocess.DEVNULL, check=False)
+        for title, *extra in (("By function", "--no-children", "--sort", "comm,dso,symbol"), ("With what it calls", "--children", "--sort", "symbol")):
+            got = subprocess.run(["perf", "report", "--stdio", "-i", data, "-g", "none", "--percent-limit", "0.1", *extra], capture_output=True, text=True,
+                                 check=False).stdout
+            f.write(f"\n# {title}\n" + "\n".join(re.sub(r"(\s+-)*\s*$", "", line) for line in got.splitlines() if line and line[0] != "#") + "\n")
 
 
 def by_callgrind(server, row, folder, probes, out):
