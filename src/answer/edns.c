@@ -19,7 +19,7 @@ static size_t nsid_len(const struct edns_reply *e)
 
 size_t edns_room(const struct edns_reply *e, const struct query *q)
 {
-	size_t room = OPT_LEN + EDE_LEN; /* whether there is an extended error is known last */
+	size_t room = OPT_LEN; /* extended errors come without records, and find room */
 
 	room += e->nsid ? HEAD_LEN + nsid_len(e) : 0;
 	room += e->has_cookie ? (size_t)HEAD_LEN + COOKIE_LEN : 0;
@@ -85,7 +85,7 @@ void edns_put(struct writer *w, const struct edns_reply *e, const struct query *
 		put_u32(version + 2, e->zone_serial);
 		option(w, EDNS_ZONEVERSION, version, sizeof(version));
 	}
-	if (e->ede != EDE_NONE) {
+	if (e->ede != EDE_NONE && w->pos + EDE_LEN <= limit) {
 		uint8_t code[2];
 
 		put_u16(code, e->ede);

@@ -57,7 +57,9 @@ static uint16_t judge(const struct engine_config *conf, const struct query *q, u
 		return RCODE_NOTIMP;
 	case RR_OPT:
 	case RR_TSIG:
+	case RR_NXNAME: /* RFC 9824 3.4: it stands in type bit maps only */
 	case 0:
+		*ede = EDE_INVALID_QUERY_TYPE;
 		return RCODE_FORMERR;
 	case RR_ANY:
 		if (conf->any != ENGINE_ANY_REFUSE)
@@ -123,6 +125,7 @@ static void finish(struct job *j, uint16_t rcode, bool authoritative, struct eng
 	put_u16(out + 10, (uint16_t)(c->counts[SECTION_ADDITIONAL] + (q->has_edns ? 1 : 0)));
 	result->len = c->w.failed ? 0 : c->w.pos;
 	result->rcode = rcode;
+	result->ede = q->has_edns ? j->edns.ede : (uint16_t)EDE_NONE;
 	result->truncated = c->truncated;
 }
 
@@ -210,7 +213,7 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	bool authoritative = false;
 	uint16_t rcode;
 
-	*result = (struct engine_result){.network = UINT32_MAX};
+	*result = (struct engine_result){.network = UINT32_MAX, .ede = EDE_NONE};
 	if (verdict == QUERY_DROP)
 		return;
 	read_wishes(&j, result);

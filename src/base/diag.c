@@ -48,6 +48,10 @@ void diag_add(struct diag *d, enum diag_severity severity, const char *file, uns
 	}
 	if (file && !e->file)
 		e->file = arena_strdup(&d->arena, file);
+	/* What stands in a file is shown in messages: it must not steer the terminal. */
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
 	e->severity = severity;
 	e->line = line;
 	e->column = column;

@@ -67,9 +67,10 @@ static bool same_name(const struct compress *c, size_t pos, const uint8_t *suffi
 	}
 }
 
-static bool find(const struct compress *c, const uint8_t *suffix, uint16_t hash, uint16_t *pos)
+/* Among the first n slots: those of the name being written are left out, the octets behind its labels are not there yet. */
+static bool find(const struct compress *c, unsigned n, const uint8_t *suffix, uint16_t hash, uint16_t *pos)
 {
-	for (unsigned i = 0; i < c->count; i++)
+	for (unsigned i = 0; i < n; i++)
 		if (c->slots[i].hash == hash && same_name(c, c->slots[i].pos, suffix)) {
 			*pos = c->slots[i].pos;
 			return true;
@@ -96,7 +97,7 @@ void compress_name(struct compress *c, const uint8_t *name)
 		const uint8_t *label = name + starts[i];
 		uint16_t to;
 
-		if (find(c, label, hashes[i], &to)) {
+		if (find(c, fresh, label, hashes[i], &to)) {
 			writer_u16(c->w, (uint16_t)(0xc000 | to));
 			if (c->w->failed)
 				c->count = (uint16_t)fresh;

@@ -163,7 +163,7 @@ int input_ip(struct input *in, int family)
 		return input_fail(in, t, "\"%.*s\" is no address", SHOW(t));
 	memcpy(text, t->text, t->len);
 	text[t->len] = '\0';
-	if (inet_pton(family, text, addr) != 1)
+	if (strlen(text) != t->len || inet_pton(family, text, addr) != 1)
 		return input_fail(in, t, family == AF_INET ? "\"%.*s\" is no IPv4 address: write it like 192.0.2.1"
 		                                     : "\"%.*s\" is no IPv6 address: write it like 2001:db8::1", SHOW(t));
 	writer_bytes(in->w, addr, family == AF_INET ? 4 : 16);
@@ -267,7 +267,6 @@ int input_encoded(struct input *in, bool hex, bool may_be_empty)
 	const char *what = hex ? "hexadecimal digits" : "base64";
 
 	while ((t = input_next(in)) != NULL) {
-		/* Writers print what is empty as "-" or "0" in places; hex accepts neither digit alone. */
 		if ((hex ? hex_feed(&d, t->text, t->len, in->w) : base64_feed(&d, t->text, t->len, in->w)) < 0)
 			return input_fail(in, t, "\"%.*s\" is not %s", SHOW(t), what);
 	}
@@ -276,6 +275,21 @@ int input_encoded(struct input *in, bool hex, bool may_be_empty)
 		            hex ? "an odd number of hexadecimal digits" : "incomplete base64: its length must be a multiple of 4");
 	if (in->w->pos == start && !may_be_empty && !in->w->failed)
 		return input_fail(in, NULL, "the record ends where %s is expected", what);
+	return 0;
+}
+
+static int read_digest(struct input *in, enum rdata_field f)
+{
+	const struct rdata_token *t = in->at < in->n ? &in->tokens[in->at] : NULL;
+	size_t start = in->w->pos, wanted = in->w->failed || !start ? 0 : rrtype_digest_len(f, in->w->base[start - 1]);
+	int err = input_encoded(in, true, false);
+
+	if (err || in->w->failed)
+		return err;
+	if (!wanted && f == F_ZONE_DIGEST && in->w->pos - start < ZONEMD_DIGEST_MIN)
+		return input_fail(in, t, "a digest of a zone has %d octets at least", ZONEMD_DIGEST_MIN);
+	if (wanted && in->w->pos - start != wanted)
+		return input_fail(in, t, "a digest of type %u has %zu octets, not %zu", in->w->base[start - 1], wanted, in->w->pos - start);
 	return 0;
 }
 
@@ -291,7 +305,7 @@ static int read_salt(struct input *in)
 	writer_u8(in->w, 0);
 	if (t->len == 1 && t->text[0] == '-')
 		return 0;
-	if (t->len > 510 || hex_get(t->text, t->len, in->w) < 0)
+	if (!t->len || t->len > 510 || hex_get(t->text, t->len, in->w) < 0)
 		return input_fail(in, t, "\"%.*s\" is no salt: write hexadecimal digits, or - for none", SHOW(t));
 	if (!in->w->failed)
 		in->w->base[at] = (uint8_t)(in->w->pos - at - 1);
@@ -423,6 +437,14 @@ static int read_algorithm(struct input *in)
 	return err;
 }
 
+static int days_in(int year, int month)
+{
+	static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return days[month - 1] + (month == 2 && leap);
+}
+
 static int read_time(struct input *in)
 {
 	const struct rdata_token *t;
@@ -444,8 +466,8 @@ static int read_time(struct input *in)
 	text[14] = '\0';
 	if (strspn(text, "0123456789") != 14 ||
 	    sscanf(text, "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6 ||
-	    tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
-	    tm.tm_min > 59 || tm.tm_sec > 60)
+	    tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > days_in(tm.tm_year, tm.tm_mon) ||
+	    tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
 		return input_fail(in, t, "\"%.*s\" is no time: write YYYYMMDDHHmmSS", SHOW(t));
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
@@ -453,7 +475,20 @@ static int read_time(struct input *in)
 	return 0;
 }
 
-/* GPOS (RFC 1712) holds numbers as text; TAG of CAA is checked with the rest in wire form. */
+static int read_tag(struct input *in)
+{
+	const struct rdata_token *t;
+	int err = input_need(in, "a tag", &t);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < t->len; i++)
+		if (!((t->text[i] | 0x20) >= 'a' && (t->text[i] | 0x20) <= 'z') && !(t->text[i] >= '0' && t->text[i] <= '9'))
+			return input_fail(in, t, "\"%.*s\" is no tag: write letters and digits, like issue or iodef", SHOW(t));
+	return t->len ? put_string(in, t) : input_fail(in, t, "the tag is empty: write one like issue or iodef");
+}
+
+/* GPOS (RFC 1712) holds numbers as text; they are not judged. */
 static int read_field(struct input *in, enum rdata_field f)
 {
 	uint64_t v = 0;
@@ -506,15 +541,26 @@ static int read_field(struct input *in, enum rdata_field f)
 	case F_STRING_OPTIONAL:
 		return in->at < in->n ? read_string(in) : 0;
 	case F_STRING:
-	case F_TAG:
 		return read_string(in);
+	case F_TAG:
+		return read_tag(in);
 	case F_STRINGS:
 		return read_strings(in);
 	case F_TEXT:
 		return read_text(in);
 	case F_HEX:
-	case F_HEX_OPTIONAL:
-		return input_encoded(in, true, f == F_HEX_OPTIONAL);
+		return input_encoded(in, true, false);
+	case F_DIGEST:
+	case F_ZONE_DIGEST:
+		return read_digest(in, f);
+	case F_BASE64_OR_DASH:
+		if (in->at + 1 == in->n && in->tokens[in->at].len == 1 && in->tokens[in->at].text[0] == '-') {
+			in->at++;
+			return 0;
+		}
+		if (in->at == in->n)
+			return input_fail(in, NULL, "the record ends where base64 is expected; write - for no data");
+		return input_encoded(in, false, false);
 	case F_BASE64:
 	case F_BASE64_OPTIONAL:
 		return input_encoded(in, false, f == F_BASE64_OPTIONAL);
@@ -583,6 +629,7 @@ int rdata_from_text(uint16_t type, const struct rdata_token *tokens, size_t n, c
 	bool generic = n > 1 && tokens[0].len == 2 && memcmp(tokens[0].text, "\\#", 2) == 0 && !tokens[0].quoted &&
 	               tokens[1].len && tokens[1].text[0] >= '0' && tokens[1].text[0] <= '9';
 	size_t start = w->pos;
+	bool failed_before = w->failed;
 	char name[RRTYPE_TEXT_MAX];
 	int err = 0;
 
@@ -603,8 +650,10 @@ int rdata_from_text(uint16_t type, const struct rdata_token *tokens, size_t n, c
 		err = input_fail(&in, NULL, "the record holds more than %d octets", RDATA_MAX);
 	if (!err && rdata_check(type, w->base + start, w->pos - start) < 0)
 		err = input_fail(&in, n ? &tokens[0] : NULL, "these fields do not make a valid %s record", rrtype_text(type, name));
-	if (err && !w->failed)
+	if (err) {
 		w->pos = start;
+		w->failed = failed_before;
+	}
 	return err;
 }
 

@@ -2,7 +2,6 @@
 /* Text forms that one type has for itself. */
 #include "dns/rdata_in_priv.h"
 
-#include "base/addr.h"
 #include "base/err.h"
 #include "dns/base64.h"
 #include "dns/svcb.h"
@@ -115,41 +114,48 @@ int input_loc(struct input *in)
 
 /* ---- the rest of the special forms ---- */
 
+/* [!]family:address/length; host bits are kept, as others do. */
+static bool apl_item(const struct rdata_token *t, struct writer *w)
+{
+	char text[INET6_ADDRSTRLEN + sizeof("!2:/128")];
+	uint8_t addr[16] = {0};
+	const char *p = text;
+	bool negated, v6;
+	char *slash, *end;
+	long bits;
+	size_t n;
+
+	if (t->len >= sizeof(text))
+		return false;
+	memcpy(text, t->text, t->len);
+	text[t->len] = '\0';
+	negated = *p == '!';
+	p += negated;
+	slash = strchr(p, '/');
+	if ((*p != '1' && *p != '2') || p[1] != ':' || !slash || slash[1] < '0' || slash[1] > '9')
+		return false;
+	v6 = *p == '2';
+	*slash = '\0';
+	bits = strtol(slash + 1, &end, 10);
+	if (end != text + t->len || bits > (v6 ? 128 : 32) || inet_pton(v6 ? AF_INET6 : AF_INET, p + 2, addr) != 1)
+		return false;
+	n = v6 ? 16 : 4;
+	while (n && !addr[n - 1])
+		n--;
+	writer_u16(w, v6 ? 2 : 1);
+	writer_u8(w, (uint8_t)bits);
+	writer_u8(w, (uint8_t)(n | (negated ? 0x80 : 0)));
+	writer_bytes(w, addr, n);
+	return true;
+}
+
 int input_apl(struct input *in)
 {
 	const struct rdata_token *t;
 
-	while ((t = input_next(in)) != NULL) {
-		bool negated = t->len && t->text[0] == '!';
-		char text[PREFIX_TEXT_MAX];
-		struct ip_prefix p;
-		size_t skip = (negated ? 1U : 0U) + 2U, n;
-		char family;
-		int err;
-
-		if (t->len < skip + 3 || t->len - skip >= sizeof(text) || t->text[skip - 1] != ':')
+	while ((t = input_next(in)) != NULL)
+		if (!apl_item(t, in->w))
 			return input_fail(in, t, "\"%.*s\" is no item: write 1:192.0.2.0/24 or !2:2001:db8::/32", SHOW(t));
-		family = t->text[skip - 2];
-		memcpy(text, t->text + skip, t->len - skip);
-		text[t->len - skip] = '\0';
-		err = prefix_parse(text, &p);
-		if ((err && err != ERR_INVALID) || (family != '1' && family != '2') || (family == '1') != (p.addr.family == 4))
-			return input_fail(in, t, "\"%.*s\" is no item: write 1:192.0.2.0/24 or !2:2001:db8::/32", SHOW(t));
-		if (err == ERR_INVALID) { /* host bits are kept, as others do */
-			char *slash = strchr(text, '/');
-
-			*slash = '\0';
-			if (addr_parse(text, &p.addr) < 0)
-				return input_fail(in, t, "\"%.*s\" is no item", SHOW(t));
-		}
-		n = family == '1' ? 4 : 16;
-		while (n && !p.addr.bytes[n - 1])
-			n--;
-		writer_u16(in->w, family == '1' ? 1 : 2);
-		writer_u8(in->w, p.len);
-		writer_u8(in->w, (uint8_t)(n | (negated ? 0x80 : 0)));
-		writer_bytes(in->w, p.addr.bytes, n);
-	}
 	return 0;
 }
 
@@ -164,7 +170,7 @@ int input_svcb(struct input *in)
 	uint8_t *bytes = malloc(RDATA_MAX);
 	struct writer scratch = writer_of(bytes, bytes ? RDATA_MAX : 0);
 	const struct rdata_token *t;
-	size_t n = 0;
+	size_t n = 0, start = in->w->pos;
 	int err = bytes ? 0 : ERR_NO_MEMORY;
 	char why[160];
 
@@ -187,6 +193,8 @@ int input_svcb(struct input *in)
 		writer_u16(in->w, params[i].len);
 		writer_bytes(in->w, bytes + params[i].at, params[i].len);
 	}
+	if (!err && !in->w->failed && svcb_check(in->w->base + start, in->w->pos - start) < 0)
+		err = input_fail(in, NULL, "mandatory lists a key that is not in the record");
 	free(bytes);
 	return err;
 }

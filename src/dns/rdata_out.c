@@ -111,7 +111,7 @@ static void put_loc_size(struct text *t, uint8_t v)
 	for (unsigned i = v & 15; i; i--)
 		cm *= 10;
 	text_fmt(t, " %" PRIu64, cm / 100);
-	if (cm % 100)
+	if (cm < 100)
 		text_fmt(t, ".%02u", (unsigned)(cm % 100));
 	text_char(t, 'm');
 }
@@ -291,12 +291,19 @@ static int put_field(struct text *t, enum rdata_field f, const uint8_t *p, size_
 		put_escaped(t, p, len);
 		break;
 	case F_HEX:
-	case F_HEX_OPTIONAL:
+	case F_DIGEST:
+	case F_ZONE_DIGEST:
 		hex_put(t, p, len);
 		break;
 	case F_BASE64:
 	case F_BASE64_OPTIONAL:
 		base64_put(t, p, len);
+		break;
+	case F_BASE64_OR_DASH:
+		if (len)
+			base64_put(t, p, len);
+		else
+			text_char(t, '-');
 		break;
 	case F_SALT:
 		if (p[0])

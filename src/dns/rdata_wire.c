@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "dns/rr.h"
 #include "dns/rrtype.h"
+#include "dns/svcb.h"
 
 #include <string.h>
 
@@ -40,81 +41,6 @@ static int apl_check(const uint8_t *p, size_t len)
 			return ERR_MALFORMED;
 		p += 4 + n;
 		len -= 4 + n;
-	}
-	return 0;
-}
-
-/* Keys ascending, values whole; the values of known keys as RFC 9460 7 and 8 want them. */
-static int svcb_check(const uint8_t *p, size_t len, bool alias)
-{
-	const uint8_t *mandatory = NULL;
-	size_t mandatory_len = 0, at = 0;
-	int last = -1;
-
-	(void)alias; /* RFC 9460 2.4.2: SvcParams of the alias form are ignored, not refused */
-	while (at < len) {
-		unsigned key, n;
-
-		if (len - at < 4)
-			return ERR_MALFORMED;
-		key = get_u16(p + at);
-		n = get_u16(p + at + 2);
-		if ((int)key <= last || key == 65535 || len - at - 4 < n)
-			return ERR_MALFORMED;
-		last = (int)key;
-		switch (key) {
-		case 0:
-			if (!n || n % 2)
-				return ERR_MALFORMED;
-			mandatory = p + at + 4;
-			mandatory_len = n;
-			for (size_t i = 0; i < n; i += 2)
-				if (!get_u16(mandatory + i) || (i && get_u16(mandatory + i) <= get_u16(mandatory + i - 2)))
-					return ERR_MALFORMED;
-			break;
-		case 1: {
-			size_t i = 0;
-
-			while (i < n && p[at + 4 + i])
-				i += p[at + 4 + i] + 1U;
-			if (!n || i != n)
-				return ERR_MALFORMED;
-			break;
-		}
-		case 2:
-			if (n)
-				return ERR_MALFORMED;
-			break;
-		case 3:
-			if (n != 2)
-				return ERR_MALFORMED;
-			break;
-		case 4:
-			if (!n || n % 4)
-				return ERR_MALFORMED;
-			break;
-		case 6:
-			if (!n || n % 16)
-				return ERR_MALFORMED;
-			break;
-		case 5:
-		case 7:
-			if (!n)
-				return ERR_MALFORMED;
-			break;
-		default:
-			break;
-		}
-		at += 4 + n;
-	}
-	/* Every mandatory key must be there (RFC 9460 8). */
-	for (size_t i = 0; i < mandatory_len; i += 2) {
-		bool found = false;
-
-		for (size_t k = 0; k < len; k += 4U + get_u16(p + k + 2))
-			found |= get_u16(p + k) == get_u16(mandatory + i);
-		if (!found)
-			return ERR_MALFORMED;
 	}
 	return 0;
 }
@@ -190,8 +116,8 @@ static int field_len(enum rdata_field f, const uint8_t *p, size_t len, const uin
 		return len ? (int)len : ERR_MALFORMED;
 	case F_TEXT:
 		return (int)len;
-	case F_HEX_OPTIONAL:
 	case F_BASE64_OPTIONAL:
+	case F_BASE64_OR_DASH:
 		return (int)len;
 	case F_NSAP:
 		return len ? (int)len : ERR_MALFORMED;
@@ -204,7 +130,15 @@ static int field_len(enum rdata_field f, const uint8_t *p, size_t len, const uin
 	case F_APL:
 		return apl_check(p, len) < 0 ? ERR_MALFORMED : (int)len;
 	case F_SVCB:
-		return svcb_check(p, len, !get_u16(rdata)) < 0 ? ERR_MALFORMED : (int)len;
+		return svcb_check(p, len) < 0 ? ERR_MALFORMED : (int)len;
+	case F_DIGEST:
+	case F_ZONE_DIGEST: {
+		size_t wanted = p > rdata ? rrtype_digest_len(f, p[-1]) : 0;
+
+		if (wanted ? len != wanted : len < (f == F_ZONE_DIGEST ? ZONEMD_DIGEST_MIN : 1U))
+			return ERR_MALFORMED;
+		return (int)len;
+	}
 	case F_WKS:
 		return len >= 5 && len <= 5 + 8192 ? (int)len : ERR_MALFORMED;
 	case F_ATMA:
@@ -282,6 +216,7 @@ int rdata_from_wire(uint16_t type, struct reader *r, size_t rdlen, struct writer
 {
 	const struct rrtype_info *info = rrtype_info(type);
 	size_t end = r->pos + rdlen, start = w->pos;
+	bool failed_before = w->failed;
 	struct reader in = *r;
 	int err = 0;
 
@@ -313,8 +248,8 @@ int rdata_from_wire(uint16_t type, struct reader *r, size_t rdlen, struct writer
 	if (!err)
 		err = rdata_check(type, w->base + start, w->pos - start);
 	if (err) {
-		if (!w->failed)
-			w->pos = start;
+		w->pos = start;
+		w->failed = failed_before;
 		return err;
 	}
 	r->pos = end;
@@ -342,6 +277,8 @@ void rdata_canonical(uint16_t type, uint8_t *rdata, size_t len)
 			return;
 		if (*f == F_NAME_COMPRESS || *f == F_NAME_LOWER)
 			lower_name(rdata + at);
+		if (*f == F_A6 && rdata[0]) /* a name stands behind the address */
+			lower_name(rdata + 1 + (128U - rdata[0] + 7U) / 8U);
 		at += (size_t)n;
 	}
 }

@@ -54,7 +54,7 @@ static const struct rrtype_info table[] = {
 	{40, "SINK", "111B"},
 	{41, "OPT", NULL},
 	{42, "APL", "P"},
-	{43, "DS", "2g1h"},
+	{43, "DS", "2g1d"},
 	{44, "SSHFP", "11h"},
 	{45, "IPSECKEY", "G"},
 	{46, "RRSIG", "yg14tt2Nb"},
@@ -69,11 +69,11 @@ static const struct rrtype_info table[] = {
 	{56, "NINFO", "S"},
 	{57, "RKEY", "21gb"},
 	{58, "TALINK", "nn"},
-	{59, "CDS", "2g1h"},
+	{59, "CDS", "2g1d"},
 	{60, "CDNSKEY", "21gb"},
 	{61, "OPENPGPKEY", "b"},
 	{62, "CSYNC", "42m"},
-	{63, "ZONEMD", "411h"},
+	{63, "ZONEMD", "411Z"},
 	{64, "SVCB", "2nV"},
 	{65, "HTTPS", "2nV"},
 	{66, "DSYNC", "yD2n"},
@@ -101,14 +101,14 @@ static const struct rrtype_info table[] = {
 	{256, "URI", "22C"},
 	{257, "CAA", "1qC"},
 	{258, "AVC", "S"},
-	{259, "DOA", "441sB"},
+	{259, "DOA", "441sY"},
 	{260, "AMTRELAY", "M"},
 	{261, "RESINFO", "S"},
 	{262, "WALLET", "S"},
 	{263, "CLA", "S"},
 	{264, "IPN", NULL},
-	{32768, "TA", "2g1h"},
-	{32769, "DLV", "2g1h"},
+	{32768, "TA", "2g1d"},
+	{32769, "DLV", "2g1d"},
 };
 
 const struct rrtype_info *rrtype_info(uint16_t type)
@@ -124,6 +124,16 @@ const struct rrtype_info *rrtype_info(uint16_t type)
 			hi = mid;
 	}
 	return lo < ARRAY_LEN(table) && table[lo].type == type ? &table[lo] : NULL;
+}
+
+size_t rrtype_digest_len(enum rdata_field f, uint8_t algorithm)
+{
+	/* IANA "Digest Algorithms" of DS: SHA-1, SHA-256, GOST R 34.11-94, SHA-384. ZONEMD: SHA-384, SHA-512. */
+	static const uint8_t ds[] = {0, 20, 32, 32, 48}, zonemd[] = {0, 48, 64};
+
+	if (f == F_ZONE_DIGEST)
+		return algorithm < ARRAY_LEN(zonemd) ? zonemd[algorithm] : 0;
+	return algorithm < ARRAY_LEN(ds) ? ds[algorithm] : 0;
 }
 
 /* "TYPE123" or "CLASS123" after the word. */
@@ -147,7 +157,7 @@ static int number_after(const char *text, size_t len, const char *word, uint16_t
 
 static bool is_word(const char *text, size_t len, const char *word)
 {
-	return strncasecmp(text, word, len) == 0 && !word[len];
+	return strlen(word) == len && strncasecmp(text, word, len) == 0;
 }
 
 int rrtype_from_text(const char *text, size_t len, uint16_t *out)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* The layout of RDATA, one letter a field; the table in rrtype.c has one row a type. Private to the dns module. */
@@ -25,9 +26,11 @@ enum rdata_field {
 	F_TAG = 'q',           /* character-string of letters and digits (CAA) */
 	F_TEXT = 'C',          /* the rest, one quoted string without length (CAA value, URI target) */
 	F_HEX = 'h',           /* the rest */
-	F_HEX_OPTIONAL = 'z',
+	F_DIGEST = 'd',        /* the rest, hex; the octet before it is a digest type of DS (RFC 4034 5.1.3) */
+	F_ZONE_DIGEST = 'Z',   /* likewise, a hash algorithm of ZONEMD (RFC 8976 2.2.3) */
 	F_BASE64 = 'b',        /* the rest, at least one octet */
 	F_BASE64_OPTIONAL = 'B',
+	F_BASE64_OR_DASH = 'Y', /* "-" for none (DOA) */
 	F_SALT = 'x',          /* length and hex in one token, "-" for none */
 	F_HASH = 'X',          /* length and base32hex in one token */
 	F_BITMAP = 'm',        /* type bit map (RFC 4034 4.1.2) */
@@ -52,6 +55,11 @@ struct rrtype_info {
 	const char *mnemonic;
 	const char *fields; /* NULL: no presentation format of its own, RFC 3597 */
 };
+
+enum { ZONEMD_DIGEST_MIN = 12 }; /* RFC 8976 2.2.4 */
+
+/* Octets of a digest of the kind that `algorithm` names, 0 if any number is right. F_DIGEST or F_ZONE_DIGEST. */
+size_t rrtype_digest_len(enum rdata_field f, uint8_t algorithm);
 
 /* NULL for a type without a row. */
 const struct rrtype_info *rrtype_info(uint16_t type);

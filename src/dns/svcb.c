@@ -14,12 +14,78 @@ enum svcb_key { KEY_MANDATORY, KEY_ALPN, KEY_NO_DEFAULT_ALPN, KEY_PORT, KEY_IPV4
 static const char *const keys[] = {"mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint", "dohpath", "ohttp",
                                    "tls-supported-groups"};
 
+/* Keys up to this one are printed by name; the later ones, which many servers in use do not know yet, as keyN. */
+enum { KEY_PRINTED_LAST = KEY_IPV6HINT };
+
 static void put_key(struct text *t, unsigned key)
 {
-	if (key < ARRAY_LEN(keys))
+	if (key <= KEY_PRINTED_LAST)
 		text_str(t, keys[key]);
 	else
 		text_fmt(t, "key%u", key);
+}
+
+/* Is this a value of the key? RFC 9460 7 and 8, RFC 9461 5, RFC 9540 4. */
+static int value_check(unsigned key, const uint8_t *v, size_t n)
+{
+	size_t i = 0;
+
+	switch (key) {
+	case KEY_MANDATORY:
+		if (!n || n % 2)
+			return ERR_MALFORMED;
+		for (int last = KEY_MANDATORY; i < n; last = get_u16(v + i), i += 2)
+			if (get_u16(v + i) <= last)
+				return ERR_MALFORMED;
+		return 0;
+	case KEY_ALPN:
+		while (i < n && v[i])
+			i += v[i] + 1U;
+		return n && i == n ? 0 : ERR_MALFORMED;
+	case KEY_NO_DEFAULT_ALPN:
+	case KEY_OHTTP:
+		return n ? ERR_MALFORMED : 0;
+	case KEY_PORT:
+		return n == 2 ? 0 : ERR_MALFORMED;
+	case KEY_IPV4HINT:
+		return n && n % 4 == 0 ? 0 : ERR_MALFORMED;
+	case KEY_IPV6HINT:
+		return n && n % 16 == 0 ? 0 : ERR_MALFORMED;
+	case KEY_TLS_GROUPS:
+		return n && n % 2 == 0 ? 0 : ERR_MALFORMED;
+	case KEY_ECH:
+	case KEY_DOHPATH:
+		return n ? 0 : ERR_MALFORMED;
+	default:
+		return 0;
+	}
+}
+
+int svcb_check(const uint8_t *p, size_t len)
+{
+	size_t mandatory = 0; /* keys that have to be there: the list is ascending, and so are the parameters */
+	const uint8_t *list = NULL;
+	int last = -1;
+
+	for (size_t at = 0, n; at < len; at += 4 + n) {
+		unsigned key;
+
+		if (len - at < 4)
+			return ERR_MALFORMED;
+		key = get_u16(p + at);
+		n = get_u16(p + at + 2);
+		if ((int)key <= last || len - at - 4 < n || value_check(key, p + at + 4, n) < 0)
+			return ERR_MALFORMED;
+		last = (int)key;
+		if (key == KEY_MANDATORY) {
+			list = p + at + 4;
+			mandatory = n / 2;
+		} else if (mandatory && get_u16(list) == key) {
+			list += 2;
+			mandatory--;
+		}
+	}
+	return mandatory ? ERR_MALFORMED : 0;
 }
 
 /* A character of a quoted value; `list`: a comma and a backslash inside an item are escaped twice (appendix A.1). */
@@ -49,10 +115,6 @@ static void put_value(struct text *t, unsigned key, const uint8_t *v, size_t n)
 				text_char(t, ',');
 			put_key(t, get_u16(v + i));
 		}
-		return;
-	case KEY_TLS_GROUPS:
-		for (size_t i = 0; i + 2 <= n; i += 2)
-			text_fmt(t, "%s%u", i ? "," : "", get_u16(v + i));
 		return;
 	case KEY_ALPN:
 		text_char(t, '"');
@@ -103,10 +165,12 @@ void svcb_to_text(const uint8_t *params, size_t len, struct text *out)
 	}
 }
 
-static int key_of(const char *text, size_t len, unsigned *out)
+/* by_number: it was written keyN, and the value is in wire form whatever the key (RFC 9460 2.1). */
+static int key_of(const char *text, size_t len, unsigned *out, bool *by_number)
 {
 	unsigned v = 0;
 
+	*by_number = false;
 	for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
 		if (strlen(keys[i]) == len && memcmp(keys[i], text, len) == 0) {
 			*out = i;
@@ -119,8 +183,9 @@ static int key_of(const char *text, size_t len, unsigned *out)
 			return ERR_INVALID;
 		v = v * 10 + (unsigned)(text[i] - '0');
 	}
-	if (v > 65534)
+	if (v > 65535)
 		return ERR_INVALID;
+	*by_number = true;
 	*out = v;
 	return 0;
 }
@@ -202,6 +267,7 @@ static int list_value(unsigned key, uint8_t *v, size_t n, struct writer *w, char
 	while (next_item(v, n, &pos, &item, &len)) {
 		char word[INET6_ADDRSTRLEN + 1];
 		uint8_t addr[16];
+		bool by_number;
 		unsigned k;
 
 		if (!len) {
@@ -218,15 +284,17 @@ static int list_value(unsigned key, uint8_t *v, size_t n, struct writer *w, char
 			continue;
 		}
 		if (key == KEY_MANDATORY || key == KEY_TLS_GROUPS) {
-			if (key == KEY_MANDATORY ? key_of((char *)item, len, &k) < 0 : number(item, len, &k) < 0) {
-				snprintf(problem, cap, "%s names an unknown key", keys[key]);
+			if (key == KEY_MANDATORY ? key_of((char *)item, len, &k, &by_number) < 0 : number(item, len, &k) < 0) {
+				snprintf(problem, cap, key == KEY_MANDATORY ? "mandatory lists \"%.*s\", which is no service parameter"
+				                                            : "\"%.*s\" is no TLS group: write numbers separated by commas",
+				         (int)MIN(len, 40U), (char *)item);
 				return ERR_INVALID;
 			}
 			writer_u16(w, (uint16_t)k);
 			continue;
 		}
 		snprintf(word, sizeof(word), "%.*s", (int)MIN(len, sizeof(word) - 1), (char *)item);
-		if (len >= sizeof(word) || inet_pton(key == KEY_IPV4HINT ? AF_INET : AF_INET6, word, addr) != 1) {
+		if (len >= sizeof(word) || strlen(word) != len || inet_pton(key == KEY_IPV4HINT ? AF_INET : AF_INET6, word, addr) != 1) {
 			snprintf(problem, cap, "%s needs addresses separated by commas, not \"%s\"", keys[key], word);
 			return ERR_INVALID;
 		}
@@ -253,9 +321,10 @@ int svcb_param_from_text(const char *text, size_t len, struct writer *w, struct 
 	size_t key_len = eq ? (size_t)(eq - text) : len, n = 0, start = w->pos;
 	unsigned key, v;
 	uint8_t *value = NULL;
+	bool raw;
 	int err = 0;
 
-	if (key_of(text, key_len, &key) < 0) {
+	if (key_of(text, key_len, &key, &raw) < 0) {
 		snprintf(problem, cap, "\"%.*s\" is no service parameter; write a known key or keyNNN", (int)MIN(key_len, 40U), text);
 		return ERR_INVALID;
 	}
@@ -276,12 +345,18 @@ int svcb_param_from_text(const char *text, size_t len, struct writer *w, struct 
 			return ERR_INVALID;
 		}
 	}
-	if (key == KEY_NO_DEFAULT_ALPN || key == KEY_OHTTP) {
+	if (raw) {
+		err = value_check(key, value, n);
+		if (err < 0)
+			snprintf(problem, cap, "the value of key%u is not %s in wire form", key, keys[key]);
+		else
+			writer_bytes(w, value, n);
+	} else if (key == KEY_NO_DEFAULT_ALPN || key == KEY_OHTTP) {
 		if (n) {
 			snprintf(problem, cap, "%s takes no value", keys[key]);
 			err = ERR_INVALID;
 		}
-	} else if (!n && key < ARRAY_LEN(keys)) {
+	} else if (!n) {
 		snprintf(problem, cap, "%s needs a value", keys[key]);
 		err = ERR_INVALID;
 	} else if (key == KEY_MANDATORY || key == KEY_ALPN || key == KEY_IPV4HINT || key == KEY_IPV6HINT || key == KEY_TLS_GROUPS) {

@@ -73,9 +73,12 @@ class Nsec:
             return f"no NSEC matches or covers {name}"
         if got[1].is_subdomain(name):
             return None  # an empty non-terminal
-        labels = self.encloser(name)
-        types = self.match(dns.name.Name((b"*",) + name.labels[-labels:]))
-        return None if types is not None and absent(types) else f"no NSEC of a wildcard for {name}"
+        wildcard = dns.name.Name((b"*",) + name.labels[-self.encloser(name):])
+        types = self.match(wildcard)
+        if types is None:
+            got = self.cover(wildcard)
+            return None if got and got[1].is_subdomain(wildcard) else f"no NSEC of a wildcard for {name}"  # empty itself
+        return None if absent(types) else f"NSEC of {wildcard} has the type"
 
     def wildcard(self, name, labels):
         got = self.cover(name)

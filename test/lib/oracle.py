@@ -6,10 +6,14 @@ that is a finding, unless `excuse` names the RFC that allows it. Denials in sign
 two different proofs of the same are equal, a proof with a hole is a finding even when everybody has it.
 """
 import collections
+import contextlib
 import functools
+import itertools
+import os
 import random
-
+import re
 import socket
+import struct
 import subprocess
 import time
 
@@ -18,18 +22,23 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdataclass as C
 import dns.rdatatype as T
 
 import denial
 from paths import BUILD
+from servers import Bind, Knot, Nsd, Zonecast
 
-WINDOW, TRIES, WAIT_S = 100, 5, 2.0
+WINDOW, TRIES, WAIT_S, BATCH = 100, 20, 0.3, 4000
+SETTLE_S = 3.0
+READY = "ready.invalid."
+CHAIN_MAX = 16  # ENGINE_CHAIN_MAX: a chain of ours as long as this was cut off
 PRESENT_TYPES_MAX = 24
 ABSENT = ["A", "AAAA", "NS", "SOA", "MX", "TXT", "DS", "CNAME", "DNAME", "SRV", "DNSKEY", "NSEC", "HTTPS", "TYPE65280", "ANY"]
 Question = collections.namedtuple("Question", "name qtype mode qclass", defaults=("IN",))
 # EDNS payload size (None: no EDNS), DO, TCP
 MODES = {"plain": (None, False, False), "edns": (1232, False, False), "do": (1232, True, False), "small": (512, True, False),
-         "tcp": (None, False, True), "tcp-do": (1232, True, True)}
+         "tcp": (None, False, True), "tcp-edns": (1232, False, True), "tcp-do": (1232, True, True)}
 
 
 def records(path, origin):
@@ -115,12 +124,17 @@ def iterate_up(name, apex):
         yield name
 
 
-def wire_of(q, ident):
+@functools.lru_cache(maxsize=20000)
+def wire_of(q):
+    """By hand: dnspython takes a millisecond for names of 127 labels."""
     payload, do, _ = MODES[q.mode]
-    m = dns.message.make_query(q.name, q.qtype, rdclass=q.qclass, want_dnssec=do, use_edns=0 if payload else None, payload=payload or 512)
-    m.flags &= ~dns.flags.RD
-    m.id = ident
-    return m.to_wire()
+    question = b"".join(bytes([len(label)]) + label for label in q.name.labels) + struct.pack("!HH", T.from_text(q.qtype), C.from_text(q.qclass))
+    opt = struct.pack("!BHHBBHH", 0, T.OPT, payload, 0, 0, 0x8000 if do else 0, 0) if payload else b""
+    return b"\0\0" + struct.pack("!HHHHH", 0, 1, 0, 0, bool(opt)) + question + opt
+
+
+def with_id(wire, ident):
+    return ident.to_bytes(2, "big") + wire[2:]
 
 
 # ---- asking ----
@@ -131,7 +145,7 @@ class Asker:
     def __init__(self, server):
         self.server = server
 
-    def udp(self, wires):
+    def udp(self, wires, tries_max):
         answers = [None] * len(wires)
         todo = collections.deque(range(len(wires)))
         flying = {}
@@ -159,11 +173,11 @@ class Asker:
                 for ident, (i, at) in list(flying.items())[:5]:
                     if now - at > WAIT_S:
                         del flying[ident]
-                        if tries[i] < TRIES:
+                        if tries[i] < tries_max[i]:
                             todo.append(i)
         return answers
 
-    def tcp(self, wires):
+    def tcp(self, wires, _):
         answers = [None] * len(wires)
         for start in range(0, len(wires), WINDOW):
             part = range(start, min(start + WINDOW, len(wires)))
@@ -189,44 +203,128 @@ class Asker:
         out = [None] * len(batch)
         for tcp in (False, True):
             which = [i for i, q in enumerate(batch) if MODES[q.mode][2] == tcp]
-            wires = [wire_of(batch[i], k & 0xffff) for k, i in enumerate(which)]
-            for i, reply in zip(which, (self.tcp if tcp else self.udp)(wires) if wires else []):
+            wires = [with_id(wire_of(batch[i]), k & 0xffff) for k, i in enumerate(which)]
+            # Some servers are silent about some classes.
+            tries = [TRIES if batch[i].qclass == "IN" else 2 for i in which]
+            for i, reply in zip(which, (self.tcp if tcp else self.udp)(wires, tries) if wires else []):
                 out[i] = reply
         return out
 
 
 # ---- meaning ----
 
-def sets(section):
-    out = []
-    for s in section:
-        out.append((s.name.canonicalize(), s.rdtype, s.covers, s.ttl, frozenset(r.to_digestable() for r in s)))
-    return frozenset(out)
-
-
-@functools.lru_cache(maxsize=20000)
 def parsed(reply):
+    return parsed_without_id(b"\0\0" + reply[2:])
+
+
+@functools.lru_cache(maxsize=2000)
+def parsed_without_id(reply):
     return dns.message.from_wire(reply)
+
+
+class Malformed(Exception):
+    pass
+
+
+def wire_name(m, at):
+    """The name at `at` in lower case, uncompressed, and the place behind it."""
+    out, end, lowest = [], None, at
+    while True:
+        if at >= len(m):
+            raise Malformed("a name runs out of the message")
+        n = m[at]
+        if n >= 0xc0:
+            if at + 1 >= len(m):
+                raise Malformed("half a pointer")
+            end = end or at + 2
+            at = (n & 0x3f) << 8 | m[at + 1]
+            if at >= lowest:
+                raise Malformed("a pointer that does not lead back")
+            lowest = at
+            continue
+        if n > 63:
+            raise Malformed("a label of another kind")
+        out.append(m[at:at + n + 1])
+        at += n + 1
+        if not n:
+            name = b"".join(out).lower()
+            if len(name) > 255:
+                raise Malformed("a name of more than 255 octets")
+            return name, end or at
+
+
+# Octets before the names of RDATA that may be compressed or compare without case, and how many names.
+NAMES_IN = {T.NS: (0, 1), T.MD: (0, 1), T.MF: (0, 1), T.CNAME: (0, 1), T.SOA: (0, 2), T.MB: (0, 1), T.MG: (0, 1), T.MR: (0, 1), T.PTR: (0, 1),
+            T.MINFO: (0, 2), T.MX: (2, 1), T.RP: (0, 2), T.AFSDB: (2, 1), T.RT: (2, 1), T.PX: (2, 2), T.KX: (2, 1), T.SRV: (6, 1), T.DNAME: (0, 1),
+            T.NSEC: (0, 1), T.RRSIG: (18, 1), T.SIG: (18, 1)}
+
+
+def wire_rdata(m, rdtype, at, end):
+    if rdtype not in NAMES_IN:
+        return bytes(m[at:end])
+    fixed, names = NAMES_IN[rdtype]
+    out = [m[at:at + fixed]]
+    at += fixed
+    for _ in range(names):
+        name, at = wire_name(m, at)
+        out.append(name)
+    if at > end:
+        raise Malformed("a name runs out of RDATA")
+    return b"".join(out) + m[at:end]
+
+
+def wire_sections(m, once):
+    """Flags, and the three sections as sets of (owner, type, type covered, TTL, RDATA). once: a record twice is a fault. Raises Malformed."""
+    if len(m) < 12:
+        raise Malformed("shorter than a header")
+    _, flags, qd, *counts = struct.unpack("!HHHHHH", m[:12])
+    at, sections = 12, []
+    for _ in range(qd):
+        at = wire_name(m, at)[1] + 4
+    for n in counts:
+        out = collections.defaultdict(set)
+        for _ in range(n):
+            owner, at = wire_name(m, at)
+            if at + 10 > len(m):
+                raise Malformed("a record runs out of the message")
+            rdtype, _, ttl, size = struct.unpack("!HHIH", m[at:at + 10])
+            at += 10 + size
+            if at > len(m):
+                raise Malformed("RDATA runs out of the message")
+            if rdtype != T.OPT:
+                covers = int.from_bytes(m[at - size:at - size + 2], "big") if rdtype == T.RRSIG else 0
+                rdata = wire_rdata(m, rdtype, at - size, at)
+                if once and rdata in out[owner, rdtype, covers, ttl]:
+                    raise Malformed("a record twice")
+                out[owner, rdtype, covers, ttl].add(rdata)
+        sections.append(frozenset((*key, frozenset(rdata)) for key, rdata in out.items()))
+    if at != len(m):
+        raise Malformed("octets behind the message")
+    return flags, *sections
 
 
 Meaning = collections.namedtuple("Meaning", "rcode aa tc answer authority glue")
 
 
+def meaning(reply, once=False):
+    return None if reply is None else meaning_without_id(b"\0\0" + reply[2:], once)
+
+
 @functools.lru_cache(maxsize=20000)
-def meaning(reply):
-    if reply is None:
-        return None
+def meaning_without_id(reply, once):
     try:
-        m = parsed(reply)
-    except dns.exception.DNSException as e:
-        return f"malformed: {e!r}"
-    tc = bool(m.flags & dns.flags.TC)
-    aa = bool(m.flags & dns.flags.AA)
+        flags, answer, authority, additional = wire_sections(reply, once)
+    except Malformed as e:
+        return f"malformed: {e}"
+    aa, tc = bool(flags & 0x400), bool(flags & 0x200)
     if tc:
-        return Meaning(m.rcode(), aa, True, None, None, None)
-    authority = sets(m.authority)
+        return Meaning(flags & 15, aa, True, None, None, None)
     referral = not aa and any(s[1] == T.NS for s in authority)
-    return Meaning(m.rcode(), aa, False, sets(m.answer), authority, sets(m.additional) if referral else None)
+    return Meaning(flags & 15, aa, False, answer, authority, additional if referral else None)
+
+
+def lowered(name):
+    return b"".join(bytes([len(label)]) + label for label in name.labels).lower()
 
 
 def types(section):
@@ -241,7 +339,7 @@ class Judge:
     def __init__(self, zones, no_ttl=()):
         """zones: {origin: signed, so that denials must be complete}."""
         self.zones = {dns.name.from_text(z): s for z, s in zones.items()}
-        self.no_ttl = set(no_ttl)
+        self.no_ttl = {dns.name.from_text(z) for z in no_ttl}
 
     def home(self, name):
         while name not in self.zones:
@@ -278,6 +376,8 @@ class Judge:
             return "RFC 2181 9: what else a truncated answer says does not count" if a.rcode == b.rcode else None
         if a.tc or b.tc:
             return None
+        if qtype in (T.RRSIG, T.NSEC) and not b.answer and any(s[0] == lowered(q.name) and s[1] == T.CNAME for s in a.answer):
+            return "RFC 1034 4.3.2 3a, RFC 5155 8.5: an alias is followed for these too; the bare denial that some send would not validate"
         if a.rcode == b.rcode and a.aa == b.aa and a.answer == b.answer:
             x, y = a.authority, b.authority
             if x == y:
@@ -286,8 +386,10 @@ class Judge:
                 return "RFC 1034 6.2.1: NS of the zone in the authority section is optional"
             if without(x, T.NS, T.NSEC, T.NSEC3) == without(y, T.NS, T.NSEC, T.NSEC3):
                 return "RFC 4035 3.1.3, RFC 5155 7.2: another complete proof"
-        home = self.home(q.name)
-        if a.rcode == b.rcode and home in self.no_ttl and all(
+        if sum(s[1] == T.CNAME for s in a.answer) >= CHAIN_MAX and (b.rcode == 2 or b.answer <= a.answer):
+            return "RFC 1034 3.6.2: how far a chain without end is followed is up to the server"
+        home = self.home(q.name.parent() if qtype == T.DS and len(q.name) > 1 else q.name)
+        if a.rcode == b.rcode and {home, self.home(q.name)} & self.no_ttl and all(
                 {(s[0], s[1], s[4]) for s in m if s[1] != T.RRSIG} == {(s[0], s[1], s[4]) for s in n if s[1] != T.RRSIG}
                 for m, n in ((a.answer, b.answer), (a.authority, b.authority))):
             return "RFC 1035 5.1: the file states no TTL; servers choose the SOA's MINIMUM or an hour"
@@ -346,25 +448,101 @@ def text_of(reply):
     return "\n".join(lines[:30])
 
 
+def settled(server, origins):
+    """Those of the zones that the server has, once that does not change any more."""
+    asked = [Question(dns.name.from_text(o), "SOA", "tcp") for o in origins]
+    have, since = None, 0
+    while have is None or time.monotonic() - since < SETTLE_S:
+        replies = Asker(server).ask(asked)
+        now = {o for o, r in zip(origins, replies) if r and r[3] & 15 == 0 and r[2] & 4}
+        if now != have:
+            have, since = now, time.monotonic()
+        elif len(now) == len(origins):
+            break
+        time.sleep(0.1)
+    return have
+
+
 def compare(ours, peers, asked, judge, report):
-    """ours, peers: servers that run; asked: an iterable of questions."""
-    batch = []
-    for q in asked:
-        batch.append(q)
-        if len(batch) == 4000:
-            compare_batch(ours, peers, batch, judge, report)
-            batch = []
-    if batch:
+    """ours, peers: servers that run and have the zone; asked: an iterable of questions."""
+    asked = iter(asked)
+    while batch := list(itertools.islice(asked, BATCH)):
         compare_batch(ours, peers, batch, judge, report)
+
+
+def compare_zones(folder, zones, asked_of, report, say=None):
+    """zones: {origin: (path, signed)}, each of another origin; asked_of(records, origin) gives the questions."""
+    paths = {READY: ready_zone(folder)} | {o: p for o, (p, _) in zones.items()}
+    judge = Judge({o: s for o, (_, s) in zones.items()}, no_ttl=[o for o, p in paths.items() if states_no_ttl(p)])
+    servers = [kind(folder, paths) for kind in (Zonecast, Knot, Nsd, Bind)]
+    with contextlib.ExitStack() as running:
+        for s in servers:
+            s.waits_for = (READY,)  # some zones here are loaded by some
+            running.enter_context(s)
+        has = {s.name: settled(s, list(zones)) for s in servers}
+        ours = servers[0]
+        for origin, (path, _) in zones.items():
+            if origin not in has[ours.name]:
+                report.counts["zones not loaded"] += 1
+                continue
+            peers = [p for p in servers[1:] if origin in has[p.name]]
+            if len(peers) < 2:
+                report.counts["zones that fewer than two peers load"] += 1
+                continue
+            report.counts["zones"] += 1
+            found = len(report.findings)
+            compare(ours, peers, asked_of(records(path, origin), origin), judge, report)
+            if say:
+                say(f"{origin} {report.counts['questions']} questions so far, {len(report.findings) - found} unexplained here")
+
+
+def ready_zone(folder):
+    """The first zone tells that a server is up: one that all load."""
+    path = os.path.join(folder, READY + "zone")
+    with open(path, "w", encoding="ascii") as f:
+        f.write("$TTL 60\n@ SOA ns host 1 60 60 60 60\n@ NS ns\nns A 192.0.2.1\n")
+    return path
+
+
+def states_no_ttl(path):
+    with open(path, encoding="latin-1") as f:
+        return not re.search(r"^\$TTL", f.read(), re.M | re.I)
+
+
+def limit_of(q):
+    return MODES[q.mode][0] or 512
+
+
+def in_domain_glue(m):
+    cuts = [s[0] for s in m.authority if s[1] == T.NS] if m.glue else []
+    return {s for s in m.glue or () if s[1] in (T.A, T.AAAA) and any(s[0].endswith(cut) for cut in cuts)}
+
+
+def cut_wrongly(q, reply, whole, peers):
+    """What is wrong with a reply over UDP beside the same over TCP."""
+    a, b = meaning(reply), meaning(whole)
+    if isinstance(a, str) or isinstance(b, str) or b is None:
+        return None
+    if len(reply) > limit_of(q):
+        return f"{len(reply)} octets, more than the client can take"
+    if not a.tc:
+        # RFC 2181 9: all sets that are needed, or TC. RFC 9471 3: all in-domain glue of a referral, or TC.
+        same = (a.rcode, a.aa, a.answer, a.authority, in_domain_glue(a)) == (b.rcode, b.aa, b.answer, b.authority, in_domain_glue(b))
+        return None if same else "not all, but not truncated"
+    if len(whole) <= limit_of(q) and not any(p and not isinstance(p, str) and p.tc for p in peers):
+        return "truncated without need"
+    return None
 
 
 def compare_batch(ours, peers, batch, judge, report):
     mine = Asker(ours).ask(batch)
+    whole = Asker(ours).ask([q if MODES[q.mode][2] else q._replace(mode="tcp-do" if MODES[q.mode][1] else "tcp-edns" if MODES[q.mode][0] else "tcp")
+                             for q in batch])
     theirs = {p.name: Asker(p).ask(batch) for p in peers}
     for i, q in enumerate(batch):
         report.counts["questions"] += 1
         replies = {n: r[i] for n, r in theirs.items()}
-        a = meaning(mine[i])
+        a = meaning(mine[i], once=True)
         if a is None or isinstance(a, str):
             report.finding(q, a or "no answer", mine[i], replies)
             continue
@@ -373,6 +551,10 @@ def compare_batch(ours, peers, batch, judge, report):
             report.finding(q, f"the proof is not complete: {hole}", mine[i], replies)
             continue
         meanings = {n: meaning(r) for n, r in replies.items()}
+        cut = cut_wrongly(q, mine[i], whole[i], meanings.values()) if not MODES[q.mode][2] else None
+        if cut:
+            report.finding(q, cut, mine[i], {**replies, "ours, by TCP": whole[i]})
+            continue
         agree = [n for n, m in meanings.items() if m == a]
         if len(agree) >= 2:
             report.counts["agreed with two or more peers"] += 1
@@ -389,4 +571,4 @@ def rng_of(seed):
     return random.Random(seed)
 
 
-__all__ = ["Judge", "Report", "compare", "questions", "records", "rng_of"]
+__all__ = ["Report", "compare_zones", "questions", "records", "rng_of"]

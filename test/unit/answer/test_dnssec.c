@@ -396,7 +396,7 @@ static void test_parent_and_child(void **state)
 {
 	const struct kit_zone zones[] = {
 		{"t", "$TTL 60\n@ SOA ns.test. host 1 2 3 4 5\n@ NS ns.test.\n" KEYS "@ NSEC in NS\nin NS ns.test.\nin NSEC sec NS\n"
-		      "sec NS ns.test.\nsec DS 1 13 2 00\nsec NSEC @ NS DS\n", true, 1},
+		      "sec NS ns.test.\nsec DS 1 13 200 00\nsec NSEC @ NS DS\n", true, 1},
 		{"sec.t", "$TTL 60\n@ SOA ns.test. host 1 2 3 4 5\n@ NS ns.test.\n" KEYS "@ NSEC @ NS\n", true, 2},
 		{"in.t", "$TTL 60\n@ SOA ns.test. host 1 2 3 4 5\n@ NS ns.test.\n", false, 3},
 		{"deep.in.t", NULL, false, 4},

@@ -313,6 +313,57 @@ static void test_the_rest(void **state)
 	kit_close();
 }
 
+/* An answer as large as the client can take is whole, one octet less and it is truncated. */
+static void test_exact_size(void **state)
+{
+	static const char *const options[] = {"", "0003 0000", CLIENT, "0008 0007 0001 18 00 c00002"};
+	static const struct {
+		const char *name, *type;
+	} cases[] = {{"big.t.", "TXT"}, {"x.w.t.", "TXT"}, {"no.t.", "A"}, {"sub.t.", "A"}};
+	static const struct kit_zone more[] = {
+		{"t", "$TTL 300\n@ SOA ns.a.very.long.name.of.a.server host 77 2 3 4 60\n@ NS ns\nns A 192.0.2.1\n*.w TXT w\n"
+		      "sub NS ns.sub\nsub NS ns2.sub\nns.sub A 192.0.2.9\nns2.sub AAAA 2001:db8::9\n"
+		      "big TXT 0123456789012345678901234567890123456789012345678901234567890123456789\n"
+		      "big TXT 1123456789012345678901234567890123456789012345678901234567890123456789\n", true, 1},
+	};
+	struct engine_result whole, r;
+	uint8_t query[512];
+
+	(void)state;
+	kit_open(more, ARRAY_LEN(more));
+	kit_conf.cookies = &secrets;
+	kit_conf.identity.nsid = "n1";
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		for (size_t k = 0; k < ARRAY_LEN(options); k++) {
+			size_t len = with_options(cases[i].name, cases[i].type, options[k], query);
+
+			kit_ask(query, len, ENGINE_UDP, DNS_MESSAGE_MAX, &whole);
+			assert_false(whole.truncated);
+			kit_ask(query, len, ENGINE_UDP, whole.len, &r);
+			assert_int_equal(r.len, whole.len);
+			assert_false(r.truncated);
+			kit_ask(query, len, ENGINE_UDP, whole.len - 1, &r);
+			assert_true(r.truncated);
+		}
+	kit_close();
+}
+
+/* Types that are no question. */
+static void test_invalid_types(void **state)
+{
+	static const char *const types[] = {"NXNAME", "OPT", "TSIG", "TYPE0"};
+	struct engine_result r;
+
+	(void)state;
+	kit_open(zones, ARRAY_LEN(zones));
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		ask("many.t.", types[i], "", ENGINE_UDP, &r);
+		assert_int_equal(r.rcode, RCODE_FORMERR);
+		assert_int_equal(ede_of(&r), 30);
+	}
+	kit_close();
+}
+
 /* RFC 8482: one set, all, or REFUSED. */
 static void test_any(void **state)
 {
@@ -361,6 +412,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cookies), cmocka_unit_test(test_no_question), cmocka_unit_test(test_slip), cmocka_unit_test(test_subnet),
 		cmocka_unit_test(test_transport_options), cmocka_unit_test(test_the_rest), cmocka_unit_test(test_any), cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_exact_size), cmocka_unit_test(test_invalid_types),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,7 @@ static const char wildcards[] =
 static const char plain[] =
 	"$TTL 300\n@ SOA ns host 1 2 3 4 60\n@ NS ns\nns A 192.0.2.1\nwww CNAME web\nweb A 192.0.2.2\nself CNAME self\none CNAME two\n"
 	"two CNAME one\nnowhere CNAME nothing\naway CNAME host1.example.\nd DNAME example.\ndel NS ns.del\nns.del A 192.0.2.3\n"
-	"sec NS ns.sec\nns.sec A 192.0.2.4\nsec DS 1 13 2 00\ndeep.ent A 192.0.2.5\n@ MX 5 mx\nmx A 192.0.2.6\nmx AAAA 2001:db8::6\n"
+	"sec NS ns.sec\nns.sec A 192.0.2.4\nsec DS 1 13 200 00\ndeep.ent A 192.0.2.5\n@ MX 5 mx\nmx A 192.0.2.6\nmx AAAA 2001:db8::6\n"
 	"$GENERATE 1-50 big TXT \"number $ of many, so that they do not fit\"\n";
 
 static int take(void *ctx, const struct rr *rr, const struct zonefile_place *place)

@@ -236,7 +236,7 @@ static void test_delegations(void **state)
 		 "$TTL 300\n@ SOA ns host 1 2 3 4 60\n@ NS ns\n@ NS ns.del\nns A 192.0.2.1\ndel NS ns.del\ndel NS out.test.\nns.del A 192.0.2.3\n"
 		 "ns.del AAAA 2001:db8::3\ndel TXT occluded\nx.del TXT occluded\ndeep.del NS ns.deep.del\nns.deep.del A 192.0.2.9\n"
 		 "sib NS ns.del\nsib NS ns\nself NS self\nself A 192.0.2.4\nempty NS ns.empty\n*.del A 192.0.2.5\nmx MX 1 ns.del\nserved NS ns.served\n"
-		 "ns.served A 192.0.2.6\nsec NS ns\nsec DS 1 13 2 00\n",
+		 "ns.served A 192.0.2.6\nsec NS ns\nsec DS 1 13 200 00\n",
 		 false, 1},
 		{"served.t", "$TTL 300\n@ SOA ns host 1 2 3 4 60\n@ NS ns\nns A 192.0.2.6\n", false, 1},
 	};

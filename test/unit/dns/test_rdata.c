@@ -12,6 +12,11 @@
 
 static const uint8_t origin[] = "\x07" "example";
 
+#define HEX_16 "00112233445566778899AABBCCDDEEFF"
+#define HEX_32 HEX_16 HEX_16
+#define HEX_48 HEX_32 HEX_16
+#define HEX_64 HEX_32 HEX_32
+
 /* Type, text as people write it, text as we print it (NULL: the same). */
 static const struct good {
 	const char *type, *text, *printed;
@@ -47,7 +52,12 @@ static const struct good {
 	{"A6", "64 ::1:2:3:4 a.", NULL},
 	{"DNAME", "b.", NULL},
 	{"APL", "1:192.0.2.0/24 !2:2001:db8::/32", NULL},
-	{"DS", "12345 ECDSAP256SHA256 2 00ff", "12345 13 2 00FF"},
+	{"APL", "1:192.0.2.1/24 !1:0.0.0.0/0 2:::/0", NULL},
+	{"DS", "12345 ECDSAP256SHA256 2 " HEX_32, "12345 13 2 " HEX_32},
+	{"DS", "12345 13 1 " HEX_16 "01234567", NULL},
+	{"DS", "12345 13 4 " HEX_48, NULL},
+	{"DS", "12345 13 200 00", NULL},
+	{"CDS", "0 0 0 00", NULL},
 	{"SSHFP", "4 2 00FF", NULL},
 	{"IPSECKEY", "10 1 2 192.0.2.38 aGVsbG8=", NULL},
 	{"IPSECKEY", "10 0 2 . aGVsbG8=", NULL},
@@ -62,7 +72,10 @@ static const struct good {
 	{"HIP", "2 200100107B1A74DF365639CC39F1D578 AwEAAbdx rvs1.", NULL},
 	{"OPENPGPKEY", "aGVsbG8=", NULL},
 	{"CSYNC", "66 3 A NS AAAA", NULL},
-	{"ZONEMD", "2018031500 1 1 FEBE3D4C", NULL},
+	{"ZONEMD", "2018031500 1 1 " HEX_48, NULL},
+	{"ZONEMD", "2018031500 1 2 " HEX_64, NULL},
+	{"ZONEMD", "2018031500 1 240 00112233445566778899AABB", NULL},
+	{"DOA", "1 2 3 \"text/plain\" -", NULL},
 	{"DSYNC", "CDS NOTIFY 53 a.", NULL},
 	{"DSYNC", "CSYNC 7 53 a.", NULL},
 	{"SINK", "1 0 0", NULL},
@@ -132,6 +145,23 @@ static const struct bad {
 	{"A", "192.0.2", "is no IPv4 address"},
 	{"A", "192.0.2.1 x", "is too much"},
 	{"A", "", "the record ends where"},
+	{"A", "\"192.0.2.1\\000\"", "is no"},
+	{"DS", "1 13 2 " HEX_16, "has 32 octets, not 16"},
+	{"DS", "1 13 1 " HEX_32, "has 20 octets, not 32"},
+	{"CDS", "1 13 4 " HEX_32, "has 48 octets, not 32"},
+	{"ZONEMD", "1 1 1 " HEX_32, "has 48 octets, not 32"},
+	{"ZONEMD", "1 1 240 0011", "12 octets at least"},
+	{"CAA", "0 is-sue \"ca\"", "is no tag"},
+	{"CAA", "0 \"\" \"ca\"", "the tag is empty"},
+	{"RRSIG", "A 13 2 300 20300231000000 20200101000000 1 x. aGVsbG8=", "is no time"},
+	{"RRSIG", "A 13 2 300 20290229000000 20200101000000 1 x. aGVsbG8=", "is no time"},
+	{"NSEC3", "1 0 0 \"\" 2t7b4g4vsa5smi47k61mv5bv1a22bojr A", "is no salt"},
+	{"APL", "1:192.0.2.0/33", "is no item"},
+	{"APL", "2:192.0.2.0/24", "is no item"},
+	{"APL", "1:192.0.2.0", "is no item"},
+	{"SVCB", "1 . mandatory=port", "is not in the record"},
+	{"SVCB", "1 . key3=x", "port"},
+	{"DOA", "1 2 3 \"text/plain\"", "write - for no data"},
 	{"AAAA", "192.0.2.1", "is no IPv6 address"},
 	{"MX", "65536 a", "too large"},
 	{"MX", "x a", "is not a number"},
@@ -143,9 +173,7 @@ static const struct bad {
 	{"NSEC", "b. FOO", "is no record type"},
 	{"SVCB", "1 . port=1 port=2", "stands twice"},
 	{"SVCB", "1 . port=x", "port needs a number"},
-	{"SVCB", "1 . mandatory=ech", "do not make a valid"},
 	{"SVCB", "1 . foo=1", "is no service parameter"},
-	{"CAA", "0 is-sue \"x\"", "do not make a valid"},
 	{"LOC", "91 N 0 E 0m", "degrees up to 90"},
 	{"EUI48", "00-00", "is no EUI-48"},
 	{"TYPE65280", "abc", "has no text form"},
