@@ -12,9 +12,7 @@ import tempfile
 import time
 
 import ask
-from rig import PORT, SERVER, TLS_PORT, Cgroup, enter, go_ahead, run
-
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+from rig import PATH, PORT, SERVER, TLS_PORT, Cgroup, enter, go_ahead, run
 
 
 def have(program):
@@ -111,10 +109,6 @@ class Peer:
     def configure(self):
         pass
 
-    def control(self, *argv):
-        """A command at the server's end of the rig."""
-        run("ip", "netns", "exec", self.rig.server_ns, *argv)
-
 
 class Echo(Peer):
     name, floor = "echo", True
@@ -195,7 +189,7 @@ class Zonecast(Peer):
         return [self.binary, "run", "--config", self.path("fleet.yaml"), "--node", "bench"]
 
     def changed(self, zone):
-        self.control(self.binary, "zone", "reload", zone, "--config", self.path("fleet.yaml"))
+        run(self.binary, "zone", "reload", zone, "--run-dir", self.store)
 
     def close(self):
         super().close()
@@ -234,7 +228,7 @@ class Knot(Peer):
         return ["knotd", "-c", self.path("knot.conf")]
 
     def changed(self, zone):
-        self.control("knotc", "-c", self.path("knot.conf"), "zone-reload", zone)
+        run("knotc", "-c", self.path("knot.conf"), "zone-reload", zone)
 
 
 class KnotXdp(Knot):
@@ -261,7 +255,7 @@ class Nsd(Peer):
         return ["nsd", "-d", "-c", self.path("nsd.conf")]
 
     def changed(self, zone):
-        self.control("nsd-control", "-c", self.path("nsd.conf"), "reload", zone)
+        run("nsd-control", "-c", self.path("nsd.conf"), "reload", zone)
 
 
 class Bind(Peer):
@@ -287,7 +281,7 @@ class Bind(Peer):
         return ["named", "-f", "-n", "1", "-c", self.path("named.conf")]
 
     def changed(self, zone):
-        self.control("rndc", "-c", self.path("rndc.conf"), "reload", zone)
+        run("ip", "netns", "exec", self.rig.server_ns, "rndc", "-c", self.path("rndc.conf"), "reload", zone)
 
 
 class Pdns(Peer):

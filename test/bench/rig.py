@@ -19,12 +19,13 @@ import time
 SERVER, CLIENT = {4: "192.0.2.1", 6: "2001:db8::1"}, {4: "192.0.2.2", 6: "2001:db8::2"}
 PORT, TLS_PORT = 53, 853
 NICE = -15  # of server, generator and receive threads: ahead of what else the machine does
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/sbin"
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def run(*argv):
-    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=False, env=dict(os.environ, PATH=PATH))
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, argv))}: {(done.stderr or done.stdout).strip()}")
     return done.stdout
