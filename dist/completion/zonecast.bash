@@ -4,7 +4,7 @@
 _zonecast()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="run status drain resume reload check zone lab version help"
+	local verbs="run status queries drain resume reload check zone lab version help"
 	local words=""
 
 	COMPREPLY=()
@@ -20,7 +20,7 @@ _zonecast()
 	--log-level)
 		words="error warning notice info debug"
 		;;
-	--node | --listen | --workers)
+	--node | --listen | --workers | --name | --client | --rcode | --count)
 		return
 		;;
 	*)
@@ -31,6 +31,7 @@ _zonecast()
 		lab:2) words="up status drill down" ;;
 		run:*) words="--config --node --zones --listen --workers --state-dir --run-dir --log-level --allow-faults --help" ;;
 		check:*) words="--config --node --no-zones --json --help" ;;
+		queries:*) words="--follow --name --client --rcode --count --config --run-dir --json --help" ;;
 		drain:*) words="--no-wait --config --run-dir --json --help" ;;
 		version:*) words="--json --help" ;;
 		zone:*)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The admin process: the control socket (control.h). One libuv loop; each client is one request and one reply, so its life is short:
  * read a line, parse, act, write, close. What changes something is sent to the supervisor and answered when it answers. A zone, and the
- * list of zones, is streamed in pieces, the next one only when the client has taken the last: the store is pinned while a piece is
+ * list of zones, and the sampled queries, are streamed in pieces, the next one only when the client has taken the last: the store is pinned while a piece is
  * made, never while a client reads it, and the memory a client costs is one piece.
  *
  * Bounds: CONTROL_CLIENTS_MAX at a time (more are closed at once), CONTROL_REQUEST_MAX octets a request, CONTROL_IDLE_MS without progress,
@@ -9,6 +9,7 @@
 #include "admin/admin_main.h"
 
 #include "admin/control.h"
+#include "admin/queries.h"
 #include "admin/request.h"
 #include "admin/status.h"
 #include "admin/zones.h"
@@ -23,8 +24,9 @@
 
 enum { SWEEP_MS = 500, LOOK_MS = 50 };
 
-enum client_stream { STREAM_NONE, STREAM_ZONE, STREAM_LIST };
-enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_WAITING, CLIENT_WRITING };
+enum client_stream { STREAM_NONE, STREAM_ZONE, STREAM_LIST, STREAM_QUERIES };
+enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_WAITING, CLIENT_WRITING,
+                    CLIENT_FOLLOWING /* nothing to send until a query is sampled */ };
 
 struct client {
 	struct admin *admin;
@@ -37,6 +39,8 @@ struct client {
 	bool closing;
 	struct zone_stream zone;
 	struct zones_stream list;
+	struct queries_stream queries;
+	bool follows;
 	struct text in, out;
 };
 
@@ -46,6 +50,7 @@ struct admin {
 	uv_pipe_t server;
 	uv_timer_t sweep, look;
 	struct store_follow store;
+	struct sample_rings *samples; /* NULL: none */
 	struct client clients[CONTROL_CLIENTS_MAX];
 	uint32_t next_id;
 };
@@ -91,11 +96,30 @@ static bool next_piece(struct client *c)
 	return more >= 0 || more == ERR_STALE;
 }
 
+/* What was sampled since. A client that follows waits for more when there is nothing. */
+static void next_queries(struct client *c)
+{
+	bool more = queries_stream_piece(&c->queries, c->admin->samples, &c->out);
+
+	if (!more && !c->follows)
+		c->streaming = STREAM_NONE;
+	if (c->out.len)
+		flush(c);
+	else if (c->follows)
+		c->state = CLIENT_FOLLOWING;
+	else
+		client_close(c);
+}
+
 static void on_written(uv_write_t *w, int status)
 {
 	struct client *c = w->data;
 
 	text_clear(&c->out);
+	if (status >= 0 && !c->closing && c->streaming == STREAM_QUERIES) {
+		next_queries(c);
+		return;
+	}
 	if (status < 0 || c->closing || !c->streaming || !next_piece(c)) {
 		client_close(c);
 		return;
@@ -176,6 +200,37 @@ static void do_zone_show(struct client *c, const struct request *r)
 		text_clear(&c->out);
 		c->streaming = STREAM_NONE;
 		refuse(c, "no such zone, or it has no data");
+		return;
+	}
+	flush(c);
+}
+
+static void on_alloc(uv_handle_t *h, size_t size, uv_buf_t *buf);
+static void on_read_follower(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+
+static void do_queries(struct client *c, const struct request *r)
+{
+	struct admin *a = c->admin;
+	unsigned followers = 0;
+
+	if (!a->samples) {
+		refuse(c, "this node keeps no sample of its queries");
+		return;
+	}
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		followers += a->clients[i].state != CLIENT_FREE && a->clients[i].follows;
+	/* Whoever follows stays: room must be left for those who look at the node. */
+	if (r->follow && followers >= CONTROL_FOLLOWERS_MAX) {
+		refuse(c, "too many follow the queries already");
+		return;
+	}
+	c->follows = r->follow;
+	c->streaming = STREAM_QUERIES;
+	queries_stream_start(&c->queries, a->samples, r->follow);
+	text_fmt(&c->out, "{\"ok\":true,\"stream\":true,\"sample\":%u}\n", a->role->config ? a->role->config->answer.query_log_sample : 0U);
+	/* So that its going is noticed. */
+	if (c->follows && uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read_follower) < 0) {
+		client_close(c);
 		return;
 	}
 	flush(c);
@@ -272,6 +327,9 @@ static void act(struct client *c)
 	case COMMAND_ZONE_SHOW:
 		do_zone_show(c, &r);
 		break;
+	case COMMAND_QUERIES:
+		do_queries(c, &r);
+		break;
 	default:
 		forward(c, &r);
 		break;
@@ -287,6 +345,13 @@ static void on_alloc(uv_handle_t *h, size_t size, uv_buf_t *buf)
 	(void)h;
 	(void)size;
 	*buf = uv_buf_init(chunk, sizeof(chunk));
+}
+
+static void on_read_follower(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	(void)buf;
+	if (n < 0)
+		client_close(stream->data);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -360,7 +425,7 @@ static void on_sweep(uv_timer_t *t)
 			continue;
 		if (c->state == CLIENT_WAITING && now - c->active_ms > CONTROL_WAIT_MS)
 			refuse(c, "the supervisor has not answered; zonecast status and the log tell whether it was done");
-		else if (c->state != CLIENT_WAITING && now - c->active_ms > CONTROL_IDLE_MS)
+		else if (c->state != CLIENT_WAITING && c->state != CLIENT_FOLLOWING && now - c->active_ms > CONTROL_IDLE_MS)
 			client_close(c);
 	}
 }
@@ -370,6 +435,21 @@ static void on_look(uv_timer_t *t)
 	struct admin *a = t->data;
 
 	store_follow_look(&a->store, board_get(&a->role->board->sync.store_ino));
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (a->clients[i].state == CLIENT_FOLLOWING && !a->clients[i].closing)
+			next_queries(&a->clients[i]);
+}
+
+static void map_samples(struct admin *a)
+{
+	void *memory;
+	size_t len;
+	int err = role_map(a->role->brief.sample_fd, false, &memory, &len);
+
+	if (!err)
+		err = sample_rings_open(memory, len, &a->samples);
+	if (err < 0 && err != ERR_NOT_FOUND)
+		log_err("control what=query-log error=\"%s\"", err_text(err));
 }
 
 static int on_reload(struct role *role, struct config *old)
@@ -391,6 +471,7 @@ int admin_main(struct role *role)
 	role->on_reload = on_reload;
 	role->on_message = on_message;
 	uv_loop_init(&a->loop);
+	map_samples(a);
 	store_follow_init(&a->store, role->brief.store_path, &role->board->admin.pin);
 	err = role_loop_start(role, &a->loop);
 	if (!err)

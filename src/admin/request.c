@@ -13,7 +13,7 @@ static const struct {
 } commands[] = {
 	{"status", COMMAND_STATUS},       {"reload", COMMAND_RELOAD},       {"drain", COMMAND_DRAIN},
 	{"resume", COMMAND_RESUME},       {"zone-list", COMMAND_ZONE_LIST}, {"zone-show", COMMAND_ZONE_SHOW},
-	{"zone-reload", COMMAND_ZONE_RELOAD}, {"fault", COMMAND_FAULT},
+	{"zone-reload", COMMAND_ZONE_RELOAD}, {"fault", COMMAND_FAULT},    {"queries", COMMAND_QUERIES},
 };
 
 /* An optional string member. */
@@ -62,6 +62,11 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 		snprintf(problem, cap, "zone-show needs a \"zone\"");
 		return ERR_INVALID;
 	}
+	if (json_object_get(o, "follow") && !json_is_boolean(json_object_get(o, "follow"))) {
+		snprintf(problem, cap, "\"follow\" must be true or false");
+		return ERR_INVALID;
+	}
+	r->follow = json_is_true(json_object_get(o, "follow"));
 	if (r->command == COMMAND_FAULT) {
 		r->fault = strcmp(kind, "servfail") == 0;
 		if (!r->fault && strcmp(kind, "none") != 0) {

@@ -8,13 +8,14 @@
 
 /* One request of the control socket, read and judged before anything is done. Pure. */
 enum command { COMMAND_STATUS, COMMAND_RELOAD, COMMAND_DRAIN, COMMAND_RESUME, COMMAND_ZONE_LIST, COMMAND_ZONE_SHOW, COMMAND_ZONE_RELOAD,
-               COMMAND_FAULT };
+               COMMAND_FAULT, COMMAND_QUERIES };
 enum { REQUEST_NAME_MAX = 1024 };
 
 struct request {
 	enum command command;
 	char network[64];               /* "" = all */
 	char zone[REQUEST_NAME_MAX];    /* "" = all */
+	bool follow;                    /* COMMAND_QUERIES: what comes from now on, without end */
 	bool fault;                     /* COMMAND_FAULT: servfail on or off */
 };
 

@@ -14,6 +14,7 @@
 #include "answer/worker.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "proc/role.h"
 
@@ -22,8 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -137,6 +136,14 @@ static void take_certificate(struct worker *w, const struct role *role)
 	atomic_store_explicit(&w->board->tls_expires, (uint64_t)expires, memory_order_relaxed);
 }
 
+static void set_pace(struct worker *w)
+{
+	uint64_t seed;
+
+	random_bytes(&seed, sizeof(seed));
+	sample_pace_set(&w->pace, w->settings->sample_every, seed);
+}
+
 static int reload(struct worker *w, struct role *role, int fd)
 {
 	struct bundle *old_bundle = NULL;
@@ -151,6 +158,7 @@ static int reload(struct worker *w, struct role *role, int fd)
 		settings_free(w->settings);
 		w->settings = next;
 		stream_limit(w->streams, &w->settings->streams);
+		set_pace(w);
 		take_certificate(w, role);
 	}
 	config_free(old);
@@ -200,20 +208,23 @@ static int begin_listening(struct worker *w, struct sources *all)
 	return err;
 }
 
-/* Without the table there are no limits: that is no reason not to answer. */
-static void map_rates(struct worker *w, int fd)
+/* Shared memory of the supervisor's. Without it there are no limits and no samples: that is no reason not to answer. */
+static void map_shared(struct worker *w, const struct role_brief *b)
 {
-	struct stat st;
 	void *memory;
+	size_t len;
 	int err;
 
-	if (fd < 0)
-		return;
-	memory = fstat(fd, &st) < 0 ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	err = memory == MAP_FAILED ? -errno : rate_table_open(memory, (size_t)st.st_size, &w->rates);
-	close(fd);
-	if (err < 0)
+	err = role_map(b->rate_fd, true, &memory, &len);
+	if (!err)
+		err = rate_table_open(memory, len, &w->rates);
+	if (err < 0 && err != ERR_NOT_FOUND)
 		log_err("answer what=rate-limit error=\"%s\"", err_text(err));
+	err = role_map(b->sample_fd, true, &memory, &len);
+	if (!err)
+		err = sample_rings_open(memory, len, &w->samples);
+	if (err < 0 && err != ERR_NOT_FOUND)
+		log_err("answer what=query-log error=\"%s\"", err_text(err));
 }
 
 int answer_main(struct role *role)
@@ -238,7 +249,9 @@ int answer_main(struct role *role)
 		log_err("answer what=settings error=\"%s\"", err_text(err));
 		return 1;
 	}
-	map_rates(&w, role->brief.rate_fd);
+	map_shared(&w, &role->brief);
+	w.index = role->brief.index;
+	set_pace(&w);
 	w.streams = stream_new(&w, &w.settings->streams);
 	if (!w.streams) {
 		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));

@@ -125,6 +125,7 @@ static void finish(struct job *j, uint16_t rcode, bool authoritative, struct eng
 	put_u16(out + 10, (uint16_t)(c->counts[SECTION_ADDITIONAL] + (q->has_edns ? 1 : 0)));
 	result->len = c->w.failed ? 0 : c->w.pos;
 	result->rcode = rcode;
+	result->ede = q->has_edns ? j->edns.ede : (uint16_t)EDE_NONE;
 	result->truncated = c->truncated;
 }
 
@@ -212,7 +213,7 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	bool authoritative = false;
 	uint16_t rcode;
 
-	*result = (struct engine_result){.network = UINT32_MAX};
+	*result = (struct engine_result){.network = UINT32_MAX, .ede = EDE_NONE};
 	if (verdict == QUERY_DROP)
 		return;
 	read_wishes(&j, result);

@@ -42,6 +42,7 @@ struct engine_config {
 struct engine_request {
 	enum engine_transport transport;
 	struct ip_addr client;
+	uint16_t port;         /* of the client */
 	const uint8_t *msg;
 	size_t len;
 	uint32_t now_s;        /* since 1970, low 32 bits; for cookies */
@@ -55,6 +56,7 @@ enum engine_kind { ENGINE_ANSWER, ENGINE_REFERRAL, ENGINE_NO_DATA, ENGINE_NO_NAM
 struct engine_result {
 	size_t len;      /* octets of answer; 0 = no answer at all */
 	uint16_t rcode;  /* extended */
+	uint16_t ede;    /* extended error as sent, EDE_NONE without (answer/edns.h) */
 	uint16_t qtype;
 	uint16_t opcode;
 	enum engine_kind kind;

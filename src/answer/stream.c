@@ -79,6 +79,7 @@ struct conn {
 	bool broken;           /* TLS has failed: nothing more can be said */
 	bool more;             /* `in` may hold whole queries: the turn was over */
 	struct ip_addr address;
+	uint16_t port;
 };
 
 struct stream {
@@ -228,7 +229,7 @@ static bool begin_tls(struct stream *s, struct conn *c)
 	return true;
 }
 
-static void adopt(struct stream *s, int fd, const struct ip_addr *address, bool tls)
+static void adopt(struct stream *s, int fd, const struct ip_addr *address, uint16_t port, bool tls)
 {
 	struct stream_client *client;
 	struct conn *c;
@@ -250,6 +251,7 @@ static void adopt(struct stream *s, int fd, const struct ip_addr *address, bool 
 	c->fd = fd;
 	c->client = client;
 	c->address = *address;
+	c->port = port;
 	list_init(&c->link);
 	list_init(&c->of_client);
 	list_init(&c->ready);
@@ -273,7 +275,7 @@ void stream_accept(struct stream *s, int listener, bool tls)
 
 		if (fd >= 0) {
 			client_of_peer(&from, &address);
-			adopt(s, fd, &address, tls);
+			adopt(s, fd, &address, port_of_peer(&from), tls);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			/* The descriptors are fewer than the limit says: someone must go, or the listener stays readable for ever. */
 			board_add(&s->worker->board->tcp_closed_limit, 1);
@@ -433,7 +435,8 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 			c->more = true;
 			break;
 		}
-		request = (struct engine_request){.transport = c->tls ? ENGINE_TLS : ENGINE_TCP, .client = c->address, .msg = p + pos + 2,
+		request = (struct engine_request){.transport = c->tls ? ENGINE_TLS : ENGINE_TCP,
+		                                  .client = c->address, .port = c->port, .msg = p + pos + 2,
 		                                  .len = frame - 2, .now_s = w->now_s, .keepalive = s->keepalive};
 		worker_answer(w, &snapshot, &request, s->out + out + 2, DNS_MESSAGE_MAX, &result);
 		board_add(c->tls ? &w->board->tls_queries[v6] : &w->board->queries[1][v6], 1);

@@ -126,11 +126,6 @@ static void reply_control(struct msghdr *in, struct msghdr *out)
 	}
 }
 
-static uint16_t port_of(const struct sockaddr_storage *peer)
-{
-	return ((const struct sockaddr_in *)(const void *)peer)->sin_port; /* at the same place in both families */
-}
-
 void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard)
 {
 	for (int turn = 0; turn < UDP_TURNS; turn++) {
@@ -155,7 +150,8 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard)
 
 			bytes_in += u->in[i].msg_len;
 			/* Port 0 cannot be answered; a cut-off datagram was never a query. */
-			if (port_of(&u->peer[i]) == 0 || (in->msg_flags & MSG_TRUNC)) {
+			request.port = port_of_peer(&u->peer[i]);
+			if (!request.port || (in->msg_flags & MSG_TRUNC)) {
 				board_add(&w->board->dropped, 1);
 				continue;
 			}

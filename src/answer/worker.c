@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "answer/worker.h"
 
+#include "base/clock.h"
+
 /* What goes out in place of an answer that its client prefix has had enough of. */
-static void limit(struct worker *w, const struct engine_request *request, uint8_t *out, size_t cap, struct engine_result *result)
+static enum rate_verdict limit(struct worker *w, const struct engine_request *request, uint8_t *out, size_t cap, struct engine_result *result)
 {
 	const struct settings *s = w->settings;
 	enum rate_verdict verdict = rate_judge(w->rates, &s->rate, &request->client, result->kind, w->now_ns, &w->rate_turn);
 
 	if (verdict == RATE_PASS || prefix_set_has(s->exempt, &request->client))
-		return;
+		return RATE_PASS;
 	if (verdict == RATE_DROP) {
 		board_add(&w->board->limited_dropped, 1);
 		result->len = 0;
-		return;
+		return verdict;
 	}
 	engine_slip(&s->engine, w->scratch, request, out, cap, result);
 	board_add(result->truncated ? &w->board->limited_slipped : &w->board->limited_badcookie, 1);
+	return verdict;
 }
 
-void worker_answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
-                   struct engine_result *result)
+static enum rate_verdict answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out,
+                                size_t cap, struct engine_result *result)
 {
+	enum rate_verdict limited = RATE_PASS;
 	struct board_worker *b = w->board;
 
 	engine_answer(&w->settings->engine, s, w->scratch, request, out, cap, result);
@@ -30,14 +34,48 @@ void worker_answer(struct worker *w, const struct store_snapshot *s, const struc
 		board_add(&b->cookies[result->cookie], 1);
 	/* Who comes by TCP or with a good cookie is where it says it is. */
 	if (result->len && request->transport == ENGINE_UDP && w->settings->limited && w->rates && result->cookie != COOKIE_GOOD)
-		limit(w, request, out, cap, result);
+		limited = limit(w, request, out, cap, result);
 	if (!result->len) {
 		board_add(&b->dropped, 1);
-		return;
+		return limited;
 	}
 	board_add(&b->answers, 1);
 	board_add(&b->bytes_out, result->len);
 	board_add(&b->rcodes[result->rcode < BOARD_RCODES ? result->rcode : BOARD_RCODES - 1], 1);
 	if (result->truncated)
 		board_add(&b->truncated, 1);
+	return limited;
+}
+
+/* The same, written down. */
+static void answer_sampled(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
+                           struct engine_result *result)
+{
+	uint64_t start = clock_ns();
+	struct sample kept = {.wall_us = clock_wall_us()};
+
+	kept.limited = (uint8_t)answer(w, s, request, out, cap, result);
+	kept.duration_ns = (uint32_t)MIN(clock_ns() - start, (uint64_t)UINT32_MAX);
+	kept.query_len = (uint16_t)request->len;
+	kept.answer_len = (uint16_t)result->len;
+	kept.rcode = result->rcode;
+	kept.ede = result->ede;
+	kept.port = request->port;
+	kept.family = request->client.family;
+	kept.transport = (uint8_t)request->transport;
+	kept.truncated = result->truncated;
+	kept.filtered = (uint8_t)result->filtered;
+	kept.cookie = (uint8_t)result->cookie;
+	memcpy(kept.client, request->client.bytes, sizeof(kept.client));
+	memcpy(kept.query, request->msg, MIN(request->len, sizeof(kept.query)));
+	sample_put(w->samples, w->index, &kept);
+}
+
+void worker_answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
+                   struct engine_result *result)
+{
+	if (sample_due(&w->pace) && w->samples)
+		answer_sampled(w, s, request, out, cap, result);
+	else
+		(void)answer(w, s, request, out, cap, result);
 }

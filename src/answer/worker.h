@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "base/attr.h"
 #include "board/board.h"
+#include "sample/ring.h"
 #include "zone/store.h"
 
 #include <stdbool.h>
@@ -27,6 +28,9 @@ struct worker {
 	struct stream *streams;
 	struct rate_table *rates; /* shared by all workers; NULL: no limits */
 	uint32_t rate_turn;
+	struct sample_rings *samples; /* shared with readers; NULL: nothing is sampled */
+	struct sample_pace pace;
+	unsigned index; /* of this worker */
 	struct store_reader *store; /* NULL until sync has made one */
 	int epoll;
 	uint64_t now_ns; /* refreshed once a turn of the loop */
@@ -48,4 +52,9 @@ static inline void client_of_peer(const struct sockaddr_storage *peer, struct ip
 		out->family = 4;
 		memcpy(out->bytes, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, 4);
 	}
+}
+
+static inline uint16_t port_of_peer(const struct sockaddr_storage *peer)
+{
+	return ntohs(((const struct sockaddr_in *)(const void *)peer)->sin_port); /* at the same place in both families */
 }

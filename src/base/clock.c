@@ -20,6 +20,14 @@ uint64_t clock_ms(void)
 	return clock_ns() / 1000000U;
 }
 
+uint64_t clock_wall_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000U + (uint64_t)ts.tv_nsec / 1000U;
+}
+
 int64_t clock_wall_s(void)
 {
 	return (int64_t)time(NULL);

@@ -6,6 +6,8 @@
 /* Monotonic time; the same clock in every process of the machine, never stepped. */
 uint64_t clock_ns(void);
 uint64_t clock_ms(void);
+/* Microseconds since the epoch, for people. */
+uint64_t clock_wall_us(void);
 /* Seconds since the epoch, for people and for signatures only. */
 int64_t clock_wall_s(void);
 /* "2026-11-20T22:21:15Z" into buf (at least 21 bytes); returns buf. */

@@ -220,6 +220,24 @@ static void on_supervisor(uv_poll_t *poll, int status, int events)
 		uv_stop(poll->loop); /* the supervisor is gone */
 }
 
+int role_map(int fd, bool writable, void **memory, size_t *len)
+{
+	struct stat st;
+	void *m;
+	int err;
+
+	if (fd < 0)
+		return ERR_NOT_FOUND;
+	m = fstat(fd, &st) < 0 ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
+	err = m == MAP_FAILED ? -errno : 0;
+	close(fd);
+	if (err)
+		return err;
+	*memory = m;
+	*len = (size_t)st.st_size;
+	return 0;
+}
+
 int role_loop_start(struct role *role, uv_loop_t *loop)
 {
 	int err = uv_timer_init(loop, &role->stamp_timer);

@@ -50,6 +50,7 @@ struct role_brief {
 	                      bundle always is there and holds what workers need and nothing else */
 	int32_t supervisor_fd; /* SOCK_SEQPACKET */
 	int32_t rate_fd; /* answer: the table of rate limits, to be mapped whole; -1 elsewhere */
+	int32_t sample_fd; /* answer, admin: the workers' rings of sampled queries (sample/ring.h); -1 elsewhere */
 	uint32_t workers;
 	uint32_t log_level;
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay */
@@ -125,6 +126,8 @@ struct role *role_enter(int brief_fd);
 /* Read the configuration in a bundle and put it into `role`; *old and *old_bundle are what was there, now the caller's. On failure all
  * stays as it was. */
 int role_take_config(struct role *role, int fd, struct config **old, struct bundle **old_bundle) MUST_CHECK;
+/* Map shared memory that came with the brief, and close the descriptor. ERR_NOT_FOUND: none came (-1); -errno. */
+int role_map(int fd, bool writable, void **memory, size_t *len) MUST_CHECK;
 /* Start the heartbeat timer and the supervisor's message watch on loop. */
 int role_loop_start(struct role *role, uv_loop_t *loop) MUST_CHECK;
 /* No new privileges, capabilities dropped, seccomp filter of the role's kind. After it only what the role's row in the

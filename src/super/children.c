@@ -73,6 +73,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->config_fd = c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd;
 	b->supervisor_fd = channel;
 	b->rate_fd = c->kind == ROLE_ANSWER ? all->rate_fd : -1;
+	b->sample_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_ADMIN ? all->sample_fd : -1;
 	b->workers = p->workers;
 	b->log_level = all->log_level;
 	b->uid = p->uid;
@@ -125,6 +126,8 @@ static NORETURN void become(const struct children *all, const struct child *c, i
 	inherit(c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd);
 	if (c->kind == ROLE_ADMIN)
 		inherit(all->control_fd);
+	if (c->kind == ROLE_ADMIN || c->kind == ROLE_ANSWER)
+		inherit(all->sample_fd);
 	if (c->kind == ROLE_ANSWER) {
 		struct role_socket sockets[ROLE_SOCKETS_MAX];
 		uint32_t n = sockets_of_worker(all->sockets, c->index, sockets);

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "limit/rate.h"
+#include "sample/ring.h"
 #include "net/listen.h"
 #include "net/loaddr.h"
 #include "super/addresses.h"
@@ -634,26 +635,48 @@ static int start_roles(struct supervisor *s)
 	return err;
 }
 
-/* The workers' table of rate limits: it outlives any of them. */
-static int make_rate_table(uint32_t entries, int *out)
+/* Memory that roles share, empty: it outlives any of them. *memory is mapped until the caller has filled it. */
+static int shared_memory(const char *name, size_t size, int *out, void **memory)
 {
-	size_t size = rate_table_size(entries);
-	int fd = memfd_create("zonecast-rates", MFD_CLOEXEC), err = 0;
-	uint8_t key[16];
-	void *memory;
+	int fd = memfd_create(name, MFD_CLOEXEC), err;
 
 	if (fd < 0)
 		return -errno;
-	memory = ftruncate(fd, (off_t)size) < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED) {
+	*memory = ftruncate(fd, (off_t)size) < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (*memory == MAP_FAILED) {
 		err = -errno;
 		close(fd);
 		return err;
 	}
+	*out = fd;
+	return 0;
+}
+
+static int make_rate_table(uint32_t entries, int *out)
+{
+	size_t size = rate_table_size(entries);
+	uint8_t key[16];
+	void *memory;
+	int err = shared_memory("zonecast-rates", size, out, &memory);
+
+	if (err < 0)
+		return err;
 	random_bytes(key, sizeof(key));
 	rate_table_init(memory, entries, key);
 	munmap(memory, size);
-	*out = fd;
+	return 0;
+}
+
+static int make_sample_rings(unsigned workers, int *out)
+{
+	size_t size = sample_rings_size(workers);
+	void *memory;
+	int err = shared_memory("zonecast-queries", size, out, &memory);
+
+	if (err < 0)
+		return err;
+	sample_rings_init(memory, workers);
+	munmap(memory, size);
 	return 0;
 }
 
@@ -674,7 +697,7 @@ static int set_up(struct supervisor *s)
 	all->board = s->board;
 	all->loop = &s->loop;
 	all->plan = &s->plan;
-	all->config_fd = all->answer_fd = all->rate_fd = all->control_fd = -1;
+	all->config_fd = all->answer_fd = all->rate_fd = all->sample_fd = all->control_fd = -1;
 	all->log_level = s->options->log_level;
 	all->zones_dir = s->options->zones_dir;
 	all->on_message = on_message;
@@ -704,6 +727,8 @@ static int set_up(struct supervisor *s)
 		err = bundle_seal(s->plan.answer, &all->answer_fd);
 	if (!err && s->plan.config)
 		err = make_rate_table(s->plan.config->answer.rate_limit.table, &all->rate_fd);
+	if (!err)
+		err = make_sample_rings(s->plan.workers, &all->sample_fd);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	if (!err)
 		err = listen_unix(path, s->plan.uid, s->plan.gid, &all->control_fd);

@@ -6,8 +6,10 @@ that is a finding, unless `excuse` names the RFC that allows it. Denials in sign
 two different proofs of the same are equal, a proof with a hole is a finding even when everybody has it.
 """
 import collections
+import contextlib
 import functools
 import itertools
+import os
 import random
 import re
 import socket
@@ -28,6 +30,8 @@ from paths import BUILD
 from servers import Bind, Knot, Nsd, Zonecast
 
 WINDOW, TRIES, WAIT_S, BATCH = 100, 20, 0.3, 4000
+SETTLE_S = 3.0
+READY = "ready.invalid."
 CHAIN_MAX = 16  # ENGINE_CHAIN_MAX: a chain of ours as long as this was cut off
 PRESENT_TYPES_MAX = 24
 ABSENT = ["A", "AAAA", "NS", "SOA", "MX", "TXT", "DS", "CNAME", "DNAME", "SRV", "DNSKEY", "NSEC", "HTTPS", "TYPE65280", "ANY"]
@@ -444,9 +448,19 @@ def text_of(reply):
     return "\n".join(lines[:30])
 
 
-def serves(server, origin):
-    reply = Asker(server).ask([Question(dns.name.from_text(origin), "SOA", "tcp")])[0]
-    return reply is not None and reply[3] & 15 == 0 and reply[2] & 4
+def settled(server, origins):
+    """Those of the zones that the server has, once that does not change any more."""
+    asked = [Question(dns.name.from_text(o), "SOA", "tcp") for o in origins]
+    have, since = None, 0
+    while have is None or time.monotonic() - since < SETTLE_S:
+        replies = Asker(server).ask(asked)
+        now = {o for o, r in zip(origins, replies) if r and r[3] & 15 == 0 and r[2] & 4}
+        if now != have:
+            have, since = now, time.monotonic()
+        elif len(now) == len(origins):
+            break
+        time.sleep(0.1)
+    return have
 
 
 def compare(ours, peers, asked, judge, report):
@@ -458,14 +472,20 @@ def compare(ours, peers, asked, judge, report):
 
 def compare_zones(folder, zones, asked_of, report, say=None):
     """zones: {origin: (path, signed)}, each of another origin; asked_of(records, origin) gives the questions."""
-    paths = {o: p for o, (p, _) in zones.items()}
+    paths = {READY: ready_zone(folder)} | {o: p for o, (p, _) in zones.items()}
     judge = Judge({o: s for o, (_, s) in zones.items()}, no_ttl=[o for o, p in paths.items() if states_no_ttl(p)])
-    with Zonecast(folder, paths) as ours, Knot(folder, paths) as knot, Nsd(folder, paths) as nsd, Bind(folder, paths) as bind:
-        for origin, path in paths.items():
-            if not serves(ours, origin):
+    servers = [kind(folder, paths) for kind in (Zonecast, Knot, Nsd, Bind)]
+    with contextlib.ExitStack() as running:
+        for s in servers:
+            s.waits_for = (READY,)  # some zones here are loaded by some
+            running.enter_context(s)
+        has = {s.name: settled(s, list(zones)) for s in servers}
+        ours = servers[0]
+        for origin, (path, _) in zones.items():
+            if origin not in has[ours.name]:
                 report.counts["zones not loaded"] += 1
                 continue
-            peers = [p for p in (knot, nsd, bind) if serves(p, origin)]
+            peers = [p for p in servers[1:] if origin in has[p.name]]
             if len(peers) < 2:
                 report.counts["zones that fewer than two peers load"] += 1
                 continue
@@ -474,6 +494,14 @@ def compare_zones(folder, zones, asked_of, report, say=None):
             compare(ours, peers, asked_of(records(path, origin), origin), judge, report)
             if say:
                 say(f"{origin} {report.counts['questions']} questions so far, {len(report.findings) - found} unexplained here")
+
+
+def ready_zone(folder):
+    """The first zone tells that a server is up: one that all load."""
+    path = os.path.join(folder, READY + "zone")
+    with open(path, "w", encoding="ascii") as f:
+        f.write("$TTL 60\n@ SOA ns host 1 60 60 60 60\n@ NS ns\nns A 192.0.2.1\n")
+    return path
 
 
 def states_no_ttl(path):
