@@ -25,8 +25,9 @@ lab: deps build
 test: deps build
 	tools/run-tests $(BUILD) $(BUILD_ASAN)
 
+# zonecast beside its peers (doc/performance.md). BENCH: options, such as --quick or --rows 'tld/*'. PROFILE: a row, such as tld/hot/udp.
 bench: deps build
-	test/bench/run $(BUILD)/zonecast
+	test/bench/run $(BUILD)/zonecast $(BENCH) $(if $(PROFILE),--profile $(PROFILE))
 
 check: deps
 	tools/check
