@@ -132,7 +132,9 @@ def start(server, probes, limit_s, prefix):
 def memory(server, records):
     server.wait_quiet()
     store = getattr(server, "store", None)
-    held = sum(os.stat(os.path.join(store, f)).st_blocks * 512 for f in os.listdir(store)) if store else 0
+    held = sum(os.lstat(os.path.join(at, f)).st_blocks * 512 for at, _, files in os.walk(store) for f in files) if store else 0
+    if store and held < records:
+        raise RuntimeError(f"no store of {records} records in {store}: its memory would not be counted")
     octets = server.cgroup.memory(without=store) + held
     out = {"memory_mib": octets / 2**20, "octets_per_record": octets / records}
     if store:
