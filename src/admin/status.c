@@ -253,13 +253,14 @@ json_t *status_json(const struct status_facts *f)
 		json_array_append_new(networks, network(f, i));
 	for (unsigned i = 0; f->config && i < 32; i++)
 		snprintf(hash + 2 * i, 3, "%02x", f->config->hash[i]);
-	o = json_pack("{s:s, s:s, s:b, s:o, s:b, s:{s:o, s:s}, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:b}, s:o, s:o}", "node", f->node_name,
+	o = json_pack("{s:s, s:s, s:b, s:o, s:b, s:{s:o, s:s}, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:b, s:o, s:o}, s:o, s:o}", "node", f->node_name,
 	              "version", ZONECAST_VERSION, "standalone", !f->config, "uptime_ms",
 	              age_ms(atomic_load(&b->supervisor.started_ns), f->now_ns), "stopping", (int)atomic_load(&b->supervisor.stopping), "config",
 	              "generation", num(atomic_load(&b->supervisor.config_generation)), "sha256", hash, "processes", processes(f), "queries",
 	              queries(f), "zones", "configured", num(board_get(&b->sync.zones_configured)), "serving",
 	              num(board_get(&b->sync.zones_serving)), "failed", num(board_get(&b->sync.zones_failed)), "records",
-	              num(board_get(&b->sync.records)), "loading", (int)board_get(&b->sync.loading), "networks", networks, "neighbors",
+	              num(board_get(&b->sync.records)), "loading", (int)board_get(&b->sync.loading), "loading_done",
+	              num(board_get(&b->sync.loading_done)), "loading_zones", num(board_get(&b->sync.loading_zones)), "networks", networks, "neighbors",
 	              neighbors(f));
 	if (o)
 		json_object_set_new(o, "workers", workers(f));

@@ -87,6 +87,7 @@ struct board_sync {
 	_Atomic uint64_t store_generation;
 	_Atomic uint64_t zones_configured, zones_serving, zones_failed, records;
 	_Atomic uint64_t loading; /* 1 while a load is under way */
+	_Atomic uint64_t loading_done, loading_zones; /* of it: zones read or found unchanged; zones in all */
 	_Atomic uint64_t loads_done; /* times a whole (re)load has ended; 0 = never */
 	_Atomic uint64_t loads_failed;
 	struct board_sync_network {

@@ -113,8 +113,11 @@ static void print_status(const json_t *s)
 
 	printf("node %s%s, zonecast %s, up %s%s\n", get_str(s, "node"), json_is_true(json_object_get(s, "standalone")) ? " (stand-alone)" : "",
 	       get_str(s, "version"), ago(s, "uptime_ms", span), json_is_true(json_object_get(s, "stopping")) ? ", stopping" : "");
-	printf("zones %lld serving, %lld without data, %lld records%s\n", get_int(zones, "serving"), get_int(zones, "failed"),
-	       get_int(zones, "records"), json_is_true(json_object_get(zones, "loading")) ? ", loading" : "");
+	printf("zones %lld serving, %lld without data, %lld records", get_int(zones, "serving"), get_int(zones, "failed"),
+	       get_int(zones, "records"));
+	if (json_is_true(json_object_get(zones, "loading")))
+		printf(", loading: %lld of %lld zones done", get_int(zones, "loading_done"), get_int(zones, "loading_zones"));
+	printf("\n");
 	printf("queries %lld udp, %lld tcp, %lld tls; %lld answered, %lld dropped\n", get_int(q, "udp_ipv4") + get_int(q, "udp_ipv6"),
 	       get_int(q, "tcp_ipv4") + get_int(q, "tcp_ipv6"), get_int(q, "tls_ipv4") + get_int(q, "tls_ipv6"), get_int(q, "answers"),
 	       get_int(q, "dropped"));

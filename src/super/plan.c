@@ -55,28 +55,22 @@ static void choose_user(struct plan *p, const char *name, struct diag *diag)
 	p->gid = pw ? pw->pw_gid : 65534;
 }
 
-static bool readable_as(uint32_t uid, uint32_t gid, const char *path)
+/* As the file system sees this thread. */
+static bool readable(const char *path)
 {
-	int fd;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	setfsgid(gid);
-	setfsuid(uid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	setfsuid(geteuid());
-	setfsgid(getegid());
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
 }
 
 /* Does sync need to read files that its account may not? The first file of the folder, or each configured one, tells. */
-static bool needs_dac_read(const struct plan *p, const char *zones_dir)
+static bool any_unreadable(const struct plan *p, const char *zones_dir)
 {
-	if (p->uid == UINT32_MAX)
-		return false;
 	if (zones_dir) {
 		DIR *d = opendir(zones_dir);
-		bool bad = !readable_as(p->uid, p->gid, zones_dir);
+		bool bad = !readable(zones_dir);
 		struct dirent *e;
 
 		while (!bad && d && (e = readdir(d)) != NULL) {
@@ -85,16 +79,31 @@ static bool needs_dac_read(const struct plan *p, const char *zones_dir)
 			if (e->d_name[0] == '.')
 				continue;
 			snprintf(path, sizeof(path), "%s/%s", zones_dir, e->d_name);
-			bad = !readable_as(p->uid, p->gid, path);
+			bad = !readable(path);
 		}
 		if (d)
 			closedir(d);
 		return bad;
 	}
 	for (size_t i = 0; i < p->config->zone_count; i++)
-		if (p->config->zones[i].file && !readable_as(p->uid, p->gid, p->config->zones[i].file))
+		if (p->config->zones[i].file && !readable(p->config->zones[i].file))
 			return true;
 	return false;
+}
+
+/* Identity is changed once and not for each of 100,000 files: it costs more than the opening. */
+static bool needs_dac_read(const struct plan *p, const char *zones_dir)
+{
+	bool bad;
+
+	if (p->uid == UINT32_MAX)
+		return false;
+	setfsgid(p->gid);
+	setfsuid(p->uid);
+	bad = any_unreadable(p, zones_dir);
+	setfsuid(geteuid());
+	setfsgid(getegid());
+	return bad;
 }
 
 static int add_endpoint(struct plan *p, const struct ip_addr *addr, uint16_t port, struct diag *diag)

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "sync/ahead.h"
 #include "sync/source.h"
-#include "zone/content.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,13 +15,17 @@
 enum {
 	COMMIT_MS = 100,     /* loaded zones become visible at least this often */
 	PROGRESS_MS = 1000,  /* a load that takes longer says how far it is */
+	LOOK_AHEAD = 1024,   /* rows judged before their turn: do they have to be read? */
 };
 
 struct run {
 	struct loader *loader;
 	const struct zone_list *zones;
-	size_t at;             /* row being loaded */
-	uint64_t committed_ms, said_ms;
+	size_t at, judged;       /* rows brought up; rows of which it is known whether they are read */
+	const uint8_t *only;
+	struct ahead *ahead;
+	uint64_t committed_ms;
+	_Atomic uint64_t said_ms; /* set by whichever thread reads */
 	uint64_t serving, failed, records;
 	uint32_t net_zones[BOARD_NETWORKS_MAX], net_ready[BOARD_NETWORKS_MAX];
 	bool dirty;
@@ -140,18 +144,19 @@ static int add_newcomers(struct run *r)
 
 /* ---- one zone ---- */
 
-static void on_progress(void *ctx, uint64_t done, uint64_t all)
+/* On any thread. */
+static void on_progress(void *ctx, const struct zone_row *row, uint64_t done, uint64_t all)
 {
 	struct run *r = ctx;
-	uint64_t now = clock_ms();
+	struct board_sync *b = &r->loader->board->sync;
+	uint64_t now = clock_ms(), said = atomic_load(&r->said_ms);
 	char name[NAME_TEXT_MAX];
 
-	if (now - r->said_ms < PROGRESS_MS)
+	if (now - said < PROGRESS_MS || !atomic_compare_exchange_strong(&r->said_ms, &said, now))
 		return;
-	r->said_ms = now;
-	name_to_text(r->zones->rows[r->at].apex, name);
-	log_info("loading zone=%s percent=%u zones_done=%zu zones=%zu", name, all ? (unsigned)(done * 100 / all) : 0, r->at,
-	         r->zones->count);
+	name_to_text(row->apex, name);
+	log_info("loading zone=%s percent=%u zones_done=%" PRIu64 " zones=%zu", name, all ? (unsigned)(done * 100 / all) : 0,
+	         atomic_load(&b->loading_done), r->zones->count);
 }
 
 static void log_problems(const struct diag *d)
@@ -165,48 +170,62 @@ static void log_problems(const struct diag *d)
 }
 
 /* Zone problems are logged and are no error of the run; a store that cannot take the zone is. */
-static int load_one(struct run *r, const struct zone_row *row, bool had_data, bool *loaded)
+static int store_one(struct run *r, struct ahead_zone *read, bool had_data, bool *loaded)
 {
-	struct zone_load_options o = {.on_progress = on_progress, .ctx = r};
-	char source[STORE_ZONE_SOURCE_MAX], name[NAME_TEXT_MAX];
-	struct store_zone_meta meta = {.state = STORE_ZONE_SERVING, .network = row->network, .source = source};
+	const struct zone_row *row = read->row;
+	struct store_zone_meta meta = {.state = STORE_ZONE_SERVING, .network = row->network, .source = read->source};
 	const struct content_rrset *soa_set;
-	struct content *c = NULL;
 	uint64_t began = clock_ms();
+	char name[NAME_TEXT_MAX];
 	struct soa soa = {0};
-	struct diag diag;
 	int err;
 
 	name_to_text(row->apex, name);
-	source_begin(row->path, source, sizeof(source));
-	diag_init(&diag);
-	err = zone_load_file(row->path, row->apex, &o, &diag, &c);
-	log_problems(&diag);
-	diag_done(&diag);
-	if (err < 0) {
+	log_problems(&read->diag);
+	if (read->err < 0) {
 		board_add(&r->loader->board->sync.loads_failed, 1);
-		log_err("zone=%s file=%s error=\"%s\" action=\"%s\"", name, row->path, err_text(err),
+		log_err("zone=%s file=%s error=\"%s\" action=\"%s\"", name, row->path, err_text(read->err),
 		        had_data ? "the last good version stays" : "answers SERVFAIL until it loads");
 		return 0;
 	}
-	source_add_includes(c, row->path, source, sizeof(source));
-	err = store_put_zone(r->loader->writer, row->apex, c, &meta);
-	if (!err) {
-		*loaded = true;
-		r->dirty = true;
-		soa_set = content_soa(c);
-		if (soa_set && soa_parse(soa_set->records[0].rdata, soa_set->records[0].rdlen, &soa) == 0)
-			log_info("zone=%s serial=%u records=%zu took_ms=%u", name, soa.serial, content_record_count(c),
-			         (unsigned)(clock_ms() - began));
-	} else {
+	err = store_put_zone(r->loader->writer, row->apex, read->content, &meta);
+	if (err) {
 		log_err("zone=%s error=\"the store cannot take it: %s\" action=\"%s\"", name, err_text(err),
 		        had_data ? "the last good version stays" : "answers SERVFAIL");
+		return err;
 	}
-	content_free(c);
-	return err;
+	*loaded = true;
+	r->dirty = true;
+	soa_set = content_soa(read->content);
+	if (soa_set && soa_parse(soa_set->records[0].rdata, soa_set->records[0].rdlen, &soa) == 0)
+		log_info("zone=%s serial=%u records=%zu took_ms=%u", name, soa.serial, content_record_count(read->content),
+		         read->took_ms + (unsigned)(clock_ms() - began));
+	return 0;
 }
 
-static int bring_up(struct run *r, const struct zone_row *row, bool force)
+static bool must_read(struct run *r, const struct zone_row *row)
+{
+	const struct store_zone *z;
+	struct store_snapshot s;
+
+	if (!row->path)
+		return false;
+	if (r->only && name_equal(r->only, row->apex))
+		return true;
+	store_writer_snapshot(r->loader->writer, &s);
+	z = store_zone_get(&s, row->apex);
+	return !z || z->state != STORE_ZONE_SERVING || z->network != row->network ||
+	       !source_unchanged((const char *)z->tail + z->apex_len, z->source_len, row->path);
+}
+
+static void read_ahead(struct run *r)
+{
+	for (; r->judged < r->zones->count && r->judged - r->at < LOOK_AHEAD && ahead_has_room(r->ahead); r->judged++)
+		if (must_read(r, &r->zones->rows[r->judged]))
+			ahead_add(r->ahead, &r->zones->rows[r->judged]);
+}
+
+static int bring_up(struct run *r, const struct zone_row *row)
 {
 	const struct store_zone *z;
 	struct store_snapshot s;
@@ -216,9 +235,12 @@ static int bring_up(struct run *r, const struct zone_row *row, bool force)
 	store_writer_snapshot(r->loader->writer, &s);
 	z = store_zone_get(&s, row->apex);
 	has_data = z && z->state == STORE_ZONE_SERVING;
-	if (row->path && (force || !has_data || z->network != row->network ||
-	                  !source_unchanged((const char *)z->tail + z->apex_len, z->source_len, row->path)))
-		err = load_one(r, row, has_data, &loaded);
+	if (ahead_first(r->ahead) == row) {
+		struct ahead_zone *read = ahead_take(r->ahead);
+
+		err = store_one(r, read, has_data, &loaded);
+		ahead_release(r->ahead, read);
+	}
 	if (has_data || loaded)
 		r->serving++;
 	else
@@ -240,7 +262,7 @@ static void count_records(struct run *r)
 
 int loader_run(struct loader *l, const struct zone_list *zones, const uint8_t *only)
 {
-	struct run r = {.loader = l, .zones = zones, .said_ms = clock_ms(), .committed_ms = clock_ms()};
+	struct run r = {.loader = l, .zones = zones, .only = only, .said_ms = clock_ms(), .committed_ms = clock_ms()};
 	struct board_sync *b = &l->board->sync;
 	int err, worst = 0;
 
@@ -249,6 +271,11 @@ int loader_run(struct loader *l, const struct zone_list *zones, const uint8_t *o
 		log_err("store file=%s error=\"%s\"", l->store_path, err_text(err));
 		return err;
 	}
+	r.ahead = ahead_new(on_progress, &r);
+	if (!r.ahead)
+		return ERR_NO_MEMORY;
+	atomic_store(&b->loading_done, 0);
+	atomic_store(&b->loading_zones, zones->count);
 	atomic_store(&b->loading, 1);
 	for (size_t i = 0; i < zones->count; i++)
 		if (zones->rows[i].slot < BOARD_NETWORKS_MAX)
@@ -261,7 +288,9 @@ int loader_run(struct loader *l, const struct zone_list *zones, const uint8_t *o
 	for (r.at = 0; r.at < zones->count; r.at++) {
 		const struct zone_row *row = &zones->rows[r.at];
 
-		err = bring_up(&r, row, only && name_equal(only, row->apex));
+		read_ahead(&r);
+		err = bring_up(&r, row);
+		atomic_store(&b->loading_done, r.at + 1);
 		if (!err && clock_ms() - r.committed_ms >= COMMIT_MS)
 			err = commit(&r);
 		if (err < 0)
@@ -270,6 +299,7 @@ int loader_run(struct loader *l, const struct zone_list *zones, const uint8_t *o
 	err = commit(&r);
 	if (err < 0)
 		worst = err;
+	ahead_free(r.ahead);
 	count_records(&r);
 	publish_counts(&r);
 	board_add(&b->loads_done, 1);

@@ -45,13 +45,22 @@ static void check_ttl(struct pass *p, const struct content_rrset *set)
 		say(p, DIAG_WARNING, set, "%u duplicate record%s dropped", set->duplicates, set->duplicates > 1 ? "s" : "");
 }
 
-static bool has_address(const struct content *c, const uint8_t *name)
+/* What a name has, found in one look. */
+static void look(const struct content *c, const uint8_t *name, size_t near, bool *alias, bool *address)
 {
-	return content_lookup(c, name, RR_A) || content_lookup(c, name, RR_AAAA);
+	size_t n = content_rrset_count(c);
+
+	*alias = *address = false;
+	for (size_t i = content_find_near(c, name, near); i < n && name_equal(content_rrset(c, i)->owner, name); i++) {
+		uint16_t type = content_rrset(c, i)->type;
+
+		*alias |= type == RR_CNAME;
+		*address |= type == RR_A || type == RR_AAAA;
+	}
 }
 
 /* The target of NS, MX, SRV inside this zone: is there an address, and is it no alias? */
-static void check_targets(struct pass *p, const struct content_rrset *set)
+static void check_targets(struct pass *p, const struct content_rrset *set, size_t index)
 {
 	const uint8_t *apex = content_apex(p->c);
 	char name[NAME_TEXT_MAX];
@@ -61,12 +70,17 @@ static void check_targets(struct pass *p, const struct content_rrset *set)
 	for (uint32_t i = 0; i < set->count; i++) {
 		const uint8_t *target = rdata_target(set->type, set->records[i].rdata, set->records[i].rdlen);
 
+		bool alias, address;
+
 		if (!target || !name_is_under(target, apex) || name_is_root(target))
 			continue;
+		look(p->c, target, index, &alias, &address);
+		if (!alias && (address || set->type != RR_NS))
+			continue;
 		name_to_text(target, name);
-		if (content_lookup(p->c, target, RR_CNAME))
+		if (alias)
 			say(p, DIAG_WARNING, set, "points at %s, which is an alias (RFC 2181 10.3)", name);
-		else if (set->type == RR_NS && name_is_under(target, set->owner) && !has_address(p->c, target))
+		else if (name_is_under(target, set->owner))
 			say(p, DIAG_WARNING, set, "missing glue: %s has neither A nor AAAA", name);
 	}
 }
@@ -119,7 +133,7 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 		const struct content_rrset *set = content_rrset(p->c, k);
 
 		check_ttl(p, set);
-		check_targets(p, set);
+		check_targets(p, set, k);
 		if (set->type == RR_SOA && !name_equal(owner, apex))
 			say(p, DIAG_ERROR, set, "an SOA record belongs at the apex only");
 		if (set->type == RR_CNAME)

@@ -205,7 +205,8 @@ static int sort_owners(struct content *c)
 	}
 	/* Runs of one owner become one owner, written as it was first. */
 	for (size_t i = 0; i < c->owner_count; i++) {
-		if (kept && name_equal(c->owners[kept - 1].name, c->owners[i].name)) {
+		if (kept && memcmp(c->owners[kept - 1].key, c->owners[i].key, KEY_LEN) == 0 &&
+		    name_equal(c->owners[kept - 1].name, c->owners[i].name)) {
 			for (size_t k = 0; k < c->owners[i].count; k++)
 				c->records[c->owners[i].first + k].owner = c->owners[kept - 1].name;
 			c->owners[kept - 1].count += c->owners[i].count;
@@ -222,10 +223,40 @@ static unsigned type_rank(const struct content_record *r)
 	return r->type == RR_SOA ? 0 : r->type;
 }
 
+/* Two names, or two of anything whose case does not count. */
+static int compare_lower(const struct content_record *a, const struct content_record *b)
+{
+	for (size_t i = 0; i < a->rdlen && i < b->rdlen; i++) {
+		int x = a->rdata[i], y = b->rdata[i];
+
+		if (x == y)
+			continue;
+		x = x >= 'A' && x <= 'Z' ? x | 0x20 : x;
+		y = y >= 'A' && y <= 'Z' ? y | 0x20 : y;
+		if (x != y)
+			return x - y;
+	}
+	return (int)a->rdlen - (int)b->rdlen;
+}
+
 static int compare_rdata(const struct content_record *a, const struct content_record *b)
 {
 	static _Thread_local uint8_t x[RDATA_MAX], y[RDATA_MAX];
 
+	switch (a->type) { /* what fills zones needs no copies */
+	case RR_NS:
+	case RR_CNAME:
+	case RR_PTR:
+		return compare_lower(a, b);
+	case RR_A:
+	case RR_AAAA:
+	case RR_DS:
+	case RR_DNSKEY:
+	case RR_TXT:
+		return rdata_compare(a->rdata, a->rdlen, b->rdata, b->rdlen);
+	default:
+		break;
+	}
 	memcpy(x, a->rdata, a->rdlen);
 	memcpy(y, b->rdata, b->rdlen);
 	rdata_canonical(a->type, x, a->rdlen);
@@ -246,14 +277,30 @@ static int order_record(const void *a, const void *b)
 	return d ? d : x->line < y->line ? -1 : x->line > y->line;
 }
 
+/* Most names have a handful of records, often in order already. Stable, as order_record is total but for equal lines. */
+static void sort_records(struct content_record *r, size_t n)
+{
+	if (n > 8) {
+		qsort(r, n, sizeof(*r), order_record);
+		return;
+	}
+	for (size_t i = 1; i < n; i++) {
+		const struct content_record moved = r[i];
+		size_t at = i;
+
+		for (; at && order_record(&r[at - 1], &moved) > 0; at--)
+			r[at] = r[at - 1];
+		r[at] = moved;
+	}
+}
+
 /* Cut the sorted records from first on into sets, moving them down over dropped duplicates. */
 static int cut_owner(struct content *c, const struct owner *o, size_t *kept)
 {
 	struct content_rrset *set = NULL;
 	int err;
 
-	if (o->count > 1)
-		qsort(c->records + o->first, o->count, sizeof(*c->records), order_record);
+	sort_records(c->records + o->first, o->count);
 	for (size_t i = o->first; i < o->first + o->count; i++) {
 		const struct content_record r = c->records[i];
 
@@ -329,6 +376,41 @@ size_t content_find(const struct content *c, const uint8_t *name)
 {
 	size_t lo = 0, hi = c->rrset_count;
 
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (name_compare(c->rrsets[mid].owner, name) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+size_t content_find_near(const struct content *c, const uint8_t *name, size_t near)
+{
+	size_t lo = 0, hi = c->rrset_count;
+
+	/* Steps that double, away from near on the side where name lies, end in a range to bisect. */
+	if (near < c->rrset_count && name_compare(c->rrsets[near].owner, name) < 0) {
+		lo = near + 1;
+		for (size_t step = 1; near + step < hi; step *= 2) {
+			if (name_compare(c->rrsets[near + step].owner, name) >= 0) {
+				hi = near + step;
+				break;
+			}
+			lo = near + step + 1;
+		}
+	} else if (near < c->rrset_count) {
+		hi = near;
+		for (size_t step = 1; step <= near; step *= 2) {
+			if (name_compare(c->rrsets[near - step].owner, name) < 0) {
+				lo = near - step + 1;
+				break;
+			}
+			hi = near - step;
+		}
+	}
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 

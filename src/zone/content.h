@@ -52,6 +52,8 @@ const struct content_rrset *content_rrset(const struct content *c, size_t i);
 const char *content_file(const struct content *c, uint32_t file);
 /* Index of the first set whose owner is not before name in canonical order; content_rrset_count() if none. */
 size_t content_find(const struct content *c, const uint8_t *name);
+/* The same, faster where that lies close to index near. */
+size_t content_find_near(const struct content *c, const uint8_t *name, size_t near);
 /* The set of name and type, or NULL. */
 const struct content_rrset *content_lookup(const struct content *c, const uint8_t *name, uint16_t type);
 /* The apex SOA, or NULL. */

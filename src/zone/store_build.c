@@ -222,11 +222,13 @@ static int order_set(const void *a, const void *b)
 
 static store_ref put_node(struct build *b, const struct item *it)
 {
-	const struct content_rrset **sets = malloc(MAX(it->count, (size_t)1) * sizeof(const struct content_rrset *));
+	const struct content_rrset *few[16], **sets = few;
 	size_t n = 0, len = name_len(it->name);
 	struct store_node *node;
 	store_ref ref;
 
+	if (it->count > ARRAY_LEN(few))
+		sets = malloc(it->count * sizeof(const struct content_rrset *));
 	if (!sets) {
 		b->err = ERR_NO_MEMORY;
 		return 0;
@@ -241,7 +243,12 @@ static store_ref put_node(struct build *b, const struct item *it)
 	}
 	if (n > UINT16_MAX)
 		b->err = ERR_LIMIT;
-	qsort(sets, n, sizeof(const struct content_rrset *), order_set);
+	/* In order already, but for the SOA. */
+	for (size_t i = 1; i < n; i++)
+		if (order_set(&sets[i - 1], &sets[i]) > 0) {
+			qsort(sets, n, sizeof(const struct content_rrset *), order_set);
+			break;
+		}
 	node = take(b, sizeof(*node) + n * sizeof(store_ref) + len, &ref);
 	if (node) {
 		*node = (struct store_node){.flags = it->flags, .labels = (uint8_t)name_labels(it->name), .name_len = (uint8_t)len,
@@ -257,72 +264,82 @@ static store_ref put_node(struct build *b, const struct item *it)
 			sig_ref = put_set(b, sigs, sigs->ttl, 0);
 		node->sets[i] = put_set(b, sets[i], sets[i]->ttl, sig_ref);
 	}
-	free(sets);
+	if (sets != few)
+		free(sets);
 	return b->err ? 0 : ref;
 }
 
 /* ---- tries ---- */
 
-struct shape {
-	const struct items *items;
-	enum trie_kind kind;
-	unsigned skip;
+/* Where the key of an item parts from the one before it, and both symbols there: all that the shape of a trie depends on, so that every key is
+ * made once. The branch above a range is at the smallest offset in it, its twigs begin wherever that offset is met. */
+struct step {
+	uint16_t offset;
+	uint8_t before, here;
 };
 
-static void item_key(const struct shape *sh, size_t i, struct trie_key *k)
+static void item_key(const struct item *it, enum trie_kind kind, unsigned skip, struct trie_key *k)
 {
 	uint8_t hash[20] = {0};
 
-	if (sh->kind == TRIE_NAMES) {
-		trie_key_name(k, sh->items->list[i].name, sh->skip);
+	if (kind == TRIE_NAMES) {
+		trie_key_name(k, it->name, skip);
 		return;
 	}
-	trie_hash_of_owner(sh->items->list[i].name, hash);
+	trie_hash_of_owner(it->name, hash);
 	trie_key_hash(k, hash);
 }
 
+static int make_steps(const struct items *items, enum trie_kind kind, unsigned skip, struct step **out)
+{
+	struct step *steps = malloc(items->count * sizeof(*steps));
+	struct trie_key keys[2];
+
+	if (!steps)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < items->count; i++) {
+		const struct trie_key *before = &keys[(i + 1) & 1];
+		struct trie_key *here = &keys[i & 1];
+		unsigned offset;
+
+		item_key(&items->list[i], kind, skip, here);
+		offset = i ? trie_key_differ(before, here) : 0;
+		/* The same NSEC3 hash twice, in different case: cannot be after sorting. Nor can what is out of order. */
+		if (offset == UINT16_MAX || (i && key_symbol(before, offset) > key_symbol(here, offset))) {
+			free(steps);
+			return ERR_MALFORMED;
+		}
+		steps[i] = (struct step){.offset = (uint16_t)offset, .before = i ? (uint8_t)key_symbol(before, offset) : 0,
+		                         .here = i ? (uint8_t)key_symbol(here, offset) : 0};
+	}
+	*out = steps;
+	return 0;
+}
+
 /* Fill *slot with the trie over items lo up to hi. */
-static void fill(struct build *b, const struct shape *sh, size_t lo, size_t hi, struct trie_slot *slot)
+static void fill(struct build *b, const struct items *items, const struct step *steps, size_t lo, size_t hi, struct trie_slot *slot)
 {
 	size_t starts[TRIE_SYMBOLS + 1];
-	unsigned offset, twigs = 0;
-	struct trie_key first, last;
+	unsigned offset = UINT16_MAX, twigs = 0;
 	struct trie_slot *array;
 	uint64_t map = 0;
 	store_ref ref;
 
 	if (hi - lo == 1) {
-		ref = put_node(b, &sh->items->list[lo]);
+		ref = put_node(b, &items->list[lo]);
 		slot_leaf(slot, ref);
 		return;
 	}
-	item_key(sh, lo, &first);
-	item_key(sh, hi - 1, &last);
-	offset = trie_key_differ(&first, &last);
-	if (offset == UINT16_MAX) { /* the same NSEC3 hash twice, in different case: cannot be after sorting */
-		b->err = ERR_MALFORMED;
-		return;
-	}
-	/* Runs of one symbol at offset, each end found by bisection. */
-	for (size_t at = lo; at < hi;) {
-		unsigned symbol;
-		size_t low = at, high = hi;
-		struct trie_key k;
-
-		item_key(sh, at, &k);
-		symbol = key_symbol(&k, offset);
-		while (high - low > 1) {
-			size_t mid = low + (high - low) / 2;
-
-			item_key(sh, mid, &k);
-			if (key_symbol(&k, offset) > symbol)
-				high = mid;
-			else
-				low = mid;
-		}
-		map |= 1ULL << symbol;
-		starts[twigs++] = at;
-		at = high;
+	for (size_t i = lo + 1; i < hi; i++)
+		offset = MIN(offset, (unsigned)steps[i].offset);
+	starts[twigs++] = lo;
+	for (size_t i = lo + 1; i < hi; i++) {
+		if (steps[i].offset != offset)
+			continue;
+		if (!map)
+			map = 1ULL << steps[i].before;
+		map |= 1ULL << steps[i].here;
+		starts[twigs++] = i;
 	}
 	starts[twigs] = hi;
 	array = take(b, twigs * sizeof(*array), &ref);
@@ -330,20 +347,22 @@ static void fill(struct build *b, const struct shape *sh, size_t lo, size_t hi, 
 		return;
 	slot_branch(slot, offset, map, ref);
 	for (unsigned i = 0; i < twigs && !b->err; i++)
-		fill(b, sh, starts[i], starts[i + 1], &array[i]);
+		fill(b, items, steps, starts[i], starts[i + 1], &array[i]);
 }
 
 static store_ref build_trie(struct build *b, const struct items *items, enum trie_kind kind, unsigned skip)
 {
-	struct shape sh = {.items = items, .kind = kind, .skip = skip};
+	struct step *steps = NULL;
 	struct trie_slot *root;
 	store_ref ref;
 
 	if (!items->count)
 		return 0;
+	b->err = make_steps(items, kind, skip, &steps);
 	root = take(b, sizeof(*root), &ref);
 	if (root)
-		fill(b, &sh, 0, items->count, root);
+		fill(b, items, steps, 0, items->count, root);
+	free(steps);
 	return b->err ? 0 : ref;
 }
 

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The whole answer path: octets in, octets out, with a store of zones that have every construct. Whatever comes in, the answer parses, repeats the
- * question, and keeps within the size allowed. */
+/* The whole answer path: octets in, octets out, with a store of zones that have every construct: three written below, and those of answer.zones/, which
+ * real signers made (NSEC, NSEC3, opt-out; parents with children). ZONECAST_FUZZ_ZONES names another folder of NAME.zone files for longer runs.
+ *
+ * Whatever comes in: the answer parses to its last octet, repeats ID and question, keeps within the size that client, configuration and interface
+ * allow, has each record once and in its section; a set of a signed zone has its signature and a denial its SOA and proof; what is not
+ * truncated over UDP has as many records as over TCP. */
 #include "answer/engine.h"
 #include "base/diag.h"
 #include "zone/content.h"
 #include "zone/store.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +33,14 @@ static const char hashed[] =
 	"@ RRSIG SOA 13 1 300 20300101000000 20200101000000 1 @ aGVsbG8=\nsub NS ns.other.\n"
 	"0P9MHAVEQVM6T7VBL5LOP2U3T2RP3TOM NSEC3 1 1 1 AABB 2T7B4G4VSA5SMI47K61MV5BV1A22BOJR NS SOA\n"
 	"2T7B4G4VSA5SMI47K61MV5BV1A22BOJR NSEC3 1 1 1 AABB 0P9MHAVEQVM6T7VBL5LOP2U3T2RP3TOM A RRSIG\n";
+
+/* Zones of files, which signers made: what a validator needs is judged in answers of these. */
+enum { KNOWN_MAX = 64 };
+static struct known_zone {
+	struct name apex;
+	bool is_signed;
+} known[KNOWN_MAX];
+static unsigned known_count;
 
 static _Atomic uint64_t pin;
 static struct store_reader *reader;
@@ -62,8 +75,44 @@ static void put(struct store_writer *w, const char *name, const char *text)
 	diag_done(&diag);
 }
 
+/* Every NAME.zone of the folder: the zone NAME. */
+static void put_folder(struct store_writer *w, const char *folder)
+{
+	struct store_zone_meta meta = {.state = STORE_ZONE_SERVING, .network = 0, .source = ""};
+	DIR *d = opendir(folder);
+	struct dirent *e;
+
+	if (!d)
+		abort();
+	while ((e = readdir(d)) != NULL) {
+		static const uint8_t root[1] = {0};
+		struct zone_load_options o = {.on_progress = NULL};
+		size_t len = strlen(e->d_name);
+		struct known_zone *z = &known[known_count];
+		struct content *c;
+		struct diag diag;
+		char path[4096];
+
+		if (len < 6 || strcmp(e->d_name + len - 5, ".zone") != 0)
+			continue;
+		diag_init(&diag);
+		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+		if (known_count == KNOWN_MAX || name_from_text(e->d_name, len - 5, root, &z->apex) < 0 ||
+		    zone_load_file(path, z->apex.wire, &o, &diag, &c) < 0 || store_put_zone(w, z->apex.wire, c, &meta) < 0) {
+			fprintf(stderr, "cannot load %s\n", path);
+			abort();
+		}
+		z->is_signed = content_lookup(c, z->apex.wire, RR_DNSKEY) != NULL;
+		known_count++;
+		content_free(c);
+		diag_done(&diag);
+	}
+	closedir(d);
+}
+
 static void set_up(void)
 {
+	const char *folder = getenv("ZONECAST_FUZZ_ZONES");
 	_Atomic uint64_t *pins[1] = {&pin};
 	struct store_open_info info;
 	struct store_writer *w;
@@ -78,6 +127,7 @@ static void set_up(void)
 	put(w, "example.org", denied);
 	put(w, "example", hashed);
 	put(w, "broken.test", NULL);
+	put_folder(w, folder ? folder : ANSWER_ZONES);
 	if (store_commit(w, &g) < 0)
 		abort();
 	store_writer_close(w);
@@ -110,24 +160,167 @@ static bool in_place(const struct message_rr *rr)
 	}
 }
 
-static void judge(const uint8_t *query, const uint8_t *out, const struct engine_result *r, size_t limit)
+/* What is checked against: the query as a reader of messages sees it, not as the engine does. */
+struct asked {
+	bool whole;          /* every record of it could be read */
+	bool in_class;       /* one question, of class IN, opcode QUERY */
+	unsigned opts;
+	bool dnssec_ok;      /* of the last OPT */
+	uint16_t size;       /* likewise */
+	uint16_t type;
+	size_t question_len; /* 0: no single question, or one with a pointer in it */
+};
+
+static struct asked read_query(const uint8_t *data, size_t size)
 {
+	struct asked a = {.size = DNS_UDP_MIN};
 	struct message_rr rr;
 	struct message m;
 	struct name name;
-	uint16_t type, class;
+	uint16_t class;
 	int got;
 
-	if (r->len > limit || message_open(out, r->len, &m) < 0 || memcmp(query, out, 2) != 0 || !(out[2] & 0x80))
-		abort();
+	if (message_open(data, size, &m) < 0)
+		return a;
 	for (unsigned i = m.header.qdcount; i; i--)
+		if (message_question(&m, &name, &a.type, &class) < 0)
+			return a;
+	if (m.header.qdcount == 1) {
+		a.question_len = size - reader_left(&m.r) - DNS_HEADER_LEN;
+		a.question_len = a.question_len == (size_t)name.len + 4 ? a.question_len : 0;
+		a.in_class = class == CLASS_IN && dns_opcode(m.header.flags) == OPCODE_QUERY;
+	}
+	while ((got = message_next(&m, &rr)) == 1) {
+		if (rr.type != RR_OPT)
+			continue;
+		a.opts++;
+		a.size = MAX(rr.rclass, (uint16_t)DNS_UDP_MIN);
+		a.dnssec_ok = rr.ttl & 0x8000;
+	}
+	a.whole = got == 0;
+	return a;
+}
+
+/* Is the record's owner in a zone all of whose sets are signed? */
+static bool of_signed_zone(const struct name *owner)
+{
+	const struct known_zone *best = NULL;
+
+	for (unsigned i = 0; i < known_count; i++)
+		if (name_is_under(owner->wire, known[i].apex.wire) && (!best || known[i].apex.len > best->apex.len))
+			best = &known[i];
+	return best && best->is_signed;
+}
+
+/* Records of one answer; beyond SEEN_MAX nothing is asked about them together. */
+enum { SEEN_MAX = 96 };
+static struct message_rr seen[SEEN_MAX];
+
+static bool has(unsigned count, const struct name *owner, uint16_t type, uint8_t section, uint16_t covers)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (seen[i].section == section && seen[i].type == type && (!owner || name_equal(seen[i].owner.wire, owner->wire)) &&
+		    (type != RR_RRSIG || get_u16(seen[i].rdata) == covers))
+			return true;
+	return false;
+}
+
+/* A CNAME that a DNAME before it makes has no signature. */
+static bool synthesized(unsigned at)
+{
+	for (unsigned i = 0; i < at; i++)
+		if (seen[i].type == RR_DNAME && name_is_under(seen[at].owner.wire, seen[i].owner.wire))
+			return true;
+	return false;
+}
+
+/* Each set that a validator needs signed is followed by a signature; no record comes twice; no DNSSEC for who did not ask for it. */
+static void judge_records(const struct asked *a, unsigned count, bool truncated)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct message_rr *rr = &seen[i];
+		bool proof = rr->type == RR_RRSIG || rr->type == RR_NSEC || rr->type == RR_NSEC3;
+
+		for (unsigned k = 0; k < i; k++)
+			if (seen[k].type == rr->type && seen[k].rdlen == rr->rdlen && memcmp(seen[k].rdata, rr->rdata, rr->rdlen) == 0 &&
+			    name_equal(seen[k].owner.wire, rr->owner.wire))
+				abort();
+		if (proof && a->whole && !a->dnssec_ok && a->type != RR_ANY && rr->type != a->type)
+			abort();
+		if (proof || truncated || rr->section == 3 || !a->dnssec_ok || a->type == RR_ANY || (rr->type == RR_NS && rr->section == 2) ||
+		    !of_signed_zone(&rr->owner) || (rr->type == RR_CNAME && synthesized(i)))
+			continue;
+		if (!has(count, &rr->owner, RR_RRSIG, rr->section, rr->type))
+			abort();
+	}
+}
+
+/* RFC 2308: a denial has its SOA, and of a signed zone its proof. */
+static void judge_denial(const struct asked *a, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (seen[i].type != RR_SOA || seen[i].section != 2)
+			continue;
+		if (a->dnssec_ok && of_signed_zone(&seen[i].owner) && !has(count, NULL, RR_NSEC, 2, 0) && !has(count, NULL, RR_NSEC3, 2, 0))
+			abort();
+		return;
+	}
+	abort();
+}
+
+struct counts {
+	uint16_t flags, answer, authority;
+};
+
+static struct counts judge(const uint8_t *query, size_t size, const uint8_t *out, const struct engine_result *r, size_t limit, bool udp, bool slip)
+{
+	struct asked a = read_query(query, size);
+	unsigned count = 0, opts = 0;
+	struct message_rr rr;
+	struct message m;
+	struct name name;
+	struct dns_header h;
+	uint16_t type, class, rcode;
+	int got;
+
+	if (udp && a.whole)
+		limit = MIN(limit, a.opts ? a.size : (size_t)DNS_UDP_MIN);
+	if (r->len > limit || message_open(out, r->len, &m) < 0 || memcmp(query, out, 2) != 0)
+		abort();
+	h = m.header;
+	rcode = h.flags & 15;
+	if (!(h.flags & DNS_QR) || (h.flags & (DNS_RA | DNS_AD | 0x40)) || ((h.flags ^ get_u16(query + 2)) & (0x7800 | DNS_RD)))
+		abort();
+	if (h.qdcount > 1 || (a.question_len && h.qdcount == 1 && memcmp(query + DNS_HEADER_LEN, out + DNS_HEADER_LEN, a.question_len) != 0))
+		abort();
+	if (a.whole && a.question_len && dns_opcode(h.flags) == OPCODE_QUERY && h.qdcount == 0)
+		abort();
+	for (unsigned i = h.qdcount; i; i--)
 		if (message_question(&m, &name, &type, &class) < 0)
 			abort();
-	while ((got = message_next(&m, &rr)) == 1)
+	while ((got = message_next(&m, &rr)) == 1) {
 		if (!in_place(&rr))
 			abort();
+		if (rr.type == RR_OPT)
+			opts++;
+		else if (count < SEEN_MAX)
+			seen[count++] = rr;
+	}
 	if (got < 0 || reader_left(&m.r))
 		abort();
+	if (opts > 1 || (opts && a.whole && !a.opts))
+		abort();
+	if (!udp && !slip && (h.flags & DNS_TC))
+		abort(); /* no set of these zones is so large */
+	if (rcode != RCODE_NOERROR && rcode != RCODE_NXDOMAIN && rcode != RCODE_YXDOMAIN && (h.ancount || h.nscount))
+		abort();
+	if (count < SEEN_MAX) {
+		judge_records(&a, count, h.flags & DNS_TC);
+		if (a.in_class && !slip && !(h.flags & DNS_TC) && (h.flags & DNS_AA) &&
+		    (rcode == RCODE_NXDOMAIN || (rcode == RCODE_NOERROR && !h.ancount)))
+			judge_denial(&a, count);
+	}
+	return (struct counts){h.flags, h.ancount, h.nscount};
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -137,10 +330,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct cookie_secrets secrets = {.count = 2, .secret = {{1}, {2}}};
 	/* The first two octets, which the query's ID makes free, choose how it is answered. */
 	uint8_t how = size > 1 ? data[1] : 0;
+	size_t udp_cap = size && data[0] & 1 ? DNS_UDP_MIN : 4096; /* an interface that takes no more */
 	struct engine_config conf = {.identity = {.nsid = "fuzz", .version = "1"}, .udp_max = how & 1 ? DNS_UDP_MIN : DNS_UDP_DEFAULT,
 	                             .any = how >> 1 & 3 ? (enum engine_any)((how >> 1 & 3) - 1) : ENGINE_ANY_ONE,
 	                             .cookies = how & 8 ? &secrets : NULL, .cookies_required = how & 16, .report_agent = how & 32 ? agent : NULL};
 	struct engine_request request = {.client = {.family = how & 64 ? 6 : 4}, .msg = data, .len = size, .now_s = 1700000000, .keepalive = 100};
+	struct counts by[ENGINE_TLS + 1] = {{0}};
 	struct store_snapshot s;
 	struct engine_result r;
 
@@ -149,15 +344,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	store_pin(reader, &s);
 	for (int transport = ENGINE_UDP; transport <= ENGINE_TLS; transport++) {
 		bool udp = transport == ENGINE_UDP;
+		size_t cap = udp ? udp_cap : sizeof(out), limit = udp ? MIN(conf.udp_max, udp_cap) : DNS_MESSAGE_MAX;
 
 		request.transport = (enum engine_transport)transport;
-		engine_answer(&conf, &s, &scratch, &request, out, udp ? 4096 : sizeof(out), &r);
+		engine_answer(&conf, &s, &scratch, &request, out, cap, &r);
 		if (!r.len)
 			continue;
-		judge(data, out, &r, udp ? conf.udp_max : DNS_MESSAGE_MAX);
-		engine_slip(&conf, &scratch, &request, out, udp ? 4096 : sizeof(out), &r);
-		judge(data, out, &r, udp ? conf.udp_max : DNS_MESSAGE_MAX);
+		by[transport] = judge(data, size, out, &r, limit, udp, false);
+		engine_slip(&conf, &scratch, &request, out, cap, &r);
+		judge(data, size, out, &r, limit, udp, true);
 	}
 	store_unpin(reader);
+	/* What is whole over UDP is what TCP has. */
+	if (!conf.cookies_required && !(by[0].flags & DNS_TC) && memcmp(&by[ENGINE_UDP], &by[ENGINE_TCP], sizeof(by[0])) != 0)
+		abort();
+	if (memcmp(&by[ENGINE_TCP], &by[ENGINE_TLS], sizeof(by[0])) != 0)
+		abort();
 	return 0;
 }

@@ -145,6 +145,23 @@ up CNAME mail.{parent}
 """
 MANY = "".join(f"many NS ns{i}.many\nns{i}.many A 192.0.2.{i + 100}\nns{i}.many AAAA 2001:db8::1:{i:x}\n" for i in range(1, 31))
 BIG = "".join(f'big TXT "record {i:02} of a set that does not fit into one datagram of five hundred octets"\n' for i in range(40))
+ROOT = """$TTL 300
+. SOA a.nic.one. host.nic.one. 1 1800 900 604800 86400
+. NS a.nic.one.
+. NS b.nic.zz.
+one. NS a.nic.one.
+one. DS 12345 13 2 00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF
+a.nic.one. A 192.0.2.81
+a.nic.one. AAAA 2001:db8::81
+nods. NS a.nic.one.
+nods. NS ns.nods.
+ns.nods. A 192.0.2.82
+xn--p1ai. NS a.nic.one.
+xn--p1ai. DS 54321 8 2 00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF
+xn--p1ai. DS 54322 8 2 FF112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF
+zz. NS b.nic.zz.
+b.nic.zz. A 192.0.2.83
+"""
 EC, RSA = "ECDSAP256SHA256", "RSASHA256"
 # How each origin is signed: the options of dnssec-signzone, and the algorithms of its keys.
 SIGNED = {
@@ -238,6 +255,14 @@ def make(folder):
         if how:
             _sign(folder, parent, how[0], how[1], by_ldns)
     return zones
+
+
+def make_root(folder):
+    """A signed root zone as the real one is made: NSEC, RSA, delegations with and without DS, nothing else but glue."""
+    root = Zone(".", os.path.join(str(folder), "root.zone"))
+    _write(root.path, ".", ROOT)
+    _sign(str(folder), root, [], [RSA])
+    return {".": root}
 
 
 def trust_anchors(zones):

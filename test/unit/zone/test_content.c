@@ -316,9 +316,27 @@ static void test_load_file(void **state)
 	unlink(path);
 }
 
+/* The guess only makes it faster: from anywhere the same place is found. */
+static void test_find_near(void **state)
+{
+	static const char *const names[] = {"@", "0", "a", "b.a", "c", "ns.c", "m", "x.m", "y.x.m", "zz", "zzz", "zzzz"};
+	struct content *c = load("$TTL 60\n@ SOA a a 1 1 1 1 1\n@ NS a\na A 192.0.2.1\na AAAA 2001:db8::1\nb.a A 192.0.2.1\nc NS ns.c\nns.c A 192.0.2.1\n"
+	                         "m TXT x\ny.x.m TXT y\nM A 192.0.2.3\nzz A 192.0.2.2\nzz TXT a\nzz MX 1 a\nzzz A 192.0.2.9\n");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct name n = strcmp(names[i], "@") ? name_of(names[i]) : name_of("example.");
+
+		for (size_t near = 0; near <= content_rrset_count(c) + 1; near++)
+			assert_int_equal(content_find_near(c, n.wire, near), content_find(c, n.wire));
+	}
+	content_free(c);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_find_near),
 		cmocka_unit_test(test_sets),  cmocka_unit_test(test_shuffled), cmocka_unit_test(test_find),
 		cmocka_unit_test(test_print), cmocka_unit_test(test_check),    cmocka_unit_test(test_load_file),
 	};

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/attr.h"
+#include "base/diag.h"
+#include "sync/zone_list.h"
+#include "zone/content.h"
+#include "zone/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Zone files read ahead by threads and handed out in the order in which they were asked for. All functions are for one thread, the
+ * loader's; on_progress is called on any. */
+struct ahead;
+
+struct ahead_zone {
+	const struct zone_row *row;
+	struct content *content; /* NULL where err is set; the taker may free it and set it to NULL */
+	struct diag diag;
+	int err;          /* of zone_load_file() */
+	unsigned took_ms; /* reading, checking */
+	char source[STORE_ZONE_SOURCE_MAX];
+	/* For ahead.c. */
+	uint64_t size;
+	struct ahead *ahead;
+	bool done;
+};
+
+typedef void ahead_progress_fn(void *ctx, const struct zone_row *row, uint64_t done, uint64_t all);
+
+/* NULL: out of memory. Threads begin with the second zone that waits. */
+struct ahead *ahead_new(ahead_progress_fn *on_progress, void *ctx);
+/* Waits for what is under way, throws away what was not taken. */
+void ahead_free(struct ahead *a);
+bool ahead_has_room(const struct ahead *a);
+/* There must be room. */
+void ahead_add(struct ahead *a, const struct zone_row *row);
+/* The row that ahead_take() would return, or NULL. */
+const struct zone_row *ahead_first(const struct ahead *a);
+/* Wait for the first zone; there must be one. It is valid until ahead_release(). */
+struct ahead_zone *ahead_take(struct ahead *a);
+void ahead_release(struct ahead *a, struct ahead_zone *z);
