@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { QUERIES_TIMEOUT_MS = 10000, FOLLOW_TIMEOUT_MS = 3600000, QUERY_LINE_MAX = 1 << 16, COUNT_MOST = 1000000 };
+enum { QUERIES_TIMEOUT_MS = 10000, QUERY_LINE_MAX = 1 << 16, COUNT_MOST = 1000000 };
 
 const char help_queries[] =
 	"usage: zonecast queries [--follow] [--name NAME] [--client PREFIX] [--rcode RCODE] [--count N]\n"
@@ -75,17 +75,26 @@ static long long number(const json_t *o, const char *key)
 	return (long long)json_integer_value(json_object_get(o, key));
 }
 
+/* Does the name as text end in these labels? A dot behind an odd number of backslashes is part of a label. */
+static bool is_below(const char *name, const char *suffix)
+{
+	size_t have = strlen(name), want = strlen(suffix), escapes = 0;
+
+	if (have < want || strcasecmp(name + have - want, suffix) != 0)
+		return false;
+	if (have == want)
+		return true;
+	while (escapes < have - want - 1 && name[have - want - 2 - escapes] == '\\')
+		escapes++;
+	return name[have - want - 1] == '.' && escapes % 2 == 0;
+}
+
 static bool is_wanted(const struct wanted *w, const json_t *o)
 {
-	const char *name = member(o, "name");
 	struct ip_addr client;
 
-	if (w->name[0] && strcmp(w->name, ".") != 0) {
-		size_t have = strlen(name), want = strlen(w->name);
-
-		if (have < want || strcasecmp(name + have - want, w->name) != 0 || (have > want && name[have - want - 1] != '.'))
-			return false;
-	}
+	if (w->name[0] && strcmp(w->name, ".") != 0 && !is_below(member(o, "name"), w->name))
+		return false;
 	if (w->client.addr.family &&
 	    (addr_parse(member(o, "client"), &client) < 0 || client.family != w->client.addr.family || !prefix_contains(&w->client, &client)))
 		return false;
@@ -192,9 +201,16 @@ static int read_entries(const struct wanted *w, int fd)
 	}
 	text_init(&rest);
 	text_init(&line);
-	while (more && (err = cli_control_line(fd, &rest, w->follow ? FOLLOW_TIMEOUT_MS : QUERIES_TIMEOUT_MS, QUERY_LINE_MAX, &line)) == 0) {
-		json_t *o = json_loadb(line.chars, line.len, 0, NULL);
+	while (more) {
+		json_t *o;
 
+		err = cli_control_line(fd, &rest, QUERIES_TIMEOUT_MS, QUERY_LINE_MAX, &line);
+		/* However long nobody asks, whoever follows waits. */
+		if (err == -ETIMEDOUT && w->follow && !first)
+			continue;
+		if (err < 0)
+			break;
+		o = json_loadb(line.chars, line.len, 0, NULL);
 		if (first && !json_is_true(json_object_get(o, "ok"))) {
 			cli_error("%s", o && json_object_get(o, "error") ? member(o, "error") : "the node's reply is not understood");
 			refused = true;
@@ -211,7 +227,8 @@ static int read_entries(const struct wanted *w, int fd)
 		last_print(&last, w->json);
 	text_done(&rest);
 	text_done(&line);
-	if (refused || (err && (err != ERR_CLOSED || first))) {
+	/* The stream of what is there has an end; that of what comes ends with the node's admin process. */
+	if (refused || (err && (err != ERR_CLOSED || first || w->follow))) {
 		if (!refused)
 			cli_error("reading the node's reply: %s", err_text(err));
 		return CLI_FAILED;

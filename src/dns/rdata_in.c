@@ -281,7 +281,7 @@ int input_encoded(struct input *in, bool hex, bool may_be_empty)
 static int read_digest(struct input *in, enum rdata_field f)
 {
 	const struct rdata_token *t = in->at < in->n ? &in->tokens[in->at] : NULL;
-	size_t start = in->w->pos, wanted = in->w->failed || !start ? 0 : rrtype_digest_len(f, in->w->base[start - 1]);
+	size_t start = in->w->pos, wanted = in->w->failed || start < 2 ? 0 : rrtype_digest_len(f, in->w->base + start - 2);
 	int err = input_encoded(in, true, false);
 
 	if (err || in->w->failed)

@@ -133,7 +133,7 @@ static int field_len(enum rdata_field f, const uint8_t *p, size_t len, const uin
 		return svcb_check(p, len) < 0 ? ERR_MALFORMED : (int)len;
 	case F_DIGEST:
 	case F_ZONE_DIGEST: {
-		size_t wanted = p > rdata ? rrtype_digest_len(f, p[-1]) : 0;
+		size_t wanted = p - rdata >= 2 ? rrtype_digest_len(f, p - 2) : 0;
 
 		if (wanted ? len != wanted : len < (f == F_ZONE_DIGEST ? ZONEMD_DIGEST_MIN : 1U))
 			return ERR_MALFORMED;

@@ -138,13 +138,15 @@ const struct rrtype_info *rrtype_info(uint16_t type)
 	return lo < ARRAY_LEN(table) && table[lo].type == type ? &table[lo] : NULL;
 }
 
-size_t rrtype_digest_len(enum rdata_field f, uint8_t algorithm)
+size_t rrtype_digest_len(enum rdata_field f, const uint8_t before[2])
 {
-	/* IANA "Digest Algorithms" of DS: SHA-1, SHA-256, GOST R 34.11-94, SHA-384. ZONEMD: SHA-384, SHA-512. */
-	static const uint8_t ds[] = {0, 20, 32, 32, 48}, zonemd[] = {0, 48, 64};
+	/* IANA "Digest Algorithms" of DS: SHA-1, SHA-256, SHA-384; GOST R 34.11-94 (3) is deprecated and BIND and NSD take
+	 * any length of it. ZONEMD: SHA-384, SHA-512, of scheme SIMPLE; what other schemes mean by a number is theirs to say. */
+	static const uint8_t ds[] = {0, 20, 32, 0, 48}, zonemd[] = {0, 48, 64};
+	uint8_t algorithm = before[1];
 
 	if (f == F_ZONE_DIGEST)
-		return algorithm < ARRAY_LEN(zonemd) ? zonemd[algorithm] : 0;
+		return before[0] == ZONEMD_SIMPLE && algorithm < ARRAY_LEN(zonemd) ? zonemd[algorithm] : 0;
 	return algorithm < ARRAY_LEN(ds) ? ds[algorithm] : 0;
 }
 

@@ -56,10 +56,10 @@ struct rrtype_info {
 	const char *fields; /* NULL: no presentation format of its own, RFC 3597 */
 };
 
-enum { ZONEMD_DIGEST_MIN = 12 }; /* RFC 8976 2.2.4 */
+enum { ZONEMD_SIMPLE = 1, ZONEMD_DIGEST_MIN = 12 }; /* RFC 8976 2.2.2, 2.2.4 */
 
-/* Octets of a digest of the kind that `algorithm` names, 0 if any number is right. F_DIGEST or F_ZONE_DIGEST. */
-size_t rrtype_digest_len(enum rdata_field f, uint8_t algorithm);
+/* Octets of a digest of the kind that the two octets before it name, 0 if any number is right. F_DIGEST or F_ZONE_DIGEST. */
+size_t rrtype_digest_len(enum rdata_field f, const uint8_t before[2]);
 
 /* NULL for a type without a row. */
 const struct rrtype_info *rrtype_info(uint16_t type);

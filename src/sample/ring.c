@@ -8,7 +8,7 @@
  * A ring has one writer and any number of readers, without locks. An entry carries a sequence number: 2n + 1 while entry n is being
  * written, 2n + 2 when it is whole. Readers copy and look at the number before and after; an entry that was overwritten meanwhile is a gap,
  * which the reader counts since entries are numbered. All words are atomic, so a torn read is seen and never undefined. A writer that dies within
- * an entry leaves an odd number; its successor goes on with the next entry.
+ * an entry leaves an odd number; its successor writes that entry anew.
  *
  * The memory is mapped read-only by readers. Not kept: answers, which can be had by asking again. */
 #include "sample/ring.h"

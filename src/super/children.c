@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,8 @@ enum { PATIENCE = 1 };
 enum {
 	/* A supervisor that was itself kept from running cannot judge the others' heartbeats in that round. */
 	CHECK_LATE_MS = 60,
+	STARVED_CPU_MS = 20,  /* who gets less than this while it is late has not had its chance */
+	STARVED_MOST_MS = 2000,
 };
 
 struct child *children_find(struct children *all, enum board_role kind, unsigned index)
@@ -215,6 +218,7 @@ static int start(struct child *c)
 	c->pid = pid;
 	c->channel = pair[0];
 	c->started_ns = clock_ns();
+	c->killed = false;
 	c->restart_at_ms = 0;
 	c->poll = calloc(1, sizeof(*c->poll));
 	if (c->poll) {
@@ -324,6 +328,47 @@ void children_reap(struct children *all)
 			}
 }
 
+/* State letter and CPU time of a process's first thread. False: not known. */
+static bool read_process(pid_t pid, char *state, uint64_t *cpu_ns)
+{
+	char path[48], text[512];
+	const char *end;
+	FILE *f;
+	bool ok;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+	f = fopen(path, "re");
+	ok = f && fscanf(f, "%" SCNu64, cpu_ns) == 1;
+	if (f)
+		fclose(f);
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = ok ? fopen(path, "re") : NULL;
+	ok = f && fgets(text, sizeof(text), f);
+	if (f)
+		fclose(f);
+	end = ok ? strrchr(text, ')') : NULL; /* of the name, which may hold anything */
+	if (!end || end[1] != ' ' || !end[2])
+		return false;
+	*state = end[2];
+	return true;
+}
+
+/* Late because it wants to run and gets no CPU, not because it hangs: the machine is short of CPU, or it is throttled. To kill it would cost more CPU.
+ * Who sleeps, is stopped, or runs without coming round to its heartbeat hangs. Route judges heartbeats for itself. */
+static bool starved(struct child *c, uint64_t since, uint64_t age_ms)
+{
+	uint64_t cpu_ns;
+	char state;
+
+	if (age_ms > STARVED_MOST_MS || !read_process(c->pid, &state, &cpu_ns) || state != 'R')
+		return false;
+	if (c->late_since != since) {
+		c->late_since = since;
+		c->late_cpu_ns = cpu_ns;
+	}
+	return cpu_ns - c->late_cpu_ns < (uint64_t)STARVED_CPU_MS * 1000000U;
+}
+
 static void check_one(struct children *all, struct child *c, uint64_t now)
 {
 	uint64_t stamp = atomic_load(stamp_of(all, c));
@@ -336,15 +381,17 @@ static void check_one(struct children *all, struct child *c, uint64_t now)
 		return;
 	}
 	if (stamp > c->started_ns) {
-		limit_ms = worker ? WORKER_HANG_MS : ROLE_HANG_MS;
+		/* Who was told to end has connections to close, and closes them without a heartbeat. */
+		limit_ms = worker && c->wanted && !c->told ? WORKER_HANG_MS : ROLE_HANG_MS;
 		since = stamp;
 	} else {
 		limit_ms = worker ? WORKER_STARTUP_MS : CHILD_STARTUP_MS;
 		since = c->started_ns;
 	}
 	age_ms = now > since ? (now - since) / 1000000U : 0;
-	if (age_ms < limit_ms * PATIENCE)
+	if (c->killed || age_ms < limit_ms * PATIENCE || starved(c, since, age_ms))
 		return;
+	c->killed = true;
 	log_err("process=%s index=%u pid=%d hangs heartbeat_age_ms=%u action=kill", board_role_text(c->kind), c->index, c->pid,
 	        (unsigned)age_ms);
 	kill(c->pid, SIGKILL);

@@ -36,6 +36,9 @@ struct child {
 	uint64_t started_ns;
 	uint64_t restart_at_ms;  /* 0: at once */
 	unsigned quick_ends;
+	uint64_t late_since;     /* the heartbeat that it was late after, with the CPU time it had used when that was seen */
+	uint64_t late_cpu_ns;
+	bool killed;             /* for hanging, and not gone yet */
 	bool wanted;             /* to be restarted when it ends */
 	bool told;               /* to end, so that it starts anew: no quick end, however short it lived */
 };

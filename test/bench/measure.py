@@ -44,11 +44,12 @@ IN_FLIGHT = 240          # veth drops what exceeds 256 frames
 UDP_CLIENTS = 8
 TCP_CLIENTS, TCP_WINDOW = 64, 4
 PACED_RATE = 30000
+WINDOW_PACED = 1000       # no limit in effect: what is lost shows, and the rate holds
 SAMPLE = 200
 LIMIT_MIN = 0.8
 
 
-def blast(rig, row, seconds, *, rate=0, skip=0, host=None):
+def blast(rig, row, seconds, *, rate=0, skip=0, questions):
     address = SERVER[6 if row.ipv6 else 4]
     stream = row.kind in ("tcp", "dot")
     argv = [os.path.join(rig.build, "blast"), "-t", seconds, "-o", skip, "-c", TCP_CLIENTS if stream else UDP_CLIENTS,
@@ -57,15 +58,12 @@ def blast(rig, row, seconds, *, rate=0, skip=0, host=None):
     argv += ["-D"] if row.dnssec else []
     argv += ["-x"] if row.queries == "nx" else []
     argv += ["-T"] if row.kind == "tcp" else ["-S"] if row.kind == "dot" else []
-    argv += [address, TLS_PORT if row.kind == "dot" else PORT, host]
+    argv += [address, TLS_PORT if row.kind == "dot" else PORT, questions]
     done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=False,
                           start_new_session=True, preexec_fn=go_ahead)
     if done.returncode:
         raise RuntimeError(f"blast: {done.stderr.strip()}")
     return json.loads(done.stdout)
-
-
-WINDOW_PACED = 1000  # no limit in effect: lost queries show, the rate holds
 
 
 def used_ns(server, rig):
@@ -75,11 +73,11 @@ def used_ns(server, rig):
 
 def queries(server, rig, row, folder, seconds, *, rate=0):
     """Any row that asks questions."""
-    host = os.path.join(folder, f"questions.{row.queries}")
-    blast(rig, row, min(1, seconds), rate=rate, skip=zonesets.QUERIES, host=host)  # caches, branch predictors, page faults
+    questions = os.path.join(folder, f"questions.{row.queries}")
+    blast(rig, row, min(1, seconds), rate=rate, skip=zonesets.QUERIES, questions=questions)  # caches, branch predictors, page faults
     for _ in range(2):
         before = used_ns(server, rig)
-        got = blast(rig, row, seconds, rate=rate, host=host)
+        got = blast(rig, row, seconds, rate=rate, questions=questions)
         process, napi, generator = (b - a for a, b in zip(before, used_ns(server, rig)))
         # The generator's includes its start, when it reads the questions; its receive thread (napi rig) is not in it.
         limit = max(process + napi, generator) / 1e9 / got["seconds"]
@@ -95,7 +93,7 @@ def queries(server, rig, row, folder, seconds, *, rate=0):
         out["rate"] = rate
     if not server.floor:
         out["failed"] = 1 - (got["rcodes"][0] + got["rcodes"][3]) / answers
-        out["wrong"] = wrong(row, host)
+        out["wrong"] = wrong(row, questions)
     return out
 
 
@@ -132,7 +130,9 @@ def start(server, probes, limit_s, prefix):
 def memory(server, records):
     server.wait_quiet()
     store = getattr(server, "store", None)
-    held = sum(os.stat(os.path.join(store, f)).st_blocks * 512 for f in os.listdir(store)) if store else 0
+    held = sum(os.lstat(os.path.join(at, f)).st_blocks * 512 for at, _, files in os.walk(store) for f in files) if store else 0
+    if store and held < records:
+        raise RuntimeError(f"no store of {records} records in {store}: its memory would not be counted")
     octets = server.cgroup.memory(without=store) + held
     out = {"memory_mib": octets / 2**20, "octets_per_record": octets / records}
     if store:
@@ -172,7 +172,7 @@ def change(server, zone, file, turn):
     return {"change_ms": took * 1e3, "change_cpu_ms": (server.cgroup.cpu_ns() - cpu) / 1e6}
 
 
-def instructions(make_server, probes, path, build):
+def instructions(make_server, probes, path):
     """User-space instructions per answer: two lives under callgrind that differ by so many questions."""
     lives = []
     for count in (1000, 6000):

@@ -12,7 +12,7 @@ import tempfile
 import time
 
 import ask
-from rig import PATH, PORT, SERVER, TLS_PORT, Cgroup, enter, go_ahead, run
+from rig import MANAGEMENT, PATH, PORT, SERVER, TLS_PORT, Cgroup, enter, go_ahead, run
 
 
 def have(program):
@@ -153,7 +153,8 @@ class Reflect(Peer):
 
 class Zonecast(Peer):
     name, tls = "zonecast", True
-    answer = ()
+    nodes = ("nodes:", f'  - {{name: bench, role: primary, management: ["{SERVER[4]}", "{SERVER[6]}"], workers: 1}}')
+    answer, zone_more = (), ""
     binary = None  # set by the run
 
     @classmethod
@@ -167,15 +168,14 @@ class Zonecast(Peer):
     @classmethod
     def fleet(cls, folder, store, zones, tls):
         """Lines of a fleet file of one node."""
-        yield from ("fleet: bench", f"state-dir: {folder}/state", f"run-dir: {store}", "user: root", "nodes:",
-                    f'  - {{name: bench, role: primary, management: ["{SERVER[4]}", "{SERVER[6]}"], workers: 1}}', "answer:",
+        yield from ("fleet: bench", f"state-dir: {folder}/state", f"run-dir: {store}", "user: root", *cls.nodes, "answer:",
                     "  rate-limit: {answers: 0, referrals: 0, no-data: 0, no-names: 0, errors: 0}")
         yield from ("  " + line for line in cls.answer)
         if tls:
             yield from ("  tls:", f"    certificate-file: {folder}/cert.pem", f"    key-file: {folder}/key.pem", f"    port: {TLS_PORT}")
         yield "zones:" if zones else "zones: []"
         for name, file in zones:
-            yield f'  - {{name: "{name.rstrip(".") or "."}", file: "{file}"}}'
+            yield f'  - {{name: "{name.rstrip(".") or "."}", file: "{file}"{cls.zone_more}}}'
 
     def configure(self):
         # The store is memory, as /run is where a node really runs.
@@ -197,8 +197,11 @@ class Zonecast(Peer):
 
 
 class ZonecastXdp(Zonecast):
+    """Only service addresses are answered in the kernel: here they are those of a network without neighbors."""
     name, xdp, tls = "zonecast-xdp", True, False
-    answer = ("xdp: native",)
+    nodes = ("networks:", '  - {name: bench, prefixes: ["192.0.2.0/24", "2001:db8::/48"], addresses: ["%s", "%s"], as: 64500}' % (SERVER[4], SERVER[6]), "nodes:",
+             f"  - {{name: bench, role: pop, networks: [bench], management: [{MANAGEMENT}], workers: 1, bgp: {{router-id: {MANAGEMENT}}}}}")
+    answer, zone_more = ("xdp: native",), ", network: bench"
 
     @classmethod
     def missing(cls, context):

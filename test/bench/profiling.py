@@ -28,10 +28,10 @@ def by_perf(rig, server, row, folder, context, out):
     argv = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "4000", "-g", "-p", ",".join(map(str, server.cgroup.pids())), "-o", data]
     questions = os.path.join(folder, f"questions.{row.queries}")
     rate = measure.PACED_RATE if row.kind in ("paced", "latency") else 0
-    measure.blast(rig, row, 1, rate=rate, host=questions)
+    measure.blast(rig, row, 1, rate=rate, questions=questions)
     recorder = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
     try:
-        got = measure.blast(rig, row, max(context.seconds, 5), rate=rate, host=questions)
+        got = measure.blast(rig, row, max(context.seconds, 5), rate=rate, questions=questions)
     finally:
         recorder.terminate()
         recorder.wait()

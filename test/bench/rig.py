@@ -17,6 +17,7 @@ import subprocess
 import time
 
 SERVER, CLIENT = {4: "192.0.2.1", 6: "2001:db8::1"}, {4: "192.0.2.2", 6: "2001:db8::2"}
+MANAGEMENT = "10.53.0.1"  # of a node whose service address is the one that is asked
 PORT, TLS_PORT = 53, 853
 NICE = -15  # of server, generator and receive threads: ahead of what else the machine does
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/sbin"
@@ -86,6 +87,7 @@ class Rig:
         for ns, dev, at in ((self.server_ns, self.server_if, SERVER), (self.client_ns, self.client_if, CLIENT)):
             run("ip", "-n", ns, "addr", "add", at[4] + "/24", "dev", dev)
             run("ip", "-n", ns, "addr", "add", at[6] + "/64", "dev", dev, "nodad")
+            run("ip", "-n", ns, "addr", "add", MANAGEMENT + "/32", "dev", dev)
             run("ip", "-n", ns, "link", "set", "lo", "up")
             run("ip", "-n", ns, "link", "set", dev, "up")
             run("ip", "netns", "exec", ns, "ethtool", "-K", dev, "tx", "off")  # XDP needs checksums in the packet; so for all

@@ -62,11 +62,17 @@ def main():
         query[0:2] = (i & 0xffff).to_bytes(2, "big")
         if prefix:
             query[13:25] = b"%012x" % i
-        try:
-            s.send(query)
-            count["sent"] += 1
-        except OSError:
-            pass
+        while True:
+            try:
+                s.send(query)
+                count["sent"] += 1
+            except BlockingIOError:  # on a busy machine the flood takes longer, but is the same
+                for fd, _ in poll.poll(0.001):
+                    take(*by_fd[fd])
+                continue
+            except OSError:
+                pass
+            break
         if i % 64 == 0:
             for fd, _ in poll.poll(0):
                 take(*by_fd[fd])

@@ -338,6 +338,10 @@ def without(section, *rdtypes):
     return frozenset(s for s in section if s[1] not in rdtypes and s[2] not in rdtypes)
 
 
+def without_soa_ttl(section):
+    return frozenset((*s[:3], 0 if s[1] == T.SOA else s[3], s[4]) for s in section)
+
+
 class Judge:
     def __init__(self, zones, no_ttl=()):
         """zones: {origin: signed, so that denials must be complete}."""
@@ -381,6 +385,12 @@ class Judge:
             return None
         if qtype in (T.RRSIG, T.NSEC) and not b.answer and any(s[0] == lowered(q.name) and s[1] == T.CNAME for s in a.answer):
             return "RFC 1034 4.3.2 3a, RFC 5155 8.5: an alias is followed for these too; the bare denial that some send would not validate"
+        if qtype == T.DS and q.name in self.zones and self.home(q.name.parent()) is None:
+            return "RFC 4035 2.4: DS must not stand at an apex; where it does and there is no parent, it may be served or ignored"
+        if {a.rcode, b.rcode} == {0, 3} and not a.answer and not b.answer and any(z.is_subdomain(q.name) for z in self.zones):
+            return "RFC 1034 4.2.1: a zone is served whose delegation its parent lacks; the names between may or may not count as there"
+        if qtype == T.SOA and a.rcode == b.rcode and not a.answer and not b.answer and without_soa_ttl(a.authority) == without_soa_ttl(b.authority):
+            return "RFC 2308 5: a denial of SOA is best not cached; BIND gives it TTL 0 (zero-no-soa-ttl)"
         if a.rcode == b.rcode and a.aa == b.aa and a.answer == b.answer:
             x, y = a.authority, b.authority
             if x == y:

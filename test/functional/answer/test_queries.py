@@ -98,6 +98,8 @@ def test_what_was_done(node):
         s.recv(65535)
         s.send(query(dns.name.Name([b'a"b\\\x07\n\x1b[2J', b"example", b""])).to_wire())
         s.recv(65535)
+        s.send(query(dns.name.Name([b"z.escaped", b"example", b""])).to_wire())
+        s.recv(65535)
         s.send(b"\x12\x34\x01\x00\x00\x01\0\0\0\0\0\0\x3fcut")
         s.recv(65535)
         s.send(query("nobodys.invalid.", use_edns=0).to_wire())
@@ -108,6 +110,8 @@ def test_what_was_done(node):
     assert (e["filtered"], e["rcode"], e["ede"]) == ("refuse", "REFUSED", 18)
     e = [e for e in queries(node) if e.get("name", "").startswith("a")]
     assert [x["name"] for x in e] == ['a\\"b\\\\\\007\\010\\027[2J.example.']
+    assert not queries(node, "--name", "escaped.example.")  # its dot is no end of a label
+    assert one(node, "Z\\.escaped.example.")["name"] == "z\\.escaped.example."
     e = [e for e in queries(node) if e.get("malformed")]
     assert len(e) == 1 and (e[0]["id"], e[0]["rcode"]) == (0x1234, "FORMERR") and "name" not in e[0]
     assert one(node, "invalid.")["ede"] == 20
@@ -187,6 +191,30 @@ def test_follow(node):
                     p.kill()
     # Places are free again.
     wait_until(lambda: queries(node, "--name", "n2999.example.") is not None, 10, "an answer")
+    # Whoever follows learns that there is no more to follow.
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as follower:
+        try:
+            os.set_blocking(follower.stdout.fileno(), False)
+
+            def follows():
+                node.udp(V4, query("again.follow.example."))
+                return follower.stdout.read()
+            wait_until(follows, 20, "it follows")
+            for pid in [p for (r, _), p in node.pids().items() if r == "admin"]:
+                os.kill(pid, signal.SIGKILL)
+            assert follower.wait(20) == 1 and b"reading the node's reply" in follower.stderr.read()
+        finally:
+            if follower.poll() is None:
+                follower.kill()
+    wait_until(lambda: node.zonecast("queries", "--run-dir", node.path("run")).returncode == 0, 20, "another admin process")
+    killed_on_purpose(node)
+
+
+def killed_on_purpose(node):
+    """The log of a killed process is not for this test's node to complain about."""
+    log = node.log().replace("ended signal", "was ended, signal")
+    with open(node.path("log"), "w", encoding="latin-1") as f:
+        f.write(log)
 
 
 def node_ask(node, name):
@@ -207,10 +235,7 @@ def test_the_ring_outlives_its_worker(node):
     wait_until(lambda: node.udp(V4, query("later.example.")), 10, "an answer")
     assert len(queries(node, "--name", "kept.example")) == 1
     assert queries(node, "--name", "later.example")
-    # The log of a killed worker is not for this test's node to complain about.
-    log = node.log().replace("ended signal", "was ended, signal")
-    with open(node.path("log"), "w", encoding="latin-1") as f:
-        f.write(log)
+    killed_on_purpose(node)
 
 
 def test_a_sample_and_reload(node):

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import time
 
+import dns.exception
 import dns.message
 import dns.query
 import pytest
@@ -45,6 +46,51 @@ def zonecast(node, *args, check=True):
     p = subprocess.run([ZONECAST, *args, "--run-dir", node.path("run")], capture_output=True, text=True, timeout=60, check=False)
     assert not check or p.returncode == 0, p.stderr
     return p
+
+
+CPU_GROUPS = "/sys/fs/cgroup/cpu"
+
+
+@pytest.mark.skipif(not os.path.exists(CPU_GROUPS + "/cpu.cfs_quota_us"), reason="no cgroup (version 1) with a CPU quota")
+def test_a_worker_without_cpu_is_not_killed(node):
+    """5 ms of CPU a second: every heartbeat is late, and nothing hangs."""
+    group = os.path.join(CPU_GROUPS, f"zonecast-test-{os.getpid()}")
+    pid = node.pids()[("answer", 0)]
+
+    def put(where, name, value):
+        with open(os.path.join(where, name), "w", encoding="ascii") as f:
+            f.write(str(value))
+    os.mkdir(group)
+    try:
+        put(group, "cpu.cfs_period_us", 1000000)
+        put(group, "cpu.cfs_quota_us", 5000)
+        with open(f"/proc/{pid}/cgroup", encoding="ascii") as f:
+            before = CPU_GROUPS + next(line.split(":", 2)[2].strip() for line in f if ":cpu:" in line)
+        put(group, "tasks", pid)
+
+        query = dns.message.make_query("example.", "SOA").to_wire()
+
+        def throttled():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                for _ in range(500):
+                    s.sendto(query, ("127.0.0.1", node.port))
+            with open(os.path.join(group, "cpu.stat"), encoding="ascii") as f:
+                return int(dict(line.split() for line in f)["throttled_time"]) > 3e9
+        try:
+            wait_for(throttled, 30)
+        finally:
+            put(before, "tasks", pid)
+    finally:
+        os.rmdir(group)
+
+    def answers():
+        try:
+            return serial(node) == 1
+        except dns.exception.Timeout:  # what was queued comes first, and may have filled the queue
+            return False
+    wait_for(answers)
+    assert node.pids()[("answer", 0)] == pid
+    assert "hangs" not in node.log()
 
 
 @pytest.mark.asan

@@ -57,6 +57,7 @@ static const struct good {
 	{"DS", "12345 13 1 " HEX_16 "01234567", NULL},
 	{"DS", "12345 13 4 " HEX_48, NULL},
 	{"DS", "12345 13 200 00", NULL},
+	{"DS", "12345 13 3 00", NULL},
 	{"CDS", "0 0 0 00", NULL},
 	{"SSHFP", "4 2 00FF", NULL},
 	{"IPSECKEY", "10 1 2 192.0.2.38 aGVsbG8=", NULL},
@@ -74,6 +75,7 @@ static const struct good {
 	{"CSYNC", "66 3 A NS AAAA", NULL},
 	{"ZONEMD", "2018031500 1 1 " HEX_48, NULL},
 	{"ZONEMD", "2018031500 1 2 " HEX_64, NULL},
+	{"ZONEMD", "2018031500 241 1 " HEX_16 "01234567", NULL}, /* RFC 8976 A.3: a scheme of private use */
 	{"ZONEMD", "2018031500 1 240 00112233445566778899AABB", NULL},
 	{"DOA", "1 2 3 \"text/plain\" -", NULL},
 	{"DSYNC", "CDS NOTIFY 53 a.", NULL},
@@ -83,6 +85,11 @@ static const struct good {
 	{"AMTRELAY", "\\# 4 0a040102", "\\# 4 0A040102"},
 	{"SVCB", "1 svc port=53 alpn=h2,h3 mandatory=port,alpn", "1 svc.example. mandatory=alpn,port alpn=\"h2,h3\" port=53"},
 	{"HTTPS", "0 a.", NULL},
+	{"SVCB", "1 . dohpath=/q{?dns}", "1 . key7=\"/q{?dns}\""},
+	{"SVCB", "1 . ohttp", "1 . key8"},
+	{"SVCB", "1 . key3=\\001\\002", "1 . port=258"}, /* RFC 9460 2.1: keyN takes the wire form */
+	{"SVCB", "1 . key65535=x", "1 . key65535=\"x\""},
+	{"LOC", "1 N 1 E 0m 0m", "1 0 0.000 N 1 0 0.000 E 0.00m 0.00m 10000m 10m"},
 	{"HTTPS", "1 . ipv4hint=192.0.2.1,192.0.2.2 ipv6hint=2001:db8::1 key667=\"a b\"",
 	 "1 . ipv4hint=192.0.2.1,192.0.2.2 ipv6hint=2001:db8::1 key667=\"a b\""},
 	{"NID", "10 14:4fff:ff20:ee64", NULL},
@@ -151,6 +158,8 @@ static const struct bad {
 	{"CDS", "1 13 4 " HEX_32, "has 48 octets, not 32"},
 	{"ZONEMD", "1 1 1 " HEX_32, "has 48 octets, not 32"},
 	{"ZONEMD", "1 1 240 0011", "12 octets at least"},
+	{"ZONEMD", "1 241 1 0011", "12 octets at least"},
+	{"ZONEMD", "1 1 2 " HEX_48, "has 64 octets, not 48"},
 	{"CAA", "0 is-sue \"ca\"", "is no tag"},
 	{"CAA", "0 \"\" \"ca\"", "the tag is empty"},
 	{"RRSIG", "A 13 2 300 20300231000000 20200101000000 1 x. aGVsbG8=", "is no time"},
@@ -246,6 +255,37 @@ static void test_canonical_order(void **state)
 	}
 }
 
+/* The name behind the address of A6 is put in small letters, the address left as it is. */
+static void test_canonical_a6(void **state)
+{
+	uint8_t a6[] = {120, 'A', 1, 'B', 0};
+	static const uint8_t lower[] = {120, 'A', 1, 'b', 0};
+
+	(void)state;
+	assert_int_equal(rdata_check(38, a6, sizeof(a6)), 0);
+	rdata_canonical(38, a6, sizeof(a6));
+	assert_memory_equal(a6, lower, sizeof(lower));
+}
+
+/* RDATA that is refused leaves the writer as it was, also when it did not fit. */
+static void test_refused_leaves_writer(void **state)
+{
+	static const uint8_t wire[] = {192, 0, 2, 1, 0, 0};
+	uint8_t out[8];
+	struct writer w = writer_of(out, 6);
+	struct reader r = reader_of(wire, sizeof(wire));
+
+	(void)state;
+	writer_u32(&w, 7);
+	assert_int_not_equal(rdata_from_wire(1, &r, 4, &w), 0);
+	assert_false(w.failed);
+	assert_int_equal(w.pos, 4);
+	assert_int_equal(r.pos, 0);
+	assert_int_not_equal(rdata_from_wire(1, &r, 5, &w), 0);
+	assert_false(w.failed);
+	assert_int_equal(w.pos, 4);
+}
+
 static void test_serials(void **state)
 {
 	(void)state;
@@ -261,7 +301,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_long_string_is_refused),
-		cmocka_unit_test(test_typemap),    cmocka_unit_test(test_canonical_order), cmocka_unit_test(test_serials),
+		cmocka_unit_test(test_typemap),    cmocka_unit_test(test_canonical_order), cmocka_unit_test(test_canonical_a6),
+		cmocka_unit_test(test_refused_leaves_writer),
+		cmocka_unit_test(test_serials),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ from streamnode import frame, octets
 
 FAMILIES = ["127.0.0.1", "::1"]
 WAIT_S = 20
+TRIES = 4
 PROMPT_S = 0.1                # median of good queries; the machine may be busy now and then
 GROWTH = 512 << 10            # octets of memory; leaking one octet an input would be 10 KiB, a small block each half a MiB
 UDP_QUERY_MAX, TCP_QUERY_MAX, UDP_ANSWER_MAX = 4096, 16384, 1232
@@ -188,7 +189,26 @@ def pss(node):
         return next(int(line.split()[1]) for line in f if line.startswith("Pss:")) << 10
 
 
+def unless_starved(node, step, *args):
+    """step, and again when the supervisor took the worker for hung meanwhile: on a machine with more to do than it can, that befalls one that waits for
+    its turn. What hangs because of an input hangs each time."""
+    for left in reversed(range(TRIES)):
+        hangs = node.log().count(" hangs ")
+        try:
+            return step(node, *args)
+        except (AssertionError, OSError):
+            if node.log().count(" hangs ") == hangs or not left:
+                raise
+        print("the worker was killed for a late heartbeat; once more")
+        dns.query.udp_with_fallback(dns.message.from_wire(GOOD), FAMILIES[0], timeout=WAIT_S, port=node.port)
+    return None
+
+
 def run(node, way, where, inputs):
+    unless_starved(node, attack_all, way, where, inputs)
+
+
+def attack_all(node, way, where, inputs):
     before, pids = counters(node), node.pids()
     attack = way(node, where)
     want = [0, 0, 0]
@@ -248,6 +268,10 @@ def test_inputs_of_other_projects(node):
 @pytest.mark.parametrize("where", FAMILIES)
 def test_lengths_that_lie(node, where):
     """TCP: a length that is more or less than what follows, cut anywhere, and the end of the stream in the middle."""
+    unless_starved(node, lie, where)
+
+
+def lie(node, where):
     pids = node.pids()
     waits = []
     for length in (0, 1, 11, 12, 13, len(GOOD) - 1, len(GOOD), len(GOOD) + 1, 512, 16384, 16385, 65535):
