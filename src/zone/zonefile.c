@@ -48,7 +48,7 @@ struct parse {
 	unsigned depth;
 	int stop; /* the callback's wish */
 	uint64_t generated;
-	uint8_t *rdata;      /* RDATA_MAX octets */
+	uint8_t *rdata;      /* RDATA_MAX octets, and as many more as may be read */
 	uint8_t scratch[NAME_LEN_MAX + RDATA_TOKEN_PAD];
 	bool same_owner; /* owner is that of the record before */
 	char owner_text[OWNER_TEXT_MAX + 8]; /* of which owner was made, if owner_text_len is not 0 */
@@ -549,7 +549,7 @@ static int begin(struct parse *ps, const struct zonefile_options *o, struct diag
 	ps->include = include;
 	arena_init(&ps->names, 0);
 	name_copy(&ps->origin, o->origin);
-	ps->rdata = malloc(RDATA_MAX);
+	ps->rdata = malloc(RDATA_MAX + RDATA_TOKEN_PAD);
 	return ps->rdata ? 0 : ERR_NO_MEMORY;
 }
 
