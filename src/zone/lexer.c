@@ -307,12 +307,42 @@ static void begin_entry(struct lexer *x, struct source *s, struct entry *e)
 	e->blank_start = have(x, s, 1) && (*s->p == ' ' || *s->p == '\t');
 }
 
+/* The entry as most are: on one line that is all in the window, plain words and blanks only. False: it is not; nothing has happened then. */
+static bool plain_entry(struct lexer *x, struct source *s, struct entry *e)
+{
+	const uint64_t column_of_0 = s->base - s->line_start + 1;
+	size_t i = (size_t)(s->p - s->buf), room = MIN(x->cap, (size_t)TOKENS_FIRST), n;
+
+	if (x->slow || s->generated_column)
+		return false;
+	for (n = 0; n < room; n++) {
+		struct rdata_token *t = &x->tokens[n];
+		size_t from = scan_next_unset(s->blank, i);
+
+		i = scan_next(s->stop, from);
+		if (i == from)
+			break;
+		/* Of what stops, blanks and ends of lines are up to ' ', what bends words is above. */
+		if ((uint8_t)s->buf[i] > ' ' || !s->buf[i])
+			return false;
+		*t = (struct rdata_token){.text = s->buf + from, .len = i - from, .plain = true, .line = s->line, .column = (unsigned)(column_of_0 + from)};
+	}
+	if (!n || s->buf[i] != '\n')
+		return false;
+	e->n = n;
+	s->p = s->buf + i;
+	next_line(s);
+	return true;
+}
+
 bool lexer_next(struct lexer *x, struct source *s, struct entry *e)
 {
 	unsigned open = 0, open_line = 0, open_column = 0;
 
 	x->inner_quotes = false;
 	begin_entry(x, s, e);
+	if (plain_entry(x, s, e))
+		return true;
 	for (;;) {
 		bool good;
 
