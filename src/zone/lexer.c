@@ -121,16 +121,17 @@ static bool fill(struct lexer *x, struct source *s)
 
 	if (!s->left)
 		return false;
-	if (kept > LEXER_ENTRY_MAX) {
+	if (kept >= LEXER_ENTRY_MAX) {
 		lexer_problem(x, s, x->tokens[0].line, x->tokens[0].column, "a record that spans more than %d MiB", LEXER_ENTRY_MAX >> 20);
 		x->spoilt = true;
 		s->left = 0;
 		return false;
 	}
-	if (kept > s->cap / 2) {
+	if (kept > s->cap / 2 && s->cap < LEXER_ENTRY_MAX) {
+		size_t cap = MIN(s->cap * 2, (size_t)LEXER_ENTRY_MAX);
 		uint64_t *blank, *stop;
 
-		if (make_window(s->cap * 2, &to, &blank, &stop) < 0) {
+		if (make_window(cap, &to, &blank, &stop) < 0) {
 			s->err = ERR_NO_MEMORY;
 			s->left = 0;
 			return false;
@@ -140,7 +141,7 @@ static bool fill(struct lexer *x, struct source *s)
 			x->tokens[i].text = to + (x->tokens[i].text - keep);
 		free(s->buf);
 		s->buf = to;
-		s->cap *= 2;
+		s->cap = cap;
 		s->blank = blank;
 		s->stop = stop;
 	} else {
