@@ -87,7 +87,7 @@ struct store_zone {
 	uint32_t magic;
 	uint32_t regions;     /* extents of the file that hold this version; they follow the text, aligned to 8 */
 	uint64_t checksum;    /* of this structure and what follows it, this field taken as 0 */
-	uint64_t content_checksum; /* of the regions, but for this structure */
+	uint64_t content_checksum; /* of the regions, but for this structure and the spare cells */
 	store_ref names;      /* trie of nodes; private to store.c */
 	store_ref nsec3;      /* trie of NSEC3 owners; private to store.c */
 	store_ref apex;       /* node, 0 when NO_DATA */
@@ -98,9 +98,12 @@ struct store_zone {
 	uint8_t apex_len;
 	uint32_t serial;
 	uint64_t generation;  /* of the store when this version was committed: caches compare it */
-	uint64_t node_count, rrset_count, record_count, bytes;
+	uint64_t node_count, rrset_count, record_count;
+	uint64_t bytes;       /* of all regions, spare and waste included */
 	int64_t loaded_wall_s;
 	uint32_t source_len;
+	uint32_t spare;       /* cells at the end of the last region that no version has used */
+	uint32_t waste;       /* cells of the regions that only older versions referred to */
 	uint32_t network;     /* index in the configuration of the network that serves it; UINT32_MAX when none */
 	uint8_t tail[];       /* apex_len octets of apex name, then source_len of text */
 };
