@@ -239,7 +239,7 @@ static int compare_lower(const struct content_record *a, const struct content_re
 	return (int)a->rdlen - (int)b->rdlen;
 }
 
-static int compare_rdata(const struct content_record *a, const struct content_record *b)
+int content_compare_rdata(const struct content_record *a, const struct content_record *b)
 {
 	static _Thread_local uint8_t x[RDATA_MAX], y[RDATA_MAX];
 
@@ -273,7 +273,7 @@ static int order_record(const void *a, const void *b)
 		return type_rank(x) < type_rank(y) ? -1 : 1;
 	if (x->covers != y->covers)
 		return x->covers < y->covers ? -1 : 1;
-	d = compare_rdata(x, y);
+	d = content_compare_rdata(x, y);
 	return d ? d : x->line < y->line ? -1 : x->line > y->line;
 }
 
@@ -309,7 +309,7 @@ static int cut_owner(struct content *c, const struct owner *o, size_t *kept)
 				set->ttl_differs = true;
 				set->ttl = MIN(set->ttl, r.ttl);
 			}
-			if (compare_rdata(&c->records[*kept - 1], &r) == 0) {
+			if (content_compare_rdata(&c->records[*kept - 1], &r) == 0) {
 				set->duplicates++;
 				continue;
 			}

@@ -170,9 +170,24 @@ const struct store_node *store_nsec3_node(const struct store_snapshot *s, const 
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z,
                                          const struct store_node *prev);
 
+/* The same order for who passes through a whole zone: a step instead of a descent for each node. One of the two tries. */
+enum { STORE_WALK_DEPTH = 520 };
+struct store_walk {
+	const uint8_t *base;
+	unsigned depth;
+	struct {
+		const void *at, *end; /* slots yet to be visited */
+	} level[STORE_WALK_DEPTH + 1];
+};
+void store_walk_init(struct store_walk *w, const struct store_snapshot *s, const struct store_zone *z, bool nsec3);
+/* The next node, or NULL. */
+const struct store_node *store_walk_next(struct store_walk *w);
+
 /* ---- the writer ---- */
 struct store_writer;
 struct content;
+struct zone_change;
+struct zone_change_problem;
 
 struct store_open_info {
 	bool fresh;          /* made anew: nothing in it */
@@ -196,6 +211,11 @@ struct store_zone_meta {
 /* Put c (checked; NULL with STORE_ZONE_NO_DATA) as the zone's whole content in place of what was there. */
 int store_put_zone(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta)
         MUST_CHECK;
+/* Apply a change (zone/difference.h) to the version being built, at a cost that goes with the change and not with the zone; what it says then is
+ * what store_put_zone() with all the records would say. ERR_NOT_FOUND: no such zone, or it serves nothing. ERR_INVALID: the change does not apply or
+ * leaves what cannot be served, and *problem says why. Now and then a zone is copied as a whole to be rid of what changes left behind. */
+int store_change_zone(struct store_writer *w, const uint8_t *apex, const struct zone_change *change, const struct store_zone_meta *meta,
+                      struct zone_change_problem *problem) MUST_CHECK;
 int store_remove_zone(struct store_writer *w, const uint8_t *apex) MUST_CHECK;
 /* Publish: one atomic store. *generation is the new version's. */
 int store_commit(struct store_writer *w, uint64_t *generation) MUST_CHECK;
