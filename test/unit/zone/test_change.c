@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "dns/rr.h"
 #include "zone/difference.h"
+#include "zone/store_trie.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,6 +36,8 @@ struct model {
 };
 
 static struct model m;
+/* Of the zones compared: were large ones changed in place, and compacted now and then? */
+static uint32_t most_regions, compacted, last_waste;
 
 static uint16_t covers_of(const struct record *r)
 {
@@ -458,6 +461,49 @@ static void view(struct store_writer *w, struct store_snapshot *s, const struct 
 	assert_non_null(*z);
 }
 
+static uint64_t cells(size_t bytes)
+{
+	return (bytes + STORE_CELL - 1) / STORE_CELL;
+}
+
+static uint64_t cells_of_set(const struct store_snapshot *s, store_ref ref)
+{
+	const struct store_rrset *set = store_at(s, ref);
+
+	return set ? cells(sizeof(*set) + set->size) + cells_of_set(s, set->sigs) : 0;
+}
+
+static uint64_t cells_of_slot(const struct store_snapshot *s, const struct trie_slot *slot)
+{
+	unsigned n = (unsigned)__builtin_popcountll(slot_map(slot));
+	const struct store_node *node = store_at(s, slot->ref);
+	uint64_t sum;
+
+	if (slot_is_branch(slot)) {
+		sum = cells(n * sizeof(*slot));
+		for (unsigned i = 0; i < n; i++)
+			sum += cells_of_slot(s, (const struct trie_slot *)store_at(s, slot->ref) + i);
+		return sum;
+	}
+	sum = cells(sizeof(*node) + node->rrsets * sizeof(store_ref) + node->name_len);
+	for (unsigned i = 0; i < node->rrsets; i++)
+		sum += cells_of_set(s, node->sets[i]);
+	return sum;
+}
+
+/* Cells that can be reached, waste and spare are all there are. */
+static void check_waste(const struct store_snapshot *s, const struct store_zone *z)
+{
+	uint64_t reached = z->nsec3_params ? cells(sizeof(struct store_nsec3_params)) : 0;
+
+	if (z->names)
+		reached += 2 + cells_of_slot(s, store_at(s, z->names));
+	if (z->nsec3)
+		reached += 2 + cells_of_slot(s, store_at(s, z->nsec3));
+	assert_int_equal((reached + z->waste + z->spare) * STORE_CELL, z->bytes);
+	assert_in_range(z->waste * 100ULL, 0, z->bytes / STORE_CELL * 31);
+}
+
 static void check(struct bed *b, struct rng *r)
 {
 	const struct store_zone *x, *y;
@@ -466,7 +512,11 @@ static void check(struct bed *b, struct rng *r)
 	view(b->w[0], &s, &x);
 	view(b->w[1], &t, &y);
 	same_zones(&s, x, &t, y, r);
-	assert_in_range(x->waste * 100ULL, 0, x->bytes / STORE_CELL * 31);
+	check_waste(&s, x);
+	check_waste(&t, y);
+	most_regions = MAX(most_regions, x->regions);
+	compacted += x->waste < last_waste;
+	last_waste = x->waste;
 }
 
 static void begin_zone(struct rng *r, const char *apex)
@@ -570,8 +620,11 @@ static void test_small(void **state)
 /* Large enough to share extents over many changes. */
 static void test_large(void **state)
 {
+	most_regions = compacted = last_waste = 0;
 	for (unsigned i = 0; i < 4; i++)
 		run_sequence(*state, i & 1 ? "." : "example.", 1000 + i, 1500, 60, i < 2 ? 3 : 40);
+	assert_in_range(most_regions, 5, 4096);
+	assert_in_range(compacted, 5, 100);
 }
 
 /* ---- what a change says and refuses ---- */
