@@ -75,6 +75,7 @@ static const char everything[] =
         "    - {name: bad.example, types: [ANY, TYPE65280, a], action: refuse}\n"
         "    - {clients: [192.0.2.0/24], action: truncate}\n"
         "  xdp: native\n"
+        "  cache: 64MiB\n"
         "  query-log-sample: 1000\n";
 
 static struct config *parse(const char *yaml, size_t len, struct diag *d)
