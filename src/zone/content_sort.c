@@ -121,7 +121,7 @@ static int compare_lower(const struct content_record *a, const struct content_re
 	return (int)a->rdlen - (int)b->rdlen;
 }
 
-static int compare_rdata(const struct content_record *a, const struct content_record *b)
+int content_compare_rdata(const struct content_record *a, const struct content_record *b)
 {
 	static _Thread_local uint8_t x[RDATA_MAX], y[RDATA_MAX];
 
@@ -159,7 +159,7 @@ static int order_record(const void *a, const void *b)
 	int d = order_set(x, y);
 
 	if (!d)
-		d = compare_rdata(x, y);
+		d = content_compare_rdata(x, y);
 	return d ? d : x->line < y->line ? -1 : x->line > y->line;
 }
 
@@ -186,7 +186,7 @@ static bool is_strictly_sorted(const struct content_record *r, size_t n)
 	for (size_t i = 1; i < n; i++) {
 		int d = order_set(&r[i - 1], &r[i]);
 
-		if (d > 0 || (!d && compare_rdata(&r[i - 1], &r[i]) >= 0))
+		if (d > 0 || (!d && content_compare_rdata(&r[i - 1], &r[i]) >= 0))
 			return false;
 	}
 	return true;
@@ -208,7 +208,7 @@ static int cut_owner(struct content *c, const uint8_t *owner, struct content_rec
 				set->ttl_differs = true;
 				set->ttl = MIN(set->ttl, r.ttl);
 			}
-			if (!strict && compare_rdata(&to[*kept - 1], &r) == 0) {
+			if (!strict && content_compare_rdata(&to[*kept - 1], &r) == 0) {
 				set->duplicates++;
 				continue;
 			}
