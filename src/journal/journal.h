@@ -119,6 +119,10 @@ int journal_put_version(struct journal_txn *t, const struct content *c, const st
 int journal_put_difference(struct journal_txn *t, const uint8_t *apex, const struct journal_change *change, const struct journal_version *v,
                            const struct journal_keep *keep) MUST_CHECK;
 
+/* The same from what is removed and what is added as finished contents; the serials are those of their SOA. */
+int journal_put_contents(struct journal_txn *t, const struct content *removed, const struct content *added, const struct journal_version *v,
+                         const struct journal_keep *keep) MUST_CHECK;
+
 struct journal_changes {
 	struct arena arena; /* owns all of it */
 	struct journal_change *items;

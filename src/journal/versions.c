@@ -238,16 +238,38 @@ static int check_soa(struct journal_txn *t, const uint8_t *apex, const struct rr
 	return found == 1 ? 0 : txn_fail(t, ERR_INVALID, "a difference without SOA");
 }
 
-static int take_side(struct journal_txn *t, const uint8_t *apex, const struct rr *list, size_t count, bool added, struct events *e)
+static int take(struct journal_txn *t, const uint8_t *apex, const struct rr *rr, bool added, struct events *e)
 {
-	int err = 0;
+	int err = check_record(t, apex, rr);
 
-	for (size_t i = 0; !err && i < count; i++) {
-		err = check_record(t, apex, &list[i]);
-		if (!err)
-			err = events_add(e, &list[i], added);
-	}
-	return err;
+	return err ? err : events_add(e, rr, added);
+}
+
+/* May a difference between these serials be added? */
+static int check_step(struct journal_txn *t, const uint8_t *apex, uint32_t from, uint32_t to, const struct journal_version *v, struct row_zone *z)
+{
+	int err = zone_row_get(t, apex, z);
+
+	if (!err && !z->has_version)
+		err = ERR_NOT_FOUND;
+	if (err)
+		return err == ERR_NOT_FOUND ? txn_fail(t, err, "no version to which a difference could be added") : err;
+	if (z->newest != from)
+		return txn_fail(t, ERR_STALE, "a difference from serial %u, but the newest version is %u", from, z->newest);
+	if (v->serial != to || !serial_after(to, from))
+		return txn_fail(t, ERR_INVALID, "a difference from serial %u to %u does not go forward", from, to);
+	return check_version(t, v);
+}
+
+static int append_new(struct journal_txn *t, const uint8_t *apex, struct row_zone *z, struct events *e, const struct journal_version *v,
+                      const struct journal_keep *keep)
+{
+	int err = events_net(t, e);
+
+	/* The same record twice is the caller's fault, not damage. */
+	if (err)
+		return err == ERR_MALFORMED ? ERR_INVALID : err;
+	return append(t, apex, z, e, v, keep);
 }
 
 int journal_put_difference(struct journal_txn *t, const uint8_t *apex, const struct journal_change *change, const struct journal_version *v,
@@ -256,35 +278,65 @@ int journal_put_difference(struct journal_txn *t, const uint8_t *apex, const str
 	struct row_zone z;
 	struct arena arena;
 	struct events e;
-	int err = zone_row_get(t, apex, &z);
+	int err = check_step(t, apex, change->from, change->to, v, &z);
 
-	if (!err && !z.has_version)
-		err = ERR_NOT_FOUND;
-	if (err)
-		return err == ERR_NOT_FOUND ? txn_fail(t, err, "no version to which a difference could be added") : err;
-	err = check_version(t, v);
 	if (err)
 		return err;
-	if (z.newest != change->from)
-		return txn_fail(t, ERR_STALE, "a difference from serial %u, but the newest version is %u", change->from, z.newest);
-	if (v->serial != change->to || !serial_after(change->to, change->from))
-		return txn_fail(t, ERR_INVALID, "a difference from serial %u to %u does not go forward", change->from, change->to);
 	arena_init(&arena, 0);
 	events_init(&e, &arena);
 	err = check_soa(t, apex, change->deleted, change->deleted_count, change->from);
 	if (!err)
 		err = check_soa(t, apex, change->added, change->added_count, change->to);
+	for (size_t i = 0; !err && i < change->deleted_count; i++)
+		err = take(t, apex, &change->deleted[i], false, &e);
+	for (size_t i = 0; !err && i < change->added_count; i++)
+		err = take(t, apex, &change->added[i], true, &e);
 	if (!err)
-		err = take_side(t, apex, change->deleted, change->deleted_count, false, &e);
+		err = append_new(t, apex, &z, &e, v, keep);
+	events_done(&e);
+	arena_done(&arena);
+	return err;
+}
+
+static int content_serial(struct journal_txn *t, const struct content *c, uint32_t *out)
+{
+	const struct content_rrset *set = content_soa(c);
+	struct soa soa;
+
+	if (!set || set->count != 1 || soa_parse(set->records[0].rdata, set->records[0].rdlen, &soa) < 0)
+		return txn_fail(t, ERR_INVALID, "a difference whose SOA records are not those of its serials");
+	*out = soa.serial;
+	return 0;
+}
+
+int journal_put_contents(struct journal_txn *t, const struct content *removed, const struct content *added, const struct journal_version *v,
+                         const struct journal_keep *keep)
+{
+	const struct content *sides[2] = {removed, added};
+	const uint8_t *apex = content_apex(removed);
+	struct row_zone z;
+	struct arena arena;
+	struct events e;
+	uint32_t from, to;
+	int err = content_serial(t, removed, &from);
+
 	if (!err)
-		err = take_side(t, apex, change->added, change->added_count, true, &e);
-	if (!err) {
-		err = events_net(t, &e);
-		if (err == ERR_MALFORMED)
-			err = ERR_INVALID;
-	}
+		err = content_serial(t, added, &to);
 	if (!err)
-		err = append(t, apex, &z, &e, v, keep);
+		err = check_step(t, apex, from, to, v, &z);
+	if (err)
+		return err;
+	arena_init(&arena, 0);
+	events_init(&e, &arena);
+	for (unsigned side = 0; side < 2; side++)
+		for (size_t i = 0; !err && i < content_rrset_count(sides[side]); i++)
+			for (uint32_t k = 0; !err && k < content_rrset(sides[side], i)->count; k++) {
+				const struct rr rr = content_rr(sides[side], i, k);
+
+				err = take(t, apex, &rr, side == 1, &e);
+			}
+	if (!err)
+		err = append_new(t, apex, &z, &e, v, keep);
 	events_done(&e);
 	arena_done(&arena);
 	return err;
