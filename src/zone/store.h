@@ -14,8 +14,8 @@
  * any number of reader processes. Theory, limits and invariants: doc/design/store.md.
  *
  * - A reference is a 32-bit count of 8-octet cells from the start of the file: 32 GiB at most; 0 is null.
- * - The root of a version is a copy-on-write trie of zones by apex. A zone version lives in extents of its own: a trie of its names, one of
- *   its NSEC3 owners, and the records beside them. Both tries are ordered canonically (RFC 4034 6.1). Committing is one atomic store.
+ * - The root of a version is a copy-on-write trie of zones by apex. A zone version lives in extents of the zone's own, shared only with its
+ *   predecessors: a trie of its names, one of its NSEC3 owners, and the records beside them. Both tries are ordered canonically (RFC 4034 6.1). Committing is one atomic store.
  * - A reader pins the version it reads by publishing its generation in a word that it alone writes (on the board); the writer
  *   frees an extent only when no pin is old enough to see it. Readers never write to the store, wait or retry without bound.
  * - A restarted writer walks the zones' trie once to learn which extents are in use, checking each zone's checksum; a restarted reader
