@@ -16,7 +16,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 4,
+	BOARD_VERSION = 5,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -107,6 +107,16 @@ struct board_sync {
 	struct board_sync_network {
 		_Atomic uint32_t zones, ready; /* configured for the network; serving */
 	} networks[BOARD_NETWORKS_MAX];
+	/* Zones held by transfer. */
+	struct board_transfers_in {
+		_Atomic uint64_t zones, serving, expired, failing, empty; /* of this moment; failing: not refreshed by the last attempt */
+		_Atomic uint64_t queued, active;                          /* due; being asked for or transferred */
+		_Atomic uint64_t confirmed, axfr, ixfr, fallbacks, failed; /* primary has nothing newer; versions taken; IXFRs that became AXFRs; attempts */
+		_Atomic uint64_t refused;                                 /* transfers complete, but not fit to be served */
+		_Atomic uint64_t records, bytes;                          /* as sent */
+		_Atomic uint64_t notified, notify_refused;                /* NOTIFYs believed; not believed */
+		_Atomic uint64_t journal_failed;                          /* writes */
+	} in;
 };
 
 enum board_verdict { VERDICT_UNKNOWN, VERDICT_PASS, VERDICT_SOFT, VERDICT_HARD };

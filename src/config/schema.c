@@ -18,6 +18,7 @@ enum { SECOND = 1000, MINUTE = 60000, HOUR = 3600000, MIB = 1 << 20 };
 
 static const char *const words_role[] = {"primary", "pop", NULL};
 static const char *const words_dnssec[] = {"off", "auto", NULL};
+static const char *const words_expiry[] = {"servfail", "serve", NULL};
 static const char *const words_cookies[] = {"off", "optional", "required", NULL};
 static const char *const words_any[] = {"one", "all", "refuse", NULL};
 static const char *const words_xdp[] = {"off", "auto", "native", "generic", NULL};
@@ -161,6 +162,8 @@ static const struct schema_row zone_rows[] = {
          .help = "servers the zone is transferred from instead"},
         {"network", SCHEMA_NETWORK, .reload = true, AT(config_zone, network), .help = "network that serves the zone"},
         {"key", SCHEMA_KEY, .reload = true, AT(config_zone, key), .help = "TSIG key of transfers"},
+        {"at-expiry", SCHEMA_WORD, .reload = true, NUMBER(config_zone, at_expiry), .words = words_expiry, .value = "servfail",
+         .help = "what is answered when no primary was reachable for the zone's expire time: servfail, or serve the last version"},
         {"dnssec", SCHEMA_WORD, .reload = true, NUMBER(config_zone, dnssec_auto), .words = words_dnssec, .value = "off",
          .help = "auto: the primary signs the zone and keeps its keys; off: served as it is"},
 };

@@ -408,6 +408,29 @@ int loader_run(struct loader *l, struct zone_list *zones, const struct name *for
 	return end(&r, err < 0 ? err : worst);
 }
 
+struct zone_row *loader_row(const struct loader *l, const uint8_t *apex)
+{
+	return l->zones && l->aligned ? zone_list_find(l->zones, apex) : NULL;
+}
+
+int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count)
+{
+	struct run r = {.loader = l, .zones = l->zones, .dirty = true};
+	struct store_snapshot s;
+	int err = commit(&r, 0);
+
+	if (err < 0) {
+		store_abort(l->writer);
+		return err;
+	}
+	store_writer_snapshot(l->writer, &s);
+	for (size_t i = 0; i < count; i++)
+		if (rows[i]->stored)
+			settle(&r, &s, rows[i]);
+	publish_counts(l);
+	return 0;
+}
+
 bool loader_has(const struct loader *l, const uint8_t *apex)
 {
 	const struct zone_row *row = l->zones && l->aligned ? zone_list_find(l->zones, apex) : NULL;

@@ -227,6 +227,8 @@ void store_abort(struct store_writer *w);
 void store_collect(struct store_writer *w);
 /* The writer's own view of the last committed version; valid until the next commit. */
 void store_writer_snapshot(struct store_writer *w, struct store_snapshot *out);
+/* Likewise of the version being built, for looking at it before it is committed; valid until the next change. */
+void store_writer_draft(const struct store_writer *w, struct store_snapshot *out);
 
 /* Told around each commit that changes zones: before it is visible, and after. apexes NULL: more than can be listed, or zones came or went, so
  * that any name may be answered from another zone now. For caches beyond the workers' reach. */
