@@ -7,6 +7,7 @@
 #include "sync/zone_list.h"
 #include "zone/store.h"
 
+struct history;
 struct xdp_cache;
 
 /* Bring the store in line with a list of zones. Runs on a thread of its own; the only user of the store's writer. */
@@ -14,9 +15,13 @@ struct loader {
 	const char *store_path;
 	struct board *board;
 	struct store_writer *writer; /* NULL until the store is open */
-	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 2];
+	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 2 + BOARD_TRANSFER_PINS];
 	size_t pin_count;
 	struct xdp_cache *kernel;    /* answers kept there die with each change; NULL: there are none; borrowed */
+	struct history *history;     /* told of each change between two versions; NULL: nobody keeps them; borrowed */
+	/* Called on the loading thread after a commit for each zone that serves another serial than before; NULL: nobody cares. */
+	void (*on_serial)(void *ctx, const uint8_t *apex, uint32_t serial);
+	void *on_serial_ctx;
 	struct zone_list *zones;     /* in force; NULL before the first run */
 	bool aligned;                /* the store has these zones and no others */
 	/* Of what is committed. */

@@ -3,13 +3,17 @@
  * thread, one run at a time, and a wish that comes meanwhile makes another run after it.
  *
  * In this version zones come from files only; a zone is read again when it or a file it includes has changed and a reload is asked
- * for. Transfers, journals and signing are not here yet. */
+ * for. Others get them by transfer (serve.c) and are told of changes (notify.c). Journals and signing are not here yet. */
 #include "sync/sync_main.h"
 
 #include "base/err.h"
 #include "base/log.h"
 #include "proc/role.h"
+#include "sync/access.h"
+#include "sync/history.h"
 #include "sync/load.h"
+#include "sync/notify.h"
+#include "sync/serve.h"
 #include "sync/zone_list.h"
 #include "xdp/cache.h"
 
@@ -37,6 +41,9 @@ struct sync {
 	uv_work_t work;
 	uv_timer_t retry, collect;
 	struct loader loader;
+	struct history *history;
+	struct notifier *notifier;
+	struct serve *serve;
 	bool busy, stopping, said_ready;
 	bool new_config;       /* since the list of zones was made */
 	bool may_ask;          /* for the right to read every file */
@@ -148,6 +155,42 @@ static bool may_ask(const struct role *role)
 	return role->brief.uid != UINT32_MAX && !role->brief.keep_dac_read;
 }
 
+/* Who may transfer and who is told, by the configuration in force. Without memory what was before stays. */
+static int take_access(struct sync *s)
+{
+	const struct role_brief *b = &s->role->brief;
+	struct access *a;
+	int err = access_make(s->role->config, s->role->node, s->role->bundle, b->allow_transfer, b->allow_transfer_count, &a);
+
+	if (err < 0) {
+		log_err("sync what=access error=\"%s\"", err_text(err));
+		return err;
+	}
+	serve_access(s->serve, a);
+	notifier_access(s->notifier, a);
+	access_unref(a);
+	return 0;
+}
+
+static int start_serving(struct sync *s)
+{
+	static const struct serve_hooks hooks = {0};
+	struct board_sync *b = &s->role->board->sync;
+	int err;
+
+	s->history = history_new(HISTORY_OCTETS_MAX, &b->out.history_octets);
+	s->notifier = notifier_new(&s->loop, s->role->node, &b->out);
+	if (!s->history || !s->notifier)
+		return ERR_NO_MEMORY;
+	err = serve_new(&s->loop, &s->role->brief, b, s->history, &hooks, &s->serve);
+	if (!err)
+		err = take_access(s);
+	s->loader.history = s->history;
+	s->loader.on_serial = notifier_changed;
+	s->loader.on_serial_ctx = s->notifier;
+	return err;
+}
+
 static int on_reload(struct role *role, struct config *old)
 {
 	struct sync *s = role->state;
@@ -155,6 +198,8 @@ static int on_reload(struct role *role, struct config *old)
 	(void)old;
 	s->new_config = s->next.whole = true;
 	s->may_ask = may_ask(role);
+	if (take_access(s) < 0)
+		log_warn("reload action=\"transfers go by the old configuration\"");
 	begin(s);
 	return 0;
 }
@@ -248,6 +293,11 @@ int sync_main(struct role *role)
 	uv_timer_init(&s->loop, &s->retry);
 	uv_timer_init(&s->loop, &s->collect);
 	s->retry.data = s->collect.data = s;
+	err = start_serving(s);
+	if (err < 0) {
+		log_err("sync what=transfers error=\"%s\"", err_text(err));
+		return 1;
+	}
 	err = role_loop_start(role, &s->loop);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
@@ -256,7 +306,10 @@ int sync_main(struct role *role)
 	begin(s);
 	uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
 	uv_run(&s->loop, UV_RUN_DEFAULT);
+	serve_free(s->serve);
+	notifier_free(s->notifier);
 	loader_done(&s->loader);
+	history_free(s->history);
 	free(s->next.zones);
 	xdp_cache_close(s->loader.kernel);
 	free(s);
