@@ -24,6 +24,7 @@ enum {
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
 	BOARD_RCODES = 24,
+	BOARD_TRANSFER_PINS = 16,  /* versions of the store that transfers read at a time */
 	BOARD_PROCS_MAX = BOARD_WORKERS_MAX + 4,
 };
 
@@ -79,6 +80,7 @@ struct board_worker {
 	_Atomic uint64_t limited_dropped, limited_slipped, limited_badcookie; /* by rate limits */
 	_Atomic uint64_t filtered[3]; /* dropped, refused, truncated by filters */
 	_Atomic uint64_t xdp_filled; /* answers put into the kernel's cache */
+	_Atomic uint64_t handed_over, handover_failed; /* requests given to sync; not taken by it, and refused here */
 	_Atomic uint64_t too_big; /* answers that the interface would have had to fragment: made anew, smaller */
 	_Atomic uint64_t rcodes[BOARD_RCODES];
 	_Atomic uint64_t cookies[5]; /* by enum cookie_verdict: none, malformed, client only, bad, good */
@@ -104,6 +106,17 @@ struct board_sync {
 	_Atomic uint64_t loading_done, loading_zones; /* of it: zones read or found unchanged; zones in all */
 	_Atomic uint64_t loads_done; /* times a whole (re)load has ended; 0 = never */
 	_Atomic uint64_t loads_failed;
+	/* Transfers to others. */
+	_Atomic uint64_t transfer_pins[BOARD_TRANSFER_PINS]; /* store generations being read */
+	struct board_transfers_out {
+		_Atomic uint64_t axfr, ixfr, current, refused, failed; /* whole zones and differences sent, "you have the newest", refused, broken off */
+		_Atomic uint64_t records, bytes;
+		_Atomic uint64_t active, waiting, connections;         /* of this moment */
+		_Atomic uint64_t tsig_bad;                             /* requests whose signature was not good */
+		_Atomic uint64_t notify_in, notify_refused;            /* NOTIFYs received; of them not believed */
+		_Atomic uint64_t notify_sent, notify_acked, notify_failed, notify_pending; /* messages; acknowledged; given up; to be sent or answered */
+		_Atomic uint64_t history_octets;                       /* of differences kept in memory */
+	} out;
 	struct board_sync_network {
 		_Atomic uint32_t zones, ready; /* configured for the network; serving */
 	} networks[BOARD_NETWORKS_MAX];

@@ -31,6 +31,8 @@ enum {
 	CONFIG_FILTERS_MAX = 100000,
 	CONFIG_FILTER_TYPES_MAX = 64,
 	CONFIG_FILTER_CLIENTS_MAX = 1024,
+	CONFIG_PRIMARIES_MAX = 16,  /* of a zone, and servers to notify */
+	CONFIG_TRANSFER_MAX = 1024, /* prefixes that may transfer a zone */
 	CONFIG_NAME_MAX = 63,       /* bytes in names of networks, nodes and keys: letters, digits, - _ . */
 };
 
@@ -114,6 +116,8 @@ struct config_zone {
 	uint32_t network;         /* index, UINT32_MAX: none */
 	uint32_t key;             /* index, UINT32_MAX: none */
 	uint8_t at_expiry;        /* enum config_expiry: what is done with a zone held by transfer whose time has run out */
+	struct ip_prefix *allow_transfer; size_t allow_transfer_count; /* clients; with a key, of those who have it */
+	struct endpoint *notify;  size_t notify_count; /* told of changes, beside the fleet's pops */
 	bool dnssec_auto;
 	unsigned line;            /* of the fleet file, for messages */
 };

@@ -164,6 +164,10 @@ static const struct schema_row zone_rows[] = {
         {"key", SCHEMA_KEY, .reload = true, AT(config_zone, key), .help = "TSIG key of transfers"},
         {"at-expiry", SCHEMA_WORD, .reload = true, NUMBER(config_zone, at_expiry), .words = words_expiry, .value = "servfail",
          .help = "what is answered when no primary was reachable for the zone's expire time: servfail, or serve the last version"},
+        {"allow-transfer", SCHEMA_PREFIX, .reload = true, LIST(config_zone, allow_transfer, allow_transfer_count, CONFIG_TRANSFER_MAX),
+         .help = "clients that may transfer the zone, beside the fleet's nodes; with a key: those of its holders that may"},
+        {"notify", SCHEMA_ENDPOINT, .reload = true, LIST(config_zone, notify, notify_count, CONFIG_PRIMARIES_MAX),
+         .help = "servers told of each change, beside the fleet's pops"},
         {"dnssec", SCHEMA_WORD, .reload = true, NUMBER(config_zone, dnssec_auto), .words = words_dnssec, .value = "off",
          .help = "auto: the primary signs the zone and keeps its keys; off: served as it is"},
 };

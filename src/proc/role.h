@@ -26,6 +26,7 @@
 enum {
 	ROLE_SOCKETS_MAX = 512,
 	ROLE_PATH_MAX = 512,
+	ROLE_PREFIXES_MAX = 64,
 	ROLE_STAMP_MS = 20,  /* how often a loop stamps its heartbeat */
 	ROLE_HANG_MS = 2000, /* roles other than answer; a worker's limit is WORKER_HANG_MS */
 	WORKER_HANG_MS = 100,
@@ -33,7 +34,8 @@ enum {
 /* Distance in stamps of one worker to the limit at which route withdraws: longer than a kill and restart of the worker. */
 enum { WORKER_DEAD_MS = 300 };
 
-enum role_socket_kind { ROLE_SOCKET_UDP, ROLE_SOCKET_TCP, ROLE_SOCKET_CONTROL, ROLE_SOCKET_TLS };
+enum role_socket_kind { ROLE_SOCKET_UDP, ROLE_SOCKET_TCP, ROLE_SOCKET_CONTROL, ROLE_SOCKET_TLS,
+                        ROLE_SOCKET_HANDOVER /* sync: its end of a worker's pair (proc/handover.h) */ };
 struct role_socket {
 	int32_t fd;
 	uint8_t kind; /* enum role_socket_kind */
@@ -54,6 +56,7 @@ struct role_brief {
 	uint64_t rate_len; /* octets of the table where it is a map of the kernel's, else 0 */
 	int32_t journal_fd; /* sync: the folder of its journal; -1 elsewhere, and in the stand-alone form */
 	int32_t sample_fd; /* answer, admin: the workers' rings of sampled queries (sample/ring.h); -1 elsewhere */
+	int32_t handover_fd; /* answer: its end of the pair with sync (proc/handover.h); -1 elsewhere */
 	uint32_t workers;
 	uint32_t log_level;
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay */
@@ -64,6 +67,8 @@ struct role_brief {
 	char state_dir[ROLE_PATH_MAX];
 	char run_dir[ROLE_PATH_MAX];
 	char store_path[ROLE_PATH_MAX]; /* the store's file in run_dir */
+	uint32_t allow_transfer_count; /* stand-alone form: who may transfer zones */
+	struct ip_prefix allow_transfer[ROLE_PREFIXES_MAX];
 	uint32_t socket_count;
 	struct role_socket sockets[ROLE_SOCKETS_MAX];
 };

@@ -22,6 +22,7 @@
 #include "sample/ring.h"
 #include "net/listen.h"
 #include "net/loaddr.h"
+#include "proc/handover.h"
 #include "super/addresses.h"
 #include "super/children.h"
 #include "super/express.h"
@@ -763,6 +764,9 @@ static int set_up(struct supervisor *s)
 	for (size_t i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		all->xdp_fd[i] = -1;
 	all->log_level = s->options->log_level;
+	memset(all->handover, 0xff, sizeof(all->handover));
+	all->allow_transfer = s->options->allow_transfer;
+	all->allow_transfer_count = s->options->allow_transfer_count;
 	all->zones_dir = s->options->zones_dir;
 	all->on_message = on_message;
 	all->on_end = on_end;
@@ -795,6 +799,8 @@ static int set_up(struct supervisor *s)
 		err = make_rate_table(s->plan.config->answer.rate_limit.table, &all->rate_fd);
 	if (!err)
 		err = make_sample_rings(s->plan.workers, &all->sample_fd);
+	for (unsigned i = 0; !err && i < s->plan.workers; i++)
+		err = handover_pair(all->handover[i]);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	if (!err)
 		err = listen_unix(path, s->plan.uid, s->plan.gid, &all->control_fd);

@@ -3,15 +3,19 @@
  * thread, one run at a time, and a wish that comes meanwhile makes another run after it.
  *
  * Zones come from files, read again when they or files they include have changed and a reload is asked for, or from primaries (secondaries.c), whose
- * transfers wait for the same thread. Signing is not here yet. */
+ * transfers wait for the same thread. Others get them by transfer (serve.c) and are told of changes (notify.c). Signing is not here yet. */
 #include "sync/sync_main.h"
 
 #include "base/err.h"
 #include "base/log.h"
 #include "journal/journal.h"
 #include "proc/role.h"
+#include "sync/access.h"
+#include "sync/history.h"
 #include "sync/load.h"
+#include "sync/notify.h"
 #include "sync/secondaries.h"
+#include "sync/serve.h"
 #include "sync/zone_list.h"
 #include "xdp/cache.h"
 
@@ -42,6 +46,9 @@ struct sync {
 	struct loader loader;
 	struct journal *journal;         /* NULL: none */
 	struct secondaries *secondaries; /* NULL: no zone is held by transfer */
+	struct history *history;
+	struct notifier *notifier;
+	struct serve *serve;
 	bool busy, stopping, said_ready;
 	bool new_config;       /* since the list of zones was made */
 	bool may_ask;          /* for the right to read every file */
@@ -165,6 +172,50 @@ static bool may_ask(const struct role *role)
 	return role->brief.uid != UINT32_MAX && !role->brief.keep_dac_read;
 }
 
+/* Who may transfer and who is told, by the configuration in force. Without memory what was before stays. */
+static int take_access(struct sync *s)
+{
+	const struct role_brief *b = &s->role->brief;
+	struct access *a;
+	int err = access_make(s->role->config, s->role->node, s->role->bundle, b->allow_transfer, b->allow_transfer_count, &a);
+
+	if (err < 0) {
+		log_err("sync what=access error=\"%s\"", err_text(err));
+		return err;
+	}
+	serve_access(s->serve, a);
+	notifier_access(s->notifier, a);
+	access_unref(a);
+	return 0;
+}
+
+static void on_notified(void *ctx, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial, const char *key_name)
+{
+	struct sync *s = ctx;
+
+	if (s->secondaries)
+		secondaries_notified(s->secondaries, apex, from, has_serial, serial, key_name);
+}
+
+static int start_serving(struct sync *s)
+{
+	const struct serve_hooks hooks = {.ctx = s, .notified = on_notified};
+	struct board_sync *b = &s->role->board->sync;
+	int err;
+
+	s->history = history_new(HISTORY_OCTETS_MAX, &b->out.history_octets);
+	s->notifier = notifier_new(&s->loop, s->role->node, &b->out);
+	if (!s->history || !s->notifier)
+		return ERR_NO_MEMORY;
+	err = serve_new(&s->loop, &s->role->brief, b, s->history, &hooks, &s->serve);
+	if (!err)
+		err = take_access(s);
+	s->loader.history = s->history;
+	s->loader.on_serial = notifier_changed;
+	s->loader.on_serial_ctx = s->notifier;
+	return err;
+}
+
 static int on_reload(struct role *role, struct config *old)
 {
 	struct sync *s = role->state;
@@ -177,6 +228,8 @@ static int on_reload(struct role *role, struct config *old)
 		secondaries_reload(s->secondaries);
 	s->new_config = s->next.whole = true;
 	s->may_ask = may_ask(role);
+	if (take_access(s) < 0)
+		log_warn("reload action=\"transfers go by the old configuration\"");
 	begin(s);
 	return 0;
 }
@@ -334,6 +387,11 @@ int sync_main(struct role *role)
 	uv_timer_init(&s->loop, &s->retry);
 	uv_timer_init(&s->loop, &s->collect);
 	s->retry.data = s->collect.data = s;
+	err = start_serving(s);
+	if (err < 0) {
+		log_err("sync what=transfers error=\"%s\"", err_text(err));
+		return 1;
+	}
 	err = role_loop_start(role, &s->loop);
 	if (!err)
 		err = open_journal(s);
@@ -348,7 +406,10 @@ int sync_main(struct role *role)
 	uv_run(&s->loop, UV_RUN_DEFAULT);
 	secondaries_free(s->secondaries);
 	journal_close(s->journal);
+	serve_free(s->serve);
+	notifier_free(s->notifier);
 	loader_done(&s->loader);
+	history_free(s->history);
 	free(s->next.zones);
 	xdp_cache_close(s->loader.kernel);
 	free(s);
