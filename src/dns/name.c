@@ -208,9 +208,13 @@ int name_compare(const uint8_t *a, const uint8_t *b)
 
 bool name_is_under(const uint8_t *name, const uint8_t *ancestor)
 {
-	unsigned n = name_labels(name), m = name_labels(ancestor);
+	size_t len = name_len(name), tail = name_len(ancestor), at = 0;
 
-	return n >= m && name_equal(name_suffix(name, m), ancestor);
+	if (len < tail)
+		return false;
+	while (at < len - tail)
+		at += name[at] + 1U;
+	return at == len - tail && name_equal(name + at, ancestor);
 }
 
 unsigned name_common_labels(const uint8_t *a, const uint8_t *b)

@@ -56,7 +56,7 @@ struct role_brief {
 	uint32_t workers;
 	uint32_t log_level;
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay */
-	uint32_t keep_dac_read; /* sync only: zone files are not readable by uid */
+	uint32_t keep_dac_read; /* sync only: it reads files that uid may not (ROLE_NEEDS_READ) */
 	char node[BOARD_NAME_MAX];      /* name of this node */
 	char config_path[ROLE_PATH_MAX];
 	char zones_dir[ROLE_PATH_MAX];  /* stand-alone form, else "" */
@@ -102,6 +102,7 @@ enum role_message_kind {
 	ROLE_REPLY,       /* to admin: result (0 or an error) and text */
 	ROLE_DONE_STOP,   /* from route: everything is withdrawn and closed */
 	ROLE_SYNC_RELOAD, /* to sync: look at zone files again; text = zone name or "" for all */
+	ROLE_NEEDS_READ,  /* from sync: text = a zone file that its account may not read; where that is so, sync is restarted able to */
 	ROLE_SOCKET_OPEN,  /* to answer: serve one more socket, attached; text = its struct role_socket */
 	ROLE_SOCKET_CLOSE, /* to answer: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
 };

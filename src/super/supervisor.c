@@ -402,7 +402,7 @@ static int reload(struct supervisor *s, struct text *why)
 	if (s->options->zones_dir) /* stand-alone: only the zones can have changed */
 		return sync ? child_send(sync, &m, -1) : ERR_CLOSED;
 	diag_init(&diag);
-	err = plan_make(s->options, s->seed, &diag, &next);
+	err = plan_make(s->options, s->seed, &old, &diag, &next);
 	problems_text(&diag, why);
 	diag_done(&diag);
 	if (err < 0)
@@ -500,6 +500,21 @@ static int carry_out(struct supervisor *s, const struct role_message *m, struct 
 	return ERR_UNSUPPORTED;
 }
 
+/* Sync found a zone file that its account may not read. */
+static void grant_read(struct supervisor *s, struct child *sync, const struct role_message *m)
+{
+	char path[ROLE_TEXT_MAX + 1];
+	size_t len = MIN(m->text_len, (uint32_t)ROLE_TEXT_MAX);
+
+	memcpy(path, m->text, len);
+	path[len] = '\0';
+	if (s->plan.keep_dac_read || !plan_grants_read(&s->plan, s->options->zones_dir, path))
+		return;
+	log_notice("sync file=%s note=\"its account cannot read this file: it goes on with the privilege to read all\"", path);
+	s->plan.keep_dac_read = true;
+	child_renew(sync);
+}
+
 static void on_message(void *ctx, struct child *c, const struct role_message *m)
 {
 	struct supervisor *s = ctx;
@@ -508,6 +523,8 @@ static void on_message(void *ctx, struct child *c, const struct role_message *m)
 
 	if (m->kind == ROLE_READY && c->kind == ROLE_SYNC)
 		s->sync_ready = true;
+	if (m->kind == ROLE_NEEDS_READ && c->kind == ROLE_SYNC)
+		grant_read(s, c, m);
 	if (m->kind != ROLE_REQUEST || c->kind != ROLE_ADMIN)
 		return;
 	text_init(&why);
@@ -819,7 +836,7 @@ int supervisor_run(const struct supervisor_options *o)
 	signal(SIGPIPE, SIG_IGN);
 	diag_init(&diag);
 	random_bytes(s->seed, sizeof(s->seed));
-	err = plan_make(o, s->seed, &diag, &s->plan);
+	err = plan_make(o, s->seed, NULL, &diag, &s->plan);
 	log_diag(&diag);
 	diag_done(&diag);
 	if (err < 0) {

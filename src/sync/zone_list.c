@@ -38,10 +38,8 @@ static int add(struct zone_list *l, const uint8_t *apex, const char *path, uint3
 	}
 	name_lower(&lower, apex);
 	row = &l->rows[l->count];
-	row->apex = arena_dup(&l->arena, lower.wire, lower.len);
-	row->path = path ? arena_strdup(&l->arena, path) : NULL;
-	row->network = network;
-	row->slot = slot;
+	*row = (struct zone_row){.apex = arena_dup(&l->arena, lower.wire, lower.len), .path = path ? arena_strdup(&l->arena, path) : NULL,
+	                         .network = network, .slot = slot};
 	if (!arena_ok(&l->arena))
 		return ERR_NO_MEMORY;
 	l->count++;
@@ -163,7 +161,7 @@ int zone_list_make(const struct role *role, struct zone_list **out)
 	return 0;
 }
 
-const struct zone_row *zone_list_find(const struct zone_list *l, const uint8_t *apex)
+struct zone_row *zone_list_find(const struct zone_list *l, const uint8_t *apex)
 {
 	struct zone_row key = {.apex = apex};
 

@@ -59,19 +59,36 @@ static void look(const struct content *c, const uint8_t *name, size_t near, bool
 	}
 }
 
+/* Does the RDATA end with the octets of the apex? Its last field is a name, so if not, this is no name in the zone. */
+static bool ends_with(const struct content_record *r, const uint8_t *apex, size_t apex_len)
+{
+	const uint8_t *tail = r->rdata + r->rdlen - apex_len;
+
+	if (r->rdlen < apex_len)
+		return false;
+	for (size_t i = 0; i < apex_len; i++)
+		if (tail[i] != apex[i] && (tail[i] ^ apex[i]) != 0x20)
+			return false;
+	return true;
+}
+
 /* The target of NS, MX, SRV inside this zone: is there an address, and is it no alias? */
 static void check_targets(struct pass *p, const struct content_rrset *set, size_t index)
 {
 	const uint8_t *apex = content_apex(p->c);
 	char name[NAME_TEXT_MAX];
+	size_t apex_len;
 
 	if (set->type != RR_NS && set->type != RR_MX && set->type != RR_SRV)
 		return;
+	apex_len = name_len(apex);
 	for (uint32_t i = 0; i < set->count; i++) {
-		const uint8_t *target = rdata_target(set->type, set->records[i].rdata, set->records[i].rdlen);
-
+		const uint8_t *target;
 		bool alias, address;
 
+		if (!ends_with(&set->records[i], apex, apex_len))
+			continue;
+		target = rdata_target(set->type, set->records[i].rdata, set->records[i].rdlen);
 		if (!target || !name_is_under(target, apex) || name_is_root(target))
 			continue;
 		look(p->c, target, index, &alias, &address);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "base/arena.h"
 #include "base/attr.h"
 #include "dns/rr.h"
 #include "zone/zonefile.h"
@@ -12,7 +11,7 @@
 
 /* The records of one zone version in memory, on their way from a file or a transfer to the store: collected in any order,
  * then sorted into RRsets in canonical order (RFC 4034 6.1, by type within a name: SOA first, then ascending), duplicates
- * removed. Single owner, single thread; 10 million records must fit comfortably (compact, one arena, no malloc a record). */
+ * removed. Single owner, single thread; 10 million records must fit comfortably (24 octets a record and its RDATA; no malloc a record). */
 struct content;
 
 struct content_rrset {
@@ -27,7 +26,6 @@ struct content_rrset {
 };
 
 struct content_record {
-	const uint8_t *owner;
 	const uint8_t *rdata;
 	uint32_t ttl;
 	uint32_t line; /* place of the record for messages; 0 unknown */

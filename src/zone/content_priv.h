@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "zone/content.h"
+
+/* What content.c (collecting, reading), content_sort.c (finishing) and load_file.c (filling from a file) share. */
+enum { CONTENT_KEY_WORDS = 3 };
+
+/* A run of records of one owner, in the order in which they came. */
+struct content_owner {
+	uint64_t key[CONTENT_KEY_WORDS]; /* see content_sort.c */
+	const uint8_t *name;
+	uint32_t first, count; /* its records */
+};
+
+struct content_block;
+
+struct content {
+	struct name apex;
+	unsigned apex_labels;
+	struct content_record *records;
+	size_t record_count, record_cap;
+	struct content_owner *owners;
+	size_t owner_count, owner_cap, last_owner_len;
+	struct content_rrset *rrsets;
+	size_t rrset_count, rrset_cap;
+	const char **files;
+	uint32_t file_count;
+	const char *last_file; /* the caller's string of the record before, for content_add_next() */
+	struct content_block *blocks; /* names and RDATA */
+	uint8_t *free;                /* in the first block */
+	size_t left;
+	bool finished;
+};
+
+/* Room for one more in an array of cap elements of so many octets. */
+int content_grow(void *array, size_t *cap, size_t count, size_t size) MUST_CHECK;
+/* content_add() for what zonefile_parse() gives, while all of it comes from one parse: place->same_owner is believed, place->file is
+ * compared by its address, and CONTENT_PAD octets behind the RDATA may be read. */
+enum { CONTENT_PAD = 16 };
+int content_add_next(struct content *c, const struct rr *rr, const struct zonefile_place *place) MUST_CHECK;
+void content_owner_key(const struct content *c, const uint8_t *name, unsigned labels, uint64_t key[CONTENT_KEY_WORDS]);
