@@ -18,6 +18,7 @@
 enum {
 	UDP_BATCH = 64,
 	UDP_TURNS = 8,        /* batches before other sockets get their turn */
+	UDP_AGAIN = 16,       /* after a batch of so many there are probably more by now: asked for without a wait between */
 	UDP_IN_MAX = 4096,    /* a longer query is malformed for every use of UDP that exists */
 	UDP_OUT_MAX = 4096,
 	UDP_IN_STRIDE = UDP_IN_MAX + 5 * 64, /* an odd number of cache lines: 64 buffers, 64 sets */
@@ -190,7 +191,7 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard)
 		board_add(&w->board->bytes_in, bytes_in);
 		if (replies)
 			send_all(u, w, fd, replies);
-		if (n < UDP_BATCH)
+		if (n < UDP_AGAIN)
 			return;
 	}
 }
