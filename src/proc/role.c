@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -75,7 +76,7 @@ static int config_from_bundle(const struct role_brief *b, int fd, struct bundle 
 	const struct config_node *n;
 	struct diag diag;
 	const char *name;
-	const void *yaml;
+	const void *yaml, *hash;
 	size_t len = 0;
 	int err = bundle_open(fd, &bu);
 
@@ -85,6 +86,9 @@ static int config_from_bundle(const struct role_brief *b, int fd, struct bundle 
 	yaml = bundle_first(bu, &name, &len);
 	err = yaml ? config_parse(name, yaml, len, &diag, &c) : ERR_MALFORMED;
 	diag_done(&diag);
+	hash = bundle_get(bu, ROLE_ITEM_HASH, &len);
+	if (err == 0 && hash && len == sizeof(c->hash))
+		memcpy(c->hash, hash, len);
 	/* A worker is told of no node but its own. */
 	n = err < 0 ? NULL : b->kind == ROLE_ANSWER ? &c->nodes[0] : config_node_find(c, b->node);
 	if (!n) {
