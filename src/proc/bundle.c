@@ -221,6 +221,12 @@ const void *bundle_get(const struct bundle *b, const char *name, size_t *len)
 	return NULL;
 }
 
+void bundle_rest(const struct bundle *b)
+{
+	if (b->map)
+		madvise(b->map, b->map_len, MADV_DONTNEED);
+}
+
 const void *bundle_first(const struct bundle *b, const char **name, size_t *len)
 {
 	if (!b->count)

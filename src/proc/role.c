@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,7 @@ static int config_from_bundle(const struct role_brief *b, int fd, struct bundle 
 	if (err == 0 && hash && len == sizeof(c->hash))
 		memcpy(c->hash, hash, len);
 	/* A worker is told of no node but its own. */
+	bundle_rest(bu);
 	n = err < 0 ? NULL : b->kind == ROLE_ANSWER ? &c->nodes[0] : config_node_find(c, b->node);
 	if (!n) {
 		config_free(c);
@@ -182,8 +184,10 @@ static void take_reload(struct role *role, int fd, uv_loop_t *loop)
 	}
 	if (role->on_reload(role, old) != 0)
 		uv_stop(loop);
-	config_free(old);
+	if (!role->keeps_old)
+		config_free(old);
 	bundle_free(old_bundle);
+	malloc_trim(0); /* what a large fleet file took */
 }
 
 static void on_supervisor(uv_poll_t *poll, int status, int events)

@@ -82,6 +82,7 @@ struct role {
 	/* Called with a new configuration (ROLE_RELOAD), already swapped into `config` and `node`; the old one stays valid
 	 * until it returns 0. Non-zero: the role asks to be restarted instead. NULL: always restart. */
 	int (*on_reload)(struct role *role, struct config *old);
+	bool keeps_old;                 /* on_reload takes `old` over, to free it later */
 	/* Called once at ROLE_STOP; the loop is stopped by the role when it is done. NULL: stop at once. */
 	void (*on_stop)(struct role *role);
 	/* Called for ROLE_ORDERS: orders on the board have changed. NULL: ignored. */
