@@ -258,13 +258,17 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 {
 	struct query *q = &scratch->query;
 	enum query_verdict verdict = query_parse(request->msg, request->len, q);
-	struct job j = {.conf = conf, .request = request, .q = q, .out = out};
+	struct job j; /* begin() fills the rest: nothing is zeroed twice for a query */
 	bool authoritative = false;
 	uint16_t rcode;
 
 	*result = (struct engine_result){.network = UINT32_MAX, .ede = EDE_NONE};
 	if (verdict == QUERY_DROP)
 		return;
+	j.conf = conf;
+	j.request = request;
+	j.q = q;
+	j.out = out;
 	read_wishes(&j, result);
 	begin(&j, scratch, cap);
 	if (verdict == QUERY_FORMERR || (verdict != QUERY_NOTIMP && result->cookie == COOKIE_MALFORMED)) {
