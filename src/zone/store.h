@@ -204,7 +204,7 @@ void store_writer_close(struct store_writer *w);
 struct store_zone_meta {
 	enum store_zone_state state;
 	uint32_t network;
-	const char *source; /* e.g. "file:/etc/zones/a.zone mtime=... size=... ino=..."; at most STORE_ZONE_SOURCE_MAX bytes */
+	const char *source; /* text that says whether what the zone was made from is still the same; at most STORE_ZONE_SOURCE_MAX bytes */
 };
 /* All of these build the next version, unseen until store_commit(). After an error that version is still consistent without the
  * failed call. ERR_NO_SPACE: the file cannot grow; ERR_NO_MEMORY. */
