@@ -108,11 +108,11 @@ static int bad(struct walk *w, uint64_t page, const char *what)
 
 /* ---- meta pages ---- */
 
-static int meta_get(const uint8_t *p, struct text *why, struct meta *out)
+static int meta_get(const uint8_t *p, uint64_t page, struct text *why, struct meta *out)
 {
 	const uint8_t *m = p + PAGE_HEADER;
 
-	if (!(native16(p + 10) & PAGE_META) || native32(m) != META_MAGIC || native32(m + 4) != META_VERSION) {
+	if (native64(p) != page || native16(p + 10) != PAGE_META || native32(m) != META_MAGIC || native32(m + 4) != META_VERSION) {
 		text_str(why, "no LMDB file of format 1 and this machine's byte order");
 		return ERR_UNSUPPORTED;
 	}
@@ -149,7 +149,7 @@ static int metas_get(const struct pages_source *s, struct text *why, struct meta
 		}
 		err = s->read(s->ctx, at, page, sizeof(page));
 		if (!err)
-			err = meta_get(page, why, &metas[i]);
+			err = meta_get(page, i, why, &metas[i]);
 		if (err)
 			return err;
 	}
