@@ -136,11 +136,11 @@ static int meta_get(const uint8_t *p, uint64_t page, struct text *why, struct me
 static int metas_get(const struct pages_source *s, struct text *why, struct meta *out)
 {
 	uint8_t page[PAGE_HEADER + META_OCTETS];
-	struct meta metas[2];
+	struct meta metas[2] = {0};
+	uint64_t at = 0;
 	unsigned newer;
 
 	for (unsigned i = 0; i < 2; i++) {
-		uint64_t at = i ? metas[0].page_size : 0;
 		int err;
 
 		if (s->octets < at + PAGE_MIN) {
@@ -152,6 +152,7 @@ static int metas_get(const struct pages_source *s, struct text *why, struct meta
 			err = meta_get(page, i, why, &metas[i]);
 		if (err)
 			return err;
+		at = metas[0].page_size;
 	}
 	newer = metas[0].txn < metas[1].txn;
 	if (metas[0].page_size != metas[1].page_size || (metas[newer].txn & 1) != newer) {
