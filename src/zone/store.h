@@ -14,8 +14,8 @@
  * any number of reader processes. Theory, limits and invariants: doc/design/store.md.
  *
  * - A reference is a 32-bit count of 8-octet cells from the start of the file: 32 GiB at most; 0 is null.
- * - The root of a version is a copy-on-write trie of zones by apex. A zone version lives in extents of its own: a trie of its names, one of
- *   its NSEC3 owners, and the records beside them. Both tries are ordered canonically (RFC 4034 6.1). Committing is one atomic store.
+ * - The root of a version is a copy-on-write trie of zones by apex. A zone version lives in extents of the zone's own, shared only with its
+ *   predecessors: a trie of its names, one of its NSEC3 owners, and the records beside them. Both tries are ordered canonically (RFC 4034 6.1). Committing is one atomic store.
  * - A reader pins the version it reads by publishing its generation in a word that it alone writes (on the board); the writer
  *   frees an extent only when no pin is old enough to see it. Readers never write to the store, wait or retry without bound.
  * - A restarted writer walks the zones' trie once to learn which extents are in use, checking each zone's checksum; a restarted reader
@@ -215,7 +215,8 @@ int store_put_zone(struct store_writer *w, const uint8_t *apex, const struct con
         MUST_CHECK;
 /* Apply a change (zone/difference.h) to the version being built, at a cost that goes with the change and not with the zone; what it says then is
  * what store_put_zone() with all the records would say. ERR_NOT_FOUND: no such zone, or it serves nothing. ERR_INVALID: the change does not apply or
- * leaves what cannot be served, and *problem says why. Now and then a zone is copied as a whole to be rid of what changes left behind. */
+ * leaves what cannot be served, and *problem says why. Several in a row are one step for readers; commit before the first, so that store_abort() undoes
+ * these only when a later one fails. Now and then a zone is copied as a whole to be rid of what changes left behind. */
 int store_change_zone(struct store_writer *w, const uint8_t *apex, const struct zone_change *change, const struct store_zone_meta *meta,
                       struct zone_change_problem *problem) MUST_CHECK;
 int store_remove_zone(struct store_writer *w, const uint8_t *apex) MUST_CHECK;
