@@ -196,6 +196,62 @@ int content_add_next(struct content *c, const struct rr *rr, const struct zonefi
 	return 0;
 }
 
+static int reserve(void *array, size_t *cap, size_t count, size_t size)
+{
+	int err = 0;
+
+	while (!err && *cap < count)
+		err = content_grow(array, cap, *cap, size);
+	return err;
+}
+
+int content_append(struct content *c, struct content *from, uint32_t lines)
+{
+	struct content_block **last = &from->blocks;
+	uint16_t file = 0;
+	int err = from->record_count > UINT32_MAX - c->record_count ? ERR_LIMIT : 0;
+
+	if (!err && from->file_count)
+		err = file_index(c, from->files[0], &file);
+	if (!err)
+		err = reserve(&c->records, &c->record_cap, c->record_count + from->record_count, sizeof(*c->records));
+	if (!err)
+		err = reserve(&c->owners, &c->owner_cap, c->owner_count + from->owner_count, sizeof(*c->owners));
+	if (err || !from->record_count)
+		return err;
+	for (size_t i = 0; i < from->record_count; i++) {
+		struct content_record *r = &c->records[c->record_count + i];
+
+		*r = from->records[i];
+		r->line += lines;
+		r->file = file;
+	}
+	for (size_t i = 0; i < from->owner_count; i++) {
+		struct content_owner *o = &c->owners[c->owner_count + i];
+
+		*o = from->owners[i];
+		o->first += (uint32_t)c->record_count;
+	}
+	c->record_count += from->record_count;
+	c->owner_count += from->owner_count;
+	c->last_owner_len = from->last_owner_len;
+	c->last_file = NULL;
+	/* Behind the block that is being filled. */
+	while (*last)
+		last = &(*last)->next;
+	if (c->blocks) {
+		*last = c->blocks->next;
+		c->blocks->next = from->blocks;
+	} else {
+		c->blocks = from->blocks;
+	}
+	from->blocks = NULL;
+	from->left = 0;
+	from->record_count = from->owner_count = 0;
+	from->file_count = 0;
+	return 0;
+}
+
 /* ---- reading ---- */
 
 const uint8_t *content_apex(const struct content *c)

@@ -62,6 +62,8 @@ const struct content_rrset *content_soa(const struct content *c);
 struct zone_load_options {
 	void (*on_progress)(void *ctx, uint64_t done, uint64_t all);
 	void *ctx;
+	unsigned threads; /* that parse a large file; 0: one for each CPU, up to 8 */
+	uint64_t piece;   /* for tests: octets that a thread takes at a time, and files from twice this on are large; 0: what is good */
 };
 int zone_load_file(const char *path, const uint8_t *apex, const struct zone_load_options *o, struct diag *diag,
                    struct content **out) MUST_CHECK;

@@ -40,3 +40,19 @@ int content_grow(void *array, size_t *cap, size_t count, size_t size) MUST_CHECK
 enum { CONTENT_PAD = 16 };
 int content_add_next(struct content *c, const struct rr *rr, const struct zonefile_place *place) MUST_CHECK;
 void content_owner_key(const struct content *c, const uint8_t *name, unsigned labels, uint64_t key[CONTENT_KEY_WORDS]);
+/* The records of `from`, which has at most one file, behind those of c, with so many lines added to their places; `from` is empty then. */
+int content_append(struct content *c, struct content *from, uint32_t lines) MUST_CHECK;
+
+/* A parse into content, as zonefile_parse() calls back: what is outside the zone is left out with a warning. */
+struct load {
+	struct content *content;
+	struct diag *diag;
+	const struct zone_load_options *o; /* may be NULL */
+	bool outside; /* the record before was */
+};
+int load_record(void *ctx, const struct rr *rr, const struct zonefile_place *place);
+void load_progress(void *ctx, uint64_t done, uint64_t all);
+
+/* Parse a large file into l->content by several threads: *result is as zonefile_parse()'s. False: it is not large, or there are no threads to do it, and
+ * nothing has happened. */
+bool load_parallel(const char *path, struct load *l, int *result);
