@@ -16,12 +16,12 @@ struct content;
 
 struct content_rrset {
 	const uint8_t *owner; /* case as first written */
-	uint16_t type;
 	uint32_t ttl;         /* smallest in the set when they differ (a warning) */
 	uint32_t count;       /* records; RRSIGs of one owner form one set per type covered, see covers */
+	uint16_t type;
 	uint16_t covers;      /* RRSIG sets: the type covered; else 0 */
+	uint16_t duplicates;  /* dropped, 65535: or more */
 	bool ttl_differs;
-	uint32_t duplicates;  /* dropped */
 	const struct content_record *records; /* count of them, in canonical RDATA order, no duplicates */
 };
 
@@ -34,6 +34,9 @@ struct content_record {
 	uint16_t rdlen;
 	uint16_t file; /* index for content_file() */
 };
+
+/* Canonical order of the RDATA of two records of one type (RFC 4034 6.2, 6.3): 0 where they are the same record. */
+int content_compare_rdata(const struct content_record *a, const struct content_record *b);
 
 struct content *content_new(const uint8_t *apex); /* NULL: out of memory */
 void content_free(struct content *c);

@@ -8,8 +8,8 @@
  * from there on the file is read by this one thread, from the true state. So problems are told by sequential parsing only, and a file with many $ORIGINs, as BIND
  * writes them by default, gains nothing and loses what the threads were at when the first piece did not fit.
  *
- * Pieces are contents of their own, appended to the zone's: 24 octets a record and 40 an owner are copied, names and RDATA stay where they are. At most twice as
- * many pieces as threads are held. The calling thread parses too, so nothing depends on a thread having started. */
+ * Pieces are contents of their own, appended to the zone's: 24 octets a record and as many an owner are copied, names and RDATA stay where they are. A thread goes
+ * on in the memory that its last piece has left, whoever owns that by now: nothing of it is freed while threads run. At most twice as many pieces as threads are held. The calling thread parses too, so nothing depends on a thread having started. */
 #include "base/err.h"
 #include "zone/content_priv.h"
 #include "zone/zonefile_priv.h"
@@ -51,6 +51,7 @@ struct crew {
 	pthread_cond_t work, done;
 	pthread_t threads[THREADS_MAX];
 	unsigned thread_count;
+	struct content_room room; /* of the calling thread */
 	bool stop;
 	uint64_t next;         /* octets up to here are in pieces */
 	unsigned first, begun; /* count up; piece by remainder */
@@ -76,7 +77,7 @@ static struct piece *begin_piece(struct crew *c)
 
 	if (c->stop || c->next >= c->size || c->begun - c->first >= c->limit)
 		return NULL;
-	*p = (struct piece){.part = {.file = c->file, .fd = c->fd, .size = c->size, .from = c->next, .before = c->begun ? &c->guess : &c->start, .guess = true}};
+	*p = (struct piece){.content = p->content, .part = {.file = c->file, .fd = c->fd, .size = c->size, .from = c->next, .before = c->begun ? &c->guess : &c->start, .guess = true}};
 	diag_init(&p->diag);
 	p->diag.error_limit = 1; /* more are not needed to know that there are some */
 	p->diag.warning_limit = c->load->diag->warning_limit;
@@ -85,17 +86,25 @@ static struct piece *begin_piece(struct crew *c)
 	return p;
 }
 
-static void parse_piece(const struct crew *c, struct piece *p)
+/* room: of this thread, from its last piece to this one and to the next. */
+static void parse_piece(const struct crew *c, struct piece *p, struct content_room *room)
 {
-	struct load l = {.content = content_new(c->load->content->apex.wire), .diag = &p->diag};
+	struct load l = {.content = p->content ? p->content : content_new(c->load->content->apex.wire), .diag = &p->diag};
 	struct zonefile_options o = {.origin = l.content ? l.content->apex.wire : NULL, .rclass = CLASS_IN, .on_record = load_record, .ctx = &l};
 
 	p->content = l.content;
-	p->err = l.content ? zonefile_parse_part(&p->part, &o, &p->diag) : ERR_NO_MEMORY;
+	p->err = ERR_NO_MEMORY;
+	if (!l.content)
+		return;
+	/* Never what it has from before: another thread may be filling that. */
+	l.content->room = *room;
+	p->err = zonefile_parse_part(&p->part, &o, &p->diag);
+	*room = l.content->room;
 }
 
 static void *thread(void *arg)
 {
+	struct content_room room = {.next = CONTENT_BLOCK_MIN};
 	struct crew *c = arg;
 
 	pthread_mutex_lock(&c->lock);
@@ -107,7 +116,7 @@ static void *thread(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&c->lock);
-		parse_piece(c, p);
+		parse_piece(c, p, &room);
 		pthread_mutex_lock(&c->lock);
 		p->done = true;
 		pthread_cond_signal(&c->done);
@@ -130,7 +139,7 @@ static struct piece *take_first(struct crew *c)
 			continue;
 		}
 		pthread_mutex_unlock(&c->lock);
-		parse_piece(c, p);
+		parse_piece(c, p, &c->room);
 		pthread_mutex_lock(&c->lock);
 		p->done = true;
 	}
@@ -138,18 +147,11 @@ static struct piece *take_first(struct crew *c)
 	return first;
 }
 
-static void free_piece(struct piece *p)
-{
-	diag_done(&p->diag);
-	content_free(p->content);
-	p->content = NULL;
-}
-
 static void release_first(struct crew *c)
 {
 	pthread_mutex_lock(&c->lock);
-	free_piece(&c->pieces[c->first % PIECES_MAX]);
-	c->first++;
+	diag_done(&c->pieces[c->first % PIECES_MAX].diag);
+	c->first++; /* the content is used again */
 	pthread_cond_broadcast(&c->work);
 	pthread_mutex_unlock(&c->lock);
 }
@@ -163,7 +165,9 @@ static void stop_crew(struct crew *c)
 	for (unsigned i = 0; i < c->thread_count; i++)
 		pthread_join(c->threads[i], NULL);
 	for (; c->first != c->begun; c->first++)
-		free_piece(&c->pieces[c->first % PIECES_MAX]);
+		diag_done(&c->pieces[c->first % PIECES_MAX].diag);
+	for (unsigned i = 0; i < PIECES_MAX; i++)
+		content_free(c->pieces[i].content);
 	pthread_cond_destroy(&c->done);
 	pthread_cond_destroy(&c->work);
 	pthread_mutex_destroy(&c->lock);
@@ -296,6 +300,7 @@ bool load_parallel(const char *path, struct load *l, int *result)
 		return false;
 	}
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	c->room.next = CONTENT_BLOCK_MIN;
 	c->load = l;
 	c->file = path;
 	c->fd = fd;
