@@ -324,8 +324,8 @@ static bool plain_entry(struct lexer *x, struct source *s, struct entry *e)
 		i = scan_next(s->stop, from);
 		if (i == from)
 			break;
-		/* Of what stops, blanks and ends of lines are up to ' ', what bends words is above. */
-		if ((uint8_t)s->buf[i] > ' ' || !s->buf[i])
+		/* Of what stops, blanks and ends of lines are up to ' ', what bends words is above; a NUL is met in the next turn. */
+		if ((uint8_t)s->buf[i] > ' ')
 			return false;
 		*t = (struct rdata_token){.text = s->buf + from, .len = i - from, .plain = true, .line = s->line, .column = (unsigned)(column_of_0 + from)};
 	}

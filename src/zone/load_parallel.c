@@ -176,7 +176,7 @@ static void stop_crew(struct crew *c)
 /* Was what the piece took for granted so, and did that suffice? */
 static bool is_right(const struct crew *c, const struct piece *p, uint64_t at, const struct zonefile_state *now)
 {
-	return !p->err && !p->diag.errors && !p->part.unsure && p->part.from == at && now->origin.len == c->guess.origin.len &&
+	return !p->err && !p->part.unsure && p->part.from == at && now->origin.len == c->guess.origin.len &&
 	       memcmp(now->origin.wire, c->guess.origin.wire, now->origin.len) == 0 && now->has_default_ttl == c->guess.has_default_ttl &&
 	       now->default_ttl == c->guess.default_ttl;
 }

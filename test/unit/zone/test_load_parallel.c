@@ -152,8 +152,8 @@ static void make_zone(struct text *t, unsigned with, unsigned lines)
 			text_str(t, with & TRAPS ? "trap 60 TXT ( x\ny\nzone 60 A 192.0.2.1\n$ORIGIN trapped\nz )\n" : "");
 			break;
 		default:
-			text_fmt(t, "n%u%s %s %s\n", owner, with & SHUFFLED && random_below(2) ? ".sub" : "",
-			         with & LAST_TTL && random_below(3) ? "" : with & UNTOLD_TTL ? "" : "60",
+			text_fmt(t, "n%u%s %.*s %s\n", owner, with & SHUFFLED && random_below(2) ? ".sub" : "",
+			         with & UNTOLD_TTL || (with & LAST_TTL && random_below(3)) ? 0 : 2, "60616263" + 2 * random_below(4),
 			         random_below(2) ? "A 192.0.2.3" : random_below(2) ? "TXT \"some text\" more" : "MX 10 ns1");
 			break;
 		}
@@ -164,15 +164,15 @@ static void test_made(void **state)
 {
 	static const char part[] = "in1 60 A 192.0.2.1\n$ORIGIN other\nin2 60 A 192.0.2.1\n$TTL 99\n";
 	static const unsigned kinds[] = {0, LONG_ENTRIES, OWNERS_LEFT_OUT, TTLS, NO_TTL, ORIGINS, BACK, ERRORS, OUTSIDE, INCLUDES, SHUFFLED, GENERATES, TRAPS,
-	                                 LAST_TTL | NO_TTL, UNTOLD_TTL, UNTOLD_TTL | OWNERS_LEFT_OUT, LONG_ENTRIES | OWNERS_LEFT_OUT | SHUFFLED | BACK | OUTSIDE};
+	                                 LAST_TTL | NO_TTL, TRAPS | OWNERS_LEFT_OUT | LONG_ENTRIES, UNTOLD_TTL, UNTOLD_TTL | OWNERS_LEFT_OUT, LONG_ENTRIES | OWNERS_LEFT_OUT | SHUFFLED | BACK | OUTSIDE};
 	static const uint64_t pieces[] = {64, 500, 4000};
 	char path[300];
 	struct text t;
 	(void)state;
 
 	put("part", part, sizeof(part) - 1, path);
-	for (unsigned i = 0; i < 4 * ARRAY_LEN(kinds) + 60; i++) {
-		unsigned with = i < 4 * ARRAY_LEN(kinds) ? kinds[i / 4] : random_below(16384);
+	for (unsigned i = 0; i < 8 * ARRAY_LEN(kinds) + 100; i++) {
+		unsigned with = i < 8 * ARRAY_LEN(kinds) ? kinds[i / 8] : random_below(16384);
 		char what[60];
 
 		text_init(&t);
