@@ -16,7 +16,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 3,
+	BOARD_VERSION = 4,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -75,6 +75,7 @@ struct board_worker {
 	_Atomic uint64_t pin; /* store generation being read */
 	_Atomic uint64_t queries[2][2]; /* [0 UDP, 1 TCP][0 IPv4, 1 IPv6] */
 	_Atomic uint64_t answers, dropped, truncated, bytes_in, bytes_out, send_failed;
+	_Atomic uint64_t cached; /* answers of the worker's cache */
 	_Atomic uint64_t limited_dropped, limited_slipped, limited_badcookie; /* by rate limits */
 	_Atomic uint64_t filtered[3]; /* dropped, refused, truncated by filters */
 	_Atomic uint64_t xdp_filled; /* answers put into the kernel's cache */

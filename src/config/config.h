@@ -170,6 +170,7 @@ struct config_answer {
 	struct config_tls tls;
 	struct config_rate_limit rate_limit;
 	struct config_filter *filters; size_t filter_count;
+	uint32_t cache;              /* octets of answers that each worker keeps; 8 MiB; 0: none */
 	uint8_t xdp;                 /* enum config_xdp; off */
 	uint32_t query_log_sample;   /* one query in so many is kept; 0: none */
 };

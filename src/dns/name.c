@@ -12,6 +12,21 @@ static inline uint8_t lower(uint8_t c)
 	return (uint8_t)(c - 'A') < 26 ? (uint8_t)(c | 0x20) : c;
 }
 
+/* Length of the name at r when it is sound and without pointers, as in every question, else 0. */
+static size_t plain_length(const struct reader *r)
+{
+	const uint8_t *p = r->base + r->pos;
+	size_t most = MIN(r->len - r->pos, (size_t)NAME_LEN_MAX);
+
+	for (size_t at = 0; at < most; at += p[at] + 1U) {
+		if (!p[at])
+			return at + 1;
+		if (p[at] > LABEL_MAX)
+			break;
+	}
+	return 0;
+}
+
 int name_from_wire(struct reader *r, struct name *out)
 {
 	const uint8_t *base = r->base;
@@ -19,9 +34,17 @@ int name_from_wire(struct reader *r, struct name *out)
 	size_t limit = pos; /* a pointer must lead before this: before where the present run of labels began */
 	unsigned len = 0, pointers = 0;
 	struct name n;
+	size_t plain;
 
 	if (r->failed)
 		return ERR_TRUNCATED;
+	plain = plain_length(r);
+	if (plain) {
+		out->len = (uint8_t)plain;
+		memcpy(out->wire, base + pos, plain);
+		r->pos += plain;
+		return 0;
+	}
 	for (;;) {
 		uint8_t l;
 
