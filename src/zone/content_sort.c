@@ -72,11 +72,58 @@ static bool same_owner(const struct content_owner *x, const struct content_owner
 	return x->key == y->key && name_equal(x->name, y->name);
 }
 
+/* o[0..kept) and early[0..n), each sorted, into o[0..kept + n). */
+static void merge(struct content_owner *o, size_t kept, const struct content_owner *early, size_t n)
+{
+	for (size_t at = kept + n; n;) {
+		if (kept && order_owner(&o[kept - 1], &early[n - 1]) > 0)
+			o[--at] = o[--kept];
+		else
+			o[--at] = early[--n];
+	}
+}
+
+/* Those that are early among the early are taken out once more, and so on: each time fewer are left, or else it is qsort. One name near the end of the
+ * alphabet at the top of a file makes half of it early, and nearly all of that is in order. */
+static int sort_early(struct content_owner *o, size_t n)
+{
+	struct content_owner *early;
+	size_t kept = 1, count = 0, at = 0;
+	int err;
+
+	for (size_t i = 1, greatest = 0; i < n; i++) {
+		if (order_owner(&o[greatest], &o[i]) > 0)
+			count++;
+		else
+			greatest = i;
+	}
+	if (!count)
+		return 0;
+	if (count > n / 4 * 3) {
+		qsort(o, n, sizeof(*o), order_owner);
+		return 0;
+	}
+	early = pages_realloc(NULL, 0, count * sizeof(*early));
+	if (!early)
+		return ERR_NO_MEMORY;
+	for (size_t i = 1; i < n; i++) {
+		if (order_owner(&o[kept - 1], &o[i]) > 0)
+			early[at++] = o[i];
+		else
+			o[kept++] = o[i];
+	}
+	err = sort_early(early, count);
+	if (!err)
+		merge(o, kept, early, count);
+	pages_free(early, count * sizeof(*early));
+	return err;
+}
+
 static int sort_owners(struct content *c)
 {
 	size_t kept = 0, n = c->early_count;
 	struct content_owner *o = c->owners, *early;
-	bool in_order = true;
+	int err;
 
 	if (!n)
 		return 0;
@@ -84,25 +131,16 @@ static int sort_owners(struct content *c)
 	if (!early)
 		return ERR_NO_MEMORY;
 	for (size_t i = 0, k = 0; i < c->owner_count; i++) {
-		if (k == n || c->early[k] != i) {
-			o[kept++] = o[i];
-			continue;
-		}
-		early[k] = o[i];
-		if (k && in_order)
-			in_order = order_owner(&early[k - 1], &early[k]) <= 0;
-		k++;
-	}
-	if (!in_order)
-		qsort(early, n, sizeof(*early), order_owner);
-	for (size_t k = n, at = c->owner_count; k;) {
-		if (kept && order_owner(&o[kept - 1], &early[k - 1]) > 0)
-			o[--at] = o[--kept];
+		if (k < n && c->early[k] == i)
+			early[k++] = o[i];
 		else
-			o[--at] = early[--k];
+			o[kept++] = o[i];
 	}
+	err = sort_early(early, n);
+	if (!err)
+		merge(o, kept, early, n);
 	pages_free(early, n * sizeof(*early));
-	return 0;
+	return err;
 }
 
 /* ---- records ---- */

@@ -327,7 +327,12 @@ static bool plain_entry(struct lexer *x, struct source *s, struct entry *e)
 		/* Of what stops, blanks and ends of lines are up to ' ', what bends words is above; a NUL is met in the next turn. */
 		if ((uint8_t)s->buf[i] > ' ')
 			return false;
-		*t = (struct rdata_token){.text = s->buf + from, .len = i - from, .plain = true, .line = s->line, .column = (unsigned)(column_of_0 + from)};
+		t->text = s->buf + from;
+		t->len = i - from;
+		t->quoted = false;
+		t->plain = true;
+		t->line = s->line;
+		t->column = (unsigned)(column_of_0 + from);
 	}
 	if (!n || s->buf[i] != '\n')
 		return false;

@@ -201,6 +201,10 @@ static bool read_head(struct parse *ps, const struct source *s, const struct ent
 				continue;
 			}
 		}
+		if (t->len == 2 && (t->text[0] | 0x20) == 'i' && (t->text[1] | 0x20) == 'n' && !h->has_class && ps->o->rclass == CLASS_IN) {
+			h->has_class = true;
+			continue;
+		}
 		/* ANY is a class and a type. */
 		known = rrtype_from_text(t->text, t->len, &h->type) == 0;
 		if ((!known || h->type == RR_ANY) && !h->has_class && rrclass_from_text(t->text, t->len, &rclass) == 0) {
