@@ -197,6 +197,8 @@ int config_load(const char *path, struct diag *diag, struct config **out) MUST_C
 void config_free(struct config *c);
 /* Appends c as YAML in normal form (defaults written out, absolute paths), which parses back to the same configuration. */
 void config_print(const struct config *c, struct text *out);
+/* Likewise what roles need that have nothing to do with zones. */
+void config_print_without_zones(const struct config *c, struct text *out);
 /* Likewise what answer workers need of c: no zones, no keys, no nodes but `node`. */
 void config_print_for_answer(const struct config *c, const struct config_node *node, struct text *out);
 /* Only `run-dir` of the file at path, for tools that talk to a running node while its file is being edited: mistakes elsewhere do not

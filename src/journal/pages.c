@@ -108,11 +108,11 @@ static int bad(struct walk *w, uint64_t page, const char *what)
 
 /* ---- meta pages ---- */
 
-static int meta_get(const uint8_t *p, struct text *why, struct meta *out)
+static int meta_get(const uint8_t *p, uint64_t page, struct text *why, struct meta *out)
 {
 	const uint8_t *m = p + PAGE_HEADER;
 
-	if (!(native16(p + 10) & PAGE_META) || native32(m) != META_MAGIC || native32(m + 4) != META_VERSION) {
+	if (native64(p) != page || native16(p + 10) != PAGE_META || native32(m) != META_MAGIC || native32(m + 4) != META_VERSION) {
 		text_str(why, "no LMDB file of format 1 and this machine's byte order");
 		return ERR_UNSUPPORTED;
 	}
@@ -136,11 +136,11 @@ static int meta_get(const uint8_t *p, struct text *why, struct meta *out)
 static int metas_get(const struct pages_source *s, struct text *why, struct meta *out)
 {
 	uint8_t page[PAGE_HEADER + META_OCTETS];
-	struct meta metas[2];
+	struct meta metas[2] = {0};
+	uint64_t at = 0;
 	unsigned newer;
 
 	for (unsigned i = 0; i < 2; i++) {
-		uint64_t at = i ? metas[0].page_size : 0;
 		int err;
 
 		if (s->octets < at + PAGE_MIN) {
@@ -149,9 +149,10 @@ static int metas_get(const struct pages_source *s, struct text *why, struct meta
 		}
 		err = s->read(s->ctx, at, page, sizeof(page));
 		if (!err)
-			err = meta_get(page, why, &metas[i]);
+			err = meta_get(page, i, why, &metas[i]);
 		if (err)
 			return err;
+		at = metas[0].page_size;
 	}
 	newer = metas[0].txn < metas[1].txn;
 	if (metas[0].page_size != metas[1].page_size || (metas[newer].txn & 1) != newer) {

@@ -4,14 +4,7 @@
 #include "zone/check.h"
 #include "zone/content_priv.h"
 
-struct load {
-	struct content *content;
-	const struct zone_load_options *o;
-	struct diag *diag;
-	bool outside; /* the record before was */
-};
-
-static int load_record(void *ctx, const struct rr *rr, const struct zonefile_place *place)
+int load_record(void *ctx, const struct rr *rr, const struct zonefile_place *place)
 {
 	struct load *l = ctx;
 	char name[NAME_TEXT_MAX];
@@ -26,7 +19,7 @@ static int load_record(void *ctx, const struct rr *rr, const struct zonefile_pla
 	return content_add_next(l->content, rr, place);
 }
 
-static void load_progress(void *ctx, uint64_t done, uint64_t all)
+void load_progress(void *ctx, uint64_t done, uint64_t all)
 {
 	struct load *l = ctx;
 
@@ -40,8 +33,11 @@ int zone_load_file(const char *path, const uint8_t *apex, const struct zone_load
 	struct zonefile_options zo = {.origin = apex, .rclass = CLASS_IN, .on_record = load_record, .ctx = &l,
 	                              .on_progress = o && o->on_progress ? load_progress : NULL};
 	unsigned before = diag->errors;
-	int err = l.content ? zonefile_parse(path, &zo, diag) : ERR_NO_MEMORY;
-	int finished = l.content && (!err || err == ERR_INVALID) ? content_finish(l.content) : err;
+	int err = ERR_NO_MEMORY, finished;
+
+	if (l.content && !load_parallel(path, &l, &err))
+		err = zonefile_parse(path, &zo, diag);
+	finished = l.content && (!err || err == ERR_INVALID) ? content_finish(l.content) : err;
 
 	/* A file with broken records is not judged as a whole: what is missing would only be their echo. */
 	if (!err && !finished) {

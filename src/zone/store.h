@@ -169,6 +169,8 @@ const struct store_node *store_nsec3_node(const struct store_snapshot *s, const 
 /* Nodes in canonical order (ENTs included, NSEC3 owners after all others): pass NULL first, NULL ends. */
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z,
                                          const struct store_node *prev);
+/* The first of the NSEC3 owners, or NULL; store_node_next() leads to the others. */
+const struct store_node *store_nsec3_first(const struct store_snapshot *s, const struct store_zone *z);
 
 /* The same order for who passes through a whole zone: a step instead of a descent for each node. One of the two tries. */
 enum { STORE_WALK_DEPTH = 520 };
@@ -204,7 +206,7 @@ void store_writer_close(struct store_writer *w);
 struct store_zone_meta {
 	enum store_zone_state state;
 	uint32_t network;
-	const char *source; /* e.g. "file:/etc/zones/a.zone mtime=... size=... ino=..."; at most STORE_ZONE_SOURCE_MAX bytes */
+	const char *source; /* text that says whether what the zone was made from is still the same; at most STORE_ZONE_SOURCE_MAX bytes */
 };
 /* All of these build the next version, unseen until store_commit(). After an error that version is still consistent without the
  * failed call. ERR_NO_SPACE: the file cannot grow; ERR_NO_MEMORY. */
