@@ -24,7 +24,8 @@ static const char *const words_xdp[] = {"off", "auto", "native", "generic", NULL
 static const char *const words_action[] = {"drop", "refuse", "truncate", NULL};
 
 /* RFC 8945 6; hmac-md5 is left out on purpose. */
-static const char *const words_algorithm[] = {"hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1", NULL};
+static const char *const words_algorithm[] = {"hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1",
+                                              "hmac-sha256-128", "hmac-sha384-192", "hmac-sha512-256", NULL};
 
 /* RFC 1997, 3765, 7999, 8326 */
 const struct schema_community schema_communities[] = {
@@ -75,7 +76,7 @@ static const struct schema_map network_map = {"a network", sizeof(struct config_
 static const struct schema_row key_rows[] = {
         {"name", SCHEMA_IDENT, .required = true, .reload = true, AT(config_key, name), .help = "name of the TSIG key, the same on both sides"},
         {"algorithm", SCHEMA_TEXT, .words = words_algorithm, .reload = true, AT(config_key, algorithm), .value = "hmac-sha256",
-         .help = "hmac-sha256, hmac-sha384, hmac-sha512, hmac-sha224 or hmac-sha1"},
+         .help = "hmac-sha256, hmac-sha384, hmac-sha512, hmac-sha224, hmac-sha1; truncated: hmac-sha256-128, hmac-sha384-192, hmac-sha512-256"},
         {"secret-file", SCHEMA_FILE, .required = true, .reload = true, AT(config_key, secret_file),
          .help = "file that holds the secret in base64"},
 };

@@ -169,8 +169,6 @@ const struct store_node *store_nsec3_node(const struct store_snapshot *s, const 
 /* Nodes in canonical order (ENTs included, NSEC3 owners after all others): pass NULL first, NULL ends. */
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z,
                                          const struct store_node *prev);
-/* The first of the NSEC3 owners, or NULL; store_node_next() leads to the others. */
-const struct store_node *store_nsec3_first(const struct store_snapshot *s, const struct store_zone *z);
 
 /* The same order for who passes through a whole zone: a step instead of a descent for each node. One of the two tries. */
 enum { STORE_WALK_DEPTH = 520 };
