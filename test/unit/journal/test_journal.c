@@ -330,6 +330,27 @@ static void test_put_contents(void **state)
 	kit_change_free(change);
 }
 
+/* The apex is found in any letter case, and owners come out as they went in. */
+static int get_shouted(struct journal_txn *t, void *ctx)
+{
+	static const uint8_t shouted[] = "\x04" "ZONE" "\x07" "EXAMPLE";
+
+	return journal_get_content(t, shouted, 6, ctx);
+}
+
+static void test_letter_case(void **state)
+{
+	struct content *want = kit_content(&zone, 6), *got;
+
+	(void)state;
+	put_whole(5);
+	put_change(5, 6, NULL);
+	assert_int_equal(journal_read(journal, get_shouted, &got, &why), 0);
+	assert_int_equal(kit_sum(got), kit_sum(want));
+	content_free(got);
+	content_free(want);
+}
+
 /* ---- limits of history ---- */
 
 static void test_limits(void **state)
@@ -832,7 +853,8 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	        CASE(test_refused_differences), CASE(test_refused_versions), CASE(test_false_difference), CASE(test_put_version),
-	        CASE(test_same_serial),         CASE(test_large_difference), CASE(test_put_contents),     CASE(test_limits),
+	        CASE(test_same_serial),         CASE(test_large_difference), CASE(test_put_contents),     CASE(test_letter_case),
+	        CASE(test_limits),
 	        CASE(test_history),             CASE(test_get_changes),      CASE(test_timers_and_zones), CASE(test_space_is_used_again),
 	        CASE(test_growing),             CASE(test_one_process),      CASE(test_damaged_files),    CASE(test_readers_beside_a_writer),
 	};
