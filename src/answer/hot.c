@@ -95,6 +95,12 @@ void hot_lease(struct hot *h, uint64_t now_ns)
 		xdp_cache_lease(h->cache, h->worker, now_ns);
 }
 
+void hot_serving(struct hot *h, uint32_t place, bool serving)
+{
+	if (h)
+		xdp_cache_serving(h->cache, place, serving);
+}
+
 void hot_renew(struct hot *h)
 {
 	if (!h)

@@ -21,5 +21,7 @@ void hot_note(struct hot *h, const struct query *q, const struct store_zone *zon
 void hot_fill(struct hot *h, struct worker *w);
 /* Vouch for the store, or with 0 withdraw it. h may be NULL, here and below. */
 void hot_lease(struct hot *h, uint64_t now_ns);
+/* The worker reads, or does not read any more, the AF_XDP socket at this place of the program's map. */
+void hot_serving(struct hot *h, uint32_t place, bool serving);
 /* Settings have changed: what is kept was made by the old ones. */
 void hot_renew(struct hot *h);

@@ -443,3 +443,9 @@ void xdp_cache_lease(struct xdp_cache *c, unsigned worker, uint64_t now_ns)
 	if (worker < XDP_WORKERS_MAX)
 		atomic_store_explicit(atomic64(&c->control->lease[worker]), now_ns, memory_order_relaxed);
 }
+
+void xdp_cache_serving(struct xdp_cache *c, uint32_t place, bool serving)
+{
+	if (place < XDP_SOCKETS_MAX)
+		atomic_store_explicit((_Atomic uint8_t *)&c->control->serving[place], serving, memory_order_release);
+}

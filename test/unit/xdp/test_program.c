@@ -80,6 +80,7 @@ static int load(void **state)
 	static const struct endpoint at[] = {{.addr = {.family = 4, .bytes = {192, 0, 2, 53}}, .port = 53},
 	                                     {.addr = {.family = 6, .bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = 0x53}}, .port = 53}};
 	const struct xdp_sizes sizes = {.workers = 1, .small = 64 * XDP_WAYS, .large = 64 * XDP_WAYS, .rate_entries = RATE_ENTRIES};
+	struct xdp_device device = {.state = XDP_DEVICE_ON};
 	struct xdp_maps maps;
 	size_t len = rate_table_size(RATE_ENTRIES);
 	int err = xdp_program_load(&sizes, why, &program);
@@ -93,7 +94,8 @@ static int load(void **state)
 	}
 	maps = xdp_program_maps(program);
 	assert_int_equal(xdp_program_addresses(program, at, ARRAY_LEN(at)), 0);
-	assert_int_equal(xdp_program_device(program, if_nametoindex("lo"), kit_mac), 0);
+	memcpy(device.mac, kit_mac, sizeof(device.mac));
+	assert_int_equal(xdp_program_device(program, if_nametoindex("lo"), &device), 0);
 	assert_int_equal(xdp_cache_open(&maps, &cache), 0);
 	control = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, maps.control, 0);
 	generations = mmap(NULL, XDP_GENERATIONS * sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_SHARED, maps.generations, 0);
