@@ -138,6 +138,7 @@ static size_t answer(struct rings *r, struct one *o, struct worker *w, const str
 		return 0;
 	}
 	worker_answer(w, s, &request, r->out, cap, &result);
+	board_add(&w->board->ring_answers, result.len > 0);
 	return result.len;
 }
 
@@ -166,7 +167,6 @@ void rings_serve(struct rings *r, struct worker *w, unsigned i)
 				xdp_ring_send(o->ring, p, xdp_frame_turn(p->octets, &q, r->out, len));
 			else
 				xdp_ring_drop(o->ring, p);
-			board_add(&w->board->ring_answers, len > 0);
 		}
 		store_unpin(w->store);
 		o->unsent = xdp_ring_flush(o->ring);

@@ -80,7 +80,7 @@ struct board_worker {
 	_Atomic uint64_t answers, dropped, truncated, bytes_in, bytes_out, send_failed;
 	_Atomic uint64_t limited_dropped, limited_slipped, limited_badcookie; /* by rate limits */
 	_Atomic uint64_t filtered[3]; /* dropped, refused, truncated by filters */
-	_Atomic uint64_t ring_answers; /* of `answers`: by AF_XDP, this node's own probes included */
+	_Atomic uint64_t ring_answers; /* of `answers`: by AF_XDP */
 	_Atomic uint64_t xdp_filled; /* answers put into the kernel's cache */
 	_Atomic uint64_t too_big; /* answers that the interface would have had to fragment: made anew, smaller */
 	_Atomic uint64_t rcodes[BOARD_RCODES];
@@ -133,6 +133,7 @@ struct board_watch_network {
 struct board_watch_path {
 	_Atomic uint32_t seq;
 	uint32_t ifindex;
+	char device[16];
 	struct ip_addr neighbor;
 	uint32_t verdict;          /* enum board_verdict */
 	uint64_t since_ns;

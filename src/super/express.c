@@ -21,6 +21,7 @@
 #include "limit/rate.h"
 #include "super/children.h"
 #include "super/devices.h"
+#include "xdp/measure.h"
 #include "xdp/program.h"
 
 #include <errno.h>
@@ -43,7 +44,7 @@ struct used_device {
 	struct device is;
 	struct xdp_device in_program;
 	bool attached;
-	bool proved;           /* at least once */
+	bool proved, disproved; /* by the latest that is known */
 	unsigned failures;     /* proofs lost */
 	uint64_t passing_ms;   /* since; 0: it does not */
 	char why[XDP_WHY_MAX]; /* it is not attached, or is on trial */
@@ -60,6 +61,7 @@ struct express {
 	uint32_t path_count;
 	uint64_t counted_ms;
 	bool off;              /* by configuration */
+	struct xdp_costs costs; /* with `auto` */
 	enum board_xdp_rung rung;
 	char why[BOARD_WHY_MAX];
 };
@@ -174,14 +176,17 @@ static void attach(struct express *x, struct used_device *d, uint32_t *places)
 /* What is so, in one sentence; said only when it has changed. */
 static void tell(struct express *x, struct board *board)
 {
-	char done[BOARD_WHY_MAX] = "", not_done[BOARD_WHY_MAX] = "", text[2 * BOARD_WHY_MAX + 64];
+	char done[BOARD_WHY_MAX] = "", not_done[BOARD_WHY_MAX] = "", text[2 * BOARD_WHY_MAX + 160];
 	enum board_xdp_rung rung = RUNG_SOCKETS;
+	char cost[80] = "";
 
+	if (x->costs.socket)
+		snprintf(cost, sizeof(cost), "; an answer costs %u ns there, %u ns by a socket", x->costs.kept, x->costs.socket);
 	for (size_t i = 0; i < x->count; i++) {
 		const struct used_device *d = &x->device[i];
 		char *to = serves(d) ? done : not_done;
 		size_t used = strlen(to);
-		const char *more = d->why[0] ? d->why : d->proved ? "seen to answer" : "";
+		const char *more = d->why[0] ? d->why : d->proved ? "answers are seen to arrive" : "";
 
 		snprintf(to + used, BOARD_WHY_MAX - used, "%s%.15s%s%.200s", used ? ", " : "", d->is.name, more[0] ? ": " : "", more);
 		if (serves(d))
@@ -192,7 +197,7 @@ static void tell(struct express *x, struct board *board)
 	else if (rung == RUNG_SOCKETS)
 		snprintf(text, sizeof(text), "%s", not_done);
 	else
-		snprintf(text, sizeof(text), "attached to %s%s%s", done, *not_done ? "; not to " : "", not_done);
+		snprintf(text, sizeof(text), "attached to %s%s%s%s", done, *not_done ? "; not to " : "", not_done, cost);
 	if (x->off) {
 		rung = RUNG_OFF;
 		snprintf(text, sizeof(text), "switched off by the configuration");
@@ -219,6 +224,22 @@ static bool climb(struct express *x, const struct plan *p, struct board *board)
 	}
 	tell(x, board);
 	return any;
+}
+
+/* Is it cheaper than sockets on this machine? Not the case is ERR_UNSUPPORTED, with the reason. */
+static int weigh(struct express *x, char why[XDP_WHY_MAX])
+{
+	int err = xdp_measure(x->program, &x->costs);
+
+	if (err < 0) {
+		snprintf(why, XDP_WHY_MAX, "what an answer costs could not be measured: %s", err_text(err));
+		return err;
+	}
+	if (x->costs.kept < x->costs.socket && x->costs.passed < x->costs.socket)
+		return 0;
+	snprintf(why, XDP_WHY_MAX, "the program takes %u ns for an answer here and %u ns where it has none, a socket %u ns", x->costs.kept,
+	         x->costs.passed, x->costs.socket);
+	return ERR_UNSUPPORTED;
 }
 
 static void hand_over(struct express *x, const struct plan *p, struct children *children)
@@ -251,6 +272,8 @@ void express_start(const struct plan *p, struct board *board, struct children *c
 	x->rings = p->config->answer.xdp_sockets;
 	x->workers = p->workers;
 	err = xdp_program_load(&sizes, why, &x->program);
+	if (!err && x->wish == CONFIG_XDP_AUTO)
+		err = weigh(x, why);
 	if (!err) {
 		err = set_addresses(x, p);
 		if (!err)
@@ -368,21 +391,24 @@ static void prove(struct express *x, const struct board *board, struct used_devi
 	enum board_verdict verdict = verdict_of(x, board, d, why);
 	uint64_t hold_ms = d->failures ? (uint64_t)HOLD_MS << MIN(d->failures - 1, (unsigned)HOLD_DOUBLINGS_MAX) : 0;
 
-	if (verdict != VERDICT_PASS) {
+	if (verdict != VERDICT_PASS)
 		d->passing_ms = 0;
-	} else if (!d->passing_ms) {
+	else if (!d->passing_ms)
 		d->passing_ms = now_ms;
-	}
-	if (verdict == VERDICT_HARD && (serves(d) || strcmp(d->why, why) != 0)) {
+	if (verdict == VERDICT_HARD && !d->disproved) {
 		d->failures += serves(d);
+		d->disproved = true;
+		d->proved = false;
 		snprintf(d->why, sizeof(d->why), "%s", why);
 		if (serves(d) && set_state(x, d, XDP_DEVICE_TRIAL) < 0)
 			xdp_program_switch(x->program, false);
-	} else if (verdict == VERDICT_PASS && !serves(d) && now_ms - d->passing_ms >= hold_ms) {
-		if (set_state(x, d, XDP_DEVICE_ON) == 0)
-			d->why[0] = '\0';
+	} else if (verdict == VERDICT_PASS && now_ms - d->passing_ms >= hold_ms) {
+		if (!serves(d) && set_state(x, d, XDP_DEVICE_ON) < 0)
+			return;
+		d->why[0] = '\0';
+		d->proved = true;
+		d->disproved = false;
 	}
-	d->proved |= verdict == VERDICT_PASS && serves(d);
 }
 
 /* ---- counters ---- */

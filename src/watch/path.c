@@ -214,7 +214,8 @@ static void publish(struct path *p, enum board_verdict verdict, const char *why)
 	b->failed = p->health.failures;
 	b->from_cache = p->from_cache;
 	b->from_worker = p->from_worker;
-	snprintf(b->why, sizeof(b->why), "%.15s by way of %s: %s", p->way->device, neighbor, why);
+	snprintf(b->device, sizeof(b->device), "%s", p->way->device);
+	snprintf(b->why, sizeof(b->why), "by way of %s: %s", neighbor, why);
 	board_write_end(&b->seq);
 	if (changed)
 		log_line(verdict == VERDICT_HARD ? LOG_WARN : LOG_NOTICE, "path device=%.15s neighbor=%s verdict=%s why=\"%s\"", p->way->device, neighbor,

@@ -186,6 +186,13 @@ int xdp_program_device(struct xdp_program *p, unsigned ifindex, const struct xdp
 	return bpf_map_update_elem(p->devices, &ifindex, d, BPF_ANY);
 }
 
+int xdp_program_forget(struct xdp_program *p, unsigned ifindex)
+{
+	int err = bpf_map_delete_elem(p->devices, &ifindex);
+
+	return err == -ENOENT ? 0 : err;
+}
+
 int xdp_program_socket(struct xdp_program *p, uint32_t place, int fd)
 {
 	return bpf_map_update_elem(p->sockets, &place, &fd, BPF_ANY);

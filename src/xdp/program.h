@@ -33,6 +33,8 @@ void xdp_program_free(struct xdp_program *p);
 int xdp_program_attach(struct xdp_program *p, unsigned ifindex, enum xdp_mode mode, char why[XDP_WHY_MAX]) MUST_CHECK;
 /* What to do with packets of a device (struct xdp_device); nothing is, as long as it is not known. */
 int xdp_program_device(struct xdp_program *p, unsigned ifindex, const struct xdp_device *d) MUST_CHECK;
+/* Nothing is done with its packets any more. 0 also when it was not known. */
+int xdp_program_forget(struct xdp_program *p, unsigned ifindex) MUST_CHECK;
 /* Packets for `place` go to this AF_XDP socket from when its reader says so (struct xdp_control), and to the stack again when the
  * socket is closed by its last holder; the program does not hold it. */
 int xdp_program_socket(struct xdp_program *p, uint32_t place, int fd) MUST_CHECK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Built without XDP (meson option xdp): loading says so, and there is no program that anything else could be asked of. */
 #include "base/err.h"
+#include "xdp/measure.h"
 #include "xdp/program.h"
 
 #include <stdio.h>
@@ -33,6 +34,13 @@ int xdp_program_device(struct xdp_program *p, unsigned ifindex, const struct xdp
 	(void)p;
 	(void)ifindex;
 	(void)d;
+	return ERR_UNSUPPORTED;
+}
+
+int xdp_program_forget(struct xdp_program *p, unsigned ifindex)
+{
+	(void)p;
+	(void)ifindex;
 	return ERR_UNSUPPORTED;
 }
 
@@ -99,4 +107,11 @@ void xdp_program_probe_key(const struct xdp_program *p, uint8_t key[8])
 bool xdp_program_built(void)
 {
 	return false;
+}
+
+int xdp_measure(struct xdp_program *p, struct xdp_costs *out)
+{
+	(void)p;
+	(void)out;
+	return ERR_UNSUPPORTED;
 }

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "frame_kit.h"
+#include "xdp/echo.h"
+#include "xdp/measure.h"
 #include "limit/rate.h"
 #include "xdp/program.h"
 
@@ -723,13 +725,142 @@ static void test_damaged(void **state)
 	assert_in_range(answered, rounds / 20, rounds);
 }
 
+/* ---- probes ---- */
+
+static size_t probe_frame(bool v6, bool vlan, const uint8_t key[8], const char *name, uint8_t state, uint8_t kind, uint8_t *frame)
+{
+	uint8_t message[XDP_PROBE_ROOM] = {0x12, 0x34, 0, 0, 0, 1}, icmp[XDP_ECHO_LEN];
+	size_t len = 12 + kit_name(name, message + 12);
+
+	message[len + 1] = 1;
+	message[len + 3] = 1;
+	xdp_echo_build(&(struct xdp_echo){.id = 77, .seq = 5, .state = state, .kind = kind, .message = message, .len = len + 4}, key, v6, icmp);
+	return kit_echo_reply(v6, vlan, icmp, sizeof(icmp), frame);
+}
+
+/* What a neighbor sends back is turned round with the answer, or with the reason that there is none. */
+static void test_probes(void **state)
+{
+	static const struct {
+		const char *name, *asks;
+		uint8_t state, kind;
+		bool other_key, unleased, off, trial;
+		int action;
+		uint8_t gives;
+	} cases[] = {
+		{"kept", "www.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .action = XDP_TX, .gives = XDP_PROBE_FROM_CACHE},
+		{"kept, on trial", "wWw.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .trial = true, .action = XDP_TX, .gives = XDP_PROBE_FROM_CACHE},
+		{"odd length", "odd.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .action = XDP_TX, .gives = XDP_PROBE_FROM_CACHE},
+		{"255 octets", long_name, XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .action = XDP_TX, .gives = XDP_PROBE_FROM_CACHE},
+		{"not known", "ftp.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .action = XDP_TX, .gives = XDP_PROBE_NOT_KEPT},
+		{"no lease", "www.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .unleased = true, .action = XDP_TX, .gives = XDP_PROBE_NO_LEASE},
+		{"no socket", "www.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_WORKER, .action = XDP_TX, .gives = XDP_PROBE_NOT_KEPT},
+		{"of another", "www.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .other_key = true, .action = XDP_PASS},
+		{"control", "www.example.com", XDP_PROBE_CONTROL, XDP_PROBE_OF_CACHE, .action = XDP_PASS},
+		{"answered already", "www.example.com", XDP_PROBE_FROM_CACHE, XDP_PROBE_OF_CACHE, .action = XDP_PASS},
+		{"switched off", "www.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .off = true, .action = XDP_PASS},
+	};
+	uint8_t frame[KIT_FRAME_MAX], out[KIT_FRAME_MAX], key[8];
+	struct xdp_device device = {.state = XDP_DEVICE_ON};
+
+	(void)state;
+	NEEDS_PROGRAM();
+	memcpy(device.mac, kit_mac, sizeof(device.mac));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		for (unsigned form = 0; form < 4; form++) {
+			bool v6 = form & 1, vlan = form & 2;
+			size_t headers = (vlan ? 18U : 14U) + (v6 ? 40U : 20U), len, out_len;
+			struct xdp_echo e;
+			int action;
+
+			xdp_program_probe_key(program, key);
+			key[3] ^= cases[i].other_key;
+			device.state = cases[i].trial ? XDP_DEVICE_TRIAL : XDP_DEVICE_ON;
+			assert_int_equal(xdp_program_device(program, if_nametoindex("lo"), &device), 0);
+			xdp_program_switch(program, !cases[i].off);
+			twin.leased = !cases[i].unleased;
+			if (cases[i].unleased)
+				xdp_cache_lease(cache, 0, 0);
+			len = probe_frame(v6, vlan, key, cases[i].asks, cases[i].state, cases[i].kind, frame);
+			action = run(frame, len, out, &out_len);
+			if (action != cases[i].action || out_len != len)
+				fail_msg("%s, form %u: action %d, %zu octets", cases[i].name, form, action, out_len);
+			if (action == XDP_PASS) {
+				assert_memory_equal(out, frame, len);
+				continue;
+			}
+			assert_true(kit_echo_right(out, out_len));
+			assert_memory_equal(out, frame + 6, 6);
+			assert_memory_equal(out + 6, frame, 6);
+			out[headers] = v6 ? 129 : 0; /* as the neighbor sends it back */
+			assert_int_equal(xdp_echo_read(out + headers, out_len - headers, key, v6, &e), 0);
+			assert_int_equal(e.state, cases[i].gives);
+			assert_int_equal(e.id, 77);
+			assert_int_equal(e.seq, 5);
+			if (cases[i].gives == XDP_PROBE_FROM_CACHE) {
+				bool found = false;
+
+				for (size_t k = 0; k < twin.count; k++)
+					found |= !twin.known[k].edns && twin.known[k].len == e.len &&
+					         memcmp(twin.known[k].message + 12 + 3, e.message + 12 + 3, e.len - 15) == 0 &&
+					         memcmp(twin.known[k].message + 2, e.message + 2, 10) == 0;
+				assert_true(found);
+			}
+		}
+	/* On trial nobody else is answered. */
+	xdp_program_switch(program, true);
+	device.state = XDP_DEVICE_TRIAL;
+	assert_int_equal(xdp_program_device(program, if_nametoindex("lo"), &device), 0);
+	{
+		const struct kit_query q = {.name = "www.example.com", .qtype = 1};
+		size_t len = kit_frame(&q, frame), out_len;
+
+		twin.leased = true;
+		assert_int_equal(run(frame, len, out, &out_len), XDP_PASS);
+		device.state = XDP_DEVICE_ON;
+		assert_int_equal(xdp_program_device(program, if_nametoindex("lo"), &device), 0);
+		assert_int_equal(run(frame, len, out, &out_len), XDP_TX);
+	}
+}
+
+/* Figures that can be believed, and nothing of it is left. */
+static void test_measure(void **state)
+{
+	const struct xdp_sizes sizes = {.workers = 2, .small = 64, .large = 64, .rate_entries = RATE_ENTRIES};
+	struct xdp_program *own;
+	struct xdp_costs costs;
+
+	(void)state;
+	NEEDS_PROGRAM();
+	assert_int_equal(xdp_program_load(&sizes, why, &own), 0);
+	assert_int_equal(xdp_measure(own, &costs), 0);
+	printf("kept %u ns, passed %u ns, socket %u ns\n", costs.kept, costs.passed, costs.socket);
+	assert_in_range(costs.kept, 20, 1000000);
+	assert_in_range(costs.passed, 20, 1000000);
+	assert_in_range(costs.socket, 200, 10000000);
+	{
+		const struct kit_query q = {.name = "measure", .qtype = 1};
+		LIBBPF_OPTS(bpf_test_run_opts, o, .repeat = 1);
+		uint8_t frame[KIT_FRAME_MAX];
+
+		o.data_in = frame;
+		o.data_size_in = (uint32_t)kit_frame(&q, frame);
+		memset(frame, 0, 12); /* as lo has it */
+		memcpy(frame + 30, (const uint8_t[]){192, 0, 2, 1}, 4);
+		kit_mend(frame, o.data_size_in);
+		assert_int_equal(bpf_prog_test_run_opts(xdp_program_fd(own), &o), 0);
+		assert_int_equal(o.retval, XDP_PASS);
+	}
+	xdp_program_free(own);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, begin)
 	const struct CMUnitTest tests[] = {
 		T(test_questions), T(test_headers), T(test_source_ports), T(test_opt_fields), T(test_cut), T(test_lease), T(test_generations),
 		T(test_one_zone_dies_alone), T(test_collisions), T(test_hash_is_the_program_s), T(test_rates), T(test_rates_of_workers), T(test_writers_race),
-		T(test_damaged),
+		T(test_damaged), T(test_probes), T(test_measure),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
