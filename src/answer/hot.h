@@ -16,7 +16,7 @@ int hot_new(const int32_t fds[4], unsigned worker, struct hot **out) MUST_CHECK;
 /* Gives the lease back. */
 void hot_free(struct hot *h);
 /* A question that can be kept was answered from this zone. */
-void hot_note(struct hot *h, const struct query *q, const struct store_zone *zone);
+void hot_note(struct hot *h, const struct query *q, const struct store_zone *zone, bool no_name);
 /* Put into the kernel what has become worth it: a few at a time. The store must not be pinned. */
 void hot_fill(struct hot *h, struct worker *w);
 /* Vouch for the store, or with 0 withdraw it. h may be NULL, here and below. */

@@ -278,6 +278,7 @@ void express_start(const struct plan *p, struct board *board, struct children *c
 		err = set_addresses(x, p);
 		if (!err)
 			err = set_limits(x, p);
+		xdp_program_bare(x->program, !p->config->answer.xdp_cache);
 		if (err < 0)
 			snprintf(why, sizeof(why), "setting it up: %s", err_text(err));
 	}
@@ -314,6 +315,8 @@ void express_reload(struct express *x, const struct plan *p, struct board *board
 		show(board, RUNG_SOCKETS, x->why);
 		return;
 	}
+	if (p->config)
+		xdp_program_bare(x->program, !p->config->answer.xdp_cache);
 	x->off = wish == CONFIG_XDP_OFF;
 	xdp_program_switch(x->program, !x->off);
 	tell(x, board);

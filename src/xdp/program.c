@@ -138,7 +138,9 @@ int xdp_program_load(const struct xdp_sizes *sizes, char why[XDP_WHY_MAX], struc
 	if (!p->object)
 		err = say(why, -errno, "reading the program");
 	if (!err) {
-		err = resize(p->object, "small", sets_for(sizes->small) * XDP_WAYS);
+		err = resize(p->object, "generations", XDP_TAGS + sets_for(sizes->small) + sets_for(sizes->large));
+		if (!err)
+			err = resize(p->object, "small", sets_for(sizes->small) * XDP_WAYS);
 		if (!err)
 			err = resize(p->object, "large", sets_for(sizes->large) * XDP_WAYS);
 		if (!err)
@@ -356,6 +358,11 @@ int xdp_program_counters(const struct xdp_program *p, struct xdp_counters *out)
 	}
 	free(each);
 	return err;
+}
+
+void xdp_program_bare(struct xdp_program *p, bool bare)
+{
+	p->control->bare = bare;
 }
 
 void xdp_program_probe_key(const struct xdp_program *p, uint8_t key[8])

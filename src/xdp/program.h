@@ -57,6 +57,8 @@ int xdp_program_fd(const struct xdp_program *p);
 int xdp_program_rates_fd(const struct xdp_program *p);
 /* Nothing is answered while it is off. */
 void xdp_program_switch(struct xdp_program *p, bool on);
+/* Nothing is kept: questions are not even looked for. */
+void xdp_program_bare(struct xdp_program *p, bool bare);
 /* The secret of probes (struct xdp_probe). */
 void xdp_program_probe_key(const struct xdp_program *p, uint8_t key[8]);
 /* Sums over all CPUs. */

@@ -98,6 +98,12 @@ int xdp_program_counters(const struct xdp_program *p, struct xdp_counters *out)
 	return ERR_UNSUPPORTED;
 }
 
+void xdp_program_bare(struct xdp_program *p, bool bare)
+{
+	(void)p;
+	(void)bare;
+}
+
 void xdp_program_probe_key(const struct xdp_program *p, uint8_t key[8])
 {
 	(void)p;

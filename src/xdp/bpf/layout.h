@@ -17,6 +17,7 @@ enum {
 	XDP_UDP_MAX = 1232,         /* octets of DNS in the largest answer given (RFC 9715) */
 	XDP_WAYS = 4,               /* entries of one set */
 	XDP_GENERATIONS = 65536,    /* slots of zones; zones whose names fall together are invalidated together */
+	XDP_TAGS = XDP_GENERATIONS / 2, /* element of the same map, two slots each, with the tags of the first set of small entries; of large ones behind */
 	XDP_WORKERS_MAX = 256,
 	XDP_RATE_KINDS = 8,
 	XDP_LEASE_MS = 150,         /* a worker that has not renewed for so long does not answer from the kernel */
@@ -38,6 +39,8 @@ struct xdp_control {
 	uint64_t key[2];             /* of the hash of questions */
 	uint32_t epoch;              /* like a generation, of all zones and settings; odd: closed */
 	uint32_t off;                /* not 0: everything is passed */
+	uint32_t bare;               /* not 0: nothing is kept, questions go to the workers unread */
+	uint32_t reserved0;
 	/* Rate limits in units of 1/64 microsecond, see limit/rate.c; cost 0: no limit. */
 	uint64_t rate_cost[XDP_RATE_KINDS], rate_burst[XDP_RATE_KINDS];
 	uint8_t rate_mask[2][16];    /* IPv4 in the first 4 octets, IPv6 */
@@ -48,6 +51,13 @@ struct xdp_control {
 	uint64_t lease[XDP_WORKERS_MAX]; /* CLOCK_MONOTONIC in nanoseconds */
 	uint8_t serving[XDP_SOCKETS_MAX]; /* 1: a worker reads this AF_XDP socket; each has one writer */
 };
+
+/* What tells of a set of XDP_WAYS entries, without a look at them, which may be those of a question with this hash: 16 bits each, entry 0 in the lowest.
+ * 0 is none's. */
+static inline uint64_t xdp_tag(uint64_t hash)
+{
+	return hash >> 48 ? hash >> 48 : 1;
+}
 
 /* One answer. lock: sequence in the upper half, odd while it is being written; the writer's number + 1 in the lower half, 0: nobody. */
 struct xdp_entry {

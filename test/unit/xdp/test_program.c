@@ -100,7 +100,7 @@ static int load(void **state)
 	assert_int_equal(xdp_program_device(program, if_nametoindex("lo"), &device), 0);
 	assert_int_equal(xdp_cache_open(&maps, &cache), 0);
 	control = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, maps.control, 0);
-	generations = mmap(NULL, XDP_GENERATIONS * sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_SHARED, maps.generations, 0);
+	generations = mmap(NULL, XDP_TAGS * 8 + (control->small_sets + control->large_sets) * 8UL, PROT_READ | PROT_WRITE, MAP_SHARED, maps.generations, 0);
 	small = mmap(NULL, (size_t)control->small_sets * XDP_WAYS * sizeof(*small), PROT_READ | PROT_WRITE, MAP_SHARED, maps.small, 0);
 	assert_true(control != MAP_FAILED && generations != MAP_FAILED && small != MAP_FAILED);
 	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, xdp_program_rates_fd(program), 0);
@@ -509,6 +509,7 @@ static void test_collisions(void **state)
 	size_t len = kit_frame(&ftp, frame);
 	struct xdp_small *e, *found = NULL;
 	struct xdp_small kept;
+	uint64_t *tags, tags_kept;
 
 	(void)state;
 	NEEDS_PROGRAM();
@@ -523,14 +524,21 @@ static void test_collisions(void **state)
 	kept = *e;
 	*e = *found;
 	e->head.hash = hash;
+	tags = (uint64_t *)(void *)(generations + XDP_GENERATIONS) + (hash & (control->small_sets - 1));
+	tags_kept = *tags;
+	*tags = (*tags & ~0xffffULL) | xdp_tag(hash);
 	assert_int_equal(compare("same hash, other name", frame, len), XDP_PASS);
 	/* With its own name it is the answer: the entry was looked at. */
 	memcpy(e->name, other, sizeof(other));
 	memcpy(&twin.known[0].message[12], other, sizeof(other));
 	assert_int_equal(compare("same hash, same name", frame, len), XDP_TX);
-	e->head.lock |= 1ULL << 32;
+	*tags ^= 1;
 	twin.known[0].dead = true;
+	assert_int_equal(compare("other tag", frame, len), XDP_PASS);
+	*tags ^= 1;
+	e->head.lock |= 1ULL << 32;
 	assert_int_equal(compare("being written", frame, len), XDP_PASS);
+	*tags = tags_kept;
 	*e = kept;
 }
 
@@ -823,6 +831,36 @@ static void test_probes(void **state)
 	}
 }
 
+/* Without a cache nothing is looked for, and what is no question goes to the stack. */
+static void test_bare(void **state)
+{
+	struct xdp_counters before, after;
+	uint8_t frame[KIT_FRAME_MAX];
+	size_t len;
+
+	(void)state;
+	NEEDS_PROGRAM();
+	xdp_program_bare(program, true);
+	twin.count = 0;
+	assert_int_equal(xdp_program_counters(program, &before), 0);
+	for (unsigned form = 0; form < 4; form++) {
+		struct kit_query q = {.name = "www.example.com", .qtype = 1, .v6 = form & 1, .vlan = form & 2};
+
+		len = kit_frame(&q, frame);
+		assert_int_equal(compare("bare", frame, len), XDP_PASS);
+		q.flags[0] = 0x80;
+		len = kit_frame(&q, frame);
+		assert_int_equal(compare("response", frame, len), XDP_PASS);
+		q.flags[0] = 0x28;
+		len = kit_frame(&q, frame);
+		assert_int_equal(compare("update", frame, len), XDP_PASS);
+	}
+	assert_int_equal(xdp_program_counters(program, &after), 0);
+	assert_int_equal(after.pass_miss - before.pass_miss, 4);
+	assert_int_equal(after.pass_form - before.pass_form, 8);
+	xdp_program_bare(program, false);
+}
+
 /* Figures that can be believed, and nothing of it is left. */
 static void test_measure(void **state)
 {
@@ -860,7 +898,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_questions), T(test_headers), T(test_source_ports), T(test_opt_fields), T(test_cut), T(test_lease), T(test_generations),
 		T(test_one_zone_dies_alone), T(test_collisions), T(test_hash_is_the_program_s), T(test_rates), T(test_rates_of_workers), T(test_writers_race),
-		T(test_damaged), T(test_probes), T(test_measure),
+		T(test_damaged), T(test_probes), T(test_bare), T(test_measure),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
