@@ -102,7 +102,7 @@ static bool choose(struct path *p)
 
 static bool send_echo(struct path *p, enum part part, const uint8_t *message, size_t len)
 {
-	const struct xdp_echo e = {.id = p->id, .seq = (uint16_t)(p->turn << 2 | part),
+	const struct xdp_echo e = {.id = p->id, .seq = (uint16_t)((unsigned)p->turn << 2 | part),
 	                           .state = part == PART_CONTROL ? XDP_PROBE_CONTROL : XDP_PROBE_ASKED,
 	                           .kind = part == PART_WORKER ? XDP_PROBE_OF_WORKER : XDP_PROBE_OF_CACHE, .message = message, .len = len};
 	uint8_t out[XDP_ECHO_LEN];
