@@ -297,7 +297,7 @@ void express_start(const struct plan *p, struct board *board, struct children *c
 
 void express_reload(struct express *x, const struct plan *p, struct board *board)
 {
-	uint8_t wish = p->config ? p->config->answer.xdp : CONFIG_XDP_OFF;
+	uint8_t wish = p->config->answer.xdp;
 	int err;
 
 	if (!x) {
@@ -315,8 +315,7 @@ void express_reload(struct express *x, const struct plan *p, struct board *board
 		show(board, RUNG_SOCKETS, x->why);
 		return;
 	}
-	if (p->config)
-		xdp_program_bare(x->program, !p->config->answer.xdp_cache);
+	xdp_program_bare(x->program, !p->config->answer.xdp_cache);
 	x->off = wish == CONFIG_XDP_OFF;
 	xdp_program_switch(x->program, !x->off);
 	tell(x, board);
