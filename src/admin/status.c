@@ -111,6 +111,7 @@ static const struct {
 	COUNTER("tls_ipv6", tls_queries[1]),
 	COUNTER("answers", answers),
 	COUNTER("dropped", dropped),
+	COUNTER("cached", cached),
 	COUNTER("truncated", truncated),
 	COUNTER("too_big", too_big),
 	COUNTER("limited_dropped", limited_dropped),

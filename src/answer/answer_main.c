@@ -8,6 +8,7 @@
  * is queued on them survive in the supervisor. */
 #include "answer/answer_main.h"
 
+#include "answer/cache.h"
 #include "answer/hot.h"
 #include "answer/rings.h"
 #include "answer/stream.h"
@@ -147,6 +148,22 @@ static void set_pace(struct worker *w)
 	sample_pace_set(&w->pace, w->settings->sample_every, seed);
 }
 
+/* The cache of the settings in force, with nothing in it. Without memory for one every answer is made anew. */
+static void set_cache(struct worker *w)
+{
+	struct answer_cache **cache = &w->scratch->cache;
+	uint32_t octets = w->settings->cache;
+
+	if (octets != w->cache_octets) {
+		cache_free(*cache);
+		*cache = NULL;
+		if (octets && cache_new(octets, cache) < 0)
+			log_err("answer what=cache error=\"%s\"", err_text(ERR_NO_MEMORY));
+		w->cache_octets = octets;
+	}
+	cache_clear(*cache);
+}
+
 static int reload(struct worker *w, struct role *role, int fd)
 {
 	struct bundle *old_bundle = NULL;
@@ -163,6 +180,7 @@ static int reload(struct worker *w, struct role *role, int fd)
 		hot_renew(w->hot);
 		stream_limit(w->streams, &w->settings->streams);
 		set_pace(w);
+		set_cache(w);
 		take_certificate(w, role);
 	}
 	config_free(old);
@@ -275,6 +293,7 @@ int answer_main(struct role *role)
 	map_shared(&w, &role->brief);
 	w.index = role->brief.index;
 	set_pace(&w);
+	set_cache(&w);
 	err = hot_new(role->brief.xdp_fd, role->brief.index, &w.hot);
 	if (err < 0)
 		log_err("answer what=xdp error=\"%s\"", err_text(err)); /* no reason not to answer */
@@ -357,6 +376,7 @@ int answer_main(struct role *role)
 	udp_free(udp);
 	free(sources);
 	free(message);
+	cache_free(w.scratch->cache);
 	free(w.scratch);
 	store_reader_close(w.store);
 	return 0;

@@ -64,6 +64,7 @@ static void go_back(struct compose *c, enum section section, struct mark m)
 {
 	c->w.pos = m.pos;
 	c->w.failed = false;
+	c->left_out = true;
 	c->counts[section] = m.count;
 	compress_rewind(c->compress, m.pos);
 }
@@ -113,7 +114,7 @@ bool compose_set(struct compose *c, const struct store_snapshot *s, enum section
 		return true;
 	if (!put_with_signatures(c, s, section, owner, set, ttl_max))
 		return false;
-	if (c->included_count < COMPOSE_INCLUDED_MAX)
+	if (c->included_count < ENGINE_INCLUDED_MAX)
 		c->included[c->included_count++] = set;
 	return true;
 }

@@ -11,7 +11,6 @@
 
 /* The answer under construction: records go in by whole sets, in the order of the sections; a set that does not fit leaves no trace. */
 enum section { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL };
-enum { COMPOSE_INCLUDED_MAX = 256 }; /* sets of one answer that are known to be there */
 
 struct compose {
 	struct writer w;
@@ -20,9 +19,10 @@ struct compose {
 	uint16_t counts[3];
 	bool dnssec_ok;
 	bool truncated;
+	bool left_out;              /* a set did not fit, needed or not: with more room the answer would be another */
 	size_t limit;               /* octets for all but OPT */
 	unsigned included_count;
-	const struct store_rrset *included[COMPOSE_INCLUDED_MAX]; /* sets put with their own owner */
+	const struct store_rrset **included; /* ENGINE_INCLUDED_MAX places: sets put with their own owner; borrowed */
 };
 
 /* Put a set, and with DO its signatures. owner: the name to show; equal to the node's but for wildcards and the case asked. ttl_max caps the

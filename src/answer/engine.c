@@ -3,10 +3,13 @@
  *
  *	parse -> chaos -> resolve (zone, answer, authority, additional) -> OPT -> header
  *
+ * What resolve would do may stand in the worker's cache (cache.h): then only question, header and OPT are made.
+ *
  * Room for OPT and its options is kept free from the start, so that it always fits. An answer that does not fit over UDP is cut at the last
  * whole set and has TC set. Errors repeat the question where it could be read. */
 #include "answer/engine.h"
 
+#include "answer/cache.h"
 #include "answer/compose.h"
 #include "answer/edns.h"
 #include "answer/resolve.h"
@@ -16,6 +19,13 @@
 
 static const uint8_t id_server[] = "\x02id\x06server", hostname_bind[] = "\x08hostname\x04" "bind";
 static const uint8_t version_server[] = "\x07version\x06server", version_bind[] = "\x07version\x04" "bind";
+
+/* Records follow. */
+static void begin_records(struct compose *c)
+{
+	compress_init(c->compress, &c->w);
+	compress_note(c->compress, DNS_HEADER_LEN);
+}
 
 /* RFC 4892: who answers, and what it is. */
 static uint16_t chaos(const struct engine_identity *id, const struct query *q, struct compose *c)
@@ -33,6 +43,7 @@ static uint16_t chaos(const struct engine_identity *id, const struct query *q, s
 		return RCODE_REFUSED;
 	if (q->qtype != RR_TXT && q->qtype != RR_ANY)
 		return RCODE_NOERROR;
+	begin_records(c);
 	len = strnlen(text, 255);
 	rdata[0] = (uint8_t)len;
 	memcpy(rdata + 1, text, len);
@@ -90,20 +101,17 @@ struct job {
 };
 
 /* Header and OPT are known but for their contents: the question is repeated, and records may follow it. */
-static void begin(struct job *j, struct compress *compress, size_t cap)
+static void begin(struct job *j, struct engine_scratch *scratch, size_t cap)
 {
 	struct compose *c = &j->c;
 	const struct query *q = j->q;
 
-	*c = (struct compose){.w = writer_of(j->out, cap), .compress = compress, .dnssec_ok = q->dnssec_ok};
+	*c = (struct compose){.w = writer_of(j->out, cap), .compress = &scratch->compress, .included = scratch->included, .dnssec_ok = q->dnssec_ok};
 	j->limit = size_limit(j->conf, q, j->request->transport, cap);
 	c->limit = j->limit - (q->has_edns ? edns_room(&j->edns, q) : 0);
 	c->w.pos = DNS_HEADER_LEN;
-	compress_init(c->compress, &c->w);
-	if (q->has_question) {
+	if (q->has_question)
 		writer_bytes(&c->w, j->request->msg + DNS_HEADER_LEN, q->question_len);
-		compress_note(c->compress, DNS_HEADER_LEN);
-	}
 	c->qname = j->out + DNS_HEADER_LEN;
 }
 
@@ -181,12 +189,25 @@ static enum engine_kind kind_of(const struct compose *c, uint16_t rcode, bool au
 	return authoritative ? ENGINE_NO_DATA : ENGINE_REFERRAL;
 }
 
+static void from_zone(struct job *j, const struct store_zone *zone, struct engine_result *result)
+{
+	result->network = zone->network;
+	result->zone_generation = zone->generation;
+	result->zone = zone;
+	j->edns.has_zone_version = j->q->want_zone_version && zone->state == STORE_ZONE_SERVING;
+	if (!j->edns.has_zone_version)
+		return;
+	j->edns.zone_labels = (uint8_t)name_labels(store_zone_apex(zone));
+	j->edns.zone_serial = zone->serial;
+}
+
 /* The zones' answer to a question that is in order. */
 static uint16_t from_zones(struct job *j, const struct store_snapshot *s, struct engine_scratch *scratch, bool *authoritative,
                            struct engine_result *result)
 {
 	struct resolution res = {0};
 
+	begin_records(&j->c);
 	resolve(&j->c, s, j->conf, scratch, &res);
 	/* RFC 1035 6.2: never authoritative for all classes */
 	*authoritative = res.authoritative && j->q->qclass == CLASS_IN;
@@ -195,16 +216,41 @@ static uint16_t from_zones(struct job *j, const struct store_snapshot *s, struct
 	else if (!res.zone)
 		j->edns.ede = EDE_NOT_AUTHORITATIVE;
 	if (res.zone) {
-		result->network = res.zone->network;
-		result->zone_generation = res.zone->generation;
-		result->zone = res.zone;
+		from_zone(j, res.zone, result);
 		result->keepable = res.one_zone && !res.not_ready && j->q->qclass == CLASS_IN && !j->conf->filters && !j->c.truncated &&
 		                   (res.rcode == RCODE_NOERROR || res.rcode == RCODE_NXDOMAIN);
-		j->edns.has_zone_version = j->q->want_zone_version && !res.not_ready;
-		j->edns.zone_labels = (uint8_t)name_labels(store_zone_apex(res.zone));
-		j->edns.zone_serial = res.zone->serial;
 	}
 	return res.rcode;
+}
+
+/* The same through the cache, which knows of questions that filters cannot concern. */
+static uint16_t from_cache(struct job *j, const struct store_snapshot *s, struct engine_scratch *scratch, bool *authoritative,
+                           struct engine_result *result)
+{
+	struct compose *c = &j->c;
+	size_t start = c->w.pos;
+	struct cache_answer a;
+	struct cache_key key;
+	uint16_t rcode;
+
+	cache_key_make(scratch->cache, j->q, &key);
+	if (cache_find(scratch->cache, s, &key, c->limit - start, &a)) {
+		writer_bytes(&c->w, a.body, a.len);
+		memcpy(c->counts, a.counts, sizeof(c->counts));
+		*authoritative = a.authoritative;
+		from_zone(j, a.zone, result);
+		result->keepable = true;
+		result->cached = true;
+		return a.rcode;
+	}
+	rcode = from_zones(j, s, scratch, authoritative, result);
+	if (!result->keepable || c->left_out || c->w.failed)
+		return rcode;
+	a = (struct cache_answer){.zone = result->zone, .body = j->out + start, .len = (uint16_t)(c->w.pos - start), .rcode = (uint8_t)rcode,
+	                          .authoritative = *authoritative};
+	memcpy(a.counts, c->counts, sizeof(a.counts));
+	cache_put(scratch->cache, s, &key, &a);
+	return rcode;
 }
 
 void engine_answer(const struct engine_config *conf, const struct store_snapshot *s, struct engine_scratch *scratch,
@@ -212,15 +258,19 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 {
 	struct query *q = &scratch->query;
 	enum query_verdict verdict = query_parse(request->msg, request->len, q);
-	struct job j = {.conf = conf, .request = request, .q = q, .out = out};
+	struct job j; /* begin() fills the rest: nothing is zeroed twice for a query */
 	bool authoritative = false;
 	uint16_t rcode;
 
 	*result = (struct engine_result){.network = UINT32_MAX, .ede = EDE_NONE};
 	if (verdict == QUERY_DROP)
 		return;
+	j.conf = conf;
+	j.request = request;
+	j.q = q;
+	j.out = out;
 	read_wishes(&j, result);
-	begin(&j, &scratch->compress, cap);
+	begin(&j, scratch, cap);
 	if (verdict == QUERY_FORMERR || (verdict != QUERY_NOTIMP && result->cookie == COOKIE_MALFORMED)) {
 		rcode = RCODE_FORMERR;
 	} else if (verdict == QUERY_NOTIMP) {
@@ -244,6 +294,8 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 			rcode = RCODE_REFUSED;
 		} else if (conf->servfail) {
 			rcode = RCODE_SERVFAIL;
+		} else if (scratch->cache && q->qclass == CLASS_IN && !conf->filters) {
+			rcode = from_cache(&j, s, scratch, &authoritative, result);
 		} else {
 			rcode = from_zones(&j, s, scratch, &authoritative, result);
 		}
@@ -262,7 +314,7 @@ void engine_slip(const struct engine_config *conf, struct engine_scratch *scratc
 	struct job j = {.conf = conf, .request = request, .q = &scratch->query, .out = out};
 
 	read_wishes(&j, result);
-	begin(&j, &scratch->compress, cap);
+	begin(&j, scratch, cap);
 	j.c.truncated = !j.edns.has_cookie;
 	finish(&j, j.edns.has_cookie ? RCODE_BADCOOKIE : RCODE_NOERROR, false, result);
 }

@@ -25,6 +25,7 @@ struct engine_identity {
 enum engine_any { ENGINE_ANY_ONE, ENGINE_ANY_ALL, ENGINE_ANY_REFUSE };
 
 struct prefix_set;
+struct answer_cache;
 
 struct engine_config {
 	struct engine_identity identity;
@@ -68,9 +69,13 @@ struct engine_result {
 	uint64_t zone_generation; /* 0 if no zone was asked */
 	const struct store_zone *zone; /* that answered, NULL if none; valid while the version is pinned */
 	bool keepable;   /* depends on nothing but the question's name in any case, its type, OPT and DO, and this one zone's version */
+	bool cached;     /* nothing was composed: the cache had it */
 };
 
-enum { ENGINE_CHAIN_MAX = 16 }; /* aliases followed for one question */
+enum {
+	ENGINE_CHAIN_MAX = 16,     /* aliases followed for one question */
+	ENGINE_INCLUDED_MAX = 256, /* sets of one answer that are known to be there */
+};
 
 /* Scratch of one worker; large, allocated once. */
 struct engine_scratch {
@@ -78,6 +83,8 @@ struct engine_scratch {
 	struct query query;
 	struct name chain[ENGINE_CHAIN_MAX]; /* names that aliases led to */
 	struct name wildcard;
+	const struct store_rrset *included[ENGINE_INCLUDED_MAX]; /* sets put into the answer */
+	struct answer_cache *cache; /* of answers that were given; NULL: none; borrowed */
 };
 
 /* Answer the request into out (cap octets; at least 512; for TCP DNS_MESSAGE_MAX). */

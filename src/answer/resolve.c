@@ -29,7 +29,7 @@ struct step {
 	bool any_all;        /* QTYPE ANY gets every set */
 	unsigned taken;      /* aliases followed so far */
 	struct name *chain;  /* where each of them led; chain[taken] is free for the next */
-	struct synthesis syntheses[ENGINE_CHAIN_MAX];
+	struct synthesis *syntheses; /* ENGINE_CHAIN_MAX places */
 	unsigned synthesis_count;
 	const struct store_rrset *additional_for; /* set whose names' addresses are added, last of all */
 	const struct store_node *additional_cut;  /* of a referral: glue below it is needed */
@@ -75,7 +75,7 @@ static void put_addresses(struct step *st, const uint8_t *target, bool glue, boo
 		if (!set)
 			continue;
 		/* Beyond the table nobody knows what is there already. */
-		if (c->included_count == COMPOSE_INCLUDED_MAX && !needed)
+		if (c->included_count == ENGINE_INCLUDED_MAX && !needed)
 			return;
 		/* RFC 9471 3.1: a referral without its glue is truncated. */
 		if (!compose_set(c, st->s, SECTION_ADDITIONAL, store_node_name(l.node), set, UINT32_MAX) && needed)
@@ -339,7 +339,9 @@ static void walk(struct step *st)
 void resolve(struct compose *c, const struct store_snapshot *s, const struct engine_config *conf, struct engine_scratch *scratch,
              struct resolution *out)
 {
-	struct step st = {.c = c, .any_all = conf->any == ENGINE_ANY_ALL, .s = s, .scratch = scratch, .name = c->qname, .qtype = scratch->query.qtype, .chain = scratch->chain, .out = out};
+	struct synthesis syntheses[ENGINE_CHAIN_MAX];
+	struct step st = {.c = c, .any_all = conf->any == ENGINE_ANY_ALL, .s = s, .scratch = scratch, .name = c->qname, .qtype = scratch->query.qtype, .chain = scratch->chain,
+	                  .syntheses = syntheses, .out = out};
 
 	*out = (struct resolution){.rcode = RCODE_NOERROR, .authoritative = true, .one_zone = true};
 	walk(&st);

@@ -72,6 +72,7 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 	memcpy(&s->cookies, secrets, len);
 	s->streams = stream_limits_share(&streams, workers);
 	read_rates(&a->rate_limit, s);
+	s->cache = a->cache;
 	s->sample_every = a->query_log_sample;
 	s->xdp_cache = a->xdp_cache;
 	err = read_addresses(config, s);

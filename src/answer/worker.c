@@ -45,6 +45,8 @@ static enum rate_verdict answer(struct worker *w, const struct store_snapshot *s
 	board_add(&b->answers, 1);
 	board_add(&b->bytes_out, result->len);
 	board_add(&b->rcodes[result->rcode < BOARD_RCODES ? result->rcode : BOARD_RCODES - 1], 1);
+	if (result->cached)
+		board_add(&b->cached, 1);
 	if (result->truncated)
 		board_add(&b->truncated, 1);
 	return limited;

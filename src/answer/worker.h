@@ -26,7 +26,8 @@ struct worker {
 	struct board_worker *board;
 	const struct board *whole; /* for the fault switch and the store in use */
 	struct settings *settings; /* owned */
-	struct engine_scratch *scratch;
+	struct engine_scratch *scratch; /* with the answer cache */
+	uint32_t cache_octets;    /* it was made for */
 	struct stream *streams;
 	struct hot *hot;          /* what the kernel's cache is filled from; NULL: there is none */
 	struct rings *rings;      /* AF_XDP sockets; NULL: none */

@@ -78,6 +78,7 @@ struct board_worker {
 	_Atomic uint64_t pin; /* store generation being read */
 	_Atomic uint64_t queries[2][2]; /* [0 UDP, 1 TCP][0 IPv4, 1 IPv6] */
 	_Atomic uint64_t answers, dropped, truncated, bytes_in, bytes_out, send_failed;
+	_Atomic uint64_t cached; /* answers of the worker's cache */
 	_Atomic uint64_t limited_dropped, limited_slipped, limited_badcookie; /* by rate limits */
 	_Atomic uint64_t filtered[3]; /* dropped, refused, truncated by filters */
 	_Atomic uint64_t ring_answers; /* of `answers`: by AF_XDP */

@@ -245,6 +245,8 @@ static const struct schema_row answer_rows[] = {
          .help = "limits of the responses to one client prefix over UDP"},
         {"filters", SCHEMA_MAP, .reload = true, LIST(config_answer, filters, filter_count, CONFIG_FILTERS_MAX), .map = &filter_map,
          .help = "questions that are not answered"},
+        {"cache", SCHEMA_SIZE, .reload = true, NUMBER(config_answer, cache), .min = 0, .max = 1024 * MIB, .value = "8MiB",
+         .help = "memory of each worker for answers already given; 0: every answer is made anew"},
         {"xdp", SCHEMA_WORD, .reload = true, NUMBER(config_answer, xdp), .words = words_xdp, .value = "off",
          .help = "answers from a cache in the kernel, on the devices of the node's addresses: off, auto, native or generic"},
         {"xdp-cache", SCHEMA_BOOL, .reload = true, AT(config_answer, xdp_cache), .value = "true",

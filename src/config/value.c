@@ -139,7 +139,7 @@ static bool read_size(const struct config_read *r, const struct schema_row *row,
 		           SHOWN(t));
 		return false;
 	}
-	if (!shift) {
+	if (!shift && v) { /* zero needs no unit */
 		tree_error(r->src, t, "\"%s\" is %.*s without a unit: write KiB, MiB or GiB behind it", row->key,
 		           SHOWN(t));
 		return false;

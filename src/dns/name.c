@@ -12,6 +12,21 @@ static inline uint8_t lower(uint8_t c)
 	return (uint8_t)(c - 'A') < 26 ? (uint8_t)(c | 0x20) : c;
 }
 
+/* Length of the name at r when it is sound and without pointers, as in every question, else 0. */
+static size_t plain_length(const struct reader *r)
+{
+	const uint8_t *p = r->base + r->pos;
+	size_t most = MIN(r->len - r->pos, (size_t)NAME_LEN_MAX);
+
+	for (size_t at = 0; at < most; at += p[at] + 1U) {
+		if (!p[at])
+			return at + 1;
+		if (p[at] > LABEL_MAX)
+			break;
+	}
+	return 0;
+}
+
 int name_from_wire(struct reader *r, struct name *out)
 {
 	const uint8_t *base = r->base;
@@ -19,9 +34,17 @@ int name_from_wire(struct reader *r, struct name *out)
 	size_t limit = pos; /* a pointer must lead before this: before where the present run of labels began */
 	unsigned len = 0, pointers = 0;
 	struct name n;
+	size_t plain;
 
 	if (r->failed)
 		return ERR_TRUNCATED;
+	plain = plain_length(r);
+	if (plain) {
+		out->len = (uint8_t)plain;
+		memcpy(out->wire, base + pos, plain);
+		r->pos += plain;
+		return 0;
+	}
 	for (;;) {
 		uint8_t l;
 
@@ -138,12 +161,17 @@ const uint8_t *name_suffix(const uint8_t *name, unsigned n)
 
 bool name_equal(const uint8_t *a, const uint8_t *b)
 {
-	size_t len = name_len(a);
+	for (;;) {
+		uint8_t len = *a;
 
-	for (size_t i = 0; i < len; i++)
-		if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
+		if (len != *b)
 			return false;
-	return true;
+		if (!len)
+			return true;
+		for (a++, b++; len; len--, a++, b++)
+			if (*a != *b && lower(*a) != lower(*b))
+				return false;
+	}
 }
 
 /* Starts of the labels, first label first; returns how many. */
@@ -185,9 +213,13 @@ int name_compare(const uint8_t *a, const uint8_t *b)
 
 bool name_is_under(const uint8_t *name, const uint8_t *ancestor)
 {
-	unsigned n = name_labels(name), m = name_labels(ancestor);
+	size_t len = name_len(name), tail = name_len(ancestor), at = 0;
 
-	return n >= m && name_equal(name_suffix(name, m), ancestor);
+	if (len < tail)
+		return false;
+	while (at < len - tail)
+		at += name[at] + 1U;
+	return at == len - tail && name_equal(name + at, ancestor);
 }
 
 unsigned name_common_labels(const uint8_t *a, const uint8_t *b)

@@ -63,8 +63,8 @@ struct role_brief {
 	uint32_t kind;   /* enum board_role */
 	uint32_t index;  /* of the worker */
 	int32_t board_fd;
-	int32_t config_fd; /* a bundle (proc/bundle.h): fleet file and secrets; -1 in the stand-alone form, but for answer, whose
-	                      bundle always is there and holds what workers need and nothing else */
+	int32_t config_fd; /* a bundle (proc/bundle.h) with what this role needs of the fleet file, and secrets; -1 in the stand-alone
+	                      form, but for answer, whose bundle always is there */
 	int32_t supervisor_fd; /* SOCK_SEQPACKET */
 	int32_t rate_fd; /* answer: the table of rate limits, to be mapped whole; -1 elsewhere */
 	int32_t xdp_fd[4]; /* answer, sync: the kernel's answer cache (struct xdp_maps); -1: not for this role, or there is none */
@@ -78,7 +78,7 @@ struct role_brief {
 	uint32_t workers;
 	uint32_t log_level;
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay */
-	uint32_t keep_dac_read; /* sync only: zone files are not readable by uid */
+	uint32_t keep_dac_read; /* sync only: it reads files that uid may not (ROLE_NEEDS_READ) */
 	char node[BOARD_NAME_MAX];      /* name of this node */
 	char config_path[ROLE_PATH_MAX];
 	char zones_dir[ROLE_PATH_MAX];  /* stand-alone form, else "" */
@@ -104,6 +104,7 @@ struct role {
 	/* Called with a new configuration (ROLE_RELOAD), already swapped into `config` and `node`; the old one stays valid
 	 * until it returns 0. Non-zero: the role asks to be restarted instead. NULL: always restart. */
 	int (*on_reload)(struct role *role, struct config *old);
+	bool keeps_old;                 /* on_reload takes `old` over, to free it later */
 	/* Called once at ROLE_STOP; the loop is stopped by the role when it is done. NULL: stop at once. */
 	void (*on_stop)(struct role *role);
 	/* Called for ROLE_ORDERS: orders on the board have changed. NULL: ignored. */
@@ -124,6 +125,7 @@ enum role_message_kind {
 	ROLE_REPLY,       /* to admin: result (0 or an error) and text */
 	ROLE_DONE_STOP,   /* from route: everything is withdrawn and closed */
 	ROLE_SYNC_RELOAD, /* to sync: look at zone files again; text = zone name or "" for all */
+	ROLE_NEEDS_READ,  /* from sync: text = a zone file that its account may not read; where that is so, sync is restarted able to */
 	ROLE_SOCKET_OPEN,  /* to answer: serve one more socket, attached; text = its struct role_socket */
 	ROLE_SOCKET_CLOSE, /* to answer: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
 };
@@ -144,6 +146,8 @@ int role_receive(int fd, struct role_message *m, int *attached) MUST_CHECK;
 
 /* The items of an answer worker's bundle, beside the configuration (which is the first) and files under their paths. */
 #define ROLE_ITEM_COOKIES "cookie-secrets" /* struct cookie_secrets */
+/* In a bundle whose configuration is not the fleet file itself: the hash of that, 32 octets. */
+#define ROLE_ITEM_HASH "fleet-hash"
 
 /* Become the role described by the brief on brief_fd: see above. Ends the process with a log line when that is impossible. */
 struct role *role_enter(int brief_fd);

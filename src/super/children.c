@@ -75,6 +75,13 @@ static void fresh_close(const struct fresh *f)
 		close(f->ring[i].fd);
 }
 
+int children_bundle(const struct children *all, enum board_role kind)
+{
+	const struct children_bundles *b = &all->bundles;
+
+	return kind == ROLE_ANSWER ? b->answer_fd : kind == ROLE_SYNC ? b->zones_fd : b->config_fd;
+}
+
 static int make_brief(const struct children *all, const struct child *c, int channel, const struct fresh *fresh, int *out)
 {
 	const struct plan *p = all->plan;
@@ -93,7 +100,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->kind = c->kind;
 	b->index = c->index;
 	b->board_fd = all->board_fd;
-	b->config_fd = c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd;
+	b->config_fd = children_bundle(all, c->kind);
 	b->supervisor_fd = channel;
 	b->rate_fd = c->kind == ROLE_ANSWER ? all->rate_fd : -1;
 	b->rate_len = all->rate_len;
@@ -154,7 +161,7 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 	inherit(brief);
 	inherit(channel);
 	inherit(all->board_fd);
-	inherit(c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd);
+	inherit(children_bundle(all, c->kind));
 	if (c->kind == ROLE_ADMIN)
 		inherit(all->control_fd);
 	for (uint32_t i = 0; i < fresh->count; i++)

@@ -5,6 +5,7 @@
  * Whatever comes in: the answer parses to its last octet, repeats ID and question, keeps within the size that client, configuration and interface
  * allow, has each record once and in its section; a set of a signed zone has its signature and a denial its SOA and proof; what is not
  * truncated over UDP has as many records as over TCP. */
+#include "answer/cache.h"
 #include "answer/engine.h"
 #include "base/diag.h"
 #include "zone/content.h"
@@ -44,7 +45,8 @@ static unsigned known_count;
 
 static _Atomic uint64_t pin;
 static struct store_reader *reader;
-static struct engine_scratch scratch;
+static struct engine_scratch scratch, with_cache;
+static enum engine_any last_any;
 
 static int take(void *ctx, const struct rr *rr, const struct zonefile_place *place)
 {
@@ -131,7 +133,7 @@ static void set_up(void)
 	if (store_commit(w, &g) < 0)
 		abort();
 	store_writer_close(w);
-	if (store_reader_open(path, &pin, &reader) < 0)
+	if (store_reader_open(path, &pin, &reader) < 0 || cache_new(CACHE_OCTETS_MIN, &with_cache.cache) < 0)
 		abort();
 	unlink(path);
 	snprintf(lock, sizeof(lock), "%s.lock", path);
@@ -323,6 +325,20 @@ static struct counts judge(const uint8_t *query, size_t size, const uint8_t *out
 	return (struct counts){h.flags, h.ancount, h.nscount};
 }
 
+/* Through the cache: unknown to it, or put there by this question or an earlier one. */
+static void compare_cached(const struct engine_config *conf, const struct store_snapshot *s, const struct engine_request *request,
+                           const uint8_t *expected, size_t cap, const struct engine_result *want)
+{
+	static uint8_t out[DNS_MESSAGE_MAX];
+	struct engine_result r;
+
+	for (int i = 0; i < 2; i++) {
+		engine_answer(conf, s, &with_cache, request, out, cap, &r);
+		if (r.len != want->len || memcmp(out, expected, r.len) != 0 || r.kind != want->kind || r.zone != want->zone || r.keepable != want->keepable)
+			abort();
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t out[DNS_MESSAGE_MAX];
@@ -341,6 +357,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!reader)
 		set_up();
+	if (last_any != conf.any)
+		cache_clear(with_cache.cache);
+	last_any = conf.any;
 	store_pin(reader, &s);
 	for (int transport = ENGINE_UDP; transport <= ENGINE_TLS; transport++) {
 		bool udp = transport == ENGINE_UDP;
@@ -348,6 +367,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		request.transport = (enum engine_transport)transport;
 		engine_answer(&conf, &s, &scratch, &request, out, cap, &r);
+		compare_cached(&conf, &s, &request, out, cap, &r);
 		if (!r.len)
 			continue;
 		by[transport] = judge(data, size, out, &r, limit, udp, false);

@@ -19,6 +19,11 @@ struct kit_zone {
 /* Make the store of these zones; one at a time. Aborts the test on failure. */
 void kit_open(const struct kit_zone *zones, size_t count);
 void kit_close(void);
+/* Put these zones, new or in place of what they were, in one commit; or take one away. */
+void kit_change(const struct kit_zone *zones, size_t count);
+void kit_remove(const char *zone);
+void kit_pin(struct store_snapshot *s);
+void kit_unpin(void);
 
 enum { KIT_DO = 1, KIT_EDNS = 2, KIT_TCP = 4, KIT_NSID = 8 };
 /* Octets of a query; size is the UDP size of the OPT, which KIT_EDNS, KIT_DO and KIT_NSID bring. */
@@ -28,7 +33,8 @@ extern struct engine_config kit_conf; /* what the questions are asked with; kit_
 extern struct engine_request kit_request; /* client, clock and keepalive of the next questions; likewise */
 extern uint8_t kit_out[DNS_MESSAGE_MAX];
 
-/* Ask; the answer is in kit_out. It must parse to its last octet, and be within cap. */
+/* Ask; the answer is in kit_out. It must parse to its last octet, and be within cap. The same answer must come through a cache, whether
+ * it is there already or not. */
 void kit_ask(const uint8_t *query, size_t len, enum engine_transport transport, size_t cap, struct engine_result *r);
 /* engine_slip() for the query asked last. */
 void kit_slip(struct engine_result *r);

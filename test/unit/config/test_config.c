@@ -75,6 +75,7 @@ static const char everything[] =
         "    - {name: bad.example, types: [ANY, TYPE65280, a], action: refuse}\n"
         "    - {clients: [192.0.2.0/24], action: truncate}\n"
         "  xdp: native\n"
+        "  cache: 64MiB\n"
         "  query-log-sample: 1000\n";
 
 static struct config *parse(const char *yaml, size_t len, struct diag *d)
@@ -234,6 +235,7 @@ static void test_answer_values(void **state)
 	assert_int_equal(a->filters[1].client_count, 1);
 	assert_int_equal(a->filters[1].action, CONFIG_FILTER_TRUNCATE);
 	assert_int_equal(a->xdp, CONFIG_XDP_NATIVE);
+	assert_int_equal(a->cache, 64U << 20);
 	assert_int_equal(a->query_log_sample, 1000);
 	config_free(c);
 	diag_done(&d);
@@ -250,6 +252,7 @@ static void test_answer_values(void **state)
 	assert_int_equal(a->rate_limit.errors, 200);
 	assert_int_equal(a->rate_limit.slip, 2);
 	assert_int_equal(a->xdp, CONFIG_XDP_OFF);
+	assert_int_equal(a->cache, 8U << 20);
 	assert_int_equal(a->query_log_sample, 0);
 	config_free(c);
 	diag_done(&d);
@@ -509,6 +512,7 @@ static void test_files(void **state)
 	assert_int_equal(config_load(path, &d, &c), 0);
 	assert_int_equal(d.errors + d.warnings, 0);
 	config_check_files(c, NULL, &d);
+	config_check_zone_files(c, NULL, NULL, &d);
 	assert_int_equal(d.errors, 3);
 	snprintf(want, sizeof(want), "%s/l.key: error: others may read this secret (mode 0644): chmod o-rwx %s/l.key", folder, folder);
 	assert_string_equal(diag_entry_text(d.first, line, sizeof(line)), want);
