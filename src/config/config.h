@@ -172,6 +172,7 @@ struct config_answer {
 	struct config_filter *filters; size_t filter_count;
 	uint32_t cache;              /* octets of answers that each worker keeps; 8 MiB; 0: none */
 	uint8_t xdp;                 /* enum config_xdp; off */
+	bool xdp_cache, xdp_sockets; /* with xdp: answers kept in the kernel; AF_XDP for the rest; both true */
 	uint32_t query_log_sample;   /* one query in so many is kept; 0: none */
 };
 

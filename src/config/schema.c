@@ -250,6 +250,10 @@ static const struct schema_row answer_rows[] = {
          .help = "memory of each worker for answers already given; 0: every answer is made anew"},
         {"xdp", SCHEMA_WORD, .reload = true, NUMBER(config_answer, xdp), .words = words_xdp, .value = "off",
          .help = "answers from a cache in the kernel, on the devices of the node's addresses: off, auto, native or generic"},
+        {"xdp-cache", SCHEMA_BOOL, .reload = true, AT(config_answer, xdp_cache), .value = "true",
+         .help = "with xdp: answers asked for often are kept in the kernel"},
+        {"xdp-sockets", SCHEMA_BOOL, .reload = true, AT(config_answer, xdp_sockets), .value = "true",
+         .help = "with xdp: what the kernel has no answer for goes to the workers by AF_XDP sockets"},
         {"query-log-sample", SCHEMA_UINT, .reload = true, NUMBER(config_answer, query_log_sample), .min = 0, .max = 1000000000,
          .value = "0", .help = "one query in so many is kept for `zonecast queries`; 0: none"},
 };

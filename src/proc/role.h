@@ -40,6 +40,23 @@ struct role_socket {
 	struct endpoint at;
 };
 
+/* A way out of this node and back: a raw ICMP socket, bound to a device with XDP and connected to a neighbor beyond it. */
+enum { ROLE_PATHS_MAX = BOARD_PATHS_MAX };
+struct role_path {
+	int32_t fd;
+	uint32_t ifindex;
+	char device[16];
+	struct ip_addr neighbor;
+};
+
+/* An AF_XDP socket of one receive queue, not bound yet; `place` is its place in the program's map. */
+enum { ROLE_RINGS_MAX = 16 };
+struct role_ring {
+	int32_t fd;
+	uint32_t ifindex, queue, place;
+	uint32_t mtu; /* of the device */
+};
+
 /* The fixed-size part handed over in a memfd; same binary on both sides. */
 struct role_brief {
 	uint32_t size;
@@ -53,6 +70,11 @@ struct role_brief {
 	int32_t xdp_fd[4]; /* answer, sync: the kernel's answer cache (struct xdp_maps); -1: not for this role, or there is none */
 	uint64_t rate_len; /* octets of the table where it is a map of the kernel's, else 0 */
 	int32_t sample_fd; /* answer, admin: the workers' rings of sampled queries (sample/ring.h); -1 elsewhere */
+	uint8_t probe_key[8]; /* watch, answer: of probes through devices (xdp/echo.h) */
+	uint32_t path_count;  /* watch: those devices */
+	struct role_path paths[ROLE_PATHS_MAX];
+	uint32_t ring_count;  /* answer */
+	struct role_ring rings[ROLE_RINGS_MAX];
 	uint32_t workers;
 	uint32_t log_level;
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay */

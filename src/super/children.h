@@ -24,6 +24,7 @@ enum {
 };
 
 struct children;
+struct express;
 
 struct child {
 	struct children *all;
@@ -59,6 +60,7 @@ struct children {
 	int rate_fd;             /* the workers' table of rate limits, -1: none */
 	uint64_t rate_len;
 	int xdp_fd[4];           /* maps of the kernel's answer cache: control, generations, small, large; -1: none */
+	struct express *express; /* AF_XDP sockets and ways to be watched; NULL: none */
 	int control_fd;          /* admin's listening socket */
 	const struct plan *plan;
 	struct socket_set *sockets;

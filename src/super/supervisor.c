@@ -202,18 +202,29 @@ static void raise_descriptors(void)
 		log_warn("descriptors error=\"%s\"", err_text(-errno));
 }
 
-static void shed_capabilities(void)
+/* Workers pin the memory of their AF_XDP sockets, a few megabytes each. Without the right to raise the limit they do as well as they can. */
+static void raise_locked_memory(void)
+{
+	struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+		log_debug("locked-memory error=\"%s\"", err_text(-errno));
+}
+
+static void shed_capabilities(const struct supervisor *s)
 {
 	static const unsigned keep[] = {
 		CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_BPF, CAP_PERFMON, /* addresses, ports, XDP */
 		CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_KILL, CAP_CHOWN,  /* to start and stop roles under their account */
 		CAP_DAC_READ_SEARCH, CAP_SYS_NICE, CAP_IPC_LOCK,           /* fleet and key files; roles with real-time threads */
+		CAP_NET_RAW,                                               /* AF_XDP sockets of a worker that starts again; last, see below */
 	};
+	size_t count = ARRAY_LEN(keep) - (s->express ? 0 : 1);
 
 	if (geteuid() != 0)
 		return;
 	capng_clear(CAPNG_SELECT_BOTH);
-	for (size_t i = 0; i < ARRAY_LEN(keep); i++)
+	for (size_t i = 0; i < count; i++)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, keep[i]);
 	if (capng_apply(CAPNG_SELECT_BOTH) != 0)
 		log_warn("capabilities error=\"cannot drop what is not needed\"");
@@ -869,11 +880,12 @@ int supervisor_run(const struct supervisor_options *o)
 	}
 	uv_loop_init(&s->loop);
 	raise_descriptors();
+	raise_locked_memory();
 	err = set_up(s);
 	if (!err) {
 		atomic_store(&s->board->supervisor.started_ns, clock_ns());
 		show_plan(s);
-		shed_capabilities();
+		shed_capabilities(s);
 		log_notice("start version=%s node=%s workers=%u run-dir=%s", ZONECAST_VERSION, s->plan.node_name, s->plan.workers,
 		           s->plan.run_dir);
 		err = run_loop(s);
