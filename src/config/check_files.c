@@ -137,7 +137,8 @@ static bool same_file(const struct config_zone *a, const struct config_zone *b)
 
 /* Two versions of a long list are nearly the same, in the same order: what stands within FILES_NEAR of its old place is found, and what is
  * not found is looked at, which costs time and nothing else. */
-void config_check_zone_files(const struct config *c, const struct config_node *node, const struct config *known, struct diag *diag)
+void config_check_zone_files(const struct config *c, const struct config_node *node, const struct config *known,
+                             struct diag *diag)
 {
 	struct endpoint source;
 	size_t at = 0;
