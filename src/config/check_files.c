@@ -151,7 +151,8 @@ void config_check_zone_files(const struct config *c, const struct config_node *n
 			k++;
 		if (k < end)
 			at = k + 1;
-		else if (z->file && config_node_serves(node, z) && !config_zone_sources(c, node, z, &source, 1) && access(z->file, R_OK) < 0)
+		else if (z->file && config_node_serves(node, z) && !config_zone_sources(c, node, z, &source, 1) &&
+		         access(z->file, R_OK) < 0)
 			diag_add(diag, DIAG_ERROR, c->path, z->line, 0, "zone file %s: %s", z->file, err_text(-errno));
 	}
 }

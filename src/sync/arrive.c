@@ -570,7 +570,7 @@ static void heal(struct loader *l, struct journal *j, const struct held *held, c
 	for (size_t i = 0; i < count; i += TOGETHER) {
 		struct lacking k = {l, held + i, lacks + i, MIN(count - i, (size_t)TOGETHER)};
 
-		if (!memchr(k.lacks, true, k.count))
+		if (!memchr(k.lacks, 1, k.count))
 			continue;
 		text_clear(&why);
 		if (journal_write(j, note_lacking, &k, &why) < 0) {

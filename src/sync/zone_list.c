@@ -121,10 +121,13 @@ static bool sort_by_keys(struct zone_list *l)
 			rows[i] = *keys[i].row;
 	}
 	free(keys);
-	free(good ? l->rows : rows);
-	if (good)
-		l->rows = rows;
-	return good;
+	if (!good) {
+		free(rows);
+		return false;
+	}
+	free(l->rows);
+	l->rows = rows;
+	return true;
 }
 
 static void sort(struct zone_list *l)
