@@ -7,11 +7,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	CELLS_MAX_LOG = 32,
 	GROW_MIN = 1 << 20,        /* octets the file grows by at least */
 	GROW_MAX = 64 << 20,
+	SHRINK_MIN = 1 << 20,      /* octets; less is not worth the call */
+	SHRINK_LEAVES = 1 << 20,   /* for small changes to come */
 	FRESH_KEPT = 4096,         /* a table larger than this is not kept from one transaction to the next */
 };
 
@@ -59,6 +62,17 @@ int store_grow(struct store_writer *w, uint64_t need)
 		return err == ENOSPC || err == EFBIG ? ERR_NO_SPACE : -err;
 	w->file_len = len;
 	return 0;
+}
+
+/* The file grows ahead of need, by more the larger it is. Nobody reads beyond the end that the last commit tells, and successors want the file to
+ * reach as far as that. */
+void store_shrink(struct store_writer *w)
+{
+	uint64_t end = store_commit_read(w->header, w->generation).end, len;
+
+	len = (MAX((uint64_t)w->end, end) * STORE_CELL + SHRINK_LEAVES + 4095) & ~4095ULL;
+	if (w->file_len > len + SHRINK_MIN && ftruncate(w->fd, (off_t)len) == 0)
+		w->file_len = len;
 }
 
 int store_take(struct store_writer *w, uint32_t cells, store_ref *start)

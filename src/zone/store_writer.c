@@ -7,8 +7,8 @@
  * is older (store_space.c). After a crash nothing of this matters: the successor walks from the last commit record (store_adopt.c), and
  * whatever that does not reach is free.
  *
- * Known limits: a zone replaces its predecessor whole, so a change of one record costs a build of its zone; space of the file is reused but the file
- * never shrinks. */
+ * Known limits: a zone replaces its predecessor whole, so a change of one record costs a build of its zone; space of the file is reused, but the file
+ * shrinks at its end only. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"

@@ -212,6 +212,55 @@ static void test_space_returns(void **state)
 	assert_false(b->info.fresh);
 }
 
+/* What was taken ahead of need goes back, under the eyes of a reader and in the middle of a transaction. */
+static void test_shrink(void **state)
+{
+	struct bed *b = *state;
+	struct name one = apex_of(0), two = apex_of(1);
+	struct content *large = kit_version(one.wire, 1, 60000, 200), *other = kit_version(two.wire, 2, 30000, 300);
+	struct store_reader *r = NULL;
+	struct store_stats stats;
+	struct store_snapshot s;
+	struct stat st;
+	uint64_t g, before;
+
+	open_writer(b);
+	for (unsigned round = 0; round < 3; round++) {
+		assert_int_equal(kit_put(b->w, one.wire, large), 0);
+		assert_int_equal(store_commit(b->w, &g), 0);
+		store_stats(b->w, &stats);
+		before = stats.file_bytes;
+		if (!r)
+			assert_int_equal(store_reader_open(b->path, b->pins[0], &r), 0);
+		store_pin(r, &s);
+		assert_int_equal(kit_put(b->w, two.wire, other), 0);
+		store_shrink(b->w);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), 1);
+		store_unpin(r);
+		assert_int_equal(store_commit(b->w, &g), 0);
+		store_shrink(b->w);
+		store_stats(b->w, &stats);
+		assert_int_equal(stat(b->path, &st), 0);
+		assert_int_equal(st.st_size, stats.file_bytes);
+		store_pin(r, &s);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), 1);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, two.wire)), 2);
+		store_unpin(r);
+		store_writer_snapshot(b->w, &s);
+		/* The first version is all there is: nothing of the file is free inside. */
+		if (round == 0) {
+			assert_true(before > stats.live_bytes);
+			assert_true(stats.file_bytes < stats.live_bytes + (9 << 18));
+		}
+		close_writer(b);
+		open_writer(b);
+		assert_false(b->info.fresh);
+	}
+	store_reader_close(r);
+	content_free(large);
+	content_free(other);
+}
+
 /* Many zones in one transaction leave no path copies behind. */
 static void test_one_large_transaction(void **state)
 {
@@ -718,6 +767,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_old_version_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_space_returns, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shrink, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_large_transaction, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_sets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_watcher, setup, teardown),
