@@ -14,6 +14,9 @@ int base64_get(const char *text, size_t len, struct writer *w) MUST_CHECK;
 int base32hex_get(const char *text, size_t len, struct writer *w) MUST_CHECK;
 int hex_get(const char *text, size_t len, struct writer *w) MUST_CHECK;
 
+/* Value of a hexadecimal digit, 255 for what is none. */
+extern const uint8_t hex_value[256];
+
 /* Decoding in pieces: a zone file may break base64 and hex anywhere between tokens. */
 struct decoder {
 	uint32_t bits;

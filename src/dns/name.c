@@ -161,12 +161,17 @@ const uint8_t *name_suffix(const uint8_t *name, unsigned n)
 
 bool name_equal(const uint8_t *a, const uint8_t *b)
 {
-	size_t len = name_len(a);
+	for (;;) {
+		uint8_t len = *a;
 
-	for (size_t i = 0; i < len; i++)
-		if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
+		if (len != *b)
 			return false;
-	return true;
+		if (!len)
+			return true;
+		for (a++, b++; len; len--, a++, b++)
+			if (*a != *b && lower(*a) != lower(*b))
+				return false;
+	}
 }
 
 /* Starts of the labels, first label first; returns how many. */
@@ -208,9 +213,13 @@ int name_compare(const uint8_t *a, const uint8_t *b)
 
 bool name_is_under(const uint8_t *name, const uint8_t *ancestor)
 {
-	unsigned n = name_labels(name), m = name_labels(ancestor);
+	size_t len = name_len(name), tail = name_len(ancestor), at = 0;
 
-	return n >= m && name_equal(name_suffix(name, m), ancestor);
+	if (len < tail)
+		return false;
+	while (at < len - tail)
+		at += name[at] + 1U;
+	return at == len - tail && name_equal(name + at, ancestor);
 }
 
 unsigned name_common_labels(const uint8_t *a, const uint8_t *b)

@@ -35,6 +35,9 @@ int name_check(const uint8_t *wire, size_t max) MUST_CHECK;
  * origin; origin NULL makes that ERR_INVALID. "@" is not special here. ERR_MALFORMED (empty label, bad escape), ERR_LIMIT
  * (label or name too long). */
 int name_from_text(const char *text, size_t len, const uint8_t *origin, struct name *out) MUST_CHECK;
+/* The same, straight into out, for a text without escapes of which 64 octets may be read whatever len is (struct rdata_token: plain): length of the
+ * wire form, or an error, and then what is in out is undefined. At out there is room for NAME_LEN_MAX + 64 octets. */
+int name_from_plain(const char *text, size_t len, const uint8_t *origin, uint8_t *out) MUST_CHECK;
 /* Absolute presentation form into buf of at least NAME_TEXT_MAX; returns its length. Octets outside printable ASCII become
  * \\DDD; the characters . \\ ( ) ; \" @ $ are escaped with a backslash. The root is ".". */
 size_t name_to_text(const uint8_t *name, char *buf);

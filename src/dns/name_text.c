@@ -4,6 +4,9 @@
 #include "dns/name.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 static bool digit(char c)
 {
@@ -73,6 +76,64 @@ int name_from_text(const char *text, size_t len, const uint8_t *origin, struct n
 	out->len = n.len;
 	memmove(out->wire, n.wire, at);
 	return 0;
+}
+
+#ifdef __SSE2__
+/* Where the dots are, bit by octet. */
+static uint64_t dots_of(const char *text, size_t len)
+{
+	const __m128i dot = _mm_set1_epi8('.');
+	uint64_t map = 0;
+
+	for (size_t i = 0; i < len; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(text + i));
+
+		map |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, dot)) << i;
+	}
+	return map & ((1ULL << len) - 1);
+}
+#endif
+
+/* Text and wire form differ in the dots only, which become lengths one octet further on. */
+int name_from_plain(const char *text, size_t len, const uint8_t *origin, uint8_t *out)
+{
+	struct name n;
+	int err;
+
+#ifdef __SSE2__
+	if (len && len <= LABEL_MAX && text[0] != '.') {
+		uint64_t dots = dots_of(text, len);
+		size_t label = 0, add;
+
+		if (dots & dots >> 1)
+			return ERR_MALFORMED; /* empty label */
+		for (size_t i = 0; i < len; i += 16)
+			memcpy(out + 1 + i, text + i, 16);
+		for (; dots; dots &= dots - 1) {
+			size_t at = (size_t)__builtin_ctzll(dots);
+
+			out[label] = (uint8_t)(at - label);
+			label = at + 1;
+		}
+		if (label == len) { /* it ended with a dot */
+			out[len] = 0;
+			return (int)len + 1;
+		}
+		out[label] = (uint8_t)(len - label);
+		if (!origin)
+			return ERR_INVALID;
+		add = name_len(origin);
+		if (len + 1 + add > NAME_LEN_MAX)
+			return ERR_LIMIT;
+		memcpy(out + len + 1, origin, add);
+		return (int)(len + 1 + add);
+	}
+#endif
+	err = name_from_text(text, len, origin, &n);
+	if (err)
+		return err;
+	memcpy(out, n.wire, n.len);
+	return n.len;
 }
 
 size_t name_to_text(const uint8_t *name, char *buf)

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "dns/base64.h"
 #include "dns/rdata_in_priv.h"
+#include "dns/rdata_quick.h"
 #include "dns/rrtype.h"
 
 #include <arpa/inet.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 enum { NUMBER_TEXT_MAX = 10 };
 
@@ -331,20 +331,28 @@ static int read_hash(struct input *in)
 
 static int read_bitmap(struct input *in, bool nxt)
 {
-	uint8_t *bits = calloc(1, 65536 / 8);
+	uint8_t few[32] = {0}, *bits = few; /* all 65536 bits once a type above 255 is met */
 	const struct rdata_token *t;
-	int err = bits ? 0 : ERR_NO_MEMORY;
+	unsigned windows = 1;
 	uint16_t type;
+	int err = 0;
 
 	while (!err && (t = input_next(in)) != NULL) {
 		if (rrtype_from_text(t->text, t->len, &type) < 0)
 			err = input_fail(in, t, "\"%.*s\" is no record type", SHOW(t));
 		else if (nxt && type > 127)
 			err = input_fail(in, t, "an NXT record knows types up to 127 only");
-		else
+		if (!err && type > 255 && windows == 1) {
+			bits = calloc(256, sizeof(few));
+			if (!bits)
+				return ERR_NO_MEMORY;
+			memcpy(bits, few, sizeof(few));
+			windows = 256;
+		}
+		if (!err)
 			bits[type / 8] |= (uint8_t)(0x80 >> (type & 7));
 	}
-	for (unsigned window = 0; !err && window < 256; window++) {
+	for (unsigned window = 0; !err && window < windows; window++) {
 		unsigned len = nxt ? 16 : 32;
 
 		while (len && !bits[window * 32 + len - 1])
@@ -359,7 +367,8 @@ static int read_bitmap(struct input *in, bool nxt)
 		if (nxt)
 			break;
 	}
-	free(bits);
+	if (bits != few)
+		free(bits);
 	return err;
 }
 
@@ -437,19 +446,45 @@ static int read_algorithm(struct input *in)
 	return err;
 }
 
-static int days_in(int year, int month)
+/* Digits at text, n of them; negative if one is none. */
+static int digits(const char *text, unsigned n)
 {
-	static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	int v = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -1;
+		v = v * 10 + (text[i] - '0');
+	}
+	return v;
+}
+
+/* Days of the proleptic Gregorian calendar since 1 January 1970. The year is taken to begin in March, so that the leap day is its last. */
+static int64_t days_since_1970(int year, int month, int day)
+{
+	int64_t y = year - (month <= 2), m = month <= 2 ? month + 9 : month - 3;
+
+	return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719468;
+}
+
+int rdata_time(const char *text, uint32_t *out)
+{
+	static const int8_t days_in[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	int year = digits(text, 4), month = digits(text + 4, 2), day = digits(text + 6, 2);
+	int hour = digits(text + 8, 2), minute = digits(text + 10, 2), second = digits(text + 12, 2);
 	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 
-	return days[month - 1] + (month == 2 && leap);
+	if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in[month - 1] + (month == 2 && leap) || hour < 0 || hour > 23 ||
+	    minute < 0 || minute > 59 || second < 0 || second > 60)
+		return ERR_MALFORMED;
+	*out = (uint32_t)(days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second);
+	return 0;
 }
 
 static int read_time(struct input *in)
 {
 	const struct rdata_token *t;
-	struct tm tm = {0};
-	char text[16];
+	uint32_t when;
 	uint64_t v;
 	int err = input_need(in, "a time", &t);
 
@@ -462,16 +497,9 @@ static int read_time(struct input *in)
 			writer_u32(in->w, (uint32_t)v);
 		return err;
 	}
-	memcpy(text, t->text, 14);
-	text[14] = '\0';
-	if (strspn(text, "0123456789") != 14 ||
-	    sscanf(text, "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6 ||
-	    tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > days_in(tm.tm_year, tm.tm_mon) ||
-	    tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
+	if (rdata_time(t->text, &when) < 0)
 		return input_fail(in, t, "\"%.*s\" is no time: write YYYYMMDDHHmmSS", SHOW(t));
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	writer_u32(in->w, (uint32_t)timegm(&tm));
+	writer_u32(in->w, when);
 	return 0;
 }
 
@@ -633,6 +661,8 @@ int rdata_from_text(uint16_t type, const struct rdata_token *tokens, size_t n, c
 	char name[RRTYPE_TEXT_MAX];
 	int err = 0;
 
+	if (rdata_quick(type, tokens, n, origin, w))
+		return 0;
 	problem->token = NULL;
 	problem->text[0] = '\0';
 	if (generic)

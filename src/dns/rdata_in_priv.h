@@ -28,6 +28,9 @@ int input_ip(struct input *in, int family) MUST_CHECK;
 /* The rest, hexadecimal or base64. */
 int input_encoded(struct input *in, bool hex, bool may_be_empty) MUST_CHECK;
 
+/* YYYYMMDDHHmmSS (RFC 4034 3.2) at 14 characters. ERR_MALFORMED. */
+int rdata_time(const char *text, uint32_t *out) MUST_CHECK;
+
 /* Fields of rdata_in_special.c. */
 int input_loc(struct input *in) MUST_CHECK;
 int input_apl(struct input *in) MUST_CHECK;

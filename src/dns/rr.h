@@ -27,6 +27,7 @@ enum {
 	RDATA_NAMES_MAX = 2,   /* names that may be compressed in one RDATA (SOA, MINFO, RP have two) */
 	TTL_MAX = 0x7fffffff,  /* RFC 2181 8 */
 	RRTYPE_TEXT_MAX = 16,
+	RDATA_TOKEN_PAD = 64,  /* octets, see struct rdata_token */
 };
 
 /* One record, borrowed from wherever it was parsed. */
@@ -56,6 +57,7 @@ struct rdata_token {
 	const char *text;
 	size_t len;
 	bool quoted;
+	bool plain;    /* no quotes, no escapes, and RDATA_TOKEN_PAD octets may be read from text on, whatever len: the fast readers' terms */
 	unsigned line; /* 1-based place, for messages */
 	unsigned column;
 };

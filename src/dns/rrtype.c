@@ -175,21 +175,59 @@ static bool is_word(const char *text, size_t len, const char *word)
 	return (*text | 0x20) == (*word | 0x20) && strlen(word) == len && strncasecmp(text, word, len) == 0;
 }
 
+/* Mnemonics of up to eight letters, in a table by a hash of them: zones name a type in every record, and NSEC names several. */
+enum { WORD_MAX = 8, WORD_SLOTS = 512 };
+static struct {
+	uint64_t word; /* letters in upper case; 0: free */
+	uint16_t type;
+} words[WORD_SLOTS];
+
+static uint64_t pack_word(const char *text, size_t len)
+{
+	uint64_t word = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		uint8_t c = (uint8_t)text[i];
+
+		word = word << 8 | ((uint8_t)(c - 'a') < 26 ? c ^ 0x20U : c);
+	}
+	return word;
+}
+
+static size_t word_slot(uint64_t word)
+{
+	return (size_t)(word * 0x9e3779b97f4a7c15ULL >> 55);
+}
+
+static __attribute__((constructor)) void make_words(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		size_t len = strlen(table[i].mnemonic), at;
+		uint64_t word = len <= WORD_MAX ? pack_word(table[i].mnemonic, len) : 0;
+
+		if (!word)
+			continue;
+		for (at = word_slot(word); words[at].word; at = (at + 1) % WORD_SLOTS)
+			;
+		words[at].word = word;
+		words[at].type = table[i].type;
+	}
+}
+
 int rrtype_from_text(const char *text, size_t len, uint16_t *out)
 {
-	/* The types that fill zones, before the search. */
-	static const struct {
-		const char *word;
-		uint16_t type;
-	} often[] = {{"NS", 2}, {"A", 1}, {"AAAA", 28}, {"RRSIG", 46}, {"DS", 43}, {"NSEC", 47}, {"NSEC3", 50}};
-
-	if (!len)
+	if (!len || !*text)
 		return ERR_NOT_FOUND;
-	for (size_t i = 0; i < ARRAY_LEN(often); i++)
-		if (is_word(text, len, often[i].word)) {
-			*out = often[i].type;
-			return 0;
-		}
+	if (len <= WORD_MAX) {
+		uint64_t word = pack_word(text, len);
+
+		for (size_t at = word_slot(word); words[at].word; at = (at + 1) % WORD_SLOTS)
+			if (words[at].word == word) {
+				*out = words[at].type;
+				return 0;
+			}
+		return number_after(text, len, "TYPE", out);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (is_word(text, len, table[i].mnemonic)) {
 			*out = table[i].type;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "sync/ahead.h"
 #include "sync/align.h"
+#include "sync/apply.h"
 #include "sync/source.h"
 #include "xdp/cache.h"
 
@@ -213,6 +214,8 @@ static int store_one(struct run *r, struct zone_row *row, const struct ahead_zon
 	uint64_t began = clock_ms();
 	char name[NAME_TEXT_MAX];
 	struct soa soa = {0};
+	struct applied applied;
+	char how[80] = "";
 	int err;
 
 	name_to_text(row->apex, name);
@@ -223,16 +226,18 @@ static int store_one(struct run *r, struct zone_row *row, const struct ahead_zon
 		        row->serving ? "the last good version stays" : "answers SERVFAIL until it loads");
 		return 0;
 	}
-	err = store_put_zone(r->loader->writer, row->apex, read->content, &meta);
+	err = apply_content(r->loader->writer, row->apex, read->content, &meta, &applied);
 	if (err) {
 		log_err("zone=%s error=\"the store cannot take it: %s\" action=\"%s\"", name, err_text(err),
 		        row->serving ? "the last good version stays" : "answers SERVFAIL");
 		return err;
 	}
 	row->stored = r->dirty = true;
+	if (applied.in_place)
+		snprintf(how, sizeof(how), " removed=%zu added=%zu", applied.removed, applied.added);
 	soa_set = content_soa(read->content);
 	if (soa_set && soa_parse(soa_set->records[0].rdata, soa_set->records[0].rdlen, &soa) == 0)
-		log_info("zone=%s serial=%u records=%zu took_ms=%u", name, soa.serial, content_record_count(read->content),
+		log_info("zone=%s serial=%u records=%zu%s took_ms=%u", name, soa.serial, content_record_count(read->content), how,
 		         read->took_ms + (unsigned)(clock_ms() - began));
 	return 0;
 }

@@ -59,19 +59,36 @@ static void look(const struct content *c, const uint8_t *name, size_t near, bool
 	}
 }
 
+/* Does the RDATA end with the octets of the apex? Its last field is a name, so if not, this is no name in the zone. */
+static bool ends_with(const struct content_record *r, const uint8_t *apex, size_t apex_len)
+{
+	const uint8_t *tail = r->rdata + r->rdlen - apex_len;
+
+	if (r->rdlen < apex_len)
+		return false;
+	for (size_t i = 0; i < apex_len; i++)
+		if (tail[i] != apex[i] && (tail[i] ^ apex[i]) != 0x20)
+			return false;
+	return true;
+}
+
 /* The target of NS, MX, SRV inside this zone: is there an address, and is it no alias? */
 static void check_targets(struct pass *p, const struct content_rrset *set, size_t index)
 {
 	const uint8_t *apex = content_apex(p->c);
 	char name[NAME_TEXT_MAX];
+	size_t apex_len;
 
 	if (set->type != RR_NS && set->type != RR_MX && set->type != RR_SRV)
 		return;
+	apex_len = name_len(apex);
 	for (uint32_t i = 0; i < set->count; i++) {
-		const uint8_t *target = rdata_target(set->type, set->records[i].rdata, set->records[i].rdlen);
-
+		const uint8_t *target;
 		bool alias, address;
 
+		if (!ends_with(&set->records[i], apex, apex_len))
+			continue;
+		target = rdata_target(set->type, set->records[i].rdata, set->records[i].rdlen);
 		if (!target || !name_is_under(target, apex) || name_is_root(target))
 			continue;
 		look(p->c, target, index, &alias, &address);
@@ -106,9 +123,10 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 {
 	const struct content_rrset *first = content_rrset(p->c, i), *cname = NULL, *other = NULL;
 	const uint8_t *apex = content_apex(p->c), *owner = first->owner;
+	bool at_apex = name_equal(owner, apex);
 	char text[RRTYPE_TEXT_MAX];
 
-	if (!name_is_under(owner, apex)) {
+	if (!at_apex && !name_is_under(owner, apex)) {
 		say(p, DIAG_ERROR, first, "is outside the zone");
 		return;
 	}
@@ -134,7 +152,7 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 
 		check_ttl(p, set);
 		check_targets(p, set, k);
-		if (set->type == RR_SOA && !name_equal(owner, apex))
+		if (set->type == RR_SOA && !at_apex)
 			say(p, DIAG_ERROR, set, "an SOA record belongs at the apex only");
 		if (set->type == RR_CNAME)
 			cname = set;
@@ -142,11 +160,11 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 			other = set;
 		if ((set->type == RR_CNAME || set->type == RR_DNAME) && set->count > 1)
 			say(p, DIAG_ERROR, set, "%u different %s records: there can be one", set->count, rrtype_text(set->type, text));
-		if (set->type == RR_NS && !name_equal(owner, apex) && !p->cut)
+		if (set->type == RR_NS && !at_apex && !p->cut)
 			p->cut = owner;
 		if (set->type == RR_DNAME)
 			p->dname = owner;
-		if (set->type == RR_NSEC3PARAM && name_equal(owner, apex) && set->records[0].rdlen >= 4 && get_u16(set->records[0].rdata + 2))
+		if (set->type == RR_NSEC3PARAM && at_apex && set->records[0].rdlen >= 4 && get_u16(set->records[0].rdata + 2))
 			say(p, DIAG_WARNING, set, "NSEC3 with %u extra iterations: use 0 (RFC 9276)", get_u16(set->records[0].rdata + 2));
 	}
 	if (cname && other)

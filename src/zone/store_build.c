@@ -6,6 +6,7 @@
 #include "zone/store_build.h"
 
 #include "base/err.h"
+#include "base/pages.h"
 #include "zone/store_trie.h"
 
 #include <stdlib.h>
@@ -35,7 +36,7 @@ static struct item *add_item(struct items *l)
 {
 	if (l->count == l->cap) {
 		size_t cap = l->cap ? l->cap * 2 : 16;
-		struct item *list = realloc(l->list, cap * sizeof(*list));
+		struct item *list = pages_realloc(l->list, l->cap * sizeof(*list), cap * sizeof(*list));
 
 		if (!list)
 			return NULL;
@@ -423,7 +424,7 @@ int store_build_zone(const struct content *c, const struct build_space *space, s
 		find_nsec3_params(&b);
 	if (!b.err)
 		find_facts(&b);
-	free(b.names.list);
-	free(b.hashes.list);
+	pages_free(b.names.list, b.names.cap * sizeof(*b.names.list));
+	pages_free(b.hashes.list, b.hashes.cap * sizeof(*b.hashes.list));
 	return b.err;
 }

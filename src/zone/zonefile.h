@@ -5,6 +5,8 @@
 #include "base/diag.h"
 #include "dns/rr.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Zone files (RFC 1035 5, RFC 2308 4, RFC 3597; $ORIGIN, $TTL, $INCLUDE, $GENERATE as BIND takes them). Owns no policy: each
@@ -13,13 +15,13 @@
 enum {
 	ZONEFILE_INCLUDE_DEPTH_MAX = 16,
 	ZONEFILE_GENERATE_MAX = 1000000, /* records one $GENERATE may make */
-	ZONEFILE_TOKENS_MAX = 16384,     /* tokens in one record */
 };
 
 struct zonefile_place {
 	const char *file; /* valid for the whole parse */
 	unsigned line;
 	unsigned column;
+	bool same_owner; /* as the record before, octet for octet */
 };
 
 /* Takes one record (borrowed for the call). Non-zero stops the parse with that code. */
@@ -32,6 +34,9 @@ struct zonefile_options {
 	void *ctx;
 	/* Called about every 64 KiB with octets read and octets in all; NULL: not wanted. */
 	void (*on_progress)(void *ctx, uint64_t done, uint64_t all);
+	/* For tests: octets read at a time (0: as many as are good), and by the general readers only, never the fast ones. */
+	size_t window;
+	bool slow;
 };
 
 /* Parse the file at path. 0 when no error was reported; ERR_INVALID when diag has errors; -errno when it cannot be read (diag

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A zone file in memory, through parser, sorting and checks; what is accepted prints to what is accepted again with as many records. */
+/* A zone file in memory, through parser, sorting and checks; what is accepted prints to what is accepted again with as many records. The fast readers, and a
+ * window so small that it moves all the time, must give the same records and problems as the slow readers with all in one window. */
 #include "base/diag.h"
 #include "base/text.h"
 #include "zone/check.h"
@@ -35,12 +36,55 @@ static struct content *load(const char *text, size_t len, int *result)
 	return c;
 }
 
+struct trace {
+	uint64_t hash;
+	unsigned records;
+};
+
+static void mix(struct trace *t, const void *bytes, size_t n)
+{
+	for (const uint8_t *p = bytes; n; n--)
+		t->hash = (t->hash ^ *p++) * 0x100000001b3ULL;
+}
+
+static int trace_record(void *ctx, const struct rr *rr, const struct zonefile_place *place)
+{
+	uint32_t numbers[] = {rr->type, rr->ttl, rr->rdlen, place->line, place->column};
+
+	mix(ctx, rr->owner, name_len(rr->owner));
+	mix(ctx, rr->rdata, rr->rdlen);
+	mix(ctx, numbers, sizeof(numbers));
+	return ++((struct trace *)ctx)->records > 5000 ? -1 : 0;
+}
+
+static uint64_t trace(const char *text, size_t len, bool slow, size_t window)
+{
+	struct trace t = {.hash = 0xcbf29ce484222325ULL};
+	struct zonefile_options o = {.origin = apex, .rclass = CLASS_IN, .on_record = trace_record, .ctx = &t, .slow = slow, .window = window};
+	struct diag diag;
+	char line[1400];
+	int err;
+
+	diag_init(&diag);
+	err = zonefile_parse_bytes("fuzz", text, len, false, &o, &diag);
+	for (const struct diag_entry *e = diag.first; e; e = e->next) {
+		diag_entry_text(e, line, sizeof(line));
+		mix(&t, line, strlen(line));
+	}
+	mix(&t, &err, sizeof(err));
+	diag_done(&diag);
+	return t.hash;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int result, again;
 	struct content *c = load((const char *)data, size, &result), *d;
+	uint64_t wanted = trace((const char *)data, size, true, size + 1);
 	struct text t;
 
+	if (trace((const char *)data, size, false, 0) != wanted || trace((const char *)data, size, false, 64) != wanted)
+		abort();
 	if (result == 0) {
 		text_init(&t);
 		for (size_t i = 0; i < content_rrset_count(c); i++) {

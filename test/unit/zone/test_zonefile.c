@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "zone/lexer.h"
 #include "zone/print.h"
 #include "zone/zonefile.h"
 
@@ -278,14 +279,14 @@ static void test_limits(void **state)
 	/* Fields, in and without parentheses; nested parentheses. */
 	text_clear(&t);
 	text_str(&t, "a 60 TXT (\n");
-	for (unsigned i = 0; i < ZONEFILE_TOKENS_MAX; i++)
+	for (unsigned i = 0; i < LEXER_TOKENS_MAX; i++)
 		text_str(&t, "x\n");
 	got = read_text(t.chars, t.len, false);
 	assert_string_equal(got, "z:1:10: error: this parenthesis is not closed within 16384 fields\n");
 	free(got);
 	text_clear(&t);
 	text_str(&t, "a 60 TXT");
-	for (unsigned i = 0; i < ZONEFILE_TOKENS_MAX - 3; i++)
+	for (unsigned i = 0; i < LEXER_TOKENS_MAX - 3; i++)
 		text_str(&t, " x");
 	got = read_text(t.chars, t.len, false);
 	assert_null(strstr(got, "error"));
