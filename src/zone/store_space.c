@@ -14,6 +14,7 @@ enum {
 	CELLS_MAX_LOG = 32,
 	GROW_MIN = 1 << 20,        /* octets the file grows by at least */
 	GROW_MAX = 64 << 20,
+	GROW_SHARE = 32,           /* of its length, between these */
 	SHRINK_MIN = 1 << 20,      /* octets; less is not worth the call */
 	SHRINK_LEAVES = 1 << 20,   /* for small changes to come */
 	FRESH_KEPT = 4096,         /* a table larger than this is not kept from one transaction to the next */
@@ -48,7 +49,7 @@ int store_ranges_add(struct ranges *r, store_ref start, uint32_t cells)
 /* posix_fallocate: a full disk is an error here and not a SIGBUS later. */
 int store_grow(struct store_writer *w, uint64_t need)
 {
-	uint64_t step = MAX(w->file_len / 8, (uint64_t)GROW_MIN), len;
+	uint64_t step = MAX(w->file_len / GROW_SHARE, (uint64_t)GROW_MIN), len;
 	int err;
 
 	step = MIN(step, (uint64_t)GROW_MAX);

@@ -30,7 +30,7 @@
 
 enum {
 	GROW_FIRST = 1 << 20,      /* octets of a new file */
-	CHUNK_CELLS = 32768,       /* first extent of a zone at most: 256 KiB; each further doubles */
+	CHUNK_CELLS = 32768,       /* first extent of a zone at most: 256 KiB */
 };
 
 /* ---- opening ---- */

@@ -217,47 +217,52 @@ static void test_shrink(void **state)
 {
 	struct bed *b = *state;
 	struct name one = apex_of(0), two = apex_of(1);
-	struct content *large = kit_version(one.wire, 1, 60000, 200), *other = kit_version(two.wire, 2, 30000, 300);
+	struct content *other = kit_version(two.wire, 2, 100, 300);
 	struct store_reader *r = NULL;
 	struct store_stats stats;
 	struct store_snapshot s;
+	unsigned shrunk = 0;
 	struct stat st;
-	uint64_t g, before;
+	uint64_t g;
 
-	open_writer(b);
-	for (unsigned round = 0; round < 3; round++) {
+	/* Each in a store of its own, so that there are no holes in it; how much is left over depends on the size. */
+	for (unsigned names = 40000; names < 64000; names += 3000) {
+		struct content *large = kit_version(one.wire, names, names, 1000);
+		uint64_t before;
+
+		unlink(b->path);
+		open_writer(b);
 		assert_int_equal(kit_put(b->w, one.wire, large), 0);
 		assert_int_equal(store_commit(b->w, &g), 0);
-		store_stats(b->w, &stats);
-		before = stats.file_bytes;
-		if (!r)
-			assert_int_equal(store_reader_open(b->path, b->pins[0], &r), 0);
+		assert_int_equal(store_reader_open(b->path, b->pins[0], &r), 0);
 		store_pin(r, &s);
 		assert_int_equal(kit_put(b->w, two.wire, other), 0);
+		store_stats(b->w, &stats);
+		before = stats.file_bytes;
 		store_shrink(b->w);
-		assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), 1);
+		store_stats(b->w, &stats);
+		shrunk += stats.file_bytes < before;
+		assert_true(stats.file_bytes < stats.live_bytes + (9 << 18));
+		assert_int_equal(stat(b->path, &st), 0);
+		assert_int_equal(st.st_size, stats.file_bytes);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), names);
 		store_unpin(r);
 		assert_int_equal(store_commit(b->w, &g), 0);
 		store_shrink(b->w);
-		store_stats(b->w, &stats);
-		assert_int_equal(stat(b->path, &st), 0);
-		assert_int_equal(st.st_size, stats.file_bytes);
+		assert_int_equal(kit_put(b->w, one.wire, large), 0);
+		assert_int_equal(store_commit(b->w, &g), 0);
 		store_pin(r, &s);
-		assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), 1);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), names);
 		assert_int_equal(kit_version_of(&s, store_zone_get(&s, two.wire)), 2);
 		store_unpin(r);
-		store_writer_snapshot(b->w, &s);
-		/* The first version is all there is: nothing of the file is free inside. */
-		if (round == 0) {
-			assert_true(before > stats.live_bytes);
-			assert_true(stats.file_bytes < stats.live_bytes + (9 << 18));
-		}
 		close_writer(b);
 		open_writer(b);
 		assert_false(b->info.fresh);
+		close_writer(b);
+		store_reader_close(r);
+		content_free(large);
 	}
-	store_reader_close(r);
-	content_free(large);
+	assert_true(shrunk > 0);
 	content_free(other);
 }
 
