@@ -40,7 +40,6 @@ struct store_rrset {
 	uint32_t ttl;      /* seconds */
 	uint32_t size;     /* octets in data[] */
 	store_ref sigs;    /* RRSIG set covering this one, or 0 */
-	uint32_t reserved;
 	uint8_t data[];    /* count times: rdlen (2 octets, network order), RDATA uncompressed; canonical RDATA order */
 };
 
@@ -224,6 +223,8 @@ int store_commit(struct store_writer *w, uint64_t *generation) MUST_CHECK;
 void store_abort(struct store_writer *w);
 /* Free what no pin can see any more; cheap; call after commits and from time to time. */
 void store_collect(struct store_writer *w);
+/* Give the end of the file that no version uses back to the system; for when much has been built and is committed. */
+void store_shrink(struct store_writer *w);
 /* The writer's own view of the last committed version; valid until the next commit. */
 void store_writer_snapshot(struct store_writer *w, struct store_snapshot *out);
 /* Likewise of the version being built, for looking at it before it is committed; valid until the next change. */
