@@ -386,6 +386,51 @@ static void test_limits(void **state)
 	}
 }
 
+/* A record that fills a chunk of its own goes: so does the chunk. */
+static void test_emptied_chunk(void **state)
+{
+	static uint8_t large[40000], soa[2][22];
+	const struct journal_keep none = {0};
+	struct content *c = content_new(kit_apex), *got;
+	struct rr rr = {.owner = kit_apex, .type = RR_SOA, .rclass = CLASS_IN, .ttl = 3600, .rdlen = 22, .rdata = soa[0]}, gone, fresh;
+
+	(void)state;
+	assert_non_null(c);
+	for (unsigned i = 0; i < 5; i++) {
+		char label[2] = {(char)('a' + i), 0};
+		const struct name owner = kit_name(label);
+
+		if (!i)
+			assert_int_equal(content_add(c, &rr, NULL), 0);
+		rr = (struct rr){.owner = owner.wire, .type = 65280, .rclass = CLASS_IN, .ttl = 1, .rdlen = sizeof(large) - 1, .rdata = large};
+		assert_int_equal(content_add(c, &rr, NULL), 0);
+	}
+	assert_int_equal(content_finish(c), 0);
+	assert_int_equal(kit_put_whole(journal, c, &why), 0);
+	content_free(c);
+	for (uint32_t serial = 0; serial < 5; serial++) {
+		const struct name owner = kit_name((const char[]){(char)('a' + (serial * 2 + 1) % 5), 0});
+		struct rr deleted[2];
+
+		soa[serial % 2][5] = (uint8_t)serial;
+		soa[1 - serial % 2][5] = (uint8_t)(serial + 1);
+		gone = (struct rr){.owner = kit_apex, .type = RR_SOA, .rclass = CLASS_IN, .ttl = 3600, .rdlen = 22, .rdata = soa[serial % 2]};
+		fresh = gone;
+		fresh.rdata = soa[1 - serial % 2];
+		deleted[0] = gone;
+		deleted[1] = rr;
+		deleted[1].owner = owner.wire;
+		if (kit_put_change(journal,
+		                   &(struct journal_change){.from = serial, .to = serial + 1, .deleted = deleted, .deleted_count = 2, .added = &fresh, .added_count = 1},
+		                   &none, &why) != 0)
+			fail_msg("%u: %s", serial, why.chars);
+		if (kit_get_content(journal, serial + 1, &got, &why) != 0)
+			fail_msg("%u: %s", serial, why.chars);
+		assert_int_equal(content_record_count(got), 5 - serial);
+		content_free(got);
+	}
+}
+
 static int entry_at(void *ctx, const struct journal_entry *e)
 {
 	struct journal_entry *want = ctx;
@@ -855,7 +900,7 @@ int main(void)
 	        CASE(test_refused_differences), CASE(test_refused_versions), CASE(test_false_difference), CASE(test_put_version),
 	        CASE(test_same_serial),         CASE(test_large_difference), CASE(test_put_contents),     CASE(test_letter_case),
 	        CASE(test_limits),
-	        CASE(test_history),             CASE(test_get_changes),      CASE(test_timers_and_zones), CASE(test_space_is_used_again),
+	        CASE(test_emptied_chunk),       CASE(test_history),             CASE(test_get_changes),      CASE(test_timers_and_zones), CASE(test_space_is_used_again),
 	        CASE(test_growing),             CASE(test_one_process),      CASE(test_damaged_files),    CASE(test_readers_beside_a_writer),
 	};
 
