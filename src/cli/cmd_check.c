@@ -65,8 +65,10 @@ int cmd_check(int argc, char **argv)
 		if (!node)
 			diag_add(&diag, DIAG_ERROR, path, 0, 0, "no node is named \"%s\"", node_name);
 	}
-	if (rc == 0 && diag.errors == 0)
+	if (rc == 0 && diag.errors == 0) {
 		config_check_files(c, node, &diag);
+		config_check_zone_files(c, node, NULL, &diag);
+	}
 	if (rc == 0 && !no_zones)
 		check_zones(c, &diag);
 	if (rc < 0 && diag.errors == 0)

@@ -172,6 +172,7 @@ struct config_answer {
 	struct config_filter *filters; size_t filter_count;
 	uint32_t cache;              /* octets of answers that each worker keeps; 8 MiB; 0: none */
 	uint8_t xdp;                 /* enum config_xdp; off */
+	bool xdp_cache, xdp_sockets; /* with xdp: answers kept in the kernel; AF_XDP for the rest; both true */
 	uint32_t query_log_sample;   /* one query in so many is kept; 0: none */
 };
 
@@ -197,12 +198,15 @@ int config_load(const char *path, struct diag *diag, struct config **out) MUST_C
 void config_free(struct config *c);
 /* Appends c as YAML in normal form (defaults written out, absolute paths), which parses back to the same configuration. */
 void config_print(const struct config *c, struct text *out);
+/* Likewise what roles need that have nothing to do with zones. */
+void config_print_without_zones(const struct config *c, struct text *out);
 /* Likewise what answer workers need of c: no zones, no keys, no nodes but `node`. */
 void config_print_for_answer(const struct config *c, const struct config_node *node, struct text *out);
 /* Only `run-dir` of the file at path, for tools that talk to a running node while its file is being edited: mistakes elsewhere do not
  * matter. The default where the file says nothing; ERR_NOT_FOUND or -errno when there is no such file or it cannot be understood. */
 int config_peek_run_dir(const char *path, char *buf, size_t cap) MUST_CHECK;
-/* Further checks that look at this machine: files exist, key files are not readable by others, for every node or only `node`
- * (NULL: all). */
+/* Further checks that look at this machine: key files exist and are not readable by others, for every node or only `node` (NULL: all). */
 void config_check_files(const struct config *c, const struct config_node *node, struct diag *diag);
+/* Likewise that zone files can be read. Not those of `known` (may be NULL), an earlier version of c: a file that goes is no mistake in c. */
+void config_check_zone_files(const struct config *c, const struct config_node *node, const struct config *known, struct diag *diag);
 const struct config_node *config_node_find(const struct config *c, const char *name);

@@ -18,7 +18,7 @@
 #include <sys/fsuid.h>
 #include <unistd.h>
 
-enum { DNS_PORT = 53 };
+enum { DNS_PORT = 53, PLAN_FILES_LOOKED_AT = 64 };
 
 static unsigned cpus(void)
 {
@@ -55,55 +55,87 @@ static void choose_user(struct plan *p, const char *name, struct diag *diag)
 	p->gid = pw ? pw->pw_gid : 65534;
 }
 
-/* As the file system sees this thread. */
+/* As the file system sees this thread. A pipe must not keep it waiting. */
 static bool readable(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
 }
 
-/* Does sync need to read files that its account may not? The first file of the folder, or each configured one, tells. */
-static bool any_unreadable(const struct plan *p, const char *zones_dir)
+static void see_as(uint32_t uid, uint32_t gid)
 {
-	if (zones_dir) {
-		DIR *d = opendir(zones_dir);
-		bool bad = !readable(zones_dir);
-		struct dirent *e;
+	setfsgid(gid);
+	setfsuid(uid);
+}
 
-		while (!bad && d && (e = readdir(d)) != NULL) {
-			char path[2 * ROLE_PATH_MAX];
+static bool some_unreadable_in(const char *folder)
+{
+	DIR *d = opendir(folder);
+	struct dirent *e;
+	bool bad = !d;
 
-			if (e->d_name[0] == '.')
-				continue;
-			snprintf(path, sizeof(path), "%s/%s", zones_dir, e->d_name);
-			bad = !readable(path);
-		}
-		if (d)
-			closedir(d);
-		return bad;
+	for (unsigned n = 0; !bad && n < PLAN_FILES_LOOKED_AT && (e = readdir(d)) != NULL; n++) {
+		char path[2 * ROLE_PATH_MAX];
+
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+		bad = !readable(path);
 	}
+	if (d)
+		closedir(d);
+	return bad;
+}
+
+/* Will sync need to read files that its account may not? Mostly all files are alike, so that a few tell; for what they do not tell sync asks
+ * (plan_grants_read()). To look at each of 100,000 would keep answers waiting. */
+static bool needs_read(const struct plan *p, const char *zones_dir)
+{
+	unsigned looked = 0;
+	bool bad = false;
+
+	if (p->uid == UINT32_MAX)
+		return false;
+	see_as(p->uid, p->gid);
+	if (zones_dir)
+		bad = some_unreadable_in(zones_dir);
+	for (size_t i = 0; !zones_dir && !bad && i < p->config->zone_count && looked < PLAN_FILES_LOOKED_AT; i++)
+		if (p->config->zones[i].file) {
+			bad = !readable(p->config->zones[i].file);
+			looked++;
+		}
+	see_as(geteuid(), getegid());
+	return bad;
+}
+
+static bool names_zone_file(const struct plan *p, const char *zones_dir, const char *path)
+{
+	size_t dir = zones_dir ? strlen(zones_dir) : 0;
+
+	if (zones_dir)
+		return strncmp(path, zones_dir, dir) == 0 && (!path[dir] || (path[dir] == '/' && !strchr(path + dir + 1, '/')));
 	for (size_t i = 0; i < p->config->zone_count; i++)
-		if (p->config->zones[i].file && !readable(p->config->zones[i].file))
+		if (p->config->zones[i].file && strcmp(p->config->zones[i].file, path) == 0)
 			return true;
 	return false;
 }
 
-/* Identity is changed once and not for each of 100,000 files: it costs more than the opening. */
-static bool needs_dac_read(const struct plan *p, const char *zones_dir)
+static bool readable_by(const struct plan *p, const char *path)
 {
-	bool bad;
+	bool good;
 
-	if (p->uid == UINT32_MAX)
-		return false;
-	setfsgid(p->gid);
-	setfsuid(p->uid);
-	bad = any_unreadable(p, zones_dir);
-	setfsuid(geteuid());
-	setfsgid(getegid());
-	return bad;
+	see_as(p->uid, p->gid);
+	good = readable(path);
+	see_as(geteuid(), getegid());
+	return good;
+}
+
+bool plan_grants_read(const struct plan *p, const char *zones_dir, const char *path)
+{
+	return p->uid != UINT32_MAX && names_zone_file(p, zones_dir, path) && readable(path) && !readable_by(p, path);
 }
 
 static int add_endpoint(struct plan *p, const struct ip_addr *addr, uint16_t port, struct diag *diag)
@@ -237,21 +269,37 @@ static int plan_answer(struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], st
 	return err;
 }
 
-static int plan_fleet(const struct supervisor_options *o, struct diag *diag, struct plan *p)
+/* A hundred thousand zones in each of three roles that have no use for them would be a third of the node's memory. */
+static int bundle_config(struct plan *p)
+{
+	struct text yaml;
+	int err;
+
+	text_init(&yaml);
+	config_print_without_zones(p->config, &yaml);
+	p->bundle = bundle_new();
+	err = yaml.failed || !p->bundle ? ERR_NO_MEMORY : bundle_add(p->bundle, p->config->path, yaml.chars, yaml.len);
+	if (!err)
+		err = bundle_add(p->bundle, ROLE_ITEM_HASH, p->config->hash, sizeof(p->config->hash));
+	text_done(&yaml);
+	return err;
+}
+
+static int plan_fleet(const struct supervisor_options *o, const struct plan *in_force, struct diag *diag, struct plan *p)
 {
 	const char *yaml, *name;
 	size_t len;
 	int err;
 
-	p->bundle = bundle_new();
-	if (!p->bundle)
+	p->zones = bundle_new();
+	if (!p->zones)
 		return ERR_NO_MEMORY;
-	err = bundle_add_file(p->bundle, o->config_path, CONFIG_FILE_MAX);
+	err = bundle_add_file(p->zones, o->config_path, CONFIG_FILE_MAX);
 	if (err < 0) {
 		diag_add(diag, DIAG_ERROR, o->config_path, 0, 0, "cannot read the fleet file: %s", err_text(err));
 		return ERR_INVALID;
 	}
-	yaml = bundle_first(p->bundle, &name, &len);
+	yaml = bundle_first(p->zones, &name, &len);
 	err = config_parse(o->config_path, yaml, len, diag, &p->config);
 	if (err < 0)
 		return err;
@@ -262,6 +310,8 @@ static int plan_fleet(const struct supervisor_options *o, struct diag *diag, str
 		return ERR_INVALID;
 	}
 	config_check_files(p->config, p->node, diag);
+	if (in_force)
+		config_check_zone_files(p->config, p->node, in_force->config, diag);
 	if (diag->errors)
 		return ERR_INVALID;
 	for (size_t i = 0; i < p->node->network_count; i++) {
@@ -286,7 +336,8 @@ static int plan_fleet(const struct supervisor_options *o, struct diag *diag, str
 	}
 	p->workers = o->workers ? o->workers : p->node->workers;
 	p->routed = true;
-	return bundle_secrets(p, diag);
+	err = bundle_config(p);
+	return err < 0 ? err : bundle_secrets(p, diag);
 }
 
 static int plan_alone(const struct supervisor_options *o, struct diag *diag, struct plan *p)
@@ -302,7 +353,8 @@ static int plan_alone(const struct supervisor_options *o, struct diag *diag, str
 	return 0;
 }
 
-int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], struct diag *diag, struct plan *out)
+int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], const struct plan *in_force, struct diag *diag,
+              struct plan *out)
 {
 	struct plan *p = calloc(1, sizeof(*p));
 	char fallback[ROLE_PATH_MAX];
@@ -314,7 +366,7 @@ int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECR
 		snprintf(p->node_name, sizeof(p->node_name), "%s", o->node);
 	else if (gethostname(p->node_name, sizeof(p->node_name) - 1) < 0)
 		snprintf(p->node_name, sizeof(p->node_name), "localhost");
-	err = o->zones_dir ? plan_alone(o, diag, p) : plan_fleet(o, diag, p);
+	err = o->zones_dir ? plan_alone(o, diag, p) : plan_fleet(o, in_force, diag, p);
 	if (!err)
 		err = plan_answer(p, seed, diag);
 	if (!err) {
@@ -333,7 +385,7 @@ int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECR
 		diag_add(diag, DIAG_ERROR, NULL, 0, 0, "at most %d workers", BOARD_WORKERS_MAX);
 	if (!err) {
 		choose_user(p, p->config ? p->config->user : NULL, diag);
-		p->keep_dac_read = needs_dac_read(p, o->zones_dir);
+		p->keep_dac_read = (in_force && in_force->keep_dac_read) || needs_read(p, o->zones_dir);
 	}
 	if (!err && diag->errors)
 		err = ERR_INVALID;
@@ -352,6 +404,7 @@ void plan_done(struct plan *p)
 	config_free(p->config);
 	bundle_free(p->bundle);
 	bundle_free(p->answer);
+	bundle_free(p->zones);
 	p->config = NULL;
-	p->bundle = p->answer = NULL;
+	p->bundle = p->answer = p->zones = NULL;
 }

@@ -20,8 +20,10 @@ enum { PLAN_ENDPOINTS_MAX = ROLE_SOCKETS_MAX / 2, PLAN_KEY_FILE_MAX = 64 << 10, 
 struct plan {
 	struct config *config;      /* NULL in the stand-alone form */
 	const struct config_node *node;
-	struct bundle *bundle;      /* NULL in the stand-alone form */
-	struct bundle *answer;      /* what workers are told: settings of answering, no zones, no keys */
+	/* What roles are told; NULL once sealed. In the stand-alone form there is that of the workers only. */
+	struct bundle *bundle;      /* watch, route, admin: everything but the zones; BGP passwords */
+	struct bundle *answer;      /* workers: settings of answering, no zones, no keys */
+	struct bundle *zones;       /* sync: the fleet file as it is */
 	char node_name[BOARD_NAME_MAX];
 	char state_dir[ROLE_PATH_MAX], run_dir[ROLE_PATH_MAX];
 	struct endpoint endpoints[PLAN_ENDPOINTS_MAX]; /* UDP and TCP are opened on each, TLS on those with its port */
@@ -33,10 +35,17 @@ struct plan {
 	size_t service_count;
 	unsigned workers;
 	uint32_t uid, gid;          /* of the roles; UINT32_MAX: stay */
-	bool keep_dac_read;         /* the zone files are not readable by uid */
+	bool keep_dac_read;         /* sync reads what uid may not: see plan_grants_read() */
 	bool routed;                /* route and watch have work: not stand-alone */
 };
 
-/* seed: random octets of this supervisor's life, for cookies where no secret is configured. Problems are in diag. On success *out is the caller's, freed with plan_done(). ERR_INVALID otherwise. */
-int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], struct diag *diag, struct plan *out) MUST_CHECK;
+/* seed: random octets of this supervisor's life, for cookies where no secret is configured. in_force (NULL at the start): the plan that
+ * this one is to replace; zone files that it does not have must be there. At the start none is looked at: answers come from the store at
+ * once, and sync tells which zones do not load. Problems are in diag. On success *out is the caller's, freed with plan_done().
+ * ERR_INVALID otherwise. */
+int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], const struct plan *in_force, struct diag *diag,
+              struct plan *out) MUST_CHECK;
+/* May sync have the privilege to read any file, because its account cannot read this one? Only for a zone file of the plan (or the folder
+ * of the stand-alone form, or a file in it) for which that is so. */
+bool plan_grants_read(const struct plan *p, const char *zones_dir, const char *path);
 void plan_done(struct plan *p);

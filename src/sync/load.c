@@ -5,10 +5,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "sync/ahead.h"
+#include "sync/align.h"
+#include "sync/apply.h"
 #include "sync/source.h"
 #include "xdp/cache.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,14 +25,14 @@ enum {
 
 struct run {
 	struct loader *loader;
-	const struct zone_list *zones;
-	size_t at, judged;       /* rows brought up; rows of which it is known whether they are read */
-	const uint8_t *only;
+	struct zone_list *zones;
 	struct ahead *ahead;
+	size_t at, judged;        /* rows brought up; rows of which it is known whether they are read */
+	size_t settled;           /* rows before it say what is committed */
+	bool first;               /* this turn is for rows that are to come first, or for the others */
+	uint64_t done;
 	uint64_t committed_ms;
 	_Atomic uint64_t said_ms; /* set by whichever thread reads */
-	uint64_t serving, failed, records;
-	uint32_t net_zones[BOARD_NETWORKS_MAX], net_ready[BOARD_NETWORKS_MAX];
 	bool dirty;
 };
 
@@ -45,28 +49,72 @@ void loader_done(struct loader *l)
 {
 	store_writer_close(l->writer);
 	l->writer = NULL;
+	zone_list_free(l->zones);
+	l->zones = NULL;
 }
 
-static void publish_counts(struct run *r)
-{
-	struct board_sync *b = &r->loader->board->sync;
+/* ---- counts: kept with every commit, so that one zone's change costs that zone ---- */
 
-	atomic_store(&b->zones_configured, r->zones->count);
-	atomic_store(&b->zones_serving, r->serving);
-	atomic_store(&b->zones_failed, r->failed);
-	atomic_store(&b->records, r->records);
-	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
-		/* Never let a reader see more ready than there are, nor all ready for a moment. */
-		if (r->net_zones[i] > atomic_load(&b->networks[i].zones))
-			atomic_store(&b->networks[i].zones, r->net_zones[i]);
-		atomic_store(&b->networks[i].ready, r->net_ready[i]);
-		atomic_store(&b->networks[i].zones, r->net_zones[i]);
+static void count(struct loader *l, const struct zone_row *row, bool in)
+{
+	uint64_t one = in ? 1 : UINT64_MAX;
+
+	if (!row->serving)
+		return;
+	l->serving += one;
+	l->records += one * row->records;
+	if (row->slot < BOARD_NETWORKS_MAX)
+		l->net_ready[row->slot] += (uint32_t)one;
+}
+
+static void count_all(struct loader *l)
+{
+	l->serving = l->records = 0;
+	memset(l->net_zones, 0, sizeof(l->net_zones));
+	memset(l->net_ready, 0, sizeof(l->net_ready));
+	for (size_t i = 0; i < l->zones->count; i++) {
+		const struct zone_row *row = &l->zones->rows[i];
+
+		if (row->slot < BOARD_NETWORKS_MAX)
+			l->net_zones[row->slot]++;
+		count(l, row, true);
 	}
 }
 
-static int commit(struct run *r)
+static void publish_counts(const struct loader *l)
+{
+	struct board_sync *b = &l->board->sync;
+
+	atomic_store(&b->zones_configured, l->zones->count);
+	atomic_store(&b->zones_serving, l->serving);
+	atomic_store(&b->zones_failed, l->zones->count - l->serving);
+	atomic_store(&b->records, l->records);
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
+		/* Never let a reader see more ready than there are, nor all ready for a moment. */
+		if (l->net_zones[i] > atomic_load(&b->networks[i].zones))
+			atomic_store(&b->networks[i].zones, l->net_zones[i]);
+		atomic_store(&b->networks[i].ready, l->net_ready[i]);
+		atomic_store(&b->networks[i].zones, l->net_zones[i]);
+	}
+}
+
+/* The row says what has been committed of its zone. */
+static void settle(struct run *r, const struct store_snapshot *s, struct zone_row *row)
+{
+	const struct store_zone *z = store_zone_get(s, row->apex);
+
+	count(r->loader, row, false);
+	row->serving = z && z->state == STORE_ZONE_SERVING;
+	row->records = row->serving ? (uint32_t)z->record_count : 0;
+	row->stored = false;
+	count(r->loader, row, true);
+}
+
+/* Rows from `settled` up to `end` may be in the version that is committed. */
+static int commit(struct run *r, size_t end)
 {
 	struct board_sync *b = &r->loader->board->sync;
+	struct store_snapshot s;
 	uint64_t generation;
 	int err = r->dirty ? store_commit(r->loader->writer, &generation) : 0;
 
@@ -74,6 +122,10 @@ static int commit(struct run *r)
 		return err;
 	if (r->dirty)
 		atomic_store(&b->store_generation, generation);
+	store_writer_snapshot(r->loader->writer, &s);
+	for (; r->settled < end; r->settled++)
+		if (r->zones->rows[r->settled].stored)
+			settle(r, &s, &r->zones->rows[r->settled]);
 	r->dirty = false;
 	r->committed_ms = clock_ms();
 	store_collect(r->loader->writer);
@@ -127,45 +179,6 @@ static int open_store(struct loader *l)
 	return 0;
 }
 
-/* ---- zones that went and zones that came ---- */
-
-static int drop_strangers(struct run *r)
-{
-	struct store_snapshot s;
-	const struct store_zone *z = NULL;
-	struct name apex;
-	int err = 0;
-
-	store_writer_snapshot(r->loader->writer, &s);
-	for (z = store_zone_next(&s, NULL); !err && z; z = store_zone_next(&s, apex.wire)) {
-		name_copy(&apex, store_zone_apex(z));
-		if (zone_list_find(r->zones, apex.wire))
-			continue;
-		err = store_remove_zone(r->loader->writer, apex.wire);
-		r->dirty = true;
-	}
-	return err;
-}
-
-static int add_newcomers(struct run *r)
-{
-	struct store_zone_meta meta = {.state = STORE_ZONE_NO_DATA, .source = ""};
-	struct store_snapshot s;
-	int err = 0;
-
-	store_writer_snapshot(r->loader->writer, &s);
-	for (size_t i = 0; !err && i < r->zones->count; i++) {
-		const struct zone_row *row = &r->zones->rows[i];
-
-		if (store_zone_get(&s, row->apex))
-			continue;
-		meta.network = row->network;
-		err = store_put_zone(r->loader->writer, row->apex, NULL, &meta);
-		r->dirty = true;
-	}
-	return err;
-}
-
 /* ---- one zone ---- */
 
 /* On any thread. */
@@ -194,14 +207,15 @@ static void log_problems(const struct diag *d)
 }
 
 /* Zone problems are logged and are no error of the run; a store that cannot take the zone is. */
-static int store_one(struct run *r, struct ahead_zone *read, bool had_data, bool *loaded)
+static int store_one(struct run *r, struct zone_row *row, const struct ahead_zone *read)
 {
-	const struct zone_row *row = read->row;
 	struct store_zone_meta meta = {.state = STORE_ZONE_SERVING, .network = row->network, .source = read->source};
 	const struct content_rrset *soa_set;
 	uint64_t began = clock_ms();
 	char name[NAME_TEXT_MAX];
 	struct soa soa = {0};
+	struct applied applied;
+	char how[80] = "";
 	int err;
 
 	name_to_text(row->apex, name);
@@ -209,20 +223,21 @@ static int store_one(struct run *r, struct ahead_zone *read, bool had_data, bool
 	if (read->err < 0) {
 		board_add(&r->loader->board->sync.loads_failed, 1);
 		log_err("zone=%s file=%s error=\"%s\" action=\"%s\"", name, row->path, err_text(read->err),
-		        had_data ? "the last good version stays" : "answers SERVFAIL until it loads");
+		        row->serving ? "the last good version stays" : "answers SERVFAIL until it loads");
 		return 0;
 	}
-	err = store_put_zone(r->loader->writer, row->apex, read->content, &meta);
+	err = apply_content(r->loader->writer, row->apex, read->content, &meta, &applied);
 	if (err) {
 		log_err("zone=%s error=\"the store cannot take it: %s\" action=\"%s\"", name, err_text(err),
-		        had_data ? "the last good version stays" : "answers SERVFAIL");
+		        row->serving ? "the last good version stays" : "answers SERVFAIL");
 		return err;
 	}
-	*loaded = true;
-	r->dirty = true;
+	row->stored = r->dirty = true;
+	if (applied.in_place)
+		snprintf(how, sizeof(how), " removed=%zu added=%zu", applied.removed, applied.added);
 	soa_set = content_soa(read->content);
 	if (soa_set && soa_parse(soa_set->records[0].rdata, soa_set->records[0].rdlen, &soa) == 0)
-		log_info("zone=%s serial=%u records=%zu took_ms=%u", name, soa.serial, content_record_count(read->content),
+		log_info("zone=%s serial=%u records=%zu%s took_ms=%u", name, soa.serial, content_record_count(read->content), how,
 		         read->took_ms + (unsigned)(clock_ms() - began));
 	return 0;
 }
@@ -234,101 +249,192 @@ static bool must_read(struct run *r, const struct zone_row *row)
 
 	if (!row->path)
 		return false;
-	if (r->only && name_equal(r->only, row->apex))
+	if (row->forced || !row->serving)
 		return true;
 	store_writer_snapshot(r->loader->writer, &s);
 	z = store_zone_get(&s, row->apex);
-	return !z || z->state != STORE_ZONE_SERVING || z->network != row->network ||
-	       !source_unchanged((const char *)z->tail + z->apex_len, z->source_len, row->path);
+	return !z || z->network != row->network || !source_unchanged((const char *)z->tail + z->apex_len, z->source_len, row->path);
 }
 
 static void read_ahead(struct run *r)
 {
-	for (; r->judged < r->zones->count && r->judged - r->at < LOOK_AHEAD && ahead_has_room(r->ahead); r->judged++)
-		if (must_read(r, &r->zones->rows[r->judged]))
-			ahead_add(r->ahead, &r->zones->rows[r->judged]);
+	r->judged = MAX(r->judged, r->at);
+	for (; r->judged < r->zones->count && r->judged - r->at < LOOK_AHEAD && ahead_has_room(r->ahead); r->judged++) {
+		const struct zone_row *row = &r->zones->rows[r->judged];
+
+		if (row->first == r->first && must_read(r, row))
+			ahead_add(r->ahead, row);
+	}
 }
 
-static int bring_up(struct run *r, const struct zone_row *row)
+/* Not the zone's fault: see loader.h. The first such file ends the run. */
+static bool lacks_right(struct run *r, const struct ahead_zone *read)
 {
-	const struct store_zone *z;
-	struct store_snapshot s;
-	bool has_data, loaded = false;
-	int err = 0;
+	struct loader *l = r->loader;
 
-	store_writer_snapshot(r->loader->writer, &s);
-	z = store_zone_get(&s, row->apex);
-	has_data = z && z->state == STORE_ZONE_SERVING;
-	if (ahead_first(r->ahead) == row) {
-		struct ahead_zone *read = ahead_take(r->ahead);
+	if (read->err != -EACCES || !l->may_ask || strlen(read->row->path) >= sizeof(l->unreadable))
+		return false;
+	snprintf(l->unreadable, sizeof(l->unreadable), "%s", read->row->path);
+	return true;
+}
 
-		err = store_one(r, read, has_data, &loaded);
-		ahead_release(r->ahead, read);
-	}
-	if (has_data || loaded)
-		r->serving++;
-	else
-		r->failed++;
-	if (row->slot < BOARD_NETWORKS_MAX && (has_data || loaded))
-		r->net_ready[row->slot]++;
+static int bring_up(struct run *r, struct zone_row *row)
+{
+	struct ahead_zone *read;
+	int err;
+
+	row->forced = false;
+	if (ahead_first(r->ahead) != row)
+		return 0;
+	read = ahead_take(r->ahead);
+	err = lacks_right(r, read) ? 0 : store_one(r, row, read);
+	ahead_release(r->ahead, read);
 	return err;
 }
 
-static void count_records(struct run *r)
-{
-	const struct store_zone *z;
-	struct store_snapshot s;
+/* ---- runs ---- */
 
-	store_writer_snapshot(r->loader->writer, &s);
-	for (z = store_zone_next(&s, NULL); z; z = store_zone_next(&s, store_zone_apex(z)))
-		r->records += z->record_count;
-}
-
-int loader_run(struct loader *l, const struct zone_list *zones, const uint8_t *only)
+/* All rows that are to come first, or all others, in order. Returns the worst that happened. */
+static int turn(struct run *r, bool first)
 {
-	struct run r = {.loader = l, .zones = zones, .only = only, .said_ms = clock_ms(), .committed_ms = clock_ms()};
-	struct board_sync *b = &l->board->sync;
+	struct loader *l = r->loader;
 	int err, worst = 0;
 
-	err = open_store(l);
-	if (err < 0) {
-		log_err("store file=%s error=\"%s\"", l->store_path, err_text(err));
-		return err;
-	}
-	r.ahead = ahead_new(on_progress, &r);
-	if (!r.ahead)
-		return ERR_NO_MEMORY;
-	atomic_store(&b->loading_done, 0);
-	atomic_store(&b->loading_zones, zones->count);
-	atomic_store(&b->loading, 1);
-	for (size_t i = 0; i < zones->count; i++)
-		if (zones->rows[i].slot < BOARD_NETWORKS_MAX)
-			r.net_zones[zones->rows[i].slot]++;
-	err = drop_strangers(&r);
-	if (!err)
-		err = add_newcomers(&r);
-	if (!err)
-		err = commit(&r);
-	for (r.at = 0; r.at < zones->count; r.at++) {
-		const struct zone_row *row = &zones->rows[r.at];
+	r->first = first;
+	r->judged = r->settled = 0;
+	for (r->at = 0; r->at < r->zones->count && !l->unreadable[0]; r->at++) {
+		struct zone_row *row = &r->zones->rows[r->at];
 
-		read_ahead(&r);
-		err = bring_up(&r, row);
-		atomic_store(&b->loading_done, r.at + 1);
-		if (!err && clock_ms() - r.committed_ms >= COMMIT_MS)
-			err = commit(&r);
+		if (row->first != first)
+			continue;
+		read_ahead(r);
+		err = bring_up(r, row);
+		atomic_store(&l->board->sync.loading_done, ++r->done);
+		if (!err && clock_ms() - r->committed_ms >= COMMIT_MS)
+			err = commit(r, r->at + 1);
 		if (err < 0)
 			worst = err;
 	}
-	err = commit(&r);
-	if (err < 0)
-		worst = err;
-	ahead_free(r.ahead);
-	count_records(&r);
-	publish_counts(&r);
-	board_add(&b->loads_done, 1);
+	err = commit(r, r->zones->count);
+	return err < 0 ? err : worst;
+}
+
+/* NULL: the list in force, with which the store is not in line. */
+static int take_list(struct run *r, struct zone_list *zones)
+{
+	struct loader *l = r->loader;
+	int err = align_store(l->writer, zones && l->aligned ? l->zones : NULL, zones ? zones : l->zones, &r->dirty);
+
+	if (zones) {
+		zone_list_free(l->zones);
+		r->zones = l->zones = zones;
+	}
+	count_all(l);
+	if (!err)
+		err = commit(r, 0);
+	l->aligned = !err;
+	if (err) {
+		store_abort(l->writer);
+		r->dirty = false;
+	}
+	return err;
+}
+
+static void mark_forced(struct zone_list *zones, const struct name *forced, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct zone_row *row = zone_list_find(zones, forced[i].wire);
+		char name[NAME_TEXT_MAX];
+
+		if (row) {
+			row->forced = true;
+			continue;
+		}
+		name_to_text(forced[i].wire, name);
+		log_warn("reload zone=%s error=\"this node has no such zone\"", name);
+	}
+}
+
+static int begin(struct loader *l, struct run *r, size_t zones)
+{
+	struct board_sync *b = &l->board->sync;
+
+	*r = (struct run){.loader = l, .zones = l->zones, .said_ms = clock_ms(), .committed_ms = clock_ms()};
+	l->unreadable[0] = '\0';
+	r->ahead = ahead_new(on_progress, r);
+	if (!r->ahead)
+		return ERR_NO_MEMORY;
+	atomic_store(&b->loading_done, 0);
+	atomic_store(&b->loading_zones, zones);
+	atomic_store(&b->loading, 1);
+	return 0;
+}
+
+static int end(struct run *r, int worst)
+{
+	struct loader *l = r->loader;
+	struct board_sync *b = &l->board->sync;
+
+	ahead_free(r->ahead);
 	atomic_store(&b->loading, 0);
-	log_notice("zones configured=%zu serving=%" PRIu64 " failed=%" PRIu64 " records=%" PRIu64, zones->count, r.serving, r.failed,
-	           r.records);
+	if (l->unreadable[0])
+		return -EACCES;
+	publish_counts(l);
+	board_add(&b->loads_done, 1);
+	log_notice("zones configured=%zu serving=%" PRIu64 " failed=%" PRIu64 " records=%" PRIu64, l->zones->count, l->serving,
+	           l->zones->count - l->serving, l->records);
 	return worst;
+}
+
+int loader_run(struct loader *l, struct zone_list *zones, const struct name *forced, size_t forced_count)
+{
+	struct run r;
+	int err, worst;
+
+	err = open_store(l);
+	if (!err)
+		err = begin(l, &r, zones ? zones->count : l->zones->count);
+	if (err < 0) {
+		log_err("store file=%s error=\"%s\"", l->store_path, err_text(err));
+		zone_list_free(zones);
+		return err;
+	}
+	worst = zones || !l->aligned ? take_list(&r, zones) : 0;
+	mark_forced(l->zones, forced, forced_count);
+	err = turn(&r, true);
+	worst = err < 0 ? err : worst;
+	/* What is served of the new is served at once; looking at each file of 100,000 zones takes its time. */
+	err = l->unreadable[0] ? 0 : turn(&r, false);
+	return end(&r, err < 0 ? err : worst);
+}
+
+bool loader_has(const struct loader *l, const uint8_t *apex)
+{
+	const struct zone_row *row = l->zones && l->aligned ? zone_list_find(l->zones, apex) : NULL;
+	struct stat st;
+
+	return row && row->path && stat(row->path, &st) == 0;
+}
+
+int loader_run_some(struct loader *l, const struct name *zones, size_t count)
+{
+	struct run r;
+	int err = begin(l, &r, count), worst = 0;
+
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < count && !l->unreadable[0]; i++) {
+		struct zone_row *row = zone_list_find(l->zones, zones[i].wire);
+
+		if (!row || !row->path)
+			continue;
+		ahead_add(r.ahead, row);
+		err = bring_up(&r, row);
+		r.settled = (size_t)(row - l->zones->rows);
+		if (!err)
+			err = commit(&r, r.settled + 1);
+		atomic_store(&l->board->sync.loading_done, ++r.done);
+		worst = err < 0 ? err : worst;
+	}
+	return end(&r, worst);
 }

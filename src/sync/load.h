@@ -3,6 +3,7 @@
 
 #include "base/attr.h"
 #include "board/board.h"
+#include "proc/role.h"
 #include "sync/zone_list.h"
 #include "zone/store.h"
 
@@ -15,12 +16,26 @@ struct loader {
 	struct store_writer *writer; /* NULL until the store is open */
 	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 2];
 	size_t pin_count;
-	struct xdp_cache *kernel; /* answers kept there die with each change; NULL: there are none; borrowed */
+	struct xdp_cache *kernel;    /* answers kept there die with each change; NULL: there are none; borrowed */
+	struct zone_list *zones;     /* in force; NULL before the first run */
+	bool aligned;                /* the store has these zones and no others */
+	/* Of what is committed. */
+	uint64_t serving, records;
+	uint32_t net_zones[BOARD_NETWORKS_MAX], net_ready[BOARD_NETWORKS_MAX];
+	/* Set by the user: a file that this process has no right to read ends the run, with its path in `unreadable`, instead of counting as a
+	 * zone that does not load. */
+	bool may_ask;
+	char unreadable[ROLE_PATH_MAX];
 };
 
 void loader_init(struct loader *l, const char *store_path, struct board *board, unsigned workers);
 void loader_done(struct loader *l);
-/* Zones that left the list go, new ones answer SERVFAIL until they are read, changed files are read; `only` (may be NULL) is read
- * though its file has not changed. A zone that does not load keeps its last good version. Problems are logged, counts are on the
- * board. Fails only when the store cannot be written. */
-int loader_run(struct loader *l, const struct zone_list *zones, const uint8_t *only) MUST_CHECK;
+/* Zones that left the list go, new ones answer SERVFAIL until they are read, changed files are read, those of new zones before others;
+ * `forced` ones are read though their files have not changed. zones becomes the loader's; NULL: the list in force, which there must be.
+ * A zone that does not load keeps its last good version. Problems are logged, counts are on the board. Fails only when the store cannot
+ * be written, or with -EACCES as said above. */
+int loader_run(struct loader *l, struct zone_list *zones, const struct name *forced, size_t forced_count) MUST_CHECK;
+/* Is the zone in the list in force, with a file that is there? */
+bool loader_has(const struct loader *l, const uint8_t *apex);
+/* Read these zones, whether their files have changed or not, and look at no other. Those that loader_has() not are left out. */
+int loader_run_some(struct loader *l, const struct name *zones, size_t count) MUST_CHECK;

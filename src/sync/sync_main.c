@@ -13,11 +13,24 @@
 #include "sync/zone_list.h"
 #include "xdp/cache.h"
 
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <string.h>
 
-enum { RETRY_MS = 1000, COLLECT_MS = 250 };
+enum {
+	RETRY_MS = 1000,
+	COLLECT_MS = 250,
+	WISHES_MAX = 10000, /* zones that one run is asked for by name, about */
+};
+
+struct wishes {
+	bool whole;         /* look at every zone */
+	struct name *zones; /* read these, whether their files have changed or not */
+	size_t count, cap;
+};
 
 struct sync {
 	struct role *role;
@@ -25,15 +38,16 @@ struct sync {
 	uv_work_t work;
 	uv_timer_t retry, collect;
 	struct loader loader;
-	bool busy, again, stopping, said_ready;
+	bool busy, stopping, said_ready;
+	bool new_config;       /* since the list of zones was made */
+	bool may_ask;          /* for the right to read every file */
+	const struct config *made_from; /* the list of zones made last; compared only */
+	struct config *retired[2];      /* that a list may still borrow from: the one in force and the one on its way */
+	struct wishes next;    /* for the run to come */
 	/* Of the run under way, owned by the thread while busy. */
+	struct wishes now;
 	struct zone_list *zones;
-	bool has_only;
-	struct name only;
 	int result;
-	/* Asked for while busy. */
-	bool next_has_only;
-	struct name next_only;
 };
 
 static void begin(struct sync *s);
@@ -42,12 +56,52 @@ static void run(uv_work_t *work)
 {
 	struct sync *s = work->data;
 
-	s->result = loader_run(&s->loader, s->zones, s->has_only ? s->only.wire : NULL);
+	if (s->now.whole)
+		s->result = loader_run(&s->loader, s->zones, s->now.zones, s->now.count);
+	else
+		s->result = loader_run_some(&s->loader, s->now.zones, s->now.count);
+	s->zones = NULL;
 }
 
 static void on_retry(uv_timer_t *t)
 {
-	begin(t->data);
+	struct sync *s = t->data;
+
+	s->next.whole = true;
+	begin(s);
+}
+
+/* A supervisor that grants the right ends this process and starts it anew. If nothing comes of it, zones that cannot be read are zones that do
+ * not load: they are not asked for again until the configuration changes. */
+static void ask_right(struct sync *s)
+{
+	struct role_message m = {.kind = ROLE_NEEDS_READ, .text_len = (uint32_t)strlen(s->loader.unreadable)};
+
+	memcpy(m.text, s->loader.unreadable, m.text_len);
+	s->may_ask = false;
+	if (role_send(s->role->brief.supervisor_fd, &m, -1) < 0)
+		log_warn("zones file=%s error=\"no right to read it, and the supervisor takes no message\"", s->loader.unreadable);
+}
+
+static void free_retired(struct sync *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(s->retired); i++) {
+		if (s->loader.zones && s->loader.zones->from == s->retired[i])
+			continue;
+		config_free(s->retired[i]);
+		s->retired[i] = NULL;
+	}
+}
+
+/* Before a run there is the list in force, and during it one more; each was made from one configuration. */
+static void retire(struct sync *s, struct config *old)
+{
+	for (size_t i = 0; old == s->made_from && i < ARRAY_LEN(s->retired); i++)
+		if (!s->retired[i]) {
+			s->retired[i] = old;
+			return;
+		}
+	config_free(old);
 }
 
 static void after(uv_work_t *work, int status)
@@ -57,50 +111,99 @@ static void after(uv_work_t *work, int status)
 
 	(void)status;
 	s->busy = false;
-	zone_list_free(s->zones);
-	s->zones = NULL;
+	free(s->now.zones);
+	s->now = (struct wishes){0};
+	free_retired(s);
+	malloc_trim(0);
 	if (s->stopping) {
 		uv_stop(&s->loop);
 		return;
 	}
-	if (s->result < 0)
+	if (s->result == -EACCES && s->loader.unreadable[0])
+		ask_right(s);
+	if (s->result < 0) {
+		s->new_config = true; /* it may not have got as far as to take the list */
 		uv_timer_start(&s->retry, on_retry, RETRY_MS, 0);
-	else if (!s->said_ready && role_send(s->role->brief.supervisor_fd, &ready, -1) == 0)
+	} else if (!s->said_ready && role_send(s->role->brief.supervisor_fd, &ready, -1) == 0)
 		s->said_ready = true;
-	if (s->again) {
-		s->again = false;
-		s->has_only = s->next_has_only;
-		s->only = s->next_only;
-		s->next_has_only = false;
+	if (s->next.whole || s->next.count)
 		begin(s);
-	}
+}
+
+/* A folder is read again for every look at the whole, a configuration has its zones once and for all. */
+static int make_list(struct sync *s)
+{
+	if (!s->now.whole || (s->role->config && !s->new_config && s->loader.zones))
+		return 0;
+	s->new_config = false;
+	s->made_from = s->role->config;
+	return zone_list_make(s->role, &s->zones);
 }
 
 static void begin(struct sync *s)
 {
 	int err;
 
-	if (s->busy) {
-		s->again = true;
+	if (s->busy)
 		return;
-	}
-	err = zone_list_make(s->role, &s->zones);
+	s->now = s->next;
+	s->next = (struct wishes){0};
+	s->now.whole |= s->new_config || !s->loader.zones;
+	for (size_t i = 0; i < s->now.count && !s->now.whole; i++)
+		s->now.whole = !loader_has(&s->loader, s->now.zones[i].wire);
+	err = make_list(s);
 	if (err < 0) {
 		log_err("zones error=\"%s\"", err_text(err));
+		s->new_config = true;
+		s->next = s->now;
+		s->now = (struct wishes){0};
+		if (err == -EACCES && s->may_ask && !s->role->config) {
+			snprintf(s->loader.unreadable, sizeof(s->loader.unreadable), "%s", s->role->brief.zones_dir);
+			ask_right(s);
+		}
 		uv_timer_start(&s->retry, on_retry, RETRY_MS, 0);
 		return;
 	}
+	s->loader.may_ask = s->may_ask;
 	s->busy = true;
 	s->work.data = s;
 	if (uv_queue_work(&s->loop, &s->work, run, after) < 0)
 		s->busy = false;
 }
 
+static bool may_ask(const struct role *role)
+{
+	return role->brief.uid != UINT32_MAX && !role->brief.keep_dac_read;
+}
+
 static int on_reload(struct role *role, struct config *old)
 {
-	(void)old;
-	begin(role->state);
+	struct sync *s = role->state;
+
+	retire(s, old);
+	s->new_config = s->next.whole = true;
+	s->may_ask = may_ask(role);
+	begin(s);
 	return 0;
+}
+
+static void wish(struct wishes *w, const struct name *zone)
+{
+	struct name *more = w->zones;
+
+	if (w->count == w->cap && w->cap < WISHES_MAX) {
+		more = realloc(w->zones, (w->cap * 2 + 8) * sizeof(*more));
+		if (more) {
+			w->zones = more;
+			w->cap = w->cap * 2 + 8;
+		}
+	}
+	if (w->count == w->cap) {
+		log_warn("reload error=\"too many zones asked for at once\" action=\"all files that have changed are read\"");
+		w->whole = true;
+		return;
+	}
+	w->zones[w->count++] = *zone;
 }
 
 static void on_message(struct role *role, const struct role_message *m)
@@ -111,17 +214,10 @@ static void on_message(struct role *role, const struct role_message *m)
 
 	if (m->kind != ROLE_SYNC_RELOAD)
 		return;
-	if (m->text_len && name_from_text(m->text, m->text_len, root, &name) == 0) {
-		if (s->busy) {
-			s->next_has_only = true;
-			s->next_only = name;
-		} else {
-			s->has_only = true;
-			s->only = name;
-		}
-	} else if (!s->busy) {
-		s->has_only = false;
-	}
+	if (m->text_len && name_from_text(m->text, m->text_len, root, &name) == 0)
+		wish(&s->next, &name);
+	else
+		s->next.whole = true;
 	begin(s);
 }
 
@@ -167,6 +263,7 @@ int sync_main(struct role *role)
 	s->role = role;
 	role->state = s;
 	role->on_reload = on_reload;
+	role->keeps_old = true;
 	role->on_message = on_message;
 	role->on_stop = on_stop;
 	loader_init(&s->loader, role->brief.store_path, role->board, role->brief.workers);
@@ -183,10 +280,13 @@ int sync_main(struct role *role)
 	err = role_loop_start(role, &s->loop);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
+	s->may_ask = may_ask(role);
+	s->next.whole = true;
 	begin(s);
 	uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
 	uv_run(&s->loop, UV_RUN_DEFAULT);
 	loader_done(&s->loader);
+	free(s->next.zones);
 	xdp_cache_close(s->loader.kernel);
 	free(s);
 	return 0;

@@ -5,11 +5,13 @@
 #include "base/attr.h"
 #include "dns/name.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* The zones this node is to serve and where they come from: taken from the configuration or from a folder, immutable once made, so that
- * the loading thread may read it while the loop takes a new configuration. */
+/* The zones this node is to serve and where they come from: taken from the configuration, whose names and paths it borrows, or from a folder. The
+ * loading thread may have it while the loop takes a new configuration: the old one stays until no list is left that was made from it. */
+struct config;
 struct role;
 
 struct zone_row {
@@ -17,10 +19,17 @@ struct zone_row {
 	const char *path;    /* of the zone file; NULL: nothing to load from in this version */
 	uint32_t network;    /* index in the configuration; UINT32_MAX: none */
 	uint32_t slot;       /* the same network's index in this node's list; UINT32_MAX: none */
+	/* The loader's, of the zone as committed last. */
+	uint32_t records;
+	bool serving;
+	bool first;          /* new, or to come from elsewhere: before those that may have changed */
+	bool forced;         /* to be read whether its file has changed or not */
+	bool stored;         /* in the version being built */
 };
 
 struct zone_list {
 	struct arena arena;
+	const struct config *from; /* NULL: a folder */
 	struct zone_row *rows; /* in canonical order of apex, each apex once */
 	size_t count, cap;
 };
@@ -29,4 +38,4 @@ struct zone_list {
  * cannot be a zone is logged and left out. On failure (-errno, ERR_NO_MEMORY) *out is NULL. */
 int zone_list_make(const struct role *role, struct zone_list **out) MUST_CHECK;
 void zone_list_free(struct zone_list *l);
-const struct zone_row *zone_list_find(const struct zone_list *l, const uint8_t *apex);
+struct zone_row *zone_list_find(const struct zone_list *l, const uint8_t *apex);

@@ -60,6 +60,9 @@ const struct content_rrset *content_lookup(const struct content *c, const uint8_
 /* The apex SOA, or NULL. */
 const struct content_rrset *content_soa(const struct content *c);
 
+/* Canonical order of the RDATA of two records of one type (RFC 4034 6.2, 6.3): 0 where they are the same record. */
+int content_compare_rdata(const struct content_record *a, const struct content_record *b);
+
 /* zonefile_parse() into content, finish, then zone_check() (zone/check.h): all problems in diag. On success *out is the
  * caller's; on failure ERR_INVALID or -errno. */
 struct zone_load_options {

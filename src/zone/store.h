@@ -14,8 +14,8 @@
  * any number of reader processes. Theory, limits and invariants: doc/design/store.md.
  *
  * - A reference is a 32-bit count of 8-octet cells from the start of the file: 32 GiB at most; 0 is null.
- * - The root of a version is a copy-on-write trie of zones by apex. A zone version lives in extents of its own: a trie of its names, one of
- *   its NSEC3 owners, and the records beside them. Both tries are ordered canonically (RFC 4034 6.1). Committing is one atomic store.
+ * - The root of a version is a copy-on-write trie of zones by apex. A zone version lives in extents of the zone's own, shared only with its
+ *   predecessors: a trie of its names, one of its NSEC3 owners, and the records beside them. Both tries are ordered canonically (RFC 4034 6.1). Committing is one atomic store.
  * - A reader pins the version it reads by publishing its generation in a word that it alone writes (on the board); the writer
  *   frees an extent only when no pin is old enough to see it. Readers never write to the store, wait or retry without bound.
  * - A restarted writer walks the zones' trie once to learn which extents are in use, checking each zone's checksum; a restarted reader
@@ -87,7 +87,7 @@ struct store_zone {
 	uint32_t magic;
 	uint32_t regions;     /* extents of the file that hold this version; they follow the text, aligned to 8 */
 	uint64_t checksum;    /* of this structure and what follows it, this field taken as 0 */
-	uint64_t content_checksum; /* of the regions, but for this structure */
+	uint64_t content_checksum; /* of the regions, but for this structure and the spare cells */
 	store_ref names;      /* trie of nodes; private to store.c */
 	store_ref nsec3;      /* trie of NSEC3 owners; private to store.c */
 	store_ref apex;       /* node, 0 when NO_DATA */
@@ -98,9 +98,12 @@ struct store_zone {
 	uint8_t apex_len;
 	uint32_t serial;
 	uint64_t generation;  /* of the store when this version was committed: caches compare it */
-	uint64_t node_count, rrset_count, record_count, bytes;
+	uint64_t node_count, rrset_count, record_count;
+	uint64_t bytes;       /* of all regions, spare and waste included */
 	int64_t loaded_wall_s;
 	uint32_t source_len;
+	uint32_t spare;       /* cells at the end of the last region that no version has used */
+	uint32_t waste;       /* cells of the regions that only older versions referred to */
 	uint32_t network;     /* index in the configuration of the network that serves it; UINT32_MAX when none */
 	uint8_t tail[];       /* apex_len octets of apex name, then source_len of text */
 };
@@ -167,9 +170,24 @@ const struct store_node *store_nsec3_node(const struct store_snapshot *s, const 
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z,
                                          const struct store_node *prev);
 
+/* The same order for who passes through a whole zone: a step instead of a descent for each node. One of the two tries. */
+enum { STORE_WALK_DEPTH = 520 };
+struct store_walk {
+	const uint8_t *base;
+	unsigned depth;
+	struct {
+		const void *at, *end; /* slots yet to be visited */
+	} level[STORE_WALK_DEPTH + 1];
+};
+void store_walk_init(struct store_walk *w, const struct store_snapshot *s, const struct store_zone *z, bool nsec3);
+/* The next node, or NULL. */
+const struct store_node *store_walk_next(struct store_walk *w);
+
 /* ---- the writer ---- */
 struct store_writer;
 struct content;
+struct zone_change;
+struct zone_change_problem;
 
 struct store_open_info {
 	bool fresh;          /* made anew: nothing in it */
@@ -186,13 +204,19 @@ void store_writer_close(struct store_writer *w);
 struct store_zone_meta {
 	enum store_zone_state state;
 	uint32_t network;
-	const char *source; /* e.g. "file:/etc/zones/a.zone mtime=... size=... ino=..."; at most STORE_ZONE_SOURCE_MAX bytes */
+	const char *source; /* text that says whether what the zone was made from is still the same; at most STORE_ZONE_SOURCE_MAX bytes */
 };
 /* All of these build the next version, unseen until store_commit(). After an error that version is still consistent without the
  * failed call. ERR_NO_SPACE: the file cannot grow; ERR_NO_MEMORY. */
 /* Put c (checked; NULL with STORE_ZONE_NO_DATA) as the zone's whole content in place of what was there. */
 int store_put_zone(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta)
         MUST_CHECK;
+/* Apply a change (zone/difference.h) to the version being built, at a cost that goes with the change and not with the zone; what it says then is
+ * what store_put_zone() with all the records would say. ERR_NOT_FOUND: no such zone, or it serves nothing. ERR_INVALID: the change does not apply or
+ * leaves what cannot be served, and *problem says why. Several in a row are one step for readers; commit before the first, so that store_abort() undoes
+ * these only when a later one fails. Now and then a zone is copied as a whole to be rid of what changes left behind. */
+int store_change_zone(struct store_writer *w, const uint8_t *apex, const struct zone_change *change, const struct store_zone_meta *meta,
+                      struct zone_change_problem *problem) MUST_CHECK;
 int store_remove_zone(struct store_writer *w, const uint8_t *apex) MUST_CHECK;
 /* Publish: one atomic store. *generation is the new version's. */
 int store_commit(struct store_writer *w, uint64_t *generation) MUST_CHECK;

@@ -95,6 +95,24 @@ int store_commit_check(const struct store_commit_record *c, uint64_t generation,
 	return 0;
 }
 
+/* For each place a bijection of the cell, so a change of one cell always shows; others cancel out in one of 2^64 cases. */
+uint64_t store_cells_sum(const uint8_t *base, store_ref start, uint32_t cells)
+{
+	const uint8_t *p = base + (size_t)start * STORE_CELL;
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < cells; i++, p += STORE_CELL) {
+		uint64_t v;
+
+		memcpy(&v, p, sizeof(v));
+		v ^= (start + (uint64_t)i + 1) * 0x9e3779b97f4a7c15ULL;
+		v ^= v >> 32;
+		v *= 0xd6e8feb86659fd93ULL;
+		sum += v ^ v >> 32;
+	}
+	return sum;
+}
+
 static size_t text_bytes(size_t apex_len, size_t source_len)
 {
 	return (offsetof(struct store_zone, tail) + apex_len + source_len + 7) & ~(size_t)7;

@@ -8,7 +8,7 @@
 
 /* The file's own structures, private to the store. */
 enum {
-	STORE_FORMAT = 2,
+	STORE_FORMAT = 3,
 	STORE_COMMITS = 8,          /* ring of commit records */
 	STORE_HEADER_BYTES = 4096,
 	STORE_REGIONS_MAX = 4096,   /* extents of one zone */
@@ -53,6 +53,8 @@ struct store_commit_record store_commit_read(const struct store_header *h, uint6
 void store_commit_write(struct store_header *h, const struct store_commit_record *c);
 /* 0, or ERR_STALE when c is not the record of this generation or does not fit a file of len octets. */
 int store_commit_check(const struct store_commit_record *c, uint64_t generation, uint64_t len) MUST_CHECK;
+/* Sum over cells of a mix of each with its place, so that what is added to a zone adds its own share: content_checksum. */
+uint64_t store_cells_sum(const uint8_t *base, store_ref start, uint32_t cells);
 /* Regions of a zone: behind its text, aligned. */
 const struct store_region *store_zone_regions(const struct store_zone *z);
 size_t store_zone_bytes(size_t apex_len, size_t source_len, size_t regions);

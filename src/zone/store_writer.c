@@ -7,13 +7,14 @@
  * is older (store_space.c). After a crash nothing of this matters: the successor walks from the last commit record (store_adopt.c), and
  * whatever that does not reach is free.
  *
- * Known limits: a zone replaces its predecessor whole, so a change of one record costs a build of its zone; space of the file is reused but the file
- * never shrinks. */
+ * A small change of a zone shares the extents of the version before (store_change.c).
+ *
+ * Known limits: space of the file is reused but the file never shrinks. */
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/hash.h"
 #include "zone/content.h"
 #include "zone/store_build.h"
+#include "zone/store_switch.h"
 #include "zone/store_writer_priv.h"
 
 #include <errno.h>
@@ -30,7 +31,6 @@
 enum {
 	GROW_FIRST = 1 << 20,      /* octets of a new file */
 	CHUNK_CELLS = 32768,       /* first extent of a zone at most: 256 KiB; each further doubles */
-	CHUNK_CELLS_MAX = 8 << 20, /* 64 MiB */
 };
 
 /* ---- opening ---- */
@@ -211,93 +211,34 @@ static uint32_t record_cells(const struct store_zone *z)
 	return (uint32_t)((store_zone_bytes(z->apex_len, z->source_len, z->regions) + STORE_CELL - 1) / STORE_CELL);
 }
 
-/* There is room for 1 + regions in w->dropped. */
-static void drop_zone(struct store_writer *w, store_ref ref)
+/* Note the version of a zone that is replaced as dropped; without room to note it its cells are lost until the next start. */
+static void drop_zone(struct store_writer *w, store_ref ref, bool regions)
 {
 	const struct store_zone *z = store_cell(w, ref);
 	const struct store_region *r = store_zone_regions(z);
-	struct range *to = w->dropped.list + w->dropped.count;
 
-	*to++ = (struct range){ref, record_cells(z)};
-	for (uint32_t i = 0; i < z->regions; i++)
-		*to++ = (struct range){r[i].start, r[i].cells};
-	w->dropped.count += 1 + z->regions;
+	if (store_ranges_reserve(&w->dropped, 1U + (regions ? z->regions : 0)) < 0)
+		return;
+	w->dropped.list[w->dropped.count++] = (struct range){ref, record_cells(z)};
+	for (uint32_t i = 0; regions && i < z->regions; i++)
+		w->dropped.list[w->dropped.count++] = (struct range){r[i].start, r[i].cells};
 }
 
-/* Hands out cells of growing extents. */
-struct chunks {
-	struct store_writer *w;
-	struct store_region *list; /* STORE_REGIONS_MAX of them */
-	uint32_t count, used;      /* used: cells of the last one */
-	uint32_t next;
-};
-
-static store_ref chunk_alloc(void *ctx, uint32_t cells, void **p)
+static store_ref build_take(void *ctx, uint32_t cells, void **p)
 {
-	struct chunks *c = ctx;
-	store_ref ref;
-
-	if (!c->count || c->list[c->count - 1].cells - c->used < cells) {
-		uint32_t size = MAX(c->next, cells);
-		store_ref start;
-
-		if (c->count == STORE_REGIONS_MAX || store_take(c->w, size, &start) < 0)
-			return 0;
-		/* What the last one did not need is cleared: it is part of the checksum. */
-		if (c->count)
-			memset((uint8_t *)store_cell(c->w, c->list[c->count - 1].start) + (size_t)c->used * STORE_CELL, 0,
-			       (size_t)(c->list[c->count - 1].cells - c->used) * STORE_CELL);
-		c->list[c->count++] = (struct store_region){start, size};
-		c->used = 0;
-		c->next = MIN(c->next * 2, (uint32_t)CHUNK_CELLS_MAX);
-	}
-	ref = c->list[c->count - 1].start + c->used;
-	c->used += cells;
-	*p = store_cell(c->w, ref);
-	memset(*p, 0, (size_t)cells * STORE_CELL);
-	return ref;
+	return store_chunks_take(ctx, cells, p);
 }
 
-/* The last extent gives back what it did not need. */
-static int trim(struct chunks *c)
+/* A guess that is nearly right for small zones, which then fill one small extent. */
+static uint32_t first_chunk(const struct content *c)
 {
-	struct store_region *r;
-	struct range *t;
+	uint64_t guess = c ? 8 + content_record_count(c) * 12 : 0;
 
-	if (!c->count)
-		return 0;
-	r = &c->list[c->count - 1];
-	t = &c->w->taken.list[c->w->taken.count - 1];
-	if (r->cells == c->used || t->start != r->start)
-		return 0;
-	t->cells = c->used;
-	/* At the end of what was ever used the rest is unused again, rather than a hole that fits nothing. */
-	if (r->start + r->cells == c->w->end)
-		c->w->end -= r->cells - c->used;
-	else if (extents_give(c->w->extents, r->start + c->used, r->cells - c->used) < 0)
-		return ERR_NO_MEMORY;
-	r->cells = c->used;
-	return 0;
-}
-
-static int build(struct store_writer *w, const struct content *c, struct store_zone *z, struct chunks *chunks)
-{
-	struct build_space space = {.alloc = chunk_alloc, .ctx = chunks, .base = w->base};
-	/* A guess that is nearly right for small zones, which then fill one small extent. */
-	uint64_t guess = 8 + content_record_count(c) * 12;
-	int err;
-
-	chunks->next = guess < CHUNK_CELLS ? (uint32_t)guess : CHUNK_CELLS;
-	err = store_build_zone(c, &space, z);
-	if (!err)
-		err = trim(chunks);
-	for (uint32_t i = 0; !err && i < chunks->count; i++)
-		z->bytes += (uint64_t)chunks->list[i].cells * STORE_CELL;
-	return err;
+	return guess < CHUNK_CELLS ? (uint32_t)guess : CHUNK_CELLS;
 }
 
 /* The zone's record, complete, behind *ref. */
-static int write_record(struct store_writer *w, struct store_zone *z, const uint8_t *apex, const char *source, const struct store_region *regions,
+static int write_record(struct store_writer *w, const struct store_zone *z, const uint8_t *apex, const char *source, const struct store_region *regions,
                         store_ref *ref)
 {
 	size_t bytes = store_zone_bytes(z->apex_len, z->source_len, z->regions);
@@ -308,51 +249,83 @@ static int write_record(struct store_writer *w, struct store_zone *z, const uint
 		return err;
 	put = store_cell(w, *ref);
 	memset(put, 0, (bytes + STORE_CELL - 1) & ~(size_t)(STORE_CELL - 1));
-	for (uint32_t i = 0; i < z->regions; i++)
-		z->content_checksum = hash_checksum(store_cell(w, regions[i].start), (size_t)regions[i].cells * STORE_CELL, z->content_checksum);
 	memcpy(put, z, offsetof(struct store_zone, tail));
 	memcpy(put->tail, apex, z->apex_len);
 	memcpy(put->tail + z->apex_len, source, z->source_len);
-	memcpy((uint8_t *)put + store_zone_bytes(z->apex_len, z->source_len, 0), regions, z->regions * sizeof(*regions));
+	if (z->regions)
+		memcpy((uint8_t *)put + store_zone_bytes(z->apex_len, z->source_len, 0), regions, z->regions * sizeof(*regions));
 	put->checksum = store_zone_checksum(put);
 	return 0;
 }
 
-/* Room to note the old version of a zone, if there is one, as dropped. */
-static int room_to_drop(struct store_writer *w, store_ref old)
+/* The zones' trie, as store_switch.c sees it. */
+static int zones_take(void *ctx, unsigned n, store_ref *ref)
 {
-	const struct store_zone *z = store_cell(w, old);
+	struct store_writer *w = ctx;
+	int err = store_ranges_reserve(&w->dropped, 1);
 
-	return old ? store_ranges_reserve(&w->dropped, 1U + z->regions) : 0;
+	return err ? err : store_array_take(w, n, ref);
 }
 
-int store_put_zone(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta)
+static int zones_room(void *ctx)
 {
-	struct store_region *regions = malloc(STORE_REGIONS_MAX * sizeof(*regions));
-	struct chunks chunks = {.w = w, .list = regions};
-	struct store_zone z = {.magic = STORE_ZONE_MAGIC, .state = (uint8_t)meta->state, .network = meta->network,
-	                       .loaded_wall_s = clock_wall_s(), .generation = w->generation + 1};
-	size_t source_len = strlen(meta->source), first = w->taken.count, end;
+	struct store_writer *w = ctx;
+
+	return store_ranges_reserve(&w->dropped, 1);
+}
+
+static void zones_drop(void *ctx, store_ref ref, unsigned n)
+{
+	store_array_drop(ctx, ref, n);
+}
+
+static bool zones_fresh(const void *ctx, store_ref ref)
+{
+	return store_array_is_fresh(ctx, ref);
+}
+
+static int zones_put(struct store_writer *w, const struct trie_key *k, store_ref leaf)
+{
+	const struct switch_space space = {zones_take, zones_room, zones_drop, zones_fresh, w};
+	struct trie t = store_zones_trie(w);
+	int err = store_switch_put(&space, &t, k, leaf);
+
+	w->zones = t.root;
+	return err;
+}
+
+static int zones_remove(struct store_writer *w, const struct trie_key *k)
+{
+	const struct switch_space space = {zones_take, zones_room, zones_drop, zones_fresh, w};
+	struct trie t = store_zones_trie(w);
+	int err = store_switch_remove(&space, &t, k);
+
+	w->zones = t.root;
+	return err;
+}
+
+int store_install_zone(struct store_writer *w, struct store_zone *z, const uint8_t *apex, const char *source, const struct chunks *chunks,
+                       size_t first, bool drop_regions)
+{
 	struct trie t = store_zones_trie(w);
 	store_ref ref = 0, old = 0;
 	struct trie_key k;
-	int err = regions ? 0 : ERR_NO_MEMORY;
+	size_t end;
+	int err;
 
-	if (!err && (source_len > STORE_ZONE_SOURCE_MAX || (meta->state == STORE_ZONE_SERVING && !c)))
-		err = ERR_INVALID;
-	z.source_len = (uint32_t)source_len;
-	z.apex_len = (uint8_t)name_len(apex);
-	if (!err && meta->state == STORE_ZONE_SERVING)
-		err = build(w, c, &z, &chunks);
-	z.regions = chunks.count;
-	if (!err)
-		err = write_record(w, &z, apex, meta->source, regions, &ref);
-	free(regions);
+	z->magic = STORE_ZONE_MAGIC;
+	z->generation = w->generation + 1;
+	z->loaded_wall_s = clock_wall_s();
+	z->apex_len = (uint8_t)name_len(apex);
+	z->source_len = (uint32_t)strlen(source);
+	if (chunks)
+		store_chunks_facts(chunks, z);
+	err = write_record(w, z, apex, source, chunks ? chunks->list : NULL, &ref);
 	end = w->taken.count;
-	trie_key_name(&k, apex, 0);
 	if (!err) {
+		trie_key_name(&k, apex, 0);
 		old = trie_get(&t, &k);
-		err = store_switch_put(w, &k, ref);
+		err = zones_put(w, &k, ref);
 	}
 	if (err) {
 		/* Arrays of the trie that were taken in between stay: they may be part of it already. */
@@ -363,10 +336,35 @@ int store_put_zone(struct store_writer *w, const uint8_t *apex, const struct con
 	w->changed_many |= !old;
 	if (!old)
 		w->zone_count++;
-	/* Without room to note it the old version's cells are lost until the next start. */
-	else if (room_to_drop(w, old) == 0)
-		drop_zone(w, old);
+	else
+		drop_zone(w, old, drop_regions);
 	return 0;
+}
+
+int store_put_zone(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta)
+{
+	struct store_zone z = {.state = (uint8_t)meta->state, .network = meta->network};
+	bool serving = meta->state == STORE_ZONE_SERVING;
+	size_t first = w->taken.count;
+	struct chunks chunks;
+	struct build_space space = {.alloc = build_take, .ctx = &chunks, .base = w->base};
+	int err;
+
+	if (strlen(meta->source) > STORE_ZONE_SOURCE_MAX || (serving && !c))
+		return ERR_INVALID;
+	if (!serving)
+		return store_install_zone(w, &z, apex, meta->source, NULL, first, true);
+	err = store_chunks_init(&chunks, w, NULL, first_chunk(c));
+	if (!err)
+		err = store_build_zone(c, &space, &z);
+	if (!err)
+		err = store_chunks_trim(&chunks);
+	if (err)
+		store_give_back(w, first, w->taken.count);
+	else
+		err = store_install_zone(w, &z, apex, meta->source, &chunks, first, true);
+	store_chunks_done(&chunks);
+	return err;
 }
 
 int store_remove_zone(struct store_writer *w, const uint8_t *apex)
@@ -380,11 +378,10 @@ int store_remove_zone(struct store_writer *w, const uint8_t *apex)
 	old = trie_get(&t, &k);
 	if (!old)
 		return ERR_NOT_FOUND;
-	err = store_switch_remove(w, &k);
+	err = zones_remove(w, &k);
 	if (err)
 		return err;
-	if (room_to_drop(w, old) == 0)
-		drop_zone(w, old);
+	drop_zone(w, old, true);
 	w->zone_count--;
 	w->changed_many = true;
 	return 0;

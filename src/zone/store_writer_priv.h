@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 /* The writer's state, shared by the files of the writer's side: store_writer.c (opening, zones, versions), store_space.c (cells),
- * store_adopt.c (the walk over a file that is there), store_switch.c (changing the zones' trie). All of it is on the heap of one thread. */
+ * store_chunk.c (the extents of a zone version), store_change.c (small changes), store_adopt.c (the walk over a file that is there). All of it
+ * is on the heap of one thread. */
 
 struct range {
 	store_ref start;
@@ -55,6 +56,7 @@ struct store_writer {
 	struct waiting *queue;           /* ascending by generation */
 	size_t queue_first, queue_count, queue_cap;
 	uint64_t waiting_cells;
+	unsigned no_compacting; /* so many changes more: there was no space for it */
 	/* Zones of the version being built that differ from the one committed. */
 	struct store_watcher watcher;
 	struct name changed[STORE_CHANGED_MAX];
@@ -93,15 +95,39 @@ static inline uint32_t store_array_cells(unsigned n)
 	return (uint32_t)((n * sizeof(struct trie_slot) + STORE_CELL - 1) / STORE_CELL);
 }
 
+/* ---- store_chunk.c ---- */
+/* Cells of one zone version being built. */
+struct chunks {
+	struct store_writer *w;
+	struct store_region *list; /* room for STORE_REGIONS_MAX */
+	uint32_t count, used;      /* used: cells of the last one */
+	uint32_t shared;           /* so many of them are the version's before, which ends at spare_from */
+	store_ref spare_from;
+	uint32_t next;             /* cells of the extent to be taken next; doubles */
+	uint32_t waste;            /* cells that nothing refers to */
+	uint64_t sum;              /* content checksum of the version before */
+};
+/* from: the version to go on from, or NULL. ERR_NO_MEMORY. */
+int store_chunks_init(struct chunks *c, struct store_writer *w, const struct store_zone *from, uint32_t first) MUST_CHECK;
+void store_chunks_done(struct chunks *c);
+/* The reference of so many cleared cells and, in *p, where they are; 0 when there is no space. */
+store_ref store_chunks_take(struct chunks *c, uint32_t cells, void **p);
+/* Was this taken here, rather than by the version before? */
+bool store_chunks_own(const struct chunks *c, store_ref ref);
+/* The last extent gives back what it did not need; only while nothing else was taken since. */
+int store_chunks_trim(struct chunks *c) MUST_CHECK;
+/* Regions, spare, waste, octets and the content checksum into the zone's record. */
+void store_chunks_facts(const struct chunks *c, struct store_zone *z);
+
+/* ---- store_writer.c ---- */
+/* Write the record of a zone version, whose regions are those of chunks (NULL: none), and make it the zone's, in the version being built. What was
+ * taken since `first` is given back on failure. drop_regions: the version it replaces shares none with it. */
+int store_install_zone(struct store_writer *w, struct store_zone *z, const uint8_t *apex, const char *source, const struct chunks *chunks,
+                       size_t first, bool drop_regions) MUST_CHECK;
+
 /* ---- store_adopt.c ---- */
 /* Walk the file mapped at w->base from its last commit: 0 and everything in *w set, or ERR_STALE when something is damaged. */
 int store_adopt(struct store_writer *w, struct store_open_info *info) MUST_CHECK;
-
-/* ---- store_switch.c ---- */
-/* On failure the trie says what it said before, though some of it may have moved. */
-int store_switch_put(struct store_writer *w, const struct trie_key *k, store_ref leaf) MUST_CHECK;
-/* The key must be there. */
-int store_switch_remove(struct store_writer *w, const struct trie_key *k) MUST_CHECK;
 
 static inline struct trie store_zones_trie(const struct store_writer *w)
 {

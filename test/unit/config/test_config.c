@@ -512,6 +512,7 @@ static void test_files(void **state)
 	assert_int_equal(config_load(path, &d, &c), 0);
 	assert_int_equal(d.errors + d.warnings, 0);
 	config_check_files(c, NULL, &d);
+	config_check_zone_files(c, NULL, NULL, &d);
 	assert_int_equal(d.errors, 3);
 	snprintf(want, sizeof(want), "%s/l.key: error: others may read this secret (mode 0644): chmod o-rwx %s/l.key", folder, folder);
 	assert_string_equal(diag_entry_text(d.first, line, sizeof(line)), want);

@@ -108,6 +108,7 @@ struct content *kit_version(const uint8_t *apex, uint32_t version, unsigned name
 	if (!c || !rdata)
 		abort();
 	kit_add_soa(c, apex, version);
+	kit_add(c, apex, RR_NS, "\2ns", 4);
 	for (unsigned i = 0; i + 4 <= text; i += 4)
 		memcpy(rdata + i, &version, 4);
 	for (unsigned i = 0; i < names; i++) {

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The zones of the journal, and their timers. */
+#include "base/err.h"
+#include "journal/journal_priv.h"
+
+#include <string.h>
+
+int zone_row_get(struct journal_txn *t, const uint8_t *apex, struct row_zone *out)
+{
+	const struct row_key key = row_key_zone(apex);
+	struct reader r;
+	int err;
+
+	name_copy(&t->zone, apex);
+	t->has_zone = true;
+	err = txn_get(t, &key, &r);
+	if (!err && row_zone_get(&r, out) < 0)
+		err = txn_fail(t, ERR_MALFORMED, "its row is damaged");
+	return err;
+}
+
+int zone_row_make(struct journal_txn *t, const uint8_t *apex, struct row_zone *out)
+{
+	const struct row_key key = row_key_format();
+	struct row_format f;
+	struct reader r;
+	struct writer w;
+	int err = zone_row_get(t, apex, out);
+
+	if (err != ERR_NOT_FOUND)
+		return err;
+	err = txn_get(t, &key, &r);
+	if (!err)
+		err = row_format_get(&r, &f);
+	if (err)
+		return txn_fail(t, ERR_MALFORMED, "no readable row says the journal's format");
+	*out = (struct row_zone){.id = f.next_id++, .next_seq = 1};
+	w = txn_body(t, ROW_BODY_MAX);
+	row_format_put(&w, &f);
+	return txn_put(t, &key, &w);
+}
+
+int zone_row_put(struct journal_txn *t, const uint8_t *apex, const struct row_zone *z)
+{
+	const struct row_key key = row_key_zone(apex);
+	struct writer w = txn_body(t, ROW_BODY_MAX);
+
+	row_zone_put(&w, z);
+	return txn_put(t, &key, &w);
+}
+
+static struct journal_zone facts(const struct row_zone *z)
+{
+	struct journal_zone out = {.id = z->id, .has_version = z->has_version};
+
+	if (z->has_version) {
+		out.oldest = z->whole.serial;
+		out.newest = z->newest;
+		out.records = z->newest_records;
+		out.whole_octets = z->octets;
+		out.difference_octets = z->change_octets;
+		out.differences = z->changes;
+	}
+	return out;
+}
+
+int journal_get_zone(struct journal_txn *t, const uint8_t *apex, struct journal_zone *out)
+{
+	struct row_zone z;
+	int err = zone_row_get(t, apex, &z);
+
+	if (!err)
+		*out = facts(&z);
+	return err;
+}
+
+int journal_each_zone(struct journal_txn *t, journal_zone_fn *fn, void *ctx)
+{
+	struct row_key key = {.bytes = {ROW_ZONE}, .len = 1};
+	int err = 0;
+
+	while (!err) {
+		struct journal_zone out;
+		struct row_zone z;
+		struct row_key found;
+		struct reader r;
+
+		err = txn_next(t, &key, &found, &r);
+		if (err == ERR_NOT_FOUND || (!err && found.bytes[0] != ROW_ZONE))
+			return 0;
+		if (err)
+			return err;
+		if (name_check(found.bytes + 1, found.len - 1) != (int)found.len - 1 || row_zone_get(&r, &z) < 0)
+			return txn_fail(t, ERR_MALFORMED, "the row of a zone is damaged");
+		out = facts(&z);
+		err = fn(ctx, found.bytes + 1, &out);
+		/* The smallest key after it. A key of full length ends with the root's 0, so raising that octet does. */
+		key = found;
+		if (key.len < sizeof(key.bytes))
+			key.bytes[key.len++] = 0;
+		else
+			key.bytes[key.len - 1] = 1;
+	}
+	return err;
+}
+
+int journal_remove_zone(struct journal_txn *t, const uint8_t *apex)
+{
+	const struct row_key key = row_key_zone(apex);
+	struct row_key timers, chunks, changes;
+	struct row_zone z;
+	int err = zone_row_get(t, apex, &z);
+
+	if (err)
+		return err;
+	timers = row_key_timers(z.id);
+	chunks = row_key_chunk(z.id, 0, 0);
+	changes = row_key_change(z.id, 0, 0);
+	err = txn_del_prefix(t, &timers, 9);
+	if (!err)
+		err = txn_del_prefix(t, &chunks, 9);
+	if (!err)
+		err = txn_del_prefix(t, &changes, 9);
+	return err ? err : txn_del(t, &key);
+}
+
+int journal_set_timers(struct journal_txn *t, const uint8_t *apex, const struct journal_timers *timers)
+{
+	struct row_key key;
+	struct row_zone z;
+	struct writer w;
+	int err = zone_row_make(t, apex, &z);
+
+	if (err)
+		return err;
+	if (!memchr(timers->error, 0, sizeof(timers->error)) || !memchr(timers->primary, 0, sizeof(timers->primary)))
+		return txn_fail(t, ERR_INVALID, "texts of timers without an end");
+	if (!z.has_version) { /* it may be new */
+		err = zone_row_put(t, apex, &z);
+		if (err)
+			return err;
+	}
+	key = row_key_timers(z.id);
+	w = txn_body(t, ROW_BODY_MAX);
+	row_timers_put(&w, timers);
+	return txn_put(t, &key, &w);
+}
+
+int journal_get_timers(struct journal_txn *t, const uint8_t *apex, struct journal_timers *out)
+{
+	struct row_key key;
+	struct row_zone z;
+	struct reader r;
+	int err = zone_row_get(t, apex, &z);
+
+	if (err)
+		return err;
+	key = row_key_timers(z.id);
+	err = txn_get(t, &key, &r);
+	if (!err && row_timers_get(&r, out) < 0)
+		err = txn_fail(t, ERR_MALFORMED, "the row of its timers is damaged");
+	return err;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/attr.h"
+#include "zone/content.h"
+#include "zone/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* How a file's content got into the store. */
+struct applied {
+	bool in_place;         /* as a change of the version before; else as a whole */
+	size_t removed, added; /* records, where in place */
+};
+
+/* Make c, which zone_check() has passed, the zone's content: by changing the records that differ where they are few, else by building the zone anew. Errors are
+ * those of store_put_zone(). */
+int apply_content(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta, struct applied *out)
+        MUST_CHECK;
