@@ -3,6 +3,8 @@
 pass (without one, veth loses what an XDP program sends)."""
 import os
 import signal
+import socket
+import struct
 import threading
 import time
 
@@ -20,6 +22,7 @@ from routers import Bird
 WHY = missing(ZONECAST, "clang", *Bird.needs)
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
 COOKIE = dns.edns.GenericOption(10, b"12345678")
+SO_TIMESTAMPNS = 35
 QUIET_S = 0.2 * SLOW  # after the lease's holder died
 
 
@@ -81,7 +84,10 @@ def test_a_change_is_in_the_next_answer(site, node, where):
         with Client(site, where) as client:
             while not ending.is_set():
                 sent = time.monotonic()
-                reply = client.octets(query)
+                try:
+                    reply = client.octets(query)
+                except OSError:  # no route for a moment, on a machine so busy that a heartbeat was late
+                    continue
                 seen.append((sent, time.monotonic(), reply[-1]))
     threads = [threading.Thread(target=watch, daemon=True) for _ in range(2)]
     with Client(site, where) as client:
@@ -128,11 +134,13 @@ def test_a_dead_sync_leaves_no_old_answers(site, node, where):
 
 
 class Metronome:
-    """Asks every 2 ms, whether answers come or not; when the last one came."""
+    """Asks every 2 ms, whether answers come or not; when the last one came, by the kernel's clock (of time.time()): this process may be late to
+    read it."""
 
     def __init__(self, site, where, query=None):
         self.client = Client(site, where)
         self.client.socket.setblocking(False)
+        self.client.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.wire = (query or dns.message.make_query(WWW, "A")).to_wire()
         self.last, self.count = 0.0, 0
         self.ending = threading.Event()
@@ -148,8 +156,9 @@ class Metronome:
             at = time.monotonic() + 0.002
             while time.monotonic() < at:
                 try:
-                    self.client.socket.recv(4096)
-                    self.last = time.monotonic()
+                    _, said, _, _ = self.client.socket.recvmsg(4096, 128)
+                    seconds, ns = struct.unpack("=qq", said[0][2])
+                    self.last = seconds + ns / 1e9
                     self.count += 1
                 except OSError:
                     time.sleep(0.0005)
@@ -164,7 +173,7 @@ class Metronome:
 
     def quiet_after(self, since):
         """Seconds from `since` to the last answer, known once there has been none for long."""
-        wait_until(lambda: time.monotonic() - max(self.last, since) > 4 * QUIET_S, 20, "silence")
+        wait_until(lambda: time.time() - max(self.last, since) > 4 * QUIET_S, 20, "silence")
         return self.last - since
 
 
@@ -187,9 +196,9 @@ def test_no_answer_without_a_living_worker(site, tmp_path, where, sig, query):
             wait_until(lambda: asking.count > 50, 20, "answers")
             os.kill(boss, signal.SIGSTOP)
             try:
-                since = time.monotonic()
                 for pid in pids:
                     os.kill(pid, sig)
+                since = time.time()
                 took = asking.quiet_after(since)
                 print(f"last answer {took * 1000:.0f} ms after the signal")
                 assert took < QUIET_S
@@ -211,8 +220,8 @@ def test_nothing_outlives_the_supervisor(site, tmp_path):
             heat(node, client, SERVICE[0], dns.message.make_query(WWW, "A"))
         with Metronome(site, SERVICE[0]) as asking:
             wait_until(lambda: asking.count > 50, 20, "answers")
-            since = time.monotonic()
             os.kill(node.process.pid, signal.SIGKILL)
+            since = time.time()
             assert asking.quiet_after(since) < QUIET_S
         wait_until(lambda: "xdp" not in site.pop.run(["ip", "link", "show", "dev", "up0"]), 10, "the program is gone")
         node.process.wait()
