@@ -294,6 +294,25 @@ static json_t *transfers_out(const struct status_facts *f)
 	return o;
 }
 
+/* Zones held by transfer. */
+static json_t *transfers_in(const struct status_facts *f)
+{
+	const struct board_transfers_in *b = &f->board->sync.in;
+	static const struct {
+		const char *key;
+		size_t at;
+	} rows[] = {
+#define ROW(m) {#m, offsetof(struct board_transfers_in, m)}
+		ROW(zones), ROW(serving), ROW(expired), ROW(failing), ROW(empty), ROW(queued), ROW(active), ROW(confirmed), ROW(axfr), ROW(ixfr),
+		ROW(fallbacks), ROW(failed), ROW(refused), ROW(records), ROW(bytes), ROW(notified), ROW(notify_refused), ROW(journal_failed),
+	};
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		json_object_set_new(o, rows[i].key, num(board_get((const _Atomic uint64_t *)(const void *)((const char *)b + rows[i].at))));
+	return o;
+}
+
 json_t *status_json(const struct status_facts *f)
 {
 	const struct board *b = f->board;
@@ -319,6 +338,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "xdp", xdp(f));
 	if (o)
 		json_object_set_new(o, "transfers_out", transfers_out(f));
+	if (o)
+		json_object_set_new(o, "transfers_in", transfers_in(f));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

@@ -120,6 +120,16 @@ struct board_sync {
 	struct board_sync_network {
 		_Atomic uint32_t zones, ready; /* configured for the network; serving */
 	} networks[BOARD_NETWORKS_MAX];
+	/* Zones held by transfer. */
+	struct board_transfers_in {
+		_Atomic uint64_t zones, serving, expired, failing, empty; /* of this moment; failing: not refreshed by the last attempt */
+		_Atomic uint64_t queued, active;                          /* due; being asked for or transferred */
+		_Atomic uint64_t confirmed, axfr, ixfr, fallbacks, failed; /* primary has nothing newer; versions taken; IXFRs that became AXFRs; attempts */
+		_Atomic uint64_t refused;                                 /* transfers complete, but not fit to be served */
+		_Atomic uint64_t records, bytes;                          /* as sent */
+		_Atomic uint64_t notified, notify_refused;                /* NOTIFYs believed; not believed */
+		_Atomic uint64_t journal_failed;                          /* writes */
+	} in;
 };
 
 enum board_verdict { VERDICT_UNKNOWN, VERDICT_PASS, VERDICT_SOFT, VERDICT_HARD };

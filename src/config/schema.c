@@ -18,6 +18,7 @@ enum { SECOND = 1000, MINUTE = 60000, HOUR = 3600000, MIB = 1 << 20 };
 
 static const char *const words_role[] = {"primary", "pop", NULL};
 static const char *const words_dnssec[] = {"off", "auto", NULL};
+static const char *const words_expiry[] = {"servfail", "serve", NULL};
 static const char *const words_cookies[] = {"off", "optional", "required", NULL};
 static const char *const words_any[] = {"one", "all", "refuse", NULL};
 static const char *const words_xdp[] = {"off", "auto", "native", "generic", NULL};
@@ -165,6 +166,8 @@ static const struct schema_row zone_rows[] = {
          .help = "clients that may transfer the zone, beside the fleet's nodes; with a key: those of its holders that may"},
         {"notify", SCHEMA_ENDPOINT, .reload = true, LIST(config_zone, notify, notify_count, CONFIG_PRIMARIES_MAX),
          .help = "servers told of each change, beside the fleet's pops"},
+        {"at-expiry", SCHEMA_WORD, .reload = true, NUMBER(config_zone, at_expiry), .words = words_expiry, .value = "servfail",
+         .help = "what is answered when no primary was reachable for the zone's expire time: servfail, or serve the last version"},
         {"dnssec", SCHEMA_WORD, .reload = true, NUMBER(config_zone, dnssec_auto), .words = words_dnssec, .value = "off",
          .help = "auto: the primary signs the zone and keeps its keys; off: served as it is"},
 };

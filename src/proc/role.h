@@ -54,6 +54,7 @@ struct role_brief {
 	int32_t rate_fd; /* answer: the table of rate limits, to be mapped whole; -1 elsewhere */
 	int32_t xdp_fd[4]; /* answer, sync: the kernel's answer cache (struct xdp_maps); -1: not for this role, or there is none */
 	uint64_t rate_len; /* octets of the table where it is a map of the kernel's, else 0 */
+	int32_t journal_fd; /* sync: the folder of its journal; -1 elsewhere, and in the stand-alone form */
 	int32_t sample_fd; /* answer, admin: the workers' rings of sampled queries (sample/ring.h); -1 elsewhere */
 	int32_t handover_fd; /* answer: its end of the pair with sync (proc/handover.h); -1 elsewhere */
 	uint32_t workers;
@@ -106,12 +107,15 @@ enum role_message_kind {
 	ROLE_REQUEST,     /* from admin: do what `request` says */
 	ROLE_REPLY,       /* to admin: result (0 or an error) and text */
 	ROLE_DONE_STOP,   /* from route: everything is withdrawn and closed */
+	ROLE_SYNC_REQUEST, /* to sync: a request about zones held by transfer, answered with ROLE_REPLY; text = a zone's name */
 	ROLE_SYNC_RELOAD, /* to sync: look at zone files again; text = zone name or "" for all */
 	ROLE_NEEDS_READ,  /* from sync: text = a zone file that its account may not read; where that is so, sync is restarted able to */
 	ROLE_SOCKET_OPEN,  /* to answer: serve one more socket, attached; text = its struct role_socket */
 	ROLE_SOCKET_CLOSE, /* to answer: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
 };
-enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT_SERVFAIL, REQUEST_FAULT_CLEAR };
+enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT_SERVFAIL, REQUEST_FAULT_CLEAR,
+                    /* For sync: one JSON line, as many as fit of those after a name, nothing. */
+                    REQUEST_ZONE_STATUS, REQUEST_ZONES_AFTER, REQUEST_RETRANSFER, REQUEST_RETRANSFER_FORCE };
 enum { ROLE_TEXT_MAX = 4096 };
 struct role_message {
 	uint32_t kind;

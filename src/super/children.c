@@ -85,6 +85,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->rate_len = all->rate_len;
 	for (unsigned i = 0; i < ARRAY_LEN(b->xdp_fd); i++)
 		b->xdp_fd[i] = may_have(c, i) ? all->xdp_fd[i] : -1;
+	b->journal_fd = c->kind == ROLE_SYNC ? all->journal_fd : -1;
 	b->sample_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_ADMIN ? all->sample_fd : -1;
 	b->handover_fd = c->kind == ROLE_ANSWER ? all->handover[c->index][0] : -1;
 	b->workers = p->workers;
@@ -146,6 +147,8 @@ static NORETURN void become(const struct children *all, const struct child *c, i
 	inherit(c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd);
 	if (c->kind == ROLE_ADMIN)
 		inherit(all->control_fd);
+	if (c->kind == ROLE_SYNC)
+		inherit(all->journal_fd);
 	for (unsigned i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		if (may_have(c, i))
 			inherit(all->xdp_fd[i]);

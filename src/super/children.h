@@ -49,6 +49,7 @@ struct children {
 	int board_fd;
 	int config_fd;           /* the sealed bundle; replaced at reload; -1 */
 	int answer_fd;           /* that of the workers, likewise */
+	int journal_fd;          /* the folder of sync's journal; -1: none */
 	int sample_fd;           /* their rings of sampled queries, -1: none */
 	int rate_fd;             /* the workers' table of rate limits, -1: none */
 	uint64_t rate_len;

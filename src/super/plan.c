@@ -177,6 +177,7 @@ static int bundle_secrets(struct plan *p, struct diag *diag)
 		err = bundle_secret(p, p->node->neighbors[i].password_file, diag);
 	return err;
 }
+
 /* Without files of their own, cookies have secrets derived from the TSIG keys, which are the same on every node. */
 static int cookie_secrets(const struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], struct diag *diag, struct cookie_secrets *out)
 {

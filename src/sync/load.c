@@ -215,8 +215,7 @@ static void log_problems(const struct diag *d)
 		log_warn("%u more problems are not shown; zonecast zone check shows them", d->dropped);
 }
 
-/* What changed is kept for those that have the version before. */
-static void keep_change(struct loader *l, const uint8_t *apex, struct applied *applied)
+void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *applied)
 {
 	if (applied->has_change && (!l->history || !zone_change_size(&applied->change)))
 		zone_change_done(&applied->change);
@@ -254,7 +253,7 @@ static int store_one(struct run *r, struct zone_row *row, const struct ahead_zon
 		return err;
 	}
 	row->stored = r->dirty = true;
-	keep_change(r->loader, row->apex, &applied);
+	loader_keep_change(r->loader, row->apex, &applied);
 	if (applied.in_place)
 		snprintf(how, sizeof(how), " removed=%zu added=%zu", applied.removed, applied.added);
 	soa_set = content_soa(read->content);
@@ -428,6 +427,29 @@ int loader_run(struct loader *l, struct zone_list *zones, const struct name *for
 	/* What is served of the new is served at once; looking at each file of 100,000 zones takes its time. */
 	err = l->unreadable[0] ? 0 : turn(&r, false);
 	return end(&r, err < 0 ? err : worst);
+}
+
+struct zone_row *loader_row(const struct loader *l, const uint8_t *apex)
+{
+	return l->zones && l->aligned ? zone_list_find(l->zones, apex) : NULL;
+}
+
+int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count)
+{
+	struct run r = {.loader = l, .zones = l->zones, .dirty = true};
+	struct store_snapshot s;
+	int err = commit(&r, 0);
+
+	if (err < 0) {
+		store_abort(l->writer);
+		return err;
+	}
+	store_writer_snapshot(l->writer, &s);
+	for (size_t i = 0; i < count; i++)
+		if (rows[i]->stored)
+			settle(&r, &s, rows[i]);
+	publish_counts(l);
+	return 0;
 }
 
 bool loader_has(const struct loader *l, const uint8_t *apex)

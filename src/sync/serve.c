@@ -13,7 +13,8 @@
  * who takes nothing for STALL_MS, or less than RATE_MIN octets a second on the whole, or longer than TRANSFER_MAX_MS, is cut off; when all pins are taken, those of the oldest
  * version older than PIN_FAIR_MS go, and newcomers wait WAIT_MS at most, then get SERVFAIL. More than TRANSFERS_MAX at a time wait likewise.
  *
- * IXFR is answered from the differences that the loader knows (history.h); where there are none that lead from the client's serial to ours, with the whole zone.
+ * IXFR is answered from the differences that the loader knows (history.h), then from those of the journal, which zones have that are held by transfer; where none lead from the
+ * client's serial to ours, with the whole zone.
  *
  * A client that is refused is told so and loses its connection. One that is not may ask for more on it, but only what is answered here: anything else
  * closes it, and the client asks a worker on a new one. Who may what: access.c.

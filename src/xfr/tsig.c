@@ -84,12 +84,12 @@ static uint64_t read_u48(struct reader *r)
 	return high << 32 | reader_u32(r);
 }
 
-static int read_rdata(struct reader *r, size_t end, struct tsig_record *t)
+static int read_rdata(struct reader *message, size_t end, struct tsig_record *t)
 {
-	int n;
+	struct reader here = *message, *r = &here;
+	int n = name_check(r->base + r->pos, end - r->pos); /* 4.2: not compressed */
 
 	r->len = end;
-	n = name_check(r->base + r->pos, end - r->pos); /* 4.2: not compressed */
 	if (n < 0)
 		return ERR_MALFORMED;
 	name_copy(&t->algorithm, r->base + r->pos);
@@ -149,6 +149,8 @@ int tsig_find(const uint8_t *msg, size_t len, struct tsig_record *out)
 		}
 		r.pos = end;
 	}
+	if (reader_left(&r)) /* no signature would cover it */
+		return ERR_MALFORMED;
 	if (found)
 		*out = t;
 	return found;

@@ -27,8 +27,8 @@ struct tsig_record {
 	const uint8_t *mac, *other; /* borrowed from the message */
 };
 
-/* 1 and *out, 0: the message has none; ERR_MALFORMED: it breaks RFC 8945 5.1 and is answered with FORMERR, as is a message that is cut
- * short (ERR_TRUNCATED). */
+/* 1 and *out, 0: the message has none; ERR_MALFORMED: it breaks RFC 8945 5.1, or octets follow the message, and is answered with FORMERR, as
+ * is a message that is cut short (ERR_TRUNCATED). */
 int tsig_find(const uint8_t *msg, size_t len, struct tsig_record *out) MUST_CHECK;
 
 enum tsig_verdict {

@@ -169,6 +169,8 @@ const struct store_node *store_nsec3_node(const struct store_snapshot *s, const 
 /* Nodes in canonical order (ENTs included, NSEC3 owners after all others): pass NULL first, NULL ends. */
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z,
                                          const struct store_node *prev);
+/* The first of the NSEC3 owners, or NULL; store_node_next() leads to the others. */
+const struct store_node *store_nsec3_first(const struct store_snapshot *s, const struct store_zone *z);
 
 /* The same order for who passes through a whole zone: a step instead of a descent for each node. One of the two tries. */
 enum { STORE_WALK_DEPTH = 520 };
@@ -225,6 +227,8 @@ void store_abort(struct store_writer *w);
 void store_collect(struct store_writer *w);
 /* The writer's own view of the last committed version; valid until the next commit. */
 void store_writer_snapshot(struct store_writer *w, struct store_snapshot *out);
+/* Likewise of the version being built, for looking at it before it is committed; valid until the next change. */
+void store_writer_draft(const struct store_writer *w, struct store_snapshot *out);
 
 /* Told around each commit that changes zones: before it is visible, and after. apexes NULL: more than can be listed, or zones came or went, so
  * that any name may be answered from another zone now. For caches beyond the workers' reach. */

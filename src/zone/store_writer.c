@@ -432,6 +432,11 @@ void store_writer_snapshot(struct store_writer *w, struct store_snapshot *out)
 	*out = (struct store_snapshot){.base = w->base, .zones = c.zones, .generation = c.generation, .zone_count = c.zone_count};
 }
 
+void store_writer_draft(const struct store_writer *w, struct store_snapshot *out)
+{
+	*out = (struct store_snapshot){.base = w->base, .zones = w->zones, .generation = w->generation + 1, .zone_count = w->zone_count};
+}
+
 void store_stats(const struct store_writer *w, struct store_stats *out)
 {
 	uint64_t free_cells = extents_free_cells(w->extents);

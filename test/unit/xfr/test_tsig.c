@@ -330,6 +330,12 @@ static void break_algorithm(struct wire *m, const struct tsig_record *t)
 	m->octets[t->pos + 14 + 10] = 0xc0; /* compressed, in RDATA */
 }
 
+static void break_behind(struct wire *m, const struct tsig_record *t)
+{
+	(void)t;
+	m->octets[m->len++] = 0;
+}
+
 static const struct {
 	const char *name;
 	void (*spoil)(struct wire *m, const struct tsig_record *t);
@@ -338,6 +344,7 @@ static const struct {
         {"a TTL", break_ttl},
         {"an octet too much", break_rdlen_more},
         {"an octet too few", break_rdlen_less},
+        {"an octet behind the message", break_behind},
         {"no MAC", break_mac_none},
         {"MAC shorter than half the digest", break_mac_short},
         {"MAC longer than the digest", break_mac_long},
