@@ -148,7 +148,7 @@ static uint16_t primary_index(const struct secondary *z, const char *text)
 
 static void recall_zone(struct secondary_set *set, struct secondary *z, const struct held *h, int64_t now)
 {
-	int64_t wall = clock_wall_s(), life = (int64_t)MIN(h->expire_s, (uint32_t)SECONDARY_EXPIRE_MAX_S) * 1000;
+	int64_t wall = clock_wall_s(), life = secondary_life_ms(h->refresh_s, h->retry_s, h->expire_s);
 	const struct journal_timers *t = &h->timers;
 	struct secondary_past p = {.has_version = h->has_version, .serial = h->serial, .refresh_s = h->refresh_s, .retry_s = h->retry_s,
 	                           .expire_s = h->expire_s, .due_ms = INT64_MIN};
