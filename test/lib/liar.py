@@ -67,7 +67,8 @@ class Liar:
                         continue
                     octets, client = self.udp.recvfrom(65535)
                     if self.answers_udp:
-                        self.udp.sendto(reply(self._query(octets), [soa(self.zone, self.serial)]), client)
+                        query = self._query(octets)
+                        self.udp.sendto(reply(query, [soa(query.question[0].name.to_text(), self.serial)]), client)
 
     def _serve(self, conn):
         with conn:
