@@ -54,6 +54,7 @@ static const char file_name[] = "journal.lmdb", new_name[] = "journal.new", dama
 
 struct journal {
 	char *folder;
+	int folder_fd; /* -1: folder is a path from anywhere */
 	int lock_fd;             /* held with flock(): one process at a time */
 	MDB_env *env;
 	MDB_dbi dbi;
@@ -427,6 +428,7 @@ int journal_open(const char *folder, const struct journal_options *o, struct tex
 		goto out;
 	t->why = why ? why : &unheard;
 	j->lock_fd = -1;
+	j->folder_fd = o && o->by_descriptor ? o->folder_fd : -1;
 	j->map_step = round_up(o && o->map_step ? o->map_step : JOURNAL_MAP_STEP, (size_t)1 << 16);
 	j->map_max = round_up(o && o->map_max ? o->map_max : JOURNAL_MAP_MAX, j->map_step);
 	pthread_mutex_init(&j->writer, NULL);
@@ -461,6 +463,8 @@ void journal_close(struct journal *j)
 		mdb_env_close(j->env);
 	if (j->lock_fd >= 0)
 		close(j->lock_fd);
+	if (j->folder_fd >= 0)
+		close(j->folder_fd);
 	pthread_mutex_destroy(&j->writer);
 	pthread_rwlock_destroy(&j->growing);
 	free(j->folder);
@@ -540,6 +544,20 @@ static int grow(struct journal *j, struct journal_txn *t)
 	return err;
 }
 
+static int open_file_from_anywhere(struct journal *j, struct journal_txn *t)
+{
+	int home, err;
+
+	if (j->folder_fd < 0)
+		return open_file(j, t);
+	home = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	err = home < 0 || fchdir(j->folder_fd) < 0 ? -errno : open_file(j, t);
+	if (home >= 0 && fchdir(home) < 0 && !err)
+		err = -errno;
+	close(home);
+	return err;
+}
+
 /* LMDB could not write its meta page and refuses everything until the file is opened anew. */
 static int reopen(struct journal *j)
 {
@@ -554,7 +572,7 @@ static int reopen(struct journal *j)
 		mdb_env_close(j->env);
 	j->env = NULL;
 	if (t)
-		err = open_file(j, t);
+		err = open_file_from_anywhere(j, t);
 	pthread_rwlock_unlock(&j->growing);
 	free(t);
 	text_done(&why);

@@ -357,27 +357,35 @@ static int open_kernel_cache(struct sync *s)
 	return err;
 }
 
+static int journal_begin(const struct journal_options *o, struct text *why, struct journal **out)
+{
+	struct journal_options own = *o;
+
+	text_clear(why);
+	own.folder_fd = fcntl(o->folder_fd, F_DUPFD_CLOEXEC, 3);
+	return own.folder_fd < 0 ? -errno : journal_open(".", &own, why, out);
+}
+
 /* In its folder, which our account may enter even where it may not walk the path to it. What cannot be read is set aside: primaries have it all. */
 static int open_journal(struct sync *s)
 {
-	int home = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), err = 0;
+	struct journal_options o = {.by_descriptor = true, .folder_fd = s->role->brief.journal_fd};
+	int home, err = 0;
 	struct text why;
 
-	if (s->role->brief.journal_fd < 0 || !secondaries_needed(s->role)) {
-		close(home);
+	if (o.folder_fd < 0 || !secondaries_needed(s->role))
 		return 0;
-	}
 	text_init(&why);
-	if (home < 0 || fchdir(s->role->brief.journal_fd) < 0)
+	home = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (home < 0 || fchdir(o.folder_fd) < 0)
 		err = -errno;
 	if (!err)
-		err = journal_open(".", NULL, &why, &s->journal);
-	if (err == ERR_STALE || err == ERR_MALFORMED) {
+		err = journal_begin(&o, &why, &s->journal);
+	if (err == ERR_STALE || err == ERR_MALFORMED || err == ERR_UNSUPPORTED) {
 		log_err("journal error=\"%s\" action=\"it is set aside as journal.damaged, and a new one begun\"", why.chars);
-		text_clear(&why);
 		err = journal_set_aside(".");
 		if (!err)
-			err = journal_open(".", NULL, &why, &s->journal);
+			err = journal_begin(&o, &why, &s->journal);
 	}
 	/* A predecessor has it for a moment yet: start again. Anything else (a full disk, say) must not keep zones from being answered. */
 	if (err < 0)
@@ -388,7 +396,6 @@ static int open_journal(struct sync *s)
 	if (home >= 0 && fchdir(home) < 0)
 		err = -errno;
 	close(home);
-	close(s->role->brief.journal_fd);
 	return err;
 }
 
