@@ -115,9 +115,9 @@ struct config_zone {
 	struct endpoint *primaries; size_t primary_count;
 	uint32_t network;         /* index, UINT32_MAX: none */
 	uint32_t key;             /* index, UINT32_MAX: none */
-	uint8_t at_expiry;        /* enum config_expiry: what is done with a zone held by transfer whose time has run out */
 	struct ip_prefix *allow_transfer; size_t allow_transfer_count; /* clients; with a key, of those who have it */
 	struct endpoint *notify;  size_t notify_count; /* told of changes, beside the fleet's pops */
+	uint8_t at_expiry;        /* enum config_expiry: what is done with a zone held by transfer whose time has run out */
 	bool dnssec_auto;
 	unsigned line;            /* of the fleet file, for messages */
 };

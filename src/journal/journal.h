@@ -37,6 +37,10 @@ struct journal_txn;
 struct journal_options {
 	size_t map_max;  /* octets the file may grow to, rounded up to whole steps; 0: JOURNAL_MAP_MAX */
 	size_t map_step; /* 0: JOURNAL_MAP_STEP */
+	/* A folder that cannot be reached by a path: it is given as ".", is the working directory of the caller of journal_open(), and journal_write() goes
+	 * there by this descriptor should the file have to be opened anew; other threads must then not depend on the working directory. */
+	bool by_descriptor;
+	int folder_fd;   /* the journal's now, closed with it */
 };
 
 /* Open or create the journal in folder (made when it is not there). o may be NULL. why gets one line on failure:

@@ -13,10 +13,11 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/log.h"
+#include "config/config.h"
 #include "dns/name.h"
+#include "proc/role.h"
+#include "sync/keyring.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@ enum { DNS_PORT = 53 };
 
 struct rule {
 	const uint8_t *apex;          /* lower case */
-	uint32_t key;                 /* index in keys; UINT32_MAX: none */
+	uint32_t key;                 /* index in the ring; UINT32_MAX: none */
 	const struct ip_prefix *allow; size_t allow_count;
 	const struct endpoint *notify; size_t notify_count;
 	const struct ip_addr *primaries; size_t primary_count;
@@ -42,14 +43,11 @@ struct access {
 	bool alone;
 	struct rule *rules;           /* by apex; of the stand-alone form one for all */
 	size_t rule_count;
-	struct tsig_key **keys;       /* as configured; NULL: of no use */
-	size_t key_count;
+	struct keyring *ring;         /* by index in the configuration */
 	struct tsig_keys usable;
 	struct tsig_key **usable_list;
 	struct ip_addr *nodes;        /* management addresses of the fleet */
 	size_t node_count;
-	struct ip_addr *primaries;    /* those of nodes that are primary */
-	size_t primary_count;
 	struct pops *pops;            /* of each network; NULL: this node is no primary */
 };
 
@@ -76,36 +74,13 @@ const char *access_verdict_text(enum access_verdict v)
 
 /* ---- making ---- */
 
-static struct tsig_key *make_key(const struct config_key *k, const struct bundle *bundle)
+/* Those that can be used, in one row. */
+static void make_keys(struct access *a)
 {
-	const struct tsig_algorithm *algorithm = tsig_algorithm_text(k->algorithm);
-	uint8_t secret[TSIG_SECRET_MAX];
-	struct writer w = writer_of(secret, sizeof(secret));
-	struct tsig_key *key = NULL;
-	size_t len = 0;
-	const char *text = bundle_get(bundle, k->secret_file, &len);
-	int err = !algorithm ? ERR_UNSUPPORTED : !text ? ERR_NOT_FOUND : tsig_secret_parse(text, len, &w);
-
-	if (!err)
-		err = tsig_key_new(k->dname.wire, algorithm, secret, w.pos, 0, &key);
-	OPENSSL_cleanse(secret, sizeof(secret));
-	if (err < 0)
-		log_err("key=%s file=%s error=\"%s\" action=\"what needs it is refused\"", k->name, k->secret_file, err_text(err));
-	return err < 0 ? NULL : key;
-}
-
-static void make_keys(struct access *a, const struct config *c, const struct bundle *bundle)
-{
-	a->keys = arena_zalloc(&a->arena, (c->key_count + 1) * sizeof(struct tsig_key *));
-	a->usable_list = arena_zalloc(&a->arena, (c->key_count + 1) * sizeof(struct tsig_key *));
-	if (!arena_ok(&a->arena))
-		return;
-	a->key_count = c->key_count;
-	for (size_t i = 0; i < c->key_count; i++) {
-		a->keys[i] = make_key(&c->keys[i], bundle);
-		if (a->keys[i])
-			a->usable_list[a->usable.count++] = a->keys[i];
-	}
+	a->usable_list = arena_zalloc(&a->arena, (a->ring->count + 1) * sizeof(struct tsig_key *));
+	for (size_t i = 0; a->usable_list && i < a->ring->count; i++)
+		if (a->ring->list[i])
+			a->usable_list[a->usable.count++] = a->ring->list[i];
 	a->usable.list = a->usable_list;
 }
 
@@ -137,15 +112,11 @@ static void make_nodes(struct access *a, const struct config *c, const struct co
 	for (size_t i = 0; i < c->node_count; i++)
 		most += c->nodes[i].management_count;
 	a->nodes = arena_zalloc(&a->arena, most * sizeof(*a->nodes));
-	a->primaries = arena_zalloc(&a->arena, most * sizeof(*a->primaries));
-	if (!arena_ok(&a->arena))
+	if (!a->nodes)
 		return;
 	for (size_t i = 0; i < c->node_count; i++)
-		for (size_t k = 0; k < c->nodes[i].management_count; k++) {
+		for (size_t k = 0; k < c->nodes[i].management_count; k++)
 			a->nodes[a->node_count++] = c->nodes[i].management[k];
-			if (c->nodes[i].role == CONFIG_PRIMARY)
-				a->primaries[a->primary_count++] = c->nodes[i].management[k];
-		}
 	if (node->role == CONFIG_PRIMARY)
 		make_pops(a, c);
 }
@@ -155,10 +126,12 @@ static const void *copy(struct access *a, const void *items, size_t count, size_
 	return count ? arena_dup(&a->arena, items, count * size) : NULL;
 }
 
-static void make_rule(struct access *a, const struct config_zone *z, const struct config_node *node)
+static void make_rule(struct access *a, const struct config *c, const struct config_zone *z, const struct config_node *node)
 {
 	struct rule *r = &a->rules[a->rule_count++];
-	struct ip_addr *named;
+	struct endpoint sources[CONFIG_SOURCES_MAX];
+	size_t count = config_zone_sources(c, node, z, sources, ARRAY_LEN(sources));
+	struct ip_addr *primaries;
 	struct name lower;
 
 	name_lower(&lower, z->apex);
@@ -166,16 +139,11 @@ static void make_rule(struct access *a, const struct config_zone *z, const struc
 	                   .allow = copy(a, z->allow_transfer, z->allow_transfer_count, sizeof(*z->allow_transfer)),
 	                   .allow_count = z->allow_transfer_count,
 	                   .notify = copy(a, z->notify, z->notify_count, sizeof(*z->notify)), .notify_count = z->notify_count};
-	if (z->primary_count) {
-		named = arena_zalloc(&a->arena, z->primary_count * sizeof(*named));
-		for (size_t i = 0; named && i < z->primary_count; i++)
-			named[i] = z->primaries[i].addr;
-		r->primaries = named;
-		r->primary_count = z->primary_count;
-	} else if (node->role == CONFIG_POP) {
-		r->primaries = a->primaries;
-		r->primary_count = a->primary_count;
-	}
+	primaries = count ? arena_zalloc(&a->arena, count * sizeof(*primaries)) : NULL;
+	for (size_t i = 0; primaries && i < count; i++)
+		primaries[i] = sources[i].addr;
+	r->primaries = primaries;
+	r->primary_count = primaries ? count : 0;
 }
 
 static int by_apex(const void *a, const void *b)
@@ -187,8 +155,8 @@ static void make_rules(struct access *a, const struct config *c, const struct co
 {
 	a->rules = arena_zalloc(&a->arena, (c->zone_count + 1) * sizeof(*a->rules));
 	for (size_t i = 0; arena_ok(&a->arena) && i < c->zone_count; i++)
-		if (node->role == CONFIG_PRIMARY || (c->zones[i].network != UINT32_MAX && serves(node, c->zones[i].network)))
-			make_rule(a, &c->zones[i], node);
+		if (config_node_serves(node, &c->zones[i]))
+			make_rule(a, c, &c->zones[i], node);
 	if (arena_ok(&a->arena) && a->rule_count)
 		qsort(a->rules, a->rule_count, sizeof(*a->rules), by_apex);
 }
@@ -201,23 +169,23 @@ static void make_alone(struct access *a, const struct ip_prefix *prefixes, size_
 		*a->rules = (struct rule){.key = UINT32_MAX, .network = UINT32_MAX, .allow = copy(a, prefixes, count, sizeof(*prefixes)), .allow_count = count};
 }
 
-int access_make(const struct config *config, const struct config_node *node, const struct bundle *bundle, const struct ip_prefix *prefixes,
-                size_t prefix_count, struct access **out)
+int access_make(const struct role *role, struct access **out)
 {
 	struct access *a = calloc(1, sizeof(*a));
+	int err = a ? keyring_new(role, &a->ring) : ERR_NO_MEMORY;
 
-	if (!a)
-		return ERR_NO_MEMORY;
+	if (err < 0) {
+		free(a);
+		return err;
+	}
 	arena_init(&a->arena, 0);
 	a->users = 1;
-	if (config) {
-		make_keys(a, config, bundle);
-		if (arena_ok(&a->arena))
-			make_nodes(a, config, node);
-		if (arena_ok(&a->arena))
-			make_rules(a, config, node);
+	if (role->config) {
+		make_keys(a);
+		make_nodes(a, role->config, role->node);
+		make_rules(a, role->config, role->node);
 	} else {
-		make_alone(a, prefixes, prefix_count);
+		make_alone(a, role->brief.allow_transfer, role->brief.allow_transfer_count);
 	}
 	if (!arena_ok(&a->arena)) {
 		access_unref(a);
@@ -237,8 +205,7 @@ void access_unref(struct access *a)
 {
 	if (!a || --a->users)
 		return;
-	for (size_t i = 0; i < a->key_count; i++)
-		tsig_key_free(a->keys[i]);
+	keyring_unref(a->ring);
 	arena_done(&a->arena);
 	free(a);
 }
@@ -287,7 +254,7 @@ static enum access_verdict judge_key(const struct access *a, const struct rule *
 		return ACCESS_GRANTED;
 	if (!key)
 		return ACCESS_UNSIGNED;
-	return key == a->keys[r->key] ? ACCESS_GRANTED : ACCESS_WRONG_KEY;
+	return key == a->ring->list[r->key] ? ACCESS_GRANTED : ACCESS_WRONG_KEY;
 }
 
 enum access_verdict access_transfer(const struct access *a, const uint8_t *apex, const struct ip_addr *from, const struct tsig_key *key)
@@ -324,7 +291,7 @@ bool access_key(const struct access *a, const uint8_t *apex, const struct tsig_k
 {
 	const struct rule *r = find(a, apex);
 
-	*key = r && r->key != UINT32_MAX ? a->keys[r->key] : NULL;
+	*key = r && r->key != UINT32_MAX ? a->ring->list[r->key] : NULL;
 	return !r || r->key == UINT32_MAX || *key;
 }
 
@@ -332,7 +299,7 @@ void access_targets(const struct access *a, const uint8_t *apex, access_target_f
 {
 	const struct rule *r = find(a, apex);
 
-	if (!r || a->alone || (r->key != UINT32_MAX && !a->keys[r->key]))
+	if (!r || a->alone || (r->key != UINT32_MAX && !a->ring->list[r->key]))
 		return; /* without its key, who is told could not tell it from a lie */
 	for (size_t i = 0; i < r->notify_count; i++)
 		each(ctx, &r->notify[i]);

@@ -3,8 +3,6 @@
 
 #include "base/addr.h"
 #include "base/attr.h"
-#include "config/config.h"
-#include "proc/bundle.h"
 #include "xfr/tsig_key.h"
 
 #include <stdbool.h>
@@ -14,11 +12,10 @@
 /* Who may transfer which zone, who may tell of its changes, and who is told: made of a configuration and its secrets, immutable, and gone with its
  * last user. All for one thread. */
 struct access;
+struct role;
 
-/* prefixes: the stand-alone form's, where config, node and bundle are NULL. Keys whose secrets are of no use are logged and left out: what asks for them is
- * open to nobody. ERR_NO_MEMORY. */
-int access_make(const struct config *config, const struct config_node *node, const struct bundle *bundle, const struct ip_prefix *prefixes,
-                size_t prefix_count, struct access **out) MUST_CHECK;
+/* From the role's configuration and bundle, or of the stand-alone form from its brief. What asks for a key that is of no use is open to nobody. ERR_NO_MEMORY. */
+int access_make(const struct role *role, struct access **out) MUST_CHECK;
 struct access *access_ref(struct access *a);
 void access_unref(struct access *a);
 /* The keys there are. */

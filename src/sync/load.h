@@ -47,6 +47,9 @@ void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *a
 bool loader_has(const struct loader *l, const uint8_t *apex);
 /* The zone in the list in force, to which the store is in line; NULL: none. */
 struct zone_row *loader_row(const struct loader *l, const uint8_t *apex);
+/* What apply_content() found to differ is kept for those that have the version before. Takes the change over. */
+struct applied;
+void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *applied);
 /* Commit what others than the loader have put into the store's next version: rows that are marked `stored`. Counts follow. */
 int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count) MUST_CHECK;
 /* Read these zones, whether their files have changed or not, and look at no other. Those that loader_has() not are left out. */

@@ -82,7 +82,7 @@ struct secondaries {
 	uint64_t journal_failed;
 };
 
-static struct log_limit zone_lines;
+static struct log_limit zone_lines, failure_lines;
 
 static int64_t now_ms(void)
 {
@@ -148,7 +148,7 @@ static uint16_t primary_index(const struct secondary *z, const char *text)
 
 static void recall_zone(struct secondary_set *set, struct secondary *z, const struct held *h, int64_t now)
 {
-	int64_t wall = clock_wall_s(), life = (int64_t)MIN(h->expire_s, (uint32_t)SECONDARY_EXPIRE_MAX_S) * 1000;
+	int64_t wall = clock_wall_s(), life = secondary_life_ms(h->refresh_s, h->retry_s, h->expire_s);
 	const struct journal_timers *t = &h->timers;
 	struct secondary_past p = {.has_version = h->has_version, .serial = h->serial, .refresh_s = h->refresh_s, .retry_s = h->retry_s,
 	                           .expire_s = h->expire_s, .due_ms = INT64_MIN};
@@ -254,7 +254,7 @@ static void failed(struct secondaries *s, struct secondary *z, const char *why)
 	secondary_failed(s->set, z, why, now);
 	note(s, z);
 	/* The first, then ever more rarely. */
-	if ((z->failures & (z->failures - 1)) == 0 && log_limit_pass(&zone_lines, LOG_BURST)) {
+	if ((z->failures & (z->failures - 1)) == 0 && log_limit_pass(&failure_lines, LOG_BURST)) {
 		name_to_text(z->apex, zone);
 		log_warn("zone=%s failures=%u error=\"%s\" action=\"%s, next attempt in %s\"", zone, z->failures, why,
 		         z->has_version ? "the version served stays" : "answers SERVFAIL", clock_span_text((uint64_t)MAX(z->due_ms - now, (int64_t)0), span));
@@ -634,7 +634,7 @@ static void landed(struct secondaries *s, struct flight *f, int err)
 		break;
 	case ARRIVAL_NO_USE:
 		board_add(&s->board->fallbacks, 1);
-		if (log_limit_pass(&zone_lines, LOG_BURST)) {
+		if (log_limit_pass(&failure_lines, LOG_BURST)) {
 			char zone[NAME_TEXT_MAX];
 
 			name_to_text(z->apex, zone);
@@ -701,6 +701,17 @@ void secondaries_notified(struct secondaries *s, const uint8_t *apex, const stru
 	}
 	board_add(&s->board->notified, 1);
 	pump(s);
+}
+
+bool secondaries_expires(const struct secondaries *s, const uint8_t *apex, uint32_t *seconds)
+{
+	const struct secondary *z = s->set ? secondary_find(s->set, apex) : NULL;
+	int64_t left = z && z->has_version && !z->expired ? (z->expire_at_ms - now_ms()) / 1000 : 0;
+
+	if (!z)
+		return false;
+	*seconds = (uint32_t)MIN(MAX(left, (int64_t)0), (int64_t)UINT32_MAX);
+	return true;
 }
 
 int secondaries_retransfer(struct secondaries *s, const uint8_t *apex, bool force)

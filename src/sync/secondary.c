@@ -113,6 +113,14 @@ static int64_t bounded(uint32_t s, uint32_t most)
 	return (int64_t)MIN(MAX(s, (uint32_t)SECONDARY_MIN_S), most) * 1000;
 }
 
+/* A zone that would expire before it was asked for, and once more, is taken to mean that. */
+int64_t secondary_life_ms(uint32_t refresh_s, uint32_t retry_s, uint32_t expire_s)
+{
+	int64_t least = bounded(refresh_s, SECONDARY_REFRESH_MAX_S) + bounded(retry_s, SECONDARY_RETRY_MAX_S);
+
+	return MIN(MAX(bounded(expire_s, SECONDARY_EXPIRE_MAX_S), least), (int64_t)SECONDARY_EXPIRE_MAX_S * 1000);
+}
+
 /* ---- the heap ---- */
 
 static int64_t wants_at(const struct secondary *z)
@@ -532,7 +540,7 @@ static void refreshed(struct secondary_set *set, struct secondary *z, const stru
 
 void secondary_confirmed(struct secondary_set *set, struct secondary *z, const struct secondary_news *n, int64_t now_ms)
 {
-	int64_t whole = bounded(z->expire_s, SECONDARY_EXPIRE_MAX_S), until = now_ms + whole;
+	int64_t whole = secondary_life_ms(z->refresh_s, z->retry_s, z->expire_s), until = now_ms + whole;
 
 	/* RFC 7314 4: a confirmation never shortens what was granted before. */
 	if (n->has_expire)
@@ -551,7 +559,7 @@ void secondary_arrived(struct secondary_set *set, struct secondary *z, const str
 	z->refresh_s = n->refresh_s;
 	z->retry_s = n->retry_s;
 	z->expire_s = n->expire_s;
-	whole = bounded(z->expire_s, SECONDARY_EXPIRE_MAX_S);
+	whole = secondary_life_ms(z->refresh_s, z->retry_s, z->expire_s);
 	z->expire_at_ms = now_ms + (n->has_expire ? MIN(whole, (int64_t)n->option_s * 1000) : whole);
 	refreshed(set, z, n, now_ms);
 	wait_or_go_on(set, z);

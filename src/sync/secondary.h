@@ -131,6 +131,9 @@ enum secondary_heard secondary_notified(struct secondary_set *set, struct second
 /* An operator wants it now. */
 void secondary_demand(struct secondary_set *set, struct secondary *z, bool whole, bool force);
 
+/* How long a version lives that nobody confirms, by its SOA. */
+int64_t secondary_life_ms(uint32_t refresh_s, uint32_t retry_s, uint32_t expire_s);
+
 struct secondary_counts {
 	size_t zones, serving, expired, failing, empty, queued, busy;
 };

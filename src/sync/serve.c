@@ -11,9 +11,11 @@
  * turn. So a slow client costs what its transfer holds: a message of 64 KiB and a cursor of some 16 KiB, whatever the size of the zone. What it reads is a
  * pinned version of the store (snapshots.h): transfers that begin while a version is current share its pin. Pins are few, so what can keep an old version is bounded:
  * who takes nothing for STALL_MS, or less than RATE_MIN octets a second on the whole, or longer than TRANSFER_MAX_MS, is cut off; when all pins are taken, those of the oldest
- * version older than PIN_FAIR_MS go, and newcomers wait WAIT_MS at most, then get SERVFAIL. More than TRANSFERS_MAX at a time wait likewise.
+ * version older than PIN_FAIR_MS go, and newcomers wait WAIT_MS at most, then get SERVFAIL. More than TRANSFERS_MAX at a time
+ * wait likewise, then lose their connections.
  *
- * IXFR is answered from the differences that the loader knows (history.h); where there are none that lead from the client's serial to ours, with the whole zone.
+ * IXFR is answered from the differences that the loader knows (history.h), then from those of the journal, which zones have that are held by transfer; where none lead from the
+ * client's serial to ours, with the whole zone.
  *
  * A client that is refused is told so and loses its connection. One that is not may ask for more on it, but only what is answered here: anything else
  * closes it, and the client asks a worker on a new one. Who may what: access.c.
@@ -265,19 +267,13 @@ static bool next_message(struct peer *p)
 	return true;
 }
 
-/* Is there a question that only waits for others to end? */
-static bool must_wait(const struct peer *p, size_t frame)
-{
-	struct serve *s = p->serve;
-
-	return s->active >= TRANSFERS_MAX && frame && (!p->waits_ms || clock_ms() - p->waits_ms < WAIT_MS);
-}
-
-static void wait_turn(struct peer *p)
+/* Until others end. False: that has been too long. */
+static bool wait_turn(struct peer *p)
 {
 	if (list_empty(&p->wait))
 		list_add_tail(&p->serve->waiting, &p->wait);
 	p->waits_ms = p->waits_ms ? p->waits_ms : clock_ms();
+	return clock_ms() - p->waits_ms < WAIT_MS;
 }
 
 /* All that can be done now, for a bounded time. The peer may be gone afterwards. */
@@ -318,8 +314,9 @@ static void peer_turn(struct peer *p)
 		frame = frame_of(p);
 		if (frame == SIZE_MAX)
 			goto close;
-		if (must_wait(p, frame)) {
-			wait_turn(p);
+		if (frame && p->serve->active >= TRANSFERS_MAX) {
+			if (!wait_turn(p))
+				goto close;
 			uv_poll_stop(&p->poll);
 			return;
 		}
@@ -502,7 +499,10 @@ static void on_sweep(uv_timer_t *t)
 		struct peer *p = LIST_ENTRY(turn.next, struct peer, wait);
 
 		list_remove(&p->wait);
-		peer_turn(p);
+		if (s->active >= TRANSFERS_MAX && clock_ms() - p->waits_ms < WAIT_MS)
+			list_add_tail(&s->waiting, &p->wait);
+		else
+			peer_turn(p);
 	}
 	show(s);
 }

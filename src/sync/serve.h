@@ -4,6 +4,7 @@
 #include "base/addr.h"
 #include "base/attr.h"
 #include "board/board.h"
+#include "journal/journal.h"
 #include "proc/role.h"
 #include "sync/access.h"
 #include "sync/history.h"
@@ -19,6 +20,8 @@ struct serve_hooks {
 	void (*notified)(void *ctx, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial, const char *key_name);
 	/* Seconds until the zone's copy expires here, for EXPIRE (RFC 7314). False, or NULL: this node is the zone's primary, the SOA says. */
 	bool (*expires)(void *ctx, const uint8_t *apex, uint32_t *seconds);
+	/* Differences that memory does not know, from the journal, of at most octets_max; the receiver's. False, or NULL: there are none. */
+	bool (*changes)(void *ctx, const uint8_t *apex, uint32_t from, uint32_t to, uint64_t octets_max, struct journal_changes *out);
 };
 
 struct serve;

@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Differences of more records than these and than the zone has are dearer than the zone. */
-enum { DIFFERENCES_SMALL = 100 };
+enum {
+	DIFFERENCES_SMALL = 100,             /* records; differences of more, and of more than the zone has, are dearer than the zone */
+	DIFFERENCES_OCTETS_MAX = 64 << 20,   /* read from the journal for one transfer */
+	DIFFERENCES_RECORD = 256,            /* octets of the journal for one record of the zone: beyond that the zone is sent */
+};
 
 static void job_clear(struct serve_job *job)
 {
@@ -18,6 +21,9 @@ static void job_clear(struct serve_job *job)
 		history_release(job->chain);
 		free(job->chain);
 	}
+	if (job->list)
+		journal_changes_done(&job->changes);
+	free(job->list);
 	snapshots_give(job->snapshot);
 	tsig_session_done(&job->tsig);
 	access_unref(job->access);
@@ -138,6 +144,29 @@ static bool find_differences(struct serve *s, struct serve_job *job, const struc
 	return false;
 }
 
+/* Those that this process has not seen: a predecessor's, or forgotten ones. */
+static bool find_changes(struct serve *s, struct serve_job *job, const struct store_zone *z, uint32_t serial)
+{
+	uint64_t most = MIN((uint64_t)DIFFERENCES_OCTETS_MAX, (z->record_count + DIFFERENCES_SMALL) * DIFFERENCES_RECORD);
+
+	if (!s->hooks.changes || !s->hooks.changes(s->hooks.ctx, store_zone_apex(z), serial, z->serial, most, &job->changes))
+		return false;
+	job->list = calloc(job->changes.count + 1, sizeof(*job->list));
+	if (!job->list || !job->changes.count) {
+		journal_changes_done(&job->changes);
+		free(job->list);
+		job->list = NULL;
+		return false;
+	}
+	for (size_t i = 0; i < job->changes.count; i++) {
+		const struct journal_change *c = &job->changes.items[i];
+
+		job->list[i] = (struct xfr_difference){.from = c->from, .to = c->to, .deleted = c->deleted, .added = c->added,
+		                                       .deleted_count = c->deleted_count, .added_count = c->added_count};
+	}
+	return true;
+}
+
 static int begin_transfer(struct serve *s, struct serve_job *job, const struct xfr_request *r, const struct store_zone *z, bool udp)
 {
 	const struct store_rrset *set = soa_of(&job->snapshot->store, z);
@@ -152,6 +181,8 @@ static int begin_transfer(struct serve *s, struct serve_job *job, const struct x
 		return xfr_out_differences(&settings, &soa, NULL, 0, &job->out);
 	if (r->kind == XFR_IXFR && find_differences(s, job, z, r->serial))
 		return xfr_out_differences(&settings, &soa, job->chain->list, job->chain->count, &job->out);
+	if (r->kind == XFR_IXFR && find_changes(s, job, z, r->serial))
+		return xfr_out_differences(&settings, &soa, job->list, job->changes.count, &job->out);
 	job->whole = true;
 	return xfr_out_zone(&settings, &job->snapshot->store, z, &job->out);
 }

@@ -18,6 +18,8 @@ struct serve_job {
 	struct access *access;          /* owns the key; NULL: no job */
 	struct snapshot *snapshot;      /* NULL: no version is read */
 	struct history_chain *chain;    /* NULL: no differences are sent */
+	struct journal_changes changes; /* likewise, from the journal */
+	struct xfr_difference *list;    /* views of them; NULL: none */
 	struct xfr_out *out;            /* NULL: no transfer */
 	bool whole;                     /* the zone, not differences */
 	bool current;                   /* the client has the newest version */

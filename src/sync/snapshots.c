@@ -20,17 +20,18 @@ void snapshots_done(struct snapshots *s)
 
 int snapshots_take(struct snapshots *s, uint64_t now_ms, struct snapshot **out)
 {
+	uint64_t ino = board_get(&s->board->store_ino);
 	struct snapshot *empty = NULL;
 	int err = 0;
 
-	if (!board_get(&s->board->store_ino))
+	if (!ino)
 		return ERR_NOT_FOUND;
 	for (unsigned i = 0; i < BOARD_TRANSFER_PINS; i++) {
 		struct snapshot *p = &s->at[i];
 
 		if (!p->users) {
 			empty = empty ? empty : p;
-		} else if (p->store.generation == store_generation(p->reader)) {
+		} else if (p->ino == ino && p->store.generation == store_generation(p->reader)) {
 			p->users++;
 			*out = p;
 			return 0;
@@ -38,10 +39,15 @@ int snapshots_take(struct snapshots *s, uint64_t now_ms, struct snapshot **out)
 	}
 	if (!empty)
 		return ERR_LIMIT;
+	if (empty->reader && empty->ino != ino) {
+		store_reader_close(empty->reader);
+		empty->reader = NULL;
+	}
 	if (!empty->reader)
 		err = store_reader_open(s->path, &s->board->transfer_pins[empty - s->at], &empty->reader);
 	if (err < 0)
 		return err;
+	empty->ino = ino;
 	store_pin(empty->reader, &empty->store);
 	empty->users = 1;
 	empty->since_ms = now_ms;

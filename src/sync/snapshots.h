@@ -14,6 +14,7 @@
 struct snapshot {
 	struct store_snapshot store;
 	struct store_reader *reader; /* NULL: not opened yet */
+	uint64_t ino;                /* of the file it reads: sync may have to make another */
 	unsigned users;              /* 0: not pinned */
 	uint64_t since_ms;           /* pinned */
 };

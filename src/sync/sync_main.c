@@ -45,11 +45,11 @@ struct sync {
 	uv_work_t work;
 	uv_timer_t retry, collect;
 	struct loader loader;
-	struct journal *journal;         /* NULL: none */
-	struct secondaries *secondaries; /* NULL: no zone is held by transfer */
 	struct history *history;
 	struct notifier *notifier;
 	struct serve *serve;
+	struct journal *journal;         /* NULL: none */
+	struct secondaries *secondaries; /* NULL: no zone is held by transfer */
 	bool busy, stopping, said_ready;
 	bool new_config;       /* since the list of zones was made */
 	bool may_ask;          /* for the right to read every file */
@@ -206,9 +206,8 @@ static bool may_ask(const struct role *role)
 /* Who may transfer and who is told, by the configuration in force. Without memory what was before stays. */
 static int take_access(struct sync *s)
 {
-	const struct role_brief *b = &s->role->brief;
 	struct access *a;
-	int err = access_make(s->role->config, s->role->node, s->role->bundle, b->allow_transfer, b->allow_transfer_count, &a);
+	int err = access_make(s->role, &a);
 
 	if (err < 0) {
 		log_err("sync what=access error=\"%s\"", err_text(err));
@@ -228,9 +227,38 @@ static void on_notified(void *ctx, const uint8_t *apex, const struct ip_addr *fr
 		secondaries_notified(s->secondaries, apex, from, has_serial, serial, key_name);
 }
 
+static bool on_expires(void *ctx, const uint8_t *apex, uint32_t *seconds)
+{
+	struct sync *s = ctx;
+
+	return s->secondaries && secondaries_expires(s->secondaries, apex, seconds);
+}
+
+struct wanted_changes {
+	const uint8_t *apex;
+	uint32_t from, to;
+	uint64_t octets_max;
+	struct journal_changes *out;
+};
+
+static int read_changes(struct journal_txn *t, void *ctx)
+{
+	const struct wanted_changes *w = ctx;
+
+	return journal_get_changes(t, w->apex, w->from, w->to, false, w->octets_max, w->out);
+}
+
+static bool on_changes(void *ctx, const uint8_t *apex, uint32_t from, uint32_t to, uint64_t octets_max, struct journal_changes *out)
+{
+	struct wanted_changes w = {apex, from, to, octets_max, out};
+	struct sync *s = ctx;
+
+	return s->journal && journal_read(s->journal, read_changes, &w, NULL) == 0;
+}
+
 static int start_serving(struct sync *s)
 {
-	const struct serve_hooks hooks = {.ctx = s, .notified = on_notified};
+	const struct serve_hooks hooks = {.ctx = s, .notified = on_notified, .expires = on_expires, .changes = on_changes};
 	struct board_sync *b = &s->role->board->sync;
 	int err;
 
@@ -360,27 +388,35 @@ static int open_kernel_cache(struct sync *s)
 	return err;
 }
 
+static int journal_begin(const struct journal_options *o, struct text *why, struct journal **out)
+{
+	struct journal_options own = *o;
+
+	text_clear(why);
+	own.folder_fd = fcntl(o->folder_fd, F_DUPFD_CLOEXEC, 3);
+	return own.folder_fd < 0 ? -errno : journal_open(".", &own, why, out);
+}
+
 /* In its folder, which our account may enter even where it may not walk the path to it. What cannot be read is set aside: primaries have it all. */
 static int open_journal(struct sync *s)
 {
-	int home = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), err = 0;
+	struct journal_options o = {.by_descriptor = true, .folder_fd = s->role->brief.journal_fd};
+	int home, err = 0;
 	struct text why;
 
-	if (s->role->brief.journal_fd < 0 || !secondaries_needed(s->role)) {
-		close(home);
+	if (o.folder_fd < 0 || !secondaries_needed(s->role))
 		return 0;
-	}
 	text_init(&why);
-	if (home < 0 || fchdir(s->role->brief.journal_fd) < 0)
+	home = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (home < 0 || fchdir(o.folder_fd) < 0)
 		err = -errno;
 	if (!err)
-		err = journal_open(".", NULL, &why, &s->journal);
-	if (err == ERR_STALE || err == ERR_MALFORMED) {
+		err = journal_begin(&o, &why, &s->journal);
+	if (err == ERR_STALE || err == ERR_MALFORMED || err == ERR_UNSUPPORTED) {
 		log_err("journal error=\"%s\" action=\"it is set aside as journal.damaged, and a new one begun\"", why.chars);
-		text_clear(&why);
 		err = journal_set_aside(".");
 		if (!err)
-			err = journal_open(".", NULL, &why, &s->journal);
+			err = journal_begin(&o, &why, &s->journal);
 	}
 	/* A predecessor has it for a moment yet: start again. Anything else (a full disk, say) must not keep zones from being answered. */
 	if (err < 0)
@@ -391,7 +427,6 @@ static int open_journal(struct sync *s)
 	if (home >= 0 && fchdir(home) < 0)
 		err = -errno;
 	close(home);
-	close(s->role->brief.journal_fd);
 	return err;
 }
 
@@ -436,10 +471,10 @@ int sync_main(struct role *role)
 	begin(s);
 	uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
 	uv_run(&s->loop, UV_RUN_DEFAULT);
-	secondaries_free(s->secondaries);
-	journal_close(s->journal);
 	serve_free(s->serve);
 	notifier_free(s->notifier);
+	secondaries_free(s->secondaries);
+	journal_close(s->journal);
 	loader_done(&s->loader);
 	history_free(s->history);
 	free(s->next.zones);

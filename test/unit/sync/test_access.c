@@ -4,7 +4,10 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "dns/name.h"
+#include "proc/bundle.h"
+#include "proc/role.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,9 +45,13 @@ static struct bundle *bundle;
 
 static struct access *make(const char *node)
 {
+	static struct role role;
 	struct access *a = NULL;
 
-	assert_int_equal(access_make(config, config_node_find(config, node), bundle, NULL, 0, &a), 0);
+	role.config = config;
+	role.bundle = bundle;
+	role.node = config_node_find(config, node);
+	assert_int_equal(access_make(&role, &a), 0);
 	return a;
 }
 
@@ -178,7 +185,8 @@ static void test_targets(void **state)
 
 static void test_alone(void **state)
 {
-	struct ip_prefix allowed[2];
+	static struct role role;
+	struct ip_prefix *allowed = role.brief.allow_transfer;
 	struct name zone = name_of("any.test");
 	struct ip_addr from;
 	struct access *a;
@@ -187,7 +195,8 @@ static void test_alone(void **state)
 	(void)state;
 	assert_int_equal(prefix_parse("127.0.0.1/32", &allowed[0]), 0);
 	assert_int_equal(prefix_parse("2001:db8::/32", &allowed[1]), 0);
-	assert_int_equal(access_make(NULL, NULL, NULL, allowed, 2, &a), 0);
+	role.brief.allow_transfer_count = 2;
+	assert_int_equal(access_make(&role, &a), 0);
 	assert_int_equal(addr_parse("127.0.0.1", &from), 0);
 	assert_int_equal(access_transfer(a, zone.wire, &from, NULL), ACCESS_GRANTED);
 	assert_int_equal(access_notify(a, zone.wire, &from, NULL), ACCESS_NO_SECONDARY);
@@ -198,7 +207,8 @@ static void test_alone(void **state)
 	access_targets(a, zone.wire, collect, told);
 	assert_string_equal(told, "");
 	access_unref(a);
-	assert_int_equal(access_make(NULL, NULL, NULL, NULL, 0, &a), 0);
+	role.brief.allow_transfer_count = 0;
+	assert_int_equal(access_make(&role, &a), 0);
 	assert_int_equal(access_transfer(a, zone.wire, &from, NULL), ACCESS_ADDRESS);
 	/* Used by two, gone with the second. */
 	assert_ptr_equal(access_ref(a), a);
