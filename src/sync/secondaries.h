@@ -44,7 +44,9 @@ void secondaries_end(struct secondaries *s, int err);
  * primaries and key whether it is believed. */
 void secondaries_notified(struct secondaries *s, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial,
                           const char *key_name_or_null);
-/* An operator's order: the whole zone anew; force: even if the primary's serial is older. ERR_NOT_FOUND: not held by transfer. */
+/* An operator's order: ask the zone's primaries now. ERR_NOT_FOUND: not held by transfer. */
+int secondaries_refresh(struct secondaries *s, const uint8_t *apex) MUST_CHECK;
+/* Another: the whole zone anew; force: even if the primary's serial is older. ERR_NOT_FOUND: not held by transfer. */
 int secondaries_retransfer(struct secondaries *s, const uint8_t *apex, bool force) MUST_CHECK;
 
 /* One line of JSON about the zone. ERR_NOT_FOUND. */
