@@ -194,8 +194,11 @@ static void begin(struct sync *s)
 		secondaries_begin(s->secondaries);
 	s->busy = true;
 	s->work.data = s;
-	if (uv_queue_work(&s->loop, &s->work, run, after) < 0)
+	if (uv_queue_work(&s->loop, &s->work, run, after) < 0) {
 		s->busy = false;
+		if (s->secondaries)
+			secondaries_end(s->secondaries, ERR_NO_MEMORY);
+	}
 }
 
 static bool may_ask(const struct role *role)
@@ -349,10 +352,13 @@ static void on_message(struct role *role, const struct role_message *m)
 		answer_request(s, m);
 	if (m->kind != ROLE_SYNC_RELOAD)
 		return;
-	if (m->text_len && name_from_text(m->text, m->text_len, root, &name) == 0)
+	if (m->text_len && name_from_text(m->text, m->text_len, root, &name) == 0) {
+		if (s->secondaries && secondaries_refresh(s->secondaries, name.wire) == 0)
+			return;
 		wish(&s->next, &name);
-	else
+	} else {
 		s->next.whole = true;
+	}
 	begin(s);
 }
 
