@@ -30,6 +30,7 @@
 enum {
 	RETRY_MS = 1000,
 	COLLECT_MS = 250,
+	GATHER_PIECES = 16, /* of 2 MiB in one turn of the collector: some milliseconds */
 	WISHES_MAX = 10000, /* zones that one run is asked for by name, about */
 };
 
@@ -378,6 +379,8 @@ static void on_collect(uv_timer_t *t)
 
 	if (!s->busy && s->loader.writer)
 		store_collect(s->loader.writer);
+	if (!s->busy && s->loader.writer)
+		(void)store_gather_pages(s->loader.writer, GATHER_PIECES);
 }
 
 static int open_kernel_cache(struct sync *s)

@@ -10,6 +10,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1; the C library of Debian 12 has no name for it */
+#endif
+
 enum {
 	CELLS_MAX_LOG = 32,
 	GROW_MIN = 1 << 20,        /* octets the file grows by at least */
@@ -78,6 +82,8 @@ void store_shrink(struct store_writer *w)
 	len = (MAX((uint64_t)w->end, end) * STORE_CELL + SHRINK_LEAVES + 4095) & ~4095ULL;
 	if (w->file_len > len + SHRINK_MIN && ftruncate(w->fd, (off_t)len) == 0)
 		w->file_len = len;
+	if (w->gathered < UINT64_MAX)
+		w->gathered = MIN(w->gathered, w->file_len & ~(uint64_t)(STORE_HUGE_PAGE - 1));
 }
 
 int store_take(struct store_writer *w, uint32_t cells, store_ref *start)
@@ -124,6 +130,17 @@ static uint64_t oldest_pin(const struct store_writer *w)
 			oldest = pin;
 	}
 	return oldest;
+}
+
+bool store_gather_pages(struct store_writer *w, unsigned most)
+{
+	for (; most && w->gathered < UINT64_MAX && w->gathered + STORE_HUGE_PAGE <= w->file_len; most--) {
+		if (madvise(w->base + w->gathered, STORE_HUGE_PAGE, MADV_COLLAPSE) < 0 && (errno == EINVAL || errno == EPERM))
+			w->gathered = UINT64_MAX;
+		else
+			w->gathered += STORE_HUGE_PAGE; /* a piece for which there is no memory now stays as it is */
+	}
+	return w->gathered < UINT64_MAX && w->gathered + STORE_HUGE_PAGE <= w->file_len;
 }
 
 void store_collect(struct store_writer *w)

@@ -267,6 +267,57 @@ static void test_shrink(void **state)
 }
 
 /* Many zones in one transaction leave no path copies behind. */
+/* Pages are gathered under readers, between changes, and given back: nobody sees a difference. */
+static void test_huge_pages(void **state)
+{
+	struct bed *b = *state;
+	struct name one = apex_of(0), two = apex_of(1);
+	struct store_reader *r = NULL;
+	struct store_snapshot s;
+	unsigned turns = 0;
+	uint64_t g, sum;
+
+	open_writer(b);
+	assert_false(store_gather_pages(b->w, 10)); /* too small */
+	for (unsigned version = 5000; version < 5004; version++) {
+		struct content *large = kit_version(one.wire, version, version, 2000), *small = kit_version(two.wire, version, 3, 10);
+
+		assert_int_equal(kit_put(b->w, one.wire, large), 0);
+		assert_int_equal(store_commit(b->w, &g), 0);
+		if (!r)
+			assert_int_equal(store_reader_open(b->path, b->pins[0], &r), 0);
+		store_pin(r, &s);
+		assert_int_equal((uintptr_t)s.base % STORE_HUGE_PAGE, 0);
+		sum = kit_sum(&s);
+		for (bool more = true; more; turns++) {
+			more = store_gather_pages(b->w, 1);
+			assert_int_equal(kit_put(b->w, two.wire, small), 0);
+			assert_int_equal(store_commit(b->w, &g), 0);
+			store_collect(b->w);
+			assert_true(kit_sum(&s) == sum);
+		}
+		store_unpin(r);
+		store_shrink(b->w);
+		store_pin(r, &s);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), version);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, two.wire)), version);
+		store_unpin(r);
+		content_free(large);
+		content_free(small);
+	}
+	printf("%u turns\n", turns);
+	close_writer(b);
+	open_writer(b);
+	assert_false(b->info.fresh);
+	while (store_gather_pages(b->w, 2))
+		;
+	close_writer(b);
+	store_pin(r, &s);
+	assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), 5003);
+	store_unpin(r);
+	store_reader_close(r);
+}
+
 static void test_one_large_transaction(void **state)
 {
 	struct bed *b = *state;
@@ -773,6 +824,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_old_version_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_space_returns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shrink, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_huge_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_large_transaction, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_sets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_watcher, setup, teardown),
