@@ -26,6 +26,7 @@
 enum {
 	ROLE_SOCKETS_MAX = 512,
 	ROLE_PATH_MAX = 512,
+	ROLE_PREFIXES_MAX = 64,
 	ROLE_STAMP_MS = 20,  /* how often a loop stamps its heartbeat */
 	ROLE_HANG_MS = 2000, /* roles other than answer; a worker's limit is WORKER_HANG_MS */
 	WORKER_HANG_MS = 100,
@@ -33,11 +34,29 @@ enum {
 /* Distance in stamps of one worker to the limit at which route withdraws: longer than a kill and restart of the worker. */
 enum { WORKER_DEAD_MS = 300 };
 
-enum role_socket_kind { ROLE_SOCKET_UDP, ROLE_SOCKET_TCP, ROLE_SOCKET_CONTROL, ROLE_SOCKET_TLS };
+enum role_socket_kind { ROLE_SOCKET_UDP, ROLE_SOCKET_TCP, ROLE_SOCKET_CONTROL, ROLE_SOCKET_TLS,
+                        ROLE_SOCKET_HANDOVER /* sync: its end of a worker's pair (proc/handover.h) */ };
 struct role_socket {
 	int32_t fd;
 	uint8_t kind; /* enum role_socket_kind */
 	struct endpoint at;
+};
+
+/* A way out of this node and back: a raw ICMP socket, bound to a device with XDP and connected to a neighbor beyond it. */
+enum { ROLE_PATHS_MAX = BOARD_PATHS_MAX };
+struct role_path {
+	int32_t fd;
+	uint32_t ifindex;
+	char device[16];
+	struct ip_addr neighbor;
+};
+
+/* An AF_XDP socket of one receive queue, not bound yet; `place` is its place in the program's map. */
+enum { ROLE_RINGS_MAX = 16 };
+struct role_ring {
+	int32_t fd;
+	uint32_t ifindex, queue, place;
+	uint32_t mtu; /* of the device */
 };
 
 /* The fixed-size part handed over in a memfd; same binary on both sides. */
@@ -46,14 +65,20 @@ struct role_brief {
 	uint32_t kind;   /* enum board_role */
 	uint32_t index;  /* of the worker */
 	int32_t board_fd;
-	int32_t config_fd; /* a bundle (proc/bundle.h): fleet file and secrets; -1 in the stand-alone form, but for answer, whose
-	                      bundle always is there and holds what workers need and nothing else */
+	int32_t config_fd; /* a bundle (proc/bundle.h) with what this role needs of the fleet file, and secrets; -1 in the stand-alone
+	                      form, but for answer, whose bundle always is there */
 	int32_t supervisor_fd; /* SOCK_SEQPACKET */
 	int32_t rate_fd; /* answer: the table of rate limits, to be mapped whole; -1 elsewhere */
 	int32_t xdp_fd[4]; /* answer, sync: the kernel's answer cache (struct xdp_maps); -1: not for this role, or there is none */
 	uint64_t rate_len; /* octets of the table where it is a map of the kernel's, else 0 */
 	int32_t journal_fd; /* sync: the folder of its journal; -1 elsewhere, and in the stand-alone form */
 	int32_t sample_fd; /* answer, admin: the workers' rings of sampled queries (sample/ring.h); -1 elsewhere */
+	int32_t handover_fd; /* answer: its end of the pair with sync (proc/handover.h); -1 elsewhere */
+	uint8_t probe_key[8]; /* watch, answer: of probes through devices (xdp/echo.h) */
+	uint32_t path_count;  /* watch: those devices */
+	struct role_path paths[ROLE_PATHS_MAX];
+	uint32_t ring_count;  /* answer */
+	struct role_ring rings[ROLE_RINGS_MAX];
 	uint32_t workers;
 	uint32_t log_level;
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay */
@@ -64,6 +89,8 @@ struct role_brief {
 	char state_dir[ROLE_PATH_MAX];
 	char run_dir[ROLE_PATH_MAX];
 	char store_path[ROLE_PATH_MAX]; /* the store's file in run_dir */
+	uint32_t allow_transfer_count; /* stand-alone form: who may transfer zones */
+	struct ip_prefix allow_transfer[ROLE_PREFIXES_MAX];
 	uint32_t socket_count;
 	struct role_socket sockets[ROLE_SOCKETS_MAX];
 };
@@ -83,6 +110,7 @@ struct role {
 	/* Called with a new configuration (ROLE_RELOAD), already swapped into `config` and `node`; the old one stays valid
 	 * until it returns 0. Non-zero: the role asks to be restarted instead. NULL: always restart. */
 	int (*on_reload)(struct role *role, struct config *old);
+	bool keeps_old;                 /* on_reload takes `old` over, to free it later */
 	/* Called once at ROLE_STOP; the loop is stopped by the role when it is done. NULL: stop at once. */
 	void (*on_stop)(struct role *role);
 	/* Called for ROLE_ORDERS: orders on the board have changed. NULL: ignored. */
@@ -127,6 +155,8 @@ int role_receive(int fd, struct role_message *m, int *attached) MUST_CHECK;
 
 /* The items of an answer worker's bundle, beside the configuration (which is the first) and files under their paths. */
 #define ROLE_ITEM_COOKIES "cookie-secrets" /* struct cookie_secrets */
+/* In a bundle whose configuration is not the fleet file itself: the hash of that, 32 octets. */
+#define ROLE_ITEM_HASH "fleet-hash"
 
 /* Become the role described by the brief on brief_fd: see above. Ends the process with a log line when that is impossible. */
 struct role *role_enter(int brief_fd);

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "sync/apply.h"
+#include "sync/history.h"
 #include "xfr/incoming.h"
 #include "zone/check.h"
 #include "zone/difference.h"
@@ -181,11 +182,13 @@ static int store_whole(struct loader *l, struct arrival *a)
 	if (!is_fit(a, a->content))
 		return 0;
 	err = apply_content(l->writer, a->row->apex, a->content, &meta, &applied);
-	if (err)
+	if (err) {
 		refuse(a, ARRIVAL_REFUSED, err_text(err));
-	else
-		a->row->stored = true;
-	return err;
+		return err;
+	}
+	loader_keep_change(l, a->row->apex, &applied);
+	a->row->stored = true;
+	return 0;
 }
 
 static int add_all(struct content *c, const struct rr *list, size_t count)
@@ -210,11 +213,22 @@ static int apply_one(struct loader *l, struct arrival *a, const struct xfr_diffe
 		err = add_all(change.added, d->added, d->added_count);
 	if (!err)
 		err = store_change_zone(l->writer, a->row->apex, &change, meta, &problem);
-	zone_change_done(&change);
+	if (!err && l->history)
+		history_add(l->history, a->row->apex, &change);
+	else
+		zone_change_done(&change);
 	if (err)
 		snprintf(a->error, sizeof(a->error), "differences from serial %u to %u do not apply: %s", d->from, d->to,
 		         problem.text[0] ? problem.text : err_text(err));
 	return err;
+}
+
+/* Another version with the serial of one that never came to be may follow. */
+static void undo(struct loader *l, const struct arrival *a)
+{
+	store_abort(l->writer);
+	if (l->history)
+		history_forget(l->history, a->row->apex);
 }
 
 /* What was built so far is committed, so that a failure can be undone alone. */
@@ -237,7 +251,7 @@ static int store_differences(struct loader *l, struct arrival *a)
 	for (size_t i = 0; i < d->count && !err; i++)
 		err = apply_one(l, a, &d->list[i], &meta);
 	if (err) {
-		store_abort(l->writer);
+		undo(l, a);
 		a->outcome = ARRIVAL_NO_USE;
 		return err == ERR_NO_SPACE ? err : 0;
 	}
@@ -245,7 +259,7 @@ static int store_differences(struct loader *l, struct arrival *a)
 	z = store_zone_get(&s, a->row->apex);
 	digest = z ? zonemd_verify_store(&s, z, text) : ZONEMD_FAILED;
 	if (digest == ZONEMD_MISMATCH || digest == ZONEMD_FAILED || !soa_of_store(&s, z, &soa)) {
-		store_abort(l->writer);
+		undo(l, a);
 		return refuse(a, ARRIVAL_NO_USE, digest == ZONEMD_MISMATCH ? text : "what the differences make is no zone");
 	}
 	note_soa(a, &soa);
@@ -468,6 +482,8 @@ static int restore_content(struct loader *l, struct zone_row *row, const struct 
 	make_meta(&a, source, sizeof(source), &meta);
 	err = apply_content(l->writer, row->apex, c, &meta, &applied);
 	row->stored = !err;
+	if (!err)
+		loader_keep_change(l, row->apex, &applied);
 	return err;
 }
 

@@ -705,6 +705,17 @@ void secondaries_notified(struct secondaries *s, const uint8_t *apex, const stru
 	pump(s);
 }
 
+bool secondaries_expires(const struct secondaries *s, const uint8_t *apex, uint32_t *seconds)
+{
+	const struct secondary *z = s->set ? secondary_find(s->set, apex) : NULL;
+	int64_t left = z && z->has_version && !z->expired ? (z->expire_at_ms - now_ms()) / 1000 : 0;
+
+	if (!z)
+		return false;
+	*seconds = (uint32_t)MIN(MAX(left, (int64_t)0), (int64_t)UINT32_MAX);
+	return true;
+}
+
 int secondaries_refresh(struct secondaries *s, const uint8_t *apex)
 {
 	struct secondary *z = s->set ? secondary_find(s->set, apex) : NULL;

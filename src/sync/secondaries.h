@@ -44,6 +44,8 @@ void secondaries_end(struct secondaries *s, int err);
  * primaries and key whether it is believed. */
 void secondaries_notified(struct secondaries *s, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial,
                           const char *key_name_or_null);
+/* Seconds until the copy of the zone expires here. False: not held by transfer. */
+bool secondaries_expires(const struct secondaries *s, const uint8_t *apex, uint32_t *seconds);
 /* An operator's order: ask the zone's primaries now. ERR_NOT_FOUND: not held by transfer. */
 int secondaries_refresh(struct secondaries *s, const uint8_t *apex) MUST_CHECK;
 /* Another: the whole zone anew; force: even if the primary's serial is older. ERR_NOT_FOUND: not held by transfer. */

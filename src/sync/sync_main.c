@@ -3,20 +3,25 @@
  * thread, one run at a time, and a wish that comes meanwhile makes another run after it.
  *
  * Zones come from files, read again when they or files they include have changed and a reload is asked for, or from primaries (secondaries.c), whose
- * transfers wait for the same thread. Signing is not here yet. */
+ * transfers wait for the same thread. Others get them by transfer (serve.c) and are told of changes (notify.c). Signing is not here yet. */
 #include "sync/sync_main.h"
 
 #include "base/err.h"
 #include "base/log.h"
 #include "journal/journal.h"
 #include "proc/role.h"
+#include "sync/access.h"
+#include "sync/history.h"
 #include "sync/load.h"
+#include "sync/notify.h"
 #include "sync/secondaries.h"
+#include "sync/serve.h"
 #include "sync/zone_list.h"
 #include "xdp/cache.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -40,11 +45,16 @@ struct sync {
 	uv_work_t work;
 	uv_timer_t retry, collect;
 	struct loader loader;
+	struct history *history;
+	struct notifier *notifier;
+	struct serve *serve;
 	struct journal *journal;         /* NULL: none */
 	struct secondaries *secondaries; /* NULL: no zone is held by transfer */
 	bool busy, stopping, said_ready;
 	bool new_config;       /* since the list of zones was made */
 	bool may_ask;          /* for the right to read every file */
+	const struct config *made_from; /* the list of zones made last; compared only */
+	struct config *retired[2];      /* that a list may still borrow from: the one in force and the one on its way */
 	struct wishes next;    /* for the run to come */
 	/* Of the run under way, owned by the thread while busy. */
 	struct wishes now;
@@ -88,26 +98,53 @@ static void ask_right(struct sync *s)
 		log_warn("zones file=%s error=\"no right to read it, and the supervisor takes no message\"", s->loader.unreadable);
 }
 
+static void free_retired(struct sync *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(s->retired); i++) {
+		if (s->loader.zones && s->loader.zones->from == s->retired[i])
+			continue;
+		config_free(s->retired[i]);
+		s->retired[i] = NULL;
+	}
+}
+
+/* Before a run there is the list in force, and during it one more; each was made from one configuration. */
+static void retire(struct sync *s, struct config *old)
+{
+	for (size_t i = 0; old == s->made_from && i < ARRAY_LEN(s->retired); i++)
+		if (!s->retired[i]) {
+			s->retired[i] = old;
+			return;
+		}
+	config_free(old);
+}
+
 static void after(uv_work_t *work, int status)
 {
 	struct sync *s = work->data;
 	struct role_message ready = {.kind = ROLE_READY};
+	bool looked;
 
 	(void)status;
 	s->busy = false;
+	looked = s->now.whole || s->now.count;
 	free(s->now.zones);
 	s->now = (struct wishes){0};
 	if (s->secondaries)
 		secondaries_end(s->secondaries, s->arrived);
+	free_retired(s);
+	if (looked)
+		malloc_trim(0);
 	if (s->stopping) {
 		uv_stop(&s->loop);
 		return;
 	}
 	if (s->result == -EACCES && s->loader.unreadable[0])
 		ask_right(s);
-	if (s->result < 0 || s->arrived < 0)
+	if (s->result < 0 || s->arrived < 0) {
+		s->new_config |= s->result < 0; /* it may not have got as far as to take the list */
 		uv_timer_start(&s->retry, on_retry, RETRY_MS, 0);
-	else if (!s->said_ready && role_send(s->role->brief.supervisor_fd, &ready, -1) == 0)
+	} else if (!s->said_ready && role_send(s->role->brief.supervisor_fd, &ready, -1) == 0)
 		s->said_ready = true;
 	if (s->next.whole || s->next.count || (s->secondaries && !s->result && !s->arrived && secondaries_has_work(s->secondaries)))
 		begin(s);
@@ -124,6 +161,7 @@ static int make_list(struct sync *s)
 	if (!s->now.whole || (s->role->config && !s->new_config && s->loader.zones))
 		return 0;
 	s->new_config = false;
+	s->made_from = s->role->config;
 	return zone_list_make(s->role, &s->zones);
 }
 
@@ -168,18 +206,92 @@ static bool may_ask(const struct role *role)
 	return role->brief.uid != UINT32_MAX && !role->brief.keep_dac_read;
 }
 
+/* Who may transfer and who is told, by the configuration in force. Without memory what was before stays. */
+static int take_access(struct sync *s)
+{
+	struct access *a;
+	int err = access_make(s->role, &a);
+
+	if (err < 0) {
+		log_err("sync what=access error=\"%s\"", err_text(err));
+		return err;
+	}
+	serve_access(s->serve, a);
+	notifier_access(s->notifier, a);
+	access_unref(a);
+	return 0;
+}
+
+static void on_notified(void *ctx, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial, const char *key_name)
+{
+	struct sync *s = ctx;
+
+	if (s->secondaries)
+		secondaries_notified(s->secondaries, apex, from, has_serial, serial, key_name);
+}
+
+static bool on_expires(void *ctx, const uint8_t *apex, uint32_t *seconds)
+{
+	struct sync *s = ctx;
+
+	return s->secondaries && secondaries_expires(s->secondaries, apex, seconds);
+}
+
+struct wanted_changes {
+	const uint8_t *apex;
+	uint32_t from, to;
+	uint64_t octets_max;
+	struct journal_changes *out;
+};
+
+static int read_changes(struct journal_txn *t, void *ctx)
+{
+	const struct wanted_changes *w = ctx;
+
+	return journal_get_changes(t, w->apex, w->from, w->to, false, w->octets_max, w->out);
+}
+
+static bool on_changes(void *ctx, const uint8_t *apex, uint32_t from, uint32_t to, uint64_t octets_max, struct journal_changes *out)
+{
+	struct wanted_changes w = {apex, from, to, octets_max, out};
+	struct sync *s = ctx;
+
+	return s->journal && journal_read(s->journal, read_changes, &w, NULL) == 0;
+}
+
+static int start_serving(struct sync *s)
+{
+	const struct serve_hooks hooks = {.ctx = s, .notified = on_notified, .expires = on_expires, .changes = on_changes};
+	struct board_sync *b = &s->role->board->sync;
+	int err;
+
+	s->history = history_new(HISTORY_OCTETS_MAX, &b->out.history_octets);
+	s->notifier = notifier_new(&s->loop, s->role->node, &b->out);
+	if (!s->history || !s->notifier)
+		return ERR_NO_MEMORY;
+	err = serve_new(&s->loop, &s->role->brief, b, s->history, &hooks, &s->serve);
+	if (!err)
+		err = take_access(s);
+	s->loader.history = s->history;
+	s->loader.on_serial = notifier_changed;
+	s->loader.on_serial_ctx = s->notifier;
+	return err;
+}
+
 static int on_reload(struct role *role, struct config *old)
 {
 	struct sync *s = role->state;
 
-	(void)old;
 	/* The journal is opened at the start, while its folder can be gone to. */
 	if (!s->secondaries && secondaries_needed(role))
 		return 1;
+	retire(s, old);
 	if (s->secondaries)
 		secondaries_reload(s->secondaries);
 	s->new_config = s->next.whole = true;
 	s->may_ask = may_ask(role);
+	if (take_access(s) < 0)
+		log_warn("reload action=\"transfers go by the old configuration\"");
 	begin(s);
 	return 0;
 }
@@ -334,6 +446,7 @@ int sync_main(struct role *role)
 	s->role = role;
 	role->state = s;
 	role->on_reload = on_reload;
+	role->keeps_old = true;
 	role->on_message = on_message;
 	role->on_stop = on_stop;
 	loader_init(&s->loader, role->brief.store_path, role->board, role->brief.workers);
@@ -347,6 +460,11 @@ int sync_main(struct role *role)
 	uv_timer_init(&s->loop, &s->retry);
 	uv_timer_init(&s->loop, &s->collect);
 	s->retry.data = s->collect.data = s;
+	err = start_serving(s);
+	if (err < 0) {
+		log_err("sync what=transfers error=\"%s\"", err_text(err));
+		return 1;
+	}
 	err = role_loop_start(role, &s->loop);
 	if (!err)
 		err = open_journal(s);
@@ -359,9 +477,12 @@ int sync_main(struct role *role)
 	begin(s);
 	uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
 	uv_run(&s->loop, UV_RUN_DEFAULT);
+	serve_free(s->serve);
+	notifier_free(s->notifier);
 	secondaries_free(s->secondaries);
 	journal_close(s->journal);
 	loader_done(&s->loader);
+	history_free(s->history);
 	free(s->next.zones);
 	xdp_cache_close(s->loader.kernel);
 	free(s);

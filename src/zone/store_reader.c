@@ -375,13 +375,6 @@ const struct store_node *store_nsec3_node(const struct store_snapshot *s, const 
 	return store_at(s, trie_get(&t, &k));
 }
 
-const struct store_node *store_nsec3_first(const struct store_snapshot *s, const struct store_zone *z)
-{
-	struct trie t = hashes_trie(s, z);
-
-	return store_at(s, trie_after(&t, NULL));
-}
-
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z, const struct store_node *prev)
 {
 	struct trie names = names_trie(s, z), hashes = hashes_trie(s, z);

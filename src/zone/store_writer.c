@@ -9,7 +9,7 @@
  *
  * A small change of a zone shares the extents of the version before (store_change.c).
  *
- * Known limits: space of the file is reused but the file never shrinks. */
+ * Known limits: space of the file is reused, but the file shrinks at its end only. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "zone/content.h"
@@ -30,7 +30,7 @@
 
 enum {
 	GROW_FIRST = 1 << 20,      /* octets of a new file */
-	CHUNK_CELLS = 32768,       /* first extent of a zone at most: 256 KiB; each further doubles */
+	CHUNK_CELLS = 32768,       /* first extent of a zone at most: 256 KiB */
 };
 
 /* ---- opening ---- */

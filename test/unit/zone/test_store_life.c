@@ -212,6 +212,60 @@ static void test_space_returns(void **state)
 	assert_false(b->info.fresh);
 }
 
+/* What was taken ahead of need goes back, under the eyes of a reader and in the middle of a transaction. */
+static void test_shrink(void **state)
+{
+	struct bed *b = *state;
+	struct name one = apex_of(0), two = apex_of(1);
+	struct content *other = kit_version(two.wire, 2, 100, 300);
+	struct store_reader *r = NULL;
+	struct store_stats stats;
+	struct store_snapshot s;
+	unsigned shrunk = 0;
+	struct stat st;
+	uint64_t g;
+
+	/* Each in a store of its own, so that there are no holes in it; how much is left over depends on the size. */
+	for (unsigned names = 40000; names < 64000; names += 3000) {
+		struct content *large = kit_version(one.wire, names, names, 1000);
+		uint64_t before;
+
+		unlink(b->path);
+		open_writer(b);
+		assert_int_equal(kit_put(b->w, one.wire, large), 0);
+		assert_int_equal(store_commit(b->w, &g), 0);
+		assert_int_equal(store_reader_open(b->path, b->pins[0], &r), 0);
+		store_pin(r, &s);
+		assert_int_equal(kit_put(b->w, two.wire, other), 0);
+		store_stats(b->w, &stats);
+		before = stats.file_bytes;
+		store_shrink(b->w);
+		store_stats(b->w, &stats);
+		shrunk += stats.file_bytes < before;
+		assert_true(stats.file_bytes < stats.live_bytes + (9 << 18));
+		assert_int_equal(stat(b->path, &st), 0);
+		assert_int_equal(st.st_size, stats.file_bytes);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), names);
+		store_unpin(r);
+		assert_int_equal(store_commit(b->w, &g), 0);
+		store_shrink(b->w);
+		assert_int_equal(kit_put(b->w, one.wire, large), 0);
+		assert_int_equal(store_commit(b->w, &g), 0);
+		store_pin(r, &s);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), names);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, two.wire)), 2);
+		store_unpin(r);
+		close_writer(b);
+		open_writer(b);
+		assert_false(b->info.fresh);
+		close_writer(b);
+		store_reader_close(r);
+		content_free(large);
+	}
+	assert_true(shrunk > 0);
+	content_free(other);
+}
+
 /* Many zones in one transaction leave no path copies behind. */
 static void test_one_large_transaction(void **state)
 {
@@ -718,6 +772,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_old_version_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_space_returns, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shrink, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_large_transaction, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_sets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_watcher, setup, teardown),
