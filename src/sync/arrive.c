@@ -565,6 +565,14 @@ static int note_lacking(struct journal_txn *t, void *ctx)
 	return err;
 }
 
+static bool any(const bool *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i])
+			return true;
+	return false;
+}
+
 static void heal(struct loader *l, struct journal *j, const struct held *held, const bool *lacks, size_t count, uint64_t *failed)
 {
 	struct text why;
@@ -573,7 +581,7 @@ static void heal(struct loader *l, struct journal *j, const struct held *held, c
 	for (size_t i = 0; i < count; i += TOGETHER) {
 		struct lacking k = {l, held + i, lacks + i, MIN(count - i, (size_t)TOGETHER)};
 
-		if (!memchr(k.lacks, 1, k.count))
+		if (!any(k.lacks, k.count))
 			continue;
 		text_clear(&why);
 		if (journal_write(j, note_lacking, &k, &why) < 0) {
