@@ -290,6 +290,53 @@ static json_t *neighbors(const struct status_facts *f)
 	return list;
 }
 
+/* Zones held by transfer. */
+static json_t *transfers_in(const struct status_facts *f)
+{
+	const struct board_transfers_in *b = &f->board->sync.in;
+	static const struct {
+		const char *key;
+		size_t at;
+	} rows[] = {
+#define ROW(m) {#m, offsetof(struct board_transfers_in, m)}
+		ROW(zones), ROW(serving), ROW(expired), ROW(failing), ROW(empty), ROW(queued), ROW(active), ROW(confirmed), ROW(axfr), ROW(ixfr),
+		ROW(fallbacks), ROW(failed), ROW(refused), ROW(records), ROW(bytes), ROW(notified), ROW(notify_refused), ROW(journal_failed),
+	};
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		json_object_set_new(o, rows[i].key, num(board_get((const _Atomic uint64_t *)(const void *)((const char *)b + rows[i].at))));
+	return o;
+}
+
+/* Transfers to others, NOTIFY both ways. */
+static json_t *transfers_out(const struct status_facts *f)
+{
+	const struct board_transfers_out *t = &f->board->sync.out;
+	const struct {
+		const char *name;
+		const _Atomic uint64_t *value;
+	} rows[] = {
+		{"axfr", &t->axfr}, {"ixfr", &t->ixfr}, {"current", &t->current}, {"refused", &t->refused}, {"failed", &t->failed},
+		{"records", &t->records}, {"bytes", &t->bytes}, {"active", &t->active}, {"waiting", &t->waiting},
+		{"connections", &t->connections}, {"tsig_bad", &t->tsig_bad}, {"notify_in", &t->notify_in},
+		{"notify_refused", &t->notify_refused}, {"notify_sent", &t->notify_sent}, {"notify_acked", &t->notify_acked},
+		{"notify_failed", &t->notify_failed}, {"notify_pending", &t->notify_pending}, {"history_bytes", &t->history_octets},
+	};
+	uint64_t handed_over = 0, handover_failed = 0;
+	json_t *o = json_object();
+
+	for (size_t i = 0; o && i < ARRAY_LEN(rows); i++)
+		json_object_set_new(o, rows[i].name, num(board_get(rows[i].value)));
+	for (unsigned i = 0; i < BOARD_WORKERS_MAX; i++) {
+		handed_over += board_get(&f->board->workers[i].handed_over);
+		handover_failed += board_get(&f->board->workers[i].handover_failed);
+	}
+	json_object_set_new(o, "handed_over", num(handed_over));
+	json_object_set_new(o, "handover_failed", num(handover_failed));
+	return o;
+}
+
 json_t *status_json(const struct status_facts *f)
 {
 	const struct board *b = f->board;
@@ -313,6 +360,10 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "workers", workers(f));
 	if (o)
 		json_object_set_new(o, "xdp", xdp(f));
+	if (o)
+		json_object_set_new(o, "transfers_in", transfers_in(f));
+	if (o)
+		json_object_set_new(o, "transfers_out", transfers_out(f));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

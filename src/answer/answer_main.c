@@ -40,6 +40,7 @@ struct source {
 	enum source_kind kind;
 	int fd; /* -1: a free row */
 	bool v6, wildcard;
+	bool manages; /* sync may be asked over it: see serves_management() */
 	struct endpoint at;
 };
 
@@ -79,13 +80,25 @@ static enum source_kind kind_of(const struct role_socket *s)
 		return SOURCE_TLS;
 	case ROLE_SOCKET_TCP:
 	case ROLE_SOCKET_CONTROL:
+	case ROLE_SOCKET_HANDOVER:
 		break;
 	}
 	return SOURCE_TCP;
 }
 
+/* Transfers and NOTIFY are for the node's own addresses, and for all of the stand-alone form's. */
+static bool serves_management(const struct role *role, const struct ip_addr *address)
+{
+	if (role->brief.zones_dir[0])
+		return true;
+	for (size_t i = 0; i < role->node->management_count; i++)
+		if (addr_equal(&role->node->management[i], address))
+			return true;
+	return false;
+}
+
 /* Takes the descriptor over, also on failure. */
-static int source_open(struct worker *w, struct sources *all, const struct role_socket *s)
+static int source_open(struct worker *w, const struct role *role, struct sources *all, const struct role_socket *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(all->row); i++) {
 		struct source *r = &all->row[i];
@@ -93,7 +106,8 @@ static int source_open(struct worker *w, struct sources *all, const struct role_
 		if (r->fd >= 0)
 			continue;
 		*r = (struct source){.kind = kind_of(s), .fd = s->fd,
-		                     .v6 = s->at.addr.family == 6, .wildcard = addr_is_any(&s->at.addr), .at = s->at};
+		                     .v6 = s->at.addr.family == 6, .wildcard = addr_is_any(&s->at.addr),
+		                     .manages = serves_management(role, &s->at.addr), .at = s->at};
 		return all->listening ? watch_source(w, r) : 0;
 	}
 	close(s->fd);
@@ -205,7 +219,7 @@ static bool obey(struct worker *w, struct role *role, struct sources *all, struc
 		} else if (fd >= 0) {
 			socket.fd = fd;
 			fd = -1;
-			err = source_open(w, all, &socket);
+			err = source_open(w, role, all, &socket);
 		}
 	} else if (m->kind == ROLE_RELOAD && fd >= 0) {
 		err = reload(w, role, fd);
@@ -292,6 +306,7 @@ int answer_main(struct role *role)
 	}
 	map_shared(&w, &role->brief);
 	w.index = role->brief.index;
+	w.handover = role->brief.handover_fd;
 	set_pace(&w);
 	set_cache(&w);
 	err = hot_new(role->brief.xdp_fd, role->brief.index, &w.hot);
@@ -314,7 +329,7 @@ int answer_main(struct role *role)
 	for (size_t i = 0; i < ARRAY_LEN(sources->row); i++)
 		sources->row[i].fd = -1;
 	for (uint32_t i = 0; i < role->brief.socket_count && !err; i++)
-		err = source_open(&w, sources, &role->brief.sockets[i]);
+		err = source_open(&w, role, sources, &role->brief.sockets[i]);
 	sources->supervisor = (struct source){.kind = SOURCE_SUPERVISOR, .fd = role->brief.supervisor_fd};
 	if (!err)
 		err = watch_source(&w, &sources->supervisor);
@@ -357,9 +372,9 @@ int answer_main(struct role *role)
 			else if (s->kind == SOURCE_RING)
 				rings_serve(w.rings, &w, (unsigned)(s - sources->ring));
 			else if (s->fd >= 0 && s->kind == SOURCE_UDP)
-				udp_serve(udp, &w, s->fd, s->v6, s->wildcard);
+				udp_serve(udp, &w, s->fd, s->v6, s->wildcard, s->manages);
 			else if (s->fd >= 0)
-				stream_accept(w.streams, s->fd, s->kind == SOURCE_TLS);
+				stream_accept(w.streams, s->fd, s->kind == SOURCE_TLS, s->manages);
 		}
 		if (w.hot && w.store)
 			hot_fill(w.hot, &w);

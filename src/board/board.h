@@ -16,7 +16,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 4,
+	BOARD_VERSION = 5,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -25,6 +25,7 @@ enum {
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
 	BOARD_RCODES = 24,
+	BOARD_TRANSFER_PINS = 16,  /* versions of the store that transfers read at a time */
 	BOARD_PROCS_MAX = BOARD_WORKERS_MAX + 4,
 };
 
@@ -83,6 +84,7 @@ struct board_worker {
 	_Atomic uint64_t filtered[3]; /* dropped, refused, truncated by filters */
 	_Atomic uint64_t ring_answers; /* of `answers`: by AF_XDP */
 	_Atomic uint64_t xdp_filled; /* answers put into the kernel's cache */
+	_Atomic uint64_t handed_over, handover_failed; /* requests given to sync; not taken by it, and refused here */
 	_Atomic uint64_t too_big; /* answers that the interface would have had to fragment: made anew, smaller */
 	_Atomic uint64_t rcodes[BOARD_RCODES];
 	_Atomic uint64_t cookies[5]; /* by enum cookie_verdict: none, malformed, client only, bad, good */
@@ -108,9 +110,30 @@ struct board_sync {
 	_Atomic uint64_t loading_done, loading_zones; /* of it: zones read or found unchanged; zones in all */
 	_Atomic uint64_t loads_done; /* times a whole (re)load has ended; 0 = never */
 	_Atomic uint64_t loads_failed;
+	/* Transfers to others. */
+	_Atomic uint64_t transfer_pins[BOARD_TRANSFER_PINS]; /* store generations being read */
+	struct board_transfers_out {
+		_Atomic uint64_t axfr, ixfr, current, refused, failed; /* whole zones and differences sent, "you have the newest", refused, broken off */
+		_Atomic uint64_t records, bytes;
+		_Atomic uint64_t active, waiting, connections;         /* of this moment */
+		_Atomic uint64_t tsig_bad;                             /* requests whose signature was not good */
+		_Atomic uint64_t notify_in, notify_refused;            /* NOTIFYs received; of them not believed */
+		_Atomic uint64_t notify_sent, notify_acked, notify_failed, notify_pending; /* messages; acknowledged; given up; to be sent or answered */
+		_Atomic uint64_t history_octets;                       /* of differences kept in memory */
+	} out;
 	struct board_sync_network {
 		_Atomic uint32_t zones, ready; /* configured for the network; serving */
 	} networks[BOARD_NETWORKS_MAX];
+	/* Zones held by transfer. */
+	struct board_transfers_in {
+		_Atomic uint64_t zones, serving, expired, failing, empty; /* of this moment; failing: not refreshed by the last attempt */
+		_Atomic uint64_t queued, active;                          /* due; being asked for or transferred */
+		_Atomic uint64_t confirmed, axfr, ixfr, fallbacks, failed; /* primary has nothing newer; versions taken; IXFRs that became AXFRs; attempts */
+		_Atomic uint64_t refused;                                 /* transfers complete, but not fit to be served */
+		_Atomic uint64_t records, bytes;                          /* as sent */
+		_Atomic uint64_t notified, notify_refused;                /* NOTIFYs believed; not believed */
+		_Atomic uint64_t journal_failed;                          /* writes */
+	} in;
 };
 
 enum board_verdict { VERDICT_UNKNOWN, VERDICT_PASS, VERDICT_SOFT, VERDICT_HARD };

@@ -18,13 +18,15 @@ enum { SECOND = 1000, MINUTE = 60000, HOUR = 3600000, MIB = 1 << 20 };
 
 static const char *const words_role[] = {"primary", "pop", NULL};
 static const char *const words_dnssec[] = {"off", "auto", NULL};
+static const char *const words_expiry[] = {"servfail", "serve", NULL};
 static const char *const words_cookies[] = {"off", "optional", "required", NULL};
 static const char *const words_any[] = {"one", "all", "refuse", NULL};
 static const char *const words_xdp[] = {"off", "auto", "native", "generic", NULL};
 static const char *const words_action[] = {"drop", "refuse", "truncate", NULL};
 
 /* RFC 8945 6; hmac-md5 is left out on purpose. */
-static const char *const words_algorithm[] = {"hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1", NULL};
+static const char *const words_algorithm[] = {"hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1",
+                                              "hmac-sha256-128", "hmac-sha384-192", "hmac-sha512-256", NULL};
 
 /* RFC 1997, 3765, 7999, 8326 */
 const struct schema_community schema_communities[] = {
@@ -75,7 +77,7 @@ static const struct schema_map network_map = {"a network", sizeof(struct config_
 static const struct schema_row key_rows[] = {
         {"name", SCHEMA_IDENT, .required = true, .reload = true, AT(config_key, name), .help = "name of the TSIG key, the same on both sides"},
         {"algorithm", SCHEMA_TEXT, .words = words_algorithm, .reload = true, AT(config_key, algorithm), .value = "hmac-sha256",
-         .help = "hmac-sha256, hmac-sha384, hmac-sha512, hmac-sha224 or hmac-sha1"},
+         .help = "hmac-sha256, hmac-sha384, hmac-sha512, hmac-sha224, hmac-sha1; truncated: hmac-sha256-128, hmac-sha384-192, hmac-sha512-256"},
         {"secret-file", SCHEMA_FILE, .required = true, .reload = true, AT(config_key, secret_file),
          .help = "file that holds the secret in base64"},
 };
@@ -161,6 +163,12 @@ static const struct schema_row zone_rows[] = {
          .help = "servers the zone is transferred from instead"},
         {"network", SCHEMA_NETWORK, .reload = true, AT(config_zone, network), .help = "network that serves the zone"},
         {"key", SCHEMA_KEY, .reload = true, AT(config_zone, key), .help = "TSIG key of transfers"},
+        {"allow-transfer", SCHEMA_PREFIX, .reload = true, LIST(config_zone, allow_transfer, allow_transfer_count, CONFIG_TRANSFER_MAX),
+         .help = "clients that may transfer the zone, beside the fleet's nodes; with a key: those of its holders that may"},
+        {"notify", SCHEMA_ENDPOINT, .reload = true, LIST(config_zone, notify, notify_count, CONFIG_PRIMARIES_MAX),
+         .help = "servers told of each change, beside the fleet's pops"},
+        {"at-expiry", SCHEMA_WORD, .reload = true, NUMBER(config_zone, at_expiry), .words = words_expiry, .value = "servfail",
+         .help = "what is answered when no primary was reachable for the zone's expire time: servfail, or serve the last version"},
         {"dnssec", SCHEMA_WORD, .reload = true, NUMBER(config_zone, dnssec_auto), .words = words_dnssec, .value = "off",
          .help = "auto: the primary signs the zone and keeps its keys; off: served as it is"},
 };

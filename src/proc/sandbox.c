@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SANITIZED = 1 };
@@ -51,7 +52,7 @@ static const int storing[] = {
 	SCMP_SYS(msync), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
 	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
 	SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch), SCMP_SYS(fadvise64),
-	SCMP_SYS(getcwd), SCMP_SYS(statfs), SCMP_SYS(fstatfs),
+	SCMP_SYS(getcwd), SCMP_SYS(pwritev), SCMP_SYS(fchdir), SCMP_SYS(statfs), SCMP_SYS(fstatfs),
 };
 
 static const int hostile[] = {
@@ -74,6 +75,16 @@ static int add(scmp_filter_ctx ctx, uint32_t action, const int *calls, size_t n)
 			return err;
 	}
 	return 0;
+}
+
+static int add_client_sockets(scmp_filter_ctx ctx)
+{
+	static const int calls[] = {SCMP_SYS(connect), SCMP_SYS(bind)};
+	int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
+
+	if (!err)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+	return err ? err : add(ctx, SCMP_ACT_ALLOW, calls, ARRAY_LEN(calls));
 }
 
 int role_sandbox(struct role *role)
@@ -100,6 +111,9 @@ int role_sandbox(struct role *role)
 		err = add(ctx, SCMP_ACT_ALLOW, asking, ARRAY_LEN(asking));
 	if (!err && kind == ROLE_SYNC)
 		err = add(ctx, SCMP_ACT_ALLOW, storing, ARRAY_LEN(storing));
+	/* Transfers from primaries: clients of the two families, nothing that listens. */
+	if (!err && kind == ROLE_SYNC)
+		err = add_client_sockets(ctx);
 	/* Opening for reading only: the store again after sync made it anew, interfaces in /sys. */
 	if (!err && kind != ROLE_SYNC)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,

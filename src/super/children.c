@@ -106,7 +106,9 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->rate_len = all->rate_len;
 	for (unsigned i = 0; i < ARRAY_LEN(b->xdp_fd); i++)
 		b->xdp_fd[i] = may_have(c, i) ? all->xdp_fd[i] : -1;
+	b->journal_fd = c->kind == ROLE_SYNC ? all->journal_fd : -1;
 	b->sample_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_ADMIN ? all->sample_fd : -1;
+	b->handover_fd = c->kind == ROLE_ANSWER ? all->handover[c->index][0] : -1;
 	b->workers = p->workers;
 	b->log_level = all->log_level;
 	b->uid = p->uid;
@@ -121,6 +123,13 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	snprintf(b->store_path, sizeof(b->store_path), "zones.store");
 	if (c->kind == ROLE_ANSWER)
 		b->socket_count = sockets_of_worker(all->sockets, c->index, b->sockets);
+	if (c->kind == ROLE_SYNC) {
+		for (unsigned i = 0; i < p->workers; i++)
+			b->sockets[b->socket_count++] = (struct role_socket){.fd = all->handover[i][1], .kind = ROLE_SOCKET_HANDOVER};
+		b->allow_transfer_count = (uint32_t)MIN(all->allow_transfer_count, (size_t)ROLE_PREFIXES_MAX);
+		for (uint32_t i = 0; i < b->allow_transfer_count; i++)
+			b->allow_transfer[i] = all->allow_transfer[i];
+	}
 	paths = express_paths(all->express, b->paths, b->probe_key);
 	if (c->kind == ROLE_WATCH)
 		b->path_count = paths;
@@ -164,6 +173,8 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 	inherit(children_bundle(all, c->kind));
 	if (c->kind == ROLE_ADMIN)
 		inherit(all->control_fd);
+	if (c->kind == ROLE_SYNC)
+		inherit(all->journal_fd);
 	for (uint32_t i = 0; i < fresh->count; i++)
 		inherit(fresh->ring[i].fd);
 	if (c->kind == ROLE_WATCH) {
@@ -184,9 +195,12 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 		uint32_t n = sockets_of_worker(all->sockets, c->index, sockets);
 
 		inherit(all->rate_fd);
+		inherit(all->handover[c->index][0]);
 		for (uint32_t i = 0; i < n; i++)
 			inherit(sockets[i].fd);
 	}
+	for (unsigned i = 0; c->kind == ROLE_SYNC && i < all->plan->workers; i++)
+		inherit(all->handover[i][1]);
 	snprintf(number, sizeof(number), "%d", brief);
 	execv("/proc/self/exe", argv);
 	_exit(127);
