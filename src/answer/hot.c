@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 enum {
-	HOT_SETS = 4096, /* a power of two */
+	HOT_SETS = 32768, /* a power of two; 1 MiB of counts */
 	HOT_WAYS = 4,
 	HOT_WORTH = 4,   /* questions until it is wanted */
 	HOT_AGAIN = 3,   /* count it is set back to */

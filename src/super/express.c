@@ -33,7 +33,7 @@
 
 enum {
 	COUNT_MS = 200,
-	SMALL_ANSWERS = 65536, /* 16 MiB */
+	SMALL_ANSWERS = 131072, /* 32 MiB */
 	LARGE_ANSWERS = 8192,  /* 12 MiB */
 	DNS_PORT = 53,
 	HOLD_MS = 10000,       /* after a failed proof; doubles */
