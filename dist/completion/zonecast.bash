@@ -27,7 +27,7 @@ _zonecast()
 		case ${COMP_WORDS[1]}:$COMP_CWORD in
 		*:1) words=$verbs ;;
 		help:2) words=$verbs ;;
-		zone:2 | help:3) words="check list show reload" ;;
+		zone:2 | help:3) words="check list show reload status retransfer" ;;
 		lab:2) words="up status drill down" ;;
 		run:*) words="--config --node --zones --listen --workers --state-dir --run-dir --log-level --allow-faults --help" ;;
 		check:*) words="--config --node --no-zones --json --help" ;;

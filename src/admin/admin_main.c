@@ -255,6 +255,12 @@ static void forward(struct client *c, const struct request *r)
 	case COMMAND_ZONE_RELOAD:
 		m.request = REQUEST_ZONE_RELOAD;
 		break;
+	case COMMAND_ZONE_STATUS:
+		m.request = r->one ? REQUEST_ZONE_STATUS : REQUEST_ZONES_AFTER;
+		break;
+	case COMMAND_ZONE_RETRANSFER:
+		m.request = r->force ? REQUEST_RETRANSFER_FORCE : REQUEST_RETRANSFER;
+		break;
 	default:
 		m.request = r->fault ? REQUEST_FAULT_SERVFAIL : REQUEST_FAULT_CLEAR;
 		break;
@@ -279,6 +285,26 @@ static void forward(struct client *c, const struct request *r)
 	c->active_ms = clock_ms();
 }
 
+/* Sync tells each zone in a line of JSON. */
+static void reply_about_zones(struct client *c, const struct role_message *m)
+{
+	json_t *zones = json_array();
+	char *text = strndup(m->text, MIN(m->text_len, (uint32_t)ROLE_TEXT_MAX)), *rest, *line;
+
+	for (line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
+		json_t *zone = json_loads(line, 0, NULL);
+
+		if (zone)
+			json_array_append_new(zones, zone);
+	}
+	free(text);
+	if (m->result == 0)
+		reply(c, json_pack("{s:b, s:o}", "ok", 1, "zones", zones));
+	else
+		reply(c, json_pack("{s:b, s:s, s:o}", "ok", 0, "error",
+		                   m->result == ERR_NOT_FOUND ? "this node holds no such zone by transfer" : err_text(m->result), "zones", zones));
+}
+
 static void on_message(struct role *role, const struct role_message *m)
 {
 	struct admin *a = role->state;
@@ -292,6 +318,11 @@ static void on_message(struct role *role, const struct role_message *m)
 
 		if (c->state != CLIENT_WAITING || c->waits_for != m->id || c->closing)
 			continue;
+		if (m->request == REQUEST_ZONE_STATUS || m->request == REQUEST_ZONES_AFTER || m->request == REQUEST_RETRANSFER ||
+		    m->request == REQUEST_RETRANSFER_FORCE) {
+			reply_about_zones(c, m);
+			return;
+		}
 		problems = json_array();
 		text = strndup(m->text, m->text_len);
 		for (line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))

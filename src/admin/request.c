@@ -14,6 +14,7 @@ static const struct {
 	{"status", COMMAND_STATUS},       {"reload", COMMAND_RELOAD},       {"drain", COMMAND_DRAIN},
 	{"resume", COMMAND_RESUME},       {"zone-list", COMMAND_ZONE_LIST}, {"zone-show", COMMAND_ZONE_SHOW},
 	{"zone-reload", COMMAND_ZONE_RELOAD}, {"fault", COMMAND_FAULT},    {"queries", COMMAND_QUERIES},
+	{"zone-status", COMMAND_ZONE_STATUS}, {"zone-retransfer", COMMAND_ZONE_RETRANSFER},
 };
 
 /* An optional string member. */
@@ -29,6 +30,19 @@ static int member(const json_t *o, const char *key, char *out, size_t cap, char 
 		return ERR_INVALID;
 	}
 	memcpy(out, json_string_value(v), json_string_length(v) + 1);
+	return 0;
+}
+
+/* An optional boolean member. */
+static int flag(const json_t *o, const char *key, bool *out, char *problem, size_t cap)
+{
+	const json_t *v = json_object_get(o, key);
+
+	if (v && !json_is_boolean(v)) {
+		snprintf(problem, cap, "\"%s\" must be true or false", key);
+		return ERR_INVALID;
+	}
+	*out = json_is_true(v);
 	return 0;
 }
 
@@ -58,15 +72,17 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 		err = member(o, "kind", kind, sizeof(kind), problem, cap);
 	if (err)
 		return err;
-	if (r->command == COMMAND_ZONE_SHOW && !r->zone[0]) {
-		snprintf(problem, cap, "zone-show needs a \"zone\"");
+	err = flag(o, "follow", &r->follow, problem, cap);
+	if (!err)
+		err = flag(o, "force", &r->force, problem, cap);
+	if (!err)
+		err = flag(o, "one", &r->one, problem, cap);
+	if (err)
+		return err;
+	if (!r->zone[0] && (r->command == COMMAND_ZONE_SHOW || r->command == COMMAND_ZONE_RETRANSFER || (r->command == COMMAND_ZONE_STATUS && r->one))) {
+		snprintf(problem, cap, "%s needs a \"zone\"", commands[i].word);
 		return ERR_INVALID;
 	}
-	if (json_object_get(o, "follow") && !json_is_boolean(json_object_get(o, "follow"))) {
-		snprintf(problem, cap, "\"follow\" must be true or false");
-		return ERR_INVALID;
-	}
-	r->follow = json_is_true(json_object_get(o, "follow"));
 	if (r->command == COMMAND_FAULT) {
 		r->fault = strcmp(kind, "servfail") == 0;
 		if (!r->fault && strcmp(kind, "none") != 0) {

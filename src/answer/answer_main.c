@@ -10,6 +10,7 @@
 
 #include "answer/cache.h"
 #include "answer/hot.h"
+#include "answer/rings.h"
 #include "answer/stream.h"
 #include "answer/tls.h"
 #include "answer/udp.h"
@@ -32,19 +33,20 @@ enum {
 	WORKER_EVENTS = 256,
 };
 
-enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_TLS, SOURCE_STREAMS, SOURCE_SUPERVISOR };
+enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_TLS, SOURCE_STREAMS, SOURCE_RING, SOURCE_SUPERVISOR };
 
 /* What stands behind a descriptor in the epoll set. */
 struct source {
 	enum source_kind kind;
 	int fd; /* -1: a free row */
 	bool v6, wildcard;
+	bool manages; /* sync may be asked over it: see serves_management() */
 	struct endpoint at;
 };
 
 struct sources {
 	struct source row[ROLE_SOCKETS_MAX];
-	struct source supervisor, streams;
+	struct source supervisor, streams, ring[ROLE_RINGS_MAX];
 	bool listening;
 };
 
@@ -78,13 +80,25 @@ static enum source_kind kind_of(const struct role_socket *s)
 		return SOURCE_TLS;
 	case ROLE_SOCKET_TCP:
 	case ROLE_SOCKET_CONTROL:
+	case ROLE_SOCKET_HANDOVER:
 		break;
 	}
 	return SOURCE_TCP;
 }
 
+/* Transfers and NOTIFY are for the node's own addresses, and for all of the stand-alone form's. */
+static bool serves_management(const struct role *role, const struct ip_addr *address)
+{
+	if (role->brief.zones_dir[0])
+		return true;
+	for (size_t i = 0; i < role->node->management_count; i++)
+		if (addr_equal(&role->node->management[i], address))
+			return true;
+	return false;
+}
+
 /* Takes the descriptor over, also on failure. */
-static int source_open(struct worker *w, struct sources *all, const struct role_socket *s)
+static int source_open(struct worker *w, const struct role *role, struct sources *all, const struct role_socket *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(all->row); i++) {
 		struct source *r = &all->row[i];
@@ -92,7 +106,8 @@ static int source_open(struct worker *w, struct sources *all, const struct role_
 		if (r->fd >= 0)
 			continue;
 		*r = (struct source){.kind = kind_of(s), .fd = s->fd,
-		                     .v6 = s->at.addr.family == 6, .wildcard = addr_is_any(&s->at.addr), .at = s->at};
+		                     .v6 = s->at.addr.family == 6, .wildcard = addr_is_any(&s->at.addr),
+		                     .manages = serves_management(role, &s->at.addr), .at = s->at};
 		return all->listening ? watch_source(w, r) : 0;
 	}
 	close(s->fd);
@@ -204,7 +219,7 @@ static bool obey(struct worker *w, struct role *role, struct sources *all, struc
 		} else if (fd >= 0) {
 			socket.fd = fd;
 			fd = -1;
-			err = source_open(w, all, &socket);
+			err = source_open(w, role, all, &socket);
 		}
 	} else if (m->kind == ROLE_RELOAD && fd >= 0) {
 		err = reload(w, role, fd);
@@ -225,6 +240,11 @@ static int begin_listening(struct worker *w, struct sources *all)
 	for (size_t i = 0; !err && i < ARRAY_LEN(all->row); i++)
 		if (all->row[i].fd >= 0)
 			err = watch_source(w, &all->row[i]);
+	for (unsigned i = 0; !err && i < ARRAY_LEN(all->ring); i++) {
+		all->ring[i] = (struct source){.kind = SOURCE_RING, .fd = rings_fd(w->rings, i)};
+		if (all->ring[i].fd >= 0)
+			err = watch_source(w, &all->ring[i]);
+	}
 	all->listening = true;
 	return err;
 }
@@ -286,11 +306,13 @@ int answer_main(struct role *role)
 	}
 	map_shared(&w, &role->brief);
 	w.index = role->brief.index;
+	w.handover = role->brief.handover_fd;
 	set_pace(&w);
 	set_cache(&w);
 	err = hot_new(role->brief.xdp_fd, role->brief.index, &w.hot);
 	if (err < 0)
 		log_err("answer what=xdp error=\"%s\"", err_text(err)); /* no reason not to answer */
+	w.rings = w.hot ? rings_new(&role->brief) : NULL;
 	err = 0;
 	w.streams = stream_new(&w, &w.settings->streams);
 	if (!w.streams) {
@@ -307,7 +329,7 @@ int answer_main(struct role *role)
 	for (size_t i = 0; i < ARRAY_LEN(sources->row); i++)
 		sources->row[i].fd = -1;
 	for (uint32_t i = 0; i < role->brief.socket_count && !err; i++)
-		err = source_open(&w, sources, &role->brief.sockets[i]);
+		err = source_open(&w, role, sources, &role->brief.sockets[i]);
 	sources->supervisor = (struct source){.kind = SOURCE_SUPERVISOR, .fd = role->brief.supervisor_fd};
 	if (!err)
 		err = watch_source(&w, &sources->supervisor);
@@ -328,6 +350,8 @@ int answer_main(struct role *role)
 			if (!store_ready(&w, role))
 				break;
 			hot_lease(w.hot, sources->listening && !w.settings->engine.servfail ? w.now_ns : 0);
+			if (sources->listening)
+				rings_tick(w.rings, &w);
 			stream_expire(w.streams);
 		}
 		w.settings->engine.servfail = atomic_load_explicit(&w.whole->supervisor.fault_servfail, memory_order_relaxed);
@@ -345,10 +369,12 @@ int answer_main(struct role *role)
 				running = obey(&w, role, sources, message);
 			else if (s == &sources->streams)
 				streams_ready = true;
+			else if (s->kind == SOURCE_RING)
+				rings_serve(w.rings, &w, (unsigned)(s - sources->ring));
 			else if (s->fd >= 0 && s->kind == SOURCE_UDP)
-				udp_serve(udp, &w, s->fd, s->v6, s->wildcard);
+				udp_serve(udp, &w, s->fd, s->v6, s->wildcard, s->manages);
 			else if (s->fd >= 0)
-				stream_accept(w.streams, s->fd, s->kind == SOURCE_TLS);
+				stream_accept(w.streams, s->fd, s->kind == SOURCE_TLS, s->manages);
 		}
 		if (w.hot && w.store)
 			hot_fill(w.hot, &w);
@@ -356,6 +382,9 @@ int answer_main(struct role *role)
 		if (streams_ready)
 			busy = stream_turn(w.streams);
 	}
+	hot_lease(w.hot, 0);
+	rings_end(w.rings, &w);
+	rings_free(w.rings);
 	hot_free(w.hot);
 	stream_free(w.streams);
 	settings_free(w.settings);

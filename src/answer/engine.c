@@ -52,15 +52,26 @@ static uint16_t chaos(const struct engine_identity *id, const struct query *q, s
 	return RCODE_NOERROR;
 }
 
-/* What a question is refused for before any zone is asked; RCODE_NOERROR: nothing. */
-static uint16_t judge(const struct engine_config *conf, const struct query *q, uint16_t *ede)
+/* Of what was asked, what sync knows about. */
+static bool for_sync(const struct query *q, enum query_verdict verdict)
 {
+	if (verdict == QUERY_NOTIMP)
+		return dns_opcode(q->header.flags) == OPCODE_NOTIFY && q->has_question;
+	return verdict == QUERY_OK && (q->has_tsig || q->qtype == RR_AXFR || q->qtype == RR_IXFR);
+}
+
+/* What a question is refused for before any zone is asked; RCODE_NOERROR: nothing. */
+static uint16_t judge(const struct engine_config *conf, const struct engine_request *request, const struct query *q, uint16_t *ede)
+{
+	if (request->sync == ENGINE_SYNC_BUSY && for_sync(q, QUERY_OK))
+		return RCODE_SERVFAIL;
 	if (q->has_tsig)
 		return RCODE_NOTAUTH; /* RFC 8945 5.2.1: no key is known here */
 	switch (q->qtype) {
 	case RR_AXFR:
 	case RR_IXFR:
-		*ede = EDE_NOT_SUPPORTED;
+		/* Never over a service address, whose packets routing may send anywhere; not over TLS in this version. */
+		*ede = request->transport == ENGINE_TLS ? EDE_NOT_SUPPORTED : EDE_PROHIBITED;
 		return RCODE_REFUSED;
 	case RR_TKEY:
 	case RR_MAILA:
@@ -265,6 +276,10 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	*result = (struct engine_result){.network = UINT32_MAX, .ede = EDE_NONE};
 	if (verdict == QUERY_DROP)
 		return;
+	if (request->sync == ENGINE_SYNC_PASS && for_sync(q, verdict)) {
+		result->for_sync = true;
+		return;
+	}
 	j.conf = conf;
 	j.request = request;
 	j.q = q;
@@ -274,7 +289,7 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	if (verdict == QUERY_FORMERR || (verdict != QUERY_NOTIMP && result->cookie == COOKIE_MALFORMED)) {
 		rcode = RCODE_FORMERR;
 	} else if (verdict == QUERY_NOTIMP) {
-		rcode = RCODE_NOTIMP;
+		rcode = !for_sync(q, verdict) ? RCODE_NOTIMP : request->sync == ENGINE_SYNC_BUSY ? RCODE_SERVFAIL : RCODE_REFUSED;
 	} else if (verdict == QUERY_BADVERS) {
 		rcode = RCODE_BADVERS;
 	} else if (verdict == QUERY_NO_QUESTION) {
@@ -282,7 +297,7 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	} else if (cookie_missing(&j, result->cookie)) {
 		rcode = RCODE_BADCOOKIE;
 	} else {
-		rcode = judge(conf, q, &j.edns.ede);
+		rcode = judge(conf, request, q, &j.edns.ede);
 		if (rcode == RCODE_NOERROR && !let_through(&j, &rcode, result))
 			return;
 		if (rcode != RCODE_NOERROR || j.c.truncated) {

@@ -39,6 +39,13 @@ struct engine_config {
 	bool servfail;         /* fault drill: every zone question is answered SERVFAIL */
 };
 
+/* What becomes of requests that workers do not answer: transfers, NOTIFY, and all that is signed with TSIG. */
+enum engine_sync {
+	ENGINE_SYNC_NEVER, /* not on this socket: refused */
+	ENGINE_SYNC_PASS,  /* not answered here: result.for_sync */
+	ENGINE_SYNC_BUSY,  /* sync takes nothing now: SERVFAIL */
+};
+
 /* One query, as it came. */
 struct engine_request {
 	enum engine_transport transport;
@@ -47,6 +54,7 @@ struct engine_request {
 	const uint8_t *msg;
 	size_t len;
 	uint32_t now_s;        /* since 1970, low 32 bits; for cookies */
+	enum engine_sync sync;
 	uint16_t keepalive;    /* idle time in units of 100 ms that a TCP or TLS client is told if it asks (RFC 7828) */
 };
 
@@ -69,6 +77,7 @@ struct engine_result {
 	uint64_t zone_generation; /* 0 if no zone was asked */
 	const struct store_zone *zone; /* that answered, NULL if none; valid while the version is pinned */
 	bool keepable;   /* depends on nothing but the question's name in any case, its type, OPT and DO, and this one zone's version */
+	bool for_sync;   /* there is no answer: sync has it */
 	bool cached;     /* nothing was composed: the cache had it */
 };
 

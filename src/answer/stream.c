@@ -21,8 +21,11 @@
  * them for TURN_NS at most, then UDP has its turn; TLS handshakes, which cost most, have a part of that. What was not served is reported again by
  * epoll, which rotates; a connection with whole queries still in its buffer waits in the list `ready`.
  *
+ * A transfer, a NOTIFY, and what is signed are sync's to answer: with the first such message the connection is handed over as it stands, with all that was
+ * read and not used, and is none of ours any more. Answers to what came before are sent first. TLS connections stay: transfers over TLS are refused.
+ *
  * Not here: TCP_DEFER_ACCEPT, which would keep silent connections in the kernel, where our limits do not see them; queries longer than
- * STREAM_QUERY_MAX; transfers and UPDATE, which sync will answer. */
+ * STREAM_QUERY_MAX; UPDATE. */
 #include "answer/stream.h"
 
 #include "answer/stream_clients.h"
@@ -30,6 +33,7 @@
 #include "answer/worker.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "proc/handover.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -77,6 +81,7 @@ struct conn {
 	uint8_t waits;         /* enum waiting: where link is */
 	bool shaking;          /* TLS handshake under way */
 	bool broken;           /* TLS has failed: nothing more can be said */
+	bool manages;          /* may ask sync */
 	bool more;             /* `in` may hold whole queries: the turn was over */
 	struct ip_addr address;
 	uint16_t port;
@@ -229,7 +234,7 @@ static bool begin_tls(struct stream *s, struct conn *c)
 	return true;
 }
 
-static void adopt(struct stream *s, int fd, const struct ip_addr *address, uint16_t port, bool tls)
+static void adopt(struct stream *s, int fd, const struct ip_addr *address, uint16_t port, bool tls, bool manages)
 {
 	struct stream_client *client;
 	struct conn *c;
@@ -252,6 +257,7 @@ static void adopt(struct stream *s, int fd, const struct ip_addr *address, uint1
 	c->client = client;
 	c->address = *address;
 	c->port = port;
+	c->manages = manages && !tls;
 	list_init(&c->link);
 	list_init(&c->of_client);
 	list_init(&c->ready);
@@ -263,7 +269,7 @@ static void adopt(struct stream *s, int fd, const struct ip_addr *address, uint1
 		conn_close(s, c);
 }
 
-void stream_accept(struct stream *s, int listener, bool tls)
+void stream_accept(struct stream *s, int listener, bool tls, bool manages)
 {
 	uint64_t until = clock_ns() + ACCEPT_NS;
 
@@ -275,7 +281,7 @@ void stream_accept(struct stream *s, int listener, bool tls)
 
 		if (fd >= 0) {
 			client_of_peer(&from, &address);
-			adopt(s, fd, &address, port_of_peer(&from), tls);
+			adopt(s, fd, &address, port_of_peer(&from), tls, manages);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			/* The descriptors are fewer than the limit says: someone must go, or the listener stays readable for ever. */
 			board_add(&s->worker->board->tcp_closed_limit, 1);
@@ -409,6 +415,20 @@ static size_t frame_len(const uint8_t *p, size_t len)
 	return n < DNS_HEADER_LEN || n > STREAM_QUERY_MAX ? 0 : 2 + n;
 }
 
+/* Give the connection to sync, with len octets of it from a message for sync on. False: sync does not take it. The caller closes it all the same: this
+ * copy of the descriptor, which leaves the epoll set here, since closing does not do it while sync has another. */
+static bool conn_hand_over(struct stream *s, struct conn *c, const uint8_t *p, size_t len)
+{
+	struct handover head = {.kind = HANDOVER_TCP, .len = (uint32_t)len};
+	const struct endpoint client = {c->address, c->port};
+
+	endpoint_to_sockaddr(&client, &head.peer);
+	if (!worker_hand_over(s->worker, &head, p, c->fd))
+		return false;
+	epoll_ctl(s->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	return true;
+}
+
 /* Answer whole queries of p until they, the turn, or the client's patience with reading end. *used octets are done with. */
 static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_t len, size_t *used)
 {
@@ -437,8 +457,24 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 		}
 		request = (struct engine_request){.transport = c->tls ? ENGINE_TLS : ENGINE_TCP,
 		                                  .client = c->address, .port = c->port, .msg = p + pos + 2,
-		                                  .len = frame - 2, .now_s = w->now_s, .keepalive = s->keepalive};
+		                                  .len = frame - 2, .now_s = w->now_s, .keepalive = s->keepalive,
+		                                  .sync = c->manages ? ENGINE_SYNC_PASS : ENGINE_SYNC_NEVER};
 		worker_answer(w, &snapshot, &request, s->out + out + 2, DNS_MESSAGE_MAX, &result);
+		if (result.for_sync && out) {
+			/* What was asked before is answered before. */
+			good = conn_put(s, c, s->out, out);
+			out = 0;
+			if (!good || c->out)
+				break;
+		}
+		if (result.for_sync) {
+			if (conn_hand_over(s, c, p + pos, len - pos)) {
+				good = false;
+				break;
+			}
+			request.sync = ENGINE_SYNC_BUSY;
+			worker_answer(w, &snapshot, &request, s->out + 2, DNS_MESSAGE_MAX, &result);
+		}
 		board_add(c->tls ? &w->board->tls_queries[v6] : &w->board->queries[1][v6], 1);
 		board_add(&w->board->bytes_in, frame - 2);
 		pos += frame;

@@ -7,6 +7,7 @@
 #include "answer/udp.h"
 
 #include "answer/worker.h"
+#include "proc/handover.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -138,7 +139,37 @@ static void reply_control(struct msghdr *in, struct msghdr *out)
 	}
 }
 
-void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard)
+/* Where a datagram came to, on a wildcard address. */
+static void destination(struct msghdr *in, struct ip_addr *out)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(in); c; c = CMSG_NXTHDR(in, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			*out = (struct ip_addr){.family = 4};
+			memcpy(out->bytes, &info.ipi_addr, 4);
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			*out = (struct ip_addr){.family = 6, .zone = info.ipi6_ifindex};
+			memcpy(out->bytes, &info.ipi6_addr, 16);
+		}
+	}
+}
+
+/* Sync answers from the same socket. */
+static bool hand_over(struct udp *u, struct worker *w, int fd, unsigned i, bool wildcard)
+{
+	struct handover head = {.kind = HANDOVER_UDP, .peer = u->peer[i], .len = u->in[i].msg_len};
+
+	if (wildcard)
+		destination(&u->in[i].msg_hdr, &head.local);
+	return worker_hand_over(w, &head, u->in_bytes[i], fd);
+}
+
+void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, bool manages)
 {
 	for (int turn = 0; turn < UDP_TURNS; turn++) {
 		struct engine_request request = {.transport = ENGINE_UDP, .now_s = w->now_s};
@@ -171,7 +202,12 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard)
 			request.msg = u->in_bytes[i];
 			request.len = u->in[i].msg_len;
 			client_of_peer(&u->peer[i], &request.client);
+			request.sync = manages ? ENGINE_SYNC_PASS : ENGINE_SYNC_NEVER;
 			worker_answer(w, &snapshot, &request, room, UDP_OUT_MAX, &result);
+			if (result.for_sync && !hand_over(u, w, fd, (unsigned)i, wildcard)) {
+				request.sync = ENGINE_SYNC_BUSY;
+				worker_answer(w, &snapshot, &request, room, UDP_OUT_MAX, &result);
+			}
 			if (!result.len)
 				continue;
 			u->out_iov[replies] = (struct iovec){room, result.len};

@@ -13,4 +13,4 @@ struct udp;
 struct udp *udp_new(void);
 void udp_free(struct udp *u);
 /* Answer up to UDP_TURNS batches waiting on fd; the caller comes back while it is readable. */
-void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard);
+void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, bool manages);

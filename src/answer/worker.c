@@ -3,6 +3,7 @@
 
 #include "answer/hot.h"
 #include "base/clock.h"
+#include "proc/handover.h"
 
 /* What goes out in place of an answer that its client prefix has had enough of. */
 static enum rate_verdict limit(struct worker *w, const struct engine_request *request, uint8_t *out, size_t cap, struct engine_result *result)
@@ -29,6 +30,8 @@ static enum rate_verdict answer(struct worker *w, const struct store_snapshot *s
 	struct board_worker *b = w->board;
 
 	engine_answer(&w->settings->engine, s, w->scratch, request, out, cap, result);
+	if (result->for_sync)
+		return limited;
 	if (result->filtered)
 		board_add(&b->filtered[result->filtered - 1], 1);
 	if (result->cookie != COOKIE_NONE)
@@ -40,8 +43,8 @@ static enum rate_verdict answer(struct worker *w, const struct store_snapshot *s
 		board_add(&b->dropped, 1);
 		return limited;
 	}
-	if (w->hot && result->keepable && request->transport == ENGINE_UDP)
-		hot_note(w->hot, &w->scratch->query, result->zone);
+	if (w->hot && result->keepable && w->settings->xdp_cache && request->transport == ENGINE_UDP)
+		hot_note(w->hot, &w->scratch->query, result->zone, result->kind == ENGINE_NO_NAME);
 	board_add(&b->answers, 1);
 	board_add(&b->bytes_out, result->len);
 	board_add(&b->rcodes[result->rcode < BOARD_RCODES ? result->rcode : BOARD_RCODES - 1], 1);
@@ -60,6 +63,8 @@ static void answer_sampled(struct worker *w, const struct store_snapshot *s, con
 	struct sample kept = {.wall_us = clock_wall_us()};
 
 	kept.limited = (uint8_t)answer(w, s, request, out, cap, result);
+	if (result->for_sync)
+		return;
 	kept.duration_ns = (uint32_t)MIN(clock_ns() - start, (uint64_t)UINT32_MAX);
 	kept.query_len = (uint16_t)request->len;
 	kept.answer_len = (uint16_t)result->len;
@@ -83,4 +88,12 @@ void worker_answer(struct worker *w, const struct store_snapshot *s, const struc
 		answer_sampled(w, s, request, out, cap, result);
 	else
 		(void)answer(w, s, request, out, cap, result);
+}
+
+bool worker_hand_over(struct worker *w, struct handover *head, const uint8_t *octets, int descriptor)
+{
+	bool good = w->handover >= 0 && handover_send(w->handover, head, octets, descriptor) == 0;
+
+	board_add(good ? &w->board->handed_over : &w->board->handover_failed, 1);
+	return good;
 }

@@ -19,6 +19,7 @@
  * a slow TCP client has not taken yet. */
 struct role;
 struct hot;
+struct rings;
 struct stream;
 
 struct worker {
@@ -29,11 +30,13 @@ struct worker {
 	uint32_t cache_octets;    /* it was made for */
 	struct stream *streams;
 	struct hot *hot;          /* what the kernel's cache is filled from; NULL: there is none */
+	struct rings *rings;      /* AF_XDP sockets; NULL: none */
 	struct rate_table *rates; /* shared by all workers; NULL: no limits */
 	uint32_t rate_turn;
 	struct sample_rings *samples; /* shared with readers; NULL: nothing is sampled */
 	struct sample_pace pace;
 	unsigned index; /* of this worker */
+	int handover;   /* to sync; -1: none */
 	struct store_reader *store; /* NULL until sync has made one */
 	int epoll;
 	uint64_t now_ns; /* refreshed once a turn of the loop */
@@ -43,6 +46,10 @@ struct worker {
 /* One answer with the version of the store that is pinned. Counts. */
 void worker_answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
                    struct engine_result *result);
+
+/* Give a request to sync; see proc/handover.h. False: it takes nothing now. */
+struct handover;
+bool worker_hand_over(struct worker *w, struct handover *head, const uint8_t *octets, int descriptor);
 
 /* Address of a client as the kernel gave it. On the path of every query: nothing is checked. */
 static inline void client_of_peer(const struct sockaddr_storage *peer, struct ip_addr *out)

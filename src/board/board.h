@@ -16,14 +16,16 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 4,
+	BOARD_VERSION = 5,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
 	BOARD_NEIGHBORS_MAX = 32,
+	BOARD_PATHS_MAX = 8,       /* neighbors beyond devices with XDP */
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
 	BOARD_RCODES = 24,
+	BOARD_TRANSFER_PINS = 16,  /* versions of the store that transfers read at a time */
 	BOARD_PROCS_MAX = BOARD_WORKERS_MAX + 4,
 };
 
@@ -49,6 +51,8 @@ struct board_xdp {
 	char why[BOARD_WHY_MAX];   /* one sentence: what was chosen and why */
 	_Atomic uint64_t seen, answered[2], bytes_in, bytes_out, limited_dropped, limited_slipped, rcodes[16];
 	_Atomic uint64_t passed_lease, passed_form, passed_options, passed_miss, passed_stale, passed_size, passed_other;
+	_Atomic uint64_t to_workers; /* of those passed: by AF_XDP */
+	_Atomic uint64_t probes;     /* of this node itself, answered in the kernel */
 };
 enum board_xdp_rung { RUNG_OFF, RUNG_SOCKETS, RUNG_GENERIC, RUNG_NATIVE };
 const char *board_xdp_text(enum board_xdp_rung rung);
@@ -78,7 +82,9 @@ struct board_worker {
 	_Atomic uint64_t cached; /* answers of the worker's cache */
 	_Atomic uint64_t limited_dropped, limited_slipped, limited_badcookie; /* by rate limits */
 	_Atomic uint64_t filtered[3]; /* dropped, refused, truncated by filters */
+	_Atomic uint64_t ring_answers; /* of `answers`: by AF_XDP */
 	_Atomic uint64_t xdp_filled; /* answers put into the kernel's cache */
+	_Atomic uint64_t handed_over, handover_failed; /* requests given to sync; not taken by it, and refused here */
 	_Atomic uint64_t too_big; /* answers that the interface would have had to fragment: made anew, smaller */
 	_Atomic uint64_t rcodes[BOARD_RCODES];
 	_Atomic uint64_t cookies[5]; /* by enum cookie_verdict: none, malformed, client only, bad, good */
@@ -104,9 +110,30 @@ struct board_sync {
 	_Atomic uint64_t loading_done, loading_zones; /* of it: zones read or found unchanged; zones in all */
 	_Atomic uint64_t loads_done; /* times a whole (re)load has ended; 0 = never */
 	_Atomic uint64_t loads_failed;
+	/* Transfers to others. */
+	_Atomic uint64_t transfer_pins[BOARD_TRANSFER_PINS]; /* store generations being read */
+	struct board_transfers_out {
+		_Atomic uint64_t axfr, ixfr, current, refused, failed; /* whole zones and differences sent, "you have the newest", refused, broken off */
+		_Atomic uint64_t records, bytes;
+		_Atomic uint64_t active, waiting, connections;         /* of this moment */
+		_Atomic uint64_t tsig_bad;                             /* requests whose signature was not good */
+		_Atomic uint64_t notify_in, notify_refused;            /* NOTIFYs received; of them not believed */
+		_Atomic uint64_t notify_sent, notify_acked, notify_failed, notify_pending; /* messages; acknowledged; given up; to be sent or answered */
+		_Atomic uint64_t history_octets;                       /* of differences kept in memory */
+	} out;
 	struct board_sync_network {
 		_Atomic uint32_t zones, ready; /* configured for the network; serving */
 	} networks[BOARD_NETWORKS_MAX];
+	/* Zones held by transfer. */
+	struct board_transfers_in {
+		_Atomic uint64_t zones, serving, expired, failing, empty; /* of this moment; failing: not refreshed by the last attempt */
+		_Atomic uint64_t queued, active;                          /* due; being asked for or transferred */
+		_Atomic uint64_t confirmed, axfr, ixfr, fallbacks, failed; /* primary has nothing newer; versions taken; IXFRs that became AXFRs; attempts */
+		_Atomic uint64_t refused;                                 /* transfers complete, but not fit to be served */
+		_Atomic uint64_t records, bytes;                          /* as sent */
+		_Atomic uint64_t notified, notify_refused;                /* NOTIFYs believed; not believed */
+		_Atomic uint64_t journal_failed;                          /* writes */
+	} in;
 };
 
 enum board_verdict { VERDICT_UNKNOWN, VERDICT_PASS, VERDICT_SOFT, VERDICT_HARD };
@@ -126,10 +153,23 @@ struct board_watch_network {
 		uint64_t passes, failures;
 	} checks[BOARD_ADDRESSES_MAX][2];
 };
+/* A way through a device with XDP and back by way of a neighbor (watch/path.h). ifindex 0: none. */
+struct board_watch_path {
+	_Atomic uint32_t seq;
+	uint32_t ifindex;
+	char device[16];
+	struct ip_addr neighbor;
+	uint32_t verdict;          /* enum board_verdict */
+	uint64_t since_ns;
+	uint64_t turned, failed;   /* turns */
+	uint64_t from_cache, from_worker; /* answers that came back */
+	char why[BOARD_WHY_MAX];
+};
 struct board_watch {
 	board_stamp stamp;
 	_Atomic uint64_t pin;
 	struct board_watch_network networks[BOARD_NETWORKS_MAX];
+	struct board_watch_path paths[BOARD_PATHS_MAX];
 };
 
 enum board_announce { ANNOUNCE_NONE, ANNOUNCE_YES, ANNOUNCE_GSHUT };

@@ -92,7 +92,7 @@ int cli_control_call(const struct cli_common *o, json_t *request, int timeout_ms
 
 /* One function and one help text for each subcommand; see verbs.c. */
 cli_verb_fn cmd_help, cmd_version, cmd_check, cmd_zone, cmd_zone_check, cmd_run, cmd_role, cmd_lab, cmd_lab_delayline, cmd_status, cmd_drain, cmd_resume,
-        cmd_reload, cmd_queries, cmd_zone_list, cmd_zone_show, cmd_zone_reload;
+        cmd_reload, cmd_queries, cmd_zone_list, cmd_zone_show, cmd_zone_reload, cmd_zone_status, cmd_zone_retransfer;
 extern const char help_lab[], help_run[], help_status[], help_drain[], help_resume[], help_reload[], help_queries[], help_zone_list[], help_zone_show[],
-        help_zone_reload[];
+        help_zone_reload[], help_zone_status[], help_zone_retransfer[];
 extern const char help_help[], help_version[], help_check[], help_zone[], help_zone_check[];

@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/log.h"
+#include "proc/role.h"
 #include "super/supervisor.h"
 
 #include <limits.h>
@@ -22,6 +23,7 @@ const char help_run[] =
 	"The second form is a stand-alone authoritative server without BGP: every NAME.zone in DIR is served (the root zone\n"
 	"is root.zone). IPv6: --listen [2001:db8::1]:53. \"ready\" is printed on stderr once every loadable zone answers.\n"
 	"\n"
+	"  --allow-transfer PREFIX   stand-alone: clients that may transfer the zones; may be given again (default: nobody)\n"
 	"  --workers N       answer workers (default: as configured, else one per CPU)\n"
 	"  --state-dir DIR   what must survive a reboot (orders, transferred zones)\n"
 	"  --run-dir DIR     the store, the control socket, pids\n"
@@ -29,6 +31,11 @@ const char help_run[] =
 	"  --allow-faults    accept fault drills on the control socket\n"
 	"\n"
 	"SIGTERM drains and stops, a second one stops at once. SIGHUP reloads.\n";
+
+struct prefixes {
+	struct ip_prefix at[ROLE_PREFIXES_MAX];
+	size_t count;
+};
 
 struct listens {
 	struct endpoint at[LISTEN_MAX];
@@ -51,6 +58,22 @@ static int add_listen(void *ctx, const char *value)
 	return 0;
 }
 
+static int add_prefix(void *ctx, const char *value)
+{
+	struct prefixes *p = ctx;
+
+	if (p->count == ROLE_PREFIXES_MAX) {
+		cli_error("--allow-transfer: at most %d", ROLE_PREFIXES_MAX);
+		return CLI_USAGE;
+	}
+	if (prefix_parse(value, &p->at[p->count]) < 0) {
+		cli_error("--allow-transfer %s: write a prefix such as 192.0.2.0/24 or 2001:db8::1/128", value);
+		return CLI_USAGE;
+	}
+	p->count++;
+	return 0;
+}
+
 static int level_from(const char *text, enum log_level *out)
 {
 	static const char *const names[] = {"error", "warning", "notice", "info", "debug"};
@@ -70,9 +93,11 @@ int cmd_run(int argc, char **argv)
 	const char *config = NULL, *node = NULL, *zones = NULL, *workers = NULL, *state_dir = NULL, *run_dir = NULL, *level = NULL;
 	bool faults = false;
 	struct listens listens = {.count = 0};
+	struct prefixes transfer = {.count = 0};
 	const struct cli_option rows[] = {
 		{"config", .value = &config},       {"node", .value = &node},       {"zones", .value = &zones},
 		{"listen", .each = add_listen, .ctx = &listens}, {"workers", .value = &workers}, {"state-dir", .value = &state_dir},
+		{"allow-transfer", .each = add_prefix, .ctx = &transfer},
 		{"run-dir", .value = &run_dir},     {"log-level", .value = &level}, {"allow-faults", .flag = &faults},
 	};
 	struct supervisor_options o = {.log_level = LOG_INFO};
@@ -86,6 +111,10 @@ int cmd_run(int argc, char **argv)
 		return CLI_USAGE;
 	if (zones ? (config || !listens.count) : listens.count != 0) {
 		cli_error("run takes either --config, or --zones together with --listen");
+		return CLI_USAGE;
+	}
+	if (transfer.count && !zones) {
+		cli_error("--allow-transfer goes with --zones; the fleet file has allow-transfer: in zones:");
 		return CLI_USAGE;
 	}
 	if (workers) {
@@ -112,6 +141,8 @@ int cmd_run(int argc, char **argv)
 	o.zones_dir = zones ? zones_path : NULL;
 	o.listen = listens.at;
 	o.listen_count = listens.count;
+	o.allow_transfer = transfer.at;
+	o.allow_transfer_count = transfer.count;
 	o.run_dir = run_dir ? run_path : NULL;
 	o.state_dir = state_dir ? state_path : NULL;
 	o.allow_faults = faults;

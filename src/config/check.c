@@ -421,8 +421,8 @@ static void check_zones_unique(const struct check *k)
 static void check_zones(const struct check *k)
 {
 	const struct tree *list = tree_get(k->root, "zones"), *t = list ? list->first : NULL;
-	const struct tree *transferred = NULL, *signed_here = NULL;
-	size_t transfers = 0, signs = 0;
+	const struct tree *signed_here = NULL;
+	size_t signs = 0;
 
 	for (size_t i = 0; i < k->c->zone_count; i++, t = t->next) {
 		const struct config_zone *z = &k->c->zones[i];
@@ -438,17 +438,10 @@ static void check_zones(const struct check *k)
 		if (z->network == UINT32_MAX && k->c->network_count)
 			tree_warning(k->src, value_of(t, "name"), "zone \"%s\" is in no \"network\": no pop serves it",
 			             value_of(t, "name")->text);
-		if (z->primary_count && !transfers++)
-			transferred = tree_get(t, "primaries");
 		if (z->dnssec_auto && !signs++)
 			signed_here = tree_get(t, "dnssec");
 	}
 	/* Said once, not a hundred thousand times. */
-	if (transfers)
-		tree_warning(k->src, transferred,
-		             "\"primaries\": this version does not transfer zones: %s not served%s",
-		             transfers == 1 ? "this zone is" : "these zones are",
-		             transfers > 1 ? " (other zones likewise)" : "");
 	if (signs)
 		tree_warning(k->src, signed_here,
 		             "\"dnssec: auto\": this version does not sign zones: the file is served as it is%s",

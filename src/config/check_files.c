@@ -17,16 +17,6 @@
 
 enum { FILES_SECRET_MAX = 65536 /* octets */, FILES_COOKIE_MAX = 256, FILES_NEAR = 16 /* zones */ };
 
-static bool node_serves(const struct config_node *node, const struct config_zone *z)
-{
-	if (!node || node->role == CONFIG_PRIMARY)
-		return true;
-	for (size_t i = 0; i < node->network_count; i++)
-		if (node->networks[i] == z->network)
-			return true;
-	return false;
-}
-
 static void check_secret(const struct config *c, const char *file, struct diag *diag)
 {
 	struct stat st;
@@ -150,6 +140,7 @@ static bool same_file(const struct config_zone *a, const struct config_zone *b)
 void config_check_zone_files(const struct config *c, const struct config_node *node, const struct config *known,
                              struct diag *diag)
 {
+	struct endpoint source;
 	size_t at = 0;
 
 	for (size_t i = 0; i < c->zone_count; i++) {
@@ -160,7 +151,8 @@ void config_check_zone_files(const struct config *c, const struct config_node *n
 			k++;
 		if (k < end)
 			at = k + 1;
-		else if (z->file && node_serves(node, z) && access(z->file, R_OK) < 0)
+		else if (z->file && config_node_serves(node, z) && !config_zone_sources(c, node, z, &source, 1) &&
+		         access(z->file, R_OK) < 0)
 			diag_add(diag, DIAG_ERROR, c->path, z->line, 0, "zone file %s: %s", z->file, err_text(-errno));
 	}
 }

@@ -31,6 +31,8 @@ enum {
 	CONFIG_FILTERS_MAX = 100000,
 	CONFIG_FILTER_TYPES_MAX = 64,
 	CONFIG_FILTER_CLIENTS_MAX = 1024,
+	CONFIG_PRIMARIES_MAX = 16,  /* of a zone, and servers to notify */
+	CONFIG_TRANSFER_MAX = 1024, /* prefixes that may transfer a zone */
 	CONFIG_NAME_MAX = 63,       /* bytes in names of networks, nodes and keys: letters, digits, - _ . */
 };
 
@@ -105,12 +107,17 @@ struct config_key {
 	const char *secret_file;  /* absolute path */
 };
 
+enum config_expiry { CONFIG_EXPIRY_SERVFAIL, CONFIG_EXPIRY_SERVE };
+
 struct config_zone {
 	const uint8_t *apex;
 	const char *file;         /* absolute path, or NULL */
 	struct endpoint *primaries; size_t primary_count;
 	uint32_t network;         /* index, UINT32_MAX: none */
 	uint32_t key;             /* index, UINT32_MAX: none */
+	struct ip_prefix *allow_transfer; size_t allow_transfer_count; /* clients; with a key, of those who have it */
+	struct endpoint *notify;  size_t notify_count; /* told of changes, beside the fleet's pops */
+	uint8_t at_expiry;        /* enum config_expiry: what is done with a zone held by transfer whose time has run out */
 	bool dnssec_auto;
 	unsigned line;            /* of the fleet file, for messages */
 };
@@ -172,6 +179,7 @@ struct config_answer {
 	struct config_filter *filters; size_t filter_count;
 	uint32_t cache;              /* octets of answers that each worker keeps; 8 MiB; 0: none */
 	uint8_t xdp;                 /* enum config_xdp; off */
+	bool xdp_cache, xdp_sockets; /* with xdp: answers kept in the kernel; AF_XDP for the rest; both true */
 	uint32_t query_log_sample;   /* one query in so many is kept; 0: none */
 };
 
@@ -209,3 +217,9 @@ void config_check_files(const struct config *c, const struct config_node *node, 
 /* Likewise that zone files can be read. Not those of `known` (may be NULL), an earlier version of c: a file that goes is no mistake in c. */
 void config_check_zone_files(const struct config *c, const struct config_node *node, const struct config *known, struct diag *diag);
 const struct config_node *config_node_find(const struct config *c, const char *name);
+/* Where a node transfers a zone from: its primaries; on a pop, of a zone with a file, the management addresses of the fleet's primaries (port 53).
+ * None: the node reads the zone's file. At most cap, into out. */
+enum { CONFIG_SOURCES_MAX = 64 };
+size_t config_zone_sources(const struct config *c, const struct config_node *node, const struct config_zone *z, struct endpoint *out, size_t cap);
+/* Does the node have the zone? A primary has all, a pop those of its networks; NULL: any. */
+bool config_node_serves(const struct config_node *node, const struct config_zone *z);

@@ -18,6 +18,7 @@ enum { SECOND = 1000, MINUTE = 60000, HOUR = 3600000, MIB = 1 << 20 };
 
 static const char *const words_role[] = {"primary", "pop", NULL};
 static const char *const words_dnssec[] = {"off", "auto", NULL};
+static const char *const words_expiry[] = {"servfail", "serve", NULL};
 static const char *const words_cookies[] = {"off", "optional", "required", NULL};
 static const char *const words_any[] = {"one", "all", "refuse", NULL};
 static const char *const words_xdp[] = {"off", "auto", "native", "generic", NULL};
@@ -162,6 +163,12 @@ static const struct schema_row zone_rows[] = {
          .help = "servers the zone is transferred from instead"},
         {"network", SCHEMA_NETWORK, .reload = true, AT(config_zone, network), .help = "network that serves the zone"},
         {"key", SCHEMA_KEY, .reload = true, AT(config_zone, key), .help = "TSIG key of transfers"},
+        {"allow-transfer", SCHEMA_PREFIX, .reload = true, LIST(config_zone, allow_transfer, allow_transfer_count, CONFIG_TRANSFER_MAX),
+         .help = "clients that may transfer the zone, beside the fleet's nodes; with a key: those of its holders that may"},
+        {"notify", SCHEMA_ENDPOINT, .reload = true, LIST(config_zone, notify, notify_count, CONFIG_PRIMARIES_MAX),
+         .help = "servers told of each change, beside the fleet's pops"},
+        {"at-expiry", SCHEMA_WORD, .reload = true, NUMBER(config_zone, at_expiry), .words = words_expiry, .value = "servfail",
+         .help = "what is answered when no primary was reachable for the zone's expire time: servfail, or serve the last version"},
         {"dnssec", SCHEMA_WORD, .reload = true, NUMBER(config_zone, dnssec_auto), .words = words_dnssec, .value = "off",
          .help = "auto: the primary signs the zone and keeps its keys; off: served as it is"},
 };
@@ -250,6 +257,10 @@ static const struct schema_row answer_rows[] = {
          .help = "memory of each worker for answers already given; 0: every answer is made anew"},
         {"xdp", SCHEMA_WORD, .reload = true, NUMBER(config_answer, xdp), .words = words_xdp, .value = "off",
          .help = "answers from a cache in the kernel, on the devices of the node's addresses: off, auto, native or generic"},
+        {"xdp-cache", SCHEMA_BOOL, .reload = true, AT(config_answer, xdp_cache), .value = "true",
+         .help = "with xdp: answers asked for often are kept in the kernel"},
+        {"xdp-sockets", SCHEMA_BOOL, .reload = true, AT(config_answer, xdp_sockets), .value = "true",
+         .help = "with xdp: what the kernel has no answer for goes to the workers by AF_XDP sockets"},
         {"query-log-sample", SCHEMA_UINT, .reload = true, NUMBER(config_answer, query_log_sample), .min = 0, .max = 1000000000,
          .value = "0", .help = "one query in so many is kept for `zonecast queries`; 0: none"},
 };

@@ -59,6 +59,7 @@ static const char file_name[] = "journal.lmdb", new_name[] = "journal.new", dama
 
 struct journal {
 	char *folder;
+	int folder_fd; /* -1: folder is a path from anywhere */
 	int lock_fd;             /* held with flock(): one process at a time */
 	MDB_env *env;
 	MDB_dbi dbi;
@@ -443,6 +444,7 @@ int journal_open(const char *folder, const struct journal_options *o, struct tex
 	t->journal = j;
 	t->why = why ? why : &unheard;
 	j->lock_fd = -1;
+	j->folder_fd = o && o->by_descriptor ? o->folder_fd : -1;
 	j->map_step = round_up(o && o->map_step ? o->map_step : JOURNAL_MAP_STEP, (size_t)1 << 16);
 	j->map_max = round_up(o && o->map_max ? o->map_max : JOURNAL_MAP_MAX, j->map_step);
 	pthread_mutex_init(&j->writer, NULL);
@@ -477,6 +479,8 @@ void journal_close(struct journal *j)
 		mdb_env_close(j->env);
 	if (j->lock_fd >= 0)
 		close(j->lock_fd);
+	if (j->folder_fd >= 0)
+		close(j->folder_fd);
 	pthread_mutex_destroy(&j->writer);
 	pthread_rwlock_destroy(&j->growing);
 	free(j->folder);
@@ -529,6 +533,20 @@ static int grow(struct journal *j, struct journal_txn *t)
 	return err;
 }
 
+static int open_file_from_anywhere(struct journal *j, struct journal_txn *t)
+{
+	int home, err;
+
+	if (j->folder_fd < 0)
+		return open_file(j, t);
+	home = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	err = home < 0 || fchdir(j->folder_fd) < 0 ? -errno : open_file(j, t);
+	if (home >= 0 && fchdir(home) < 0 && !err)
+		err = -errno;
+	close(home);
+	return err;
+}
+
 /* LMDB could not write its meta page and refuses everything until the file is opened anew. The writer's lock is held. */
 static int reopen(struct journal *j, struct journal_txn *t)
 {
@@ -539,7 +557,7 @@ static int reopen(struct journal *j, struct journal_txn *t)
 		mdb_env_close(j->env);
 	j->env = NULL;
 	t->has_zone = false;
-	err = open_file(j, t);
+	err = open_file_from_anywhere(j, t);
 	pthread_rwlock_unlock(&j->growing);
 	return err;
 }

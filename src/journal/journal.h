@@ -37,6 +37,10 @@ struct journal_txn;
 struct journal_options {
 	size_t map_max;  /* octets the file may grow to, rounded up to whole steps; 0: JOURNAL_MAP_MAX */
 	size_t map_step; /* 0: JOURNAL_MAP_STEP */
+	/* A folder that cannot be reached by a path: it is given as ".", is the working directory of the caller of journal_open(), and journal_write() goes
+	 * there by this descriptor should the file have to be opened anew; other threads must then not depend on the working directory. */
+	bool by_descriptor;
+	int folder_fd;   /* the journal's now, closed with it */
 };
 
 /* Open or create the journal in folder (made when it is not there). o may be NULL. why gets one line on failure:
@@ -51,8 +55,8 @@ void journal_close(struct journal *j);
 int journal_set_aside(const char *folder) MUST_CHECK;
 
 /* Run fn inside a transaction; a negative result of fn undoes a write and is returned. fn of a write may be called more than once: when
- * the file has to grow, all is undone and done again, so fn must give the same result then. Neither may be called from within the
- * other. why (may be NULL) gets one line on failure; what a failed write wanted has not happened
+ * the file has to grow, all is undone and done again, so fn must give the same result then. Neither may be called from within
+ * itself or the other. why (may be NULL) gets one line on failure; what a failed write wanted has not happened
  * (after -EIO from the disk it may have: ask for the newest version):
  * -ENOSPC    the disk is full
  * ERR_LIMIT  the file has reached map_max, or a named limit

@@ -46,6 +46,8 @@ enum {
 #define PAGE_NONE UINT64_MAX
 #define PAGES_MAX ((uint64_t)1 << 28) /* 1 TiB, more than a journal may have; a bit for each fits into memory */
 
+_Static_assert(sizeof(size_t) == 8, "page numbers and counts in the file are of the machine's word size");
+
 struct tree {
 	uint32_t pad;
 	uint16_t flags, depth;

@@ -26,6 +26,7 @@
 enum {
 	ROLE_SOCKETS_MAX = 512,
 	ROLE_PATH_MAX = 512,
+	ROLE_PREFIXES_MAX = 64,
 	ROLE_STAMP_MS = 20,  /* how often a loop stamps its heartbeat */
 	ROLE_HANG_MS = 2000, /* roles other than answer; a worker's limit is WORKER_HANG_MS */
 	WORKER_HANG_MS = 100,
@@ -33,11 +34,29 @@ enum {
 /* Distance in stamps of one worker to the limit at which route withdraws: longer than a kill and restart of the worker. */
 enum { WORKER_DEAD_MS = 300 };
 
-enum role_socket_kind { ROLE_SOCKET_UDP, ROLE_SOCKET_TCP, ROLE_SOCKET_CONTROL, ROLE_SOCKET_TLS };
+enum role_socket_kind { ROLE_SOCKET_UDP, ROLE_SOCKET_TCP, ROLE_SOCKET_CONTROL, ROLE_SOCKET_TLS,
+                        ROLE_SOCKET_HANDOVER /* sync: its end of a worker's pair (proc/handover.h) */ };
 struct role_socket {
 	int32_t fd;
 	uint8_t kind; /* enum role_socket_kind */
 	struct endpoint at;
+};
+
+/* A way out of this node and back: a raw ICMP socket, bound to a device with XDP and connected to a neighbor beyond it. */
+enum { ROLE_PATHS_MAX = BOARD_PATHS_MAX };
+struct role_path {
+	int32_t fd;
+	uint32_t ifindex;
+	char device[16];
+	struct ip_addr neighbor;
+};
+
+/* An AF_XDP socket of one receive queue, not bound yet; `place` is its place in the program's map. */
+enum { ROLE_RINGS_MAX = 16 };
+struct role_ring {
+	int32_t fd;
+	uint32_t ifindex, queue, place;
+	uint32_t mtu; /* of the device */
 };
 
 /* The fixed-size part handed over in a memfd; same binary on both sides. */
@@ -52,7 +71,14 @@ struct role_brief {
 	int32_t rate_fd; /* answer: the table of rate limits, to be mapped whole; -1 elsewhere */
 	int32_t xdp_fd[4]; /* answer, sync: the kernel's answer cache (struct xdp_maps); -1: not for this role, or there is none */
 	uint64_t rate_len; /* octets of the table where it is a map of the kernel's, else 0 */
+	int32_t journal_fd; /* sync: the folder of its journal; -1 elsewhere, and in the stand-alone form */
 	int32_t sample_fd; /* answer, admin: the workers' rings of sampled queries (sample/ring.h); -1 elsewhere */
+	int32_t handover_fd; /* answer: its end of the pair with sync (proc/handover.h); -1 elsewhere */
+	uint8_t probe_key[8]; /* watch, answer: of probes through devices (xdp/echo.h) */
+	uint32_t path_count;  /* watch: those devices */
+	struct role_path paths[ROLE_PATHS_MAX];
+	uint32_t ring_count;  /* answer */
+	struct role_ring rings[ROLE_RINGS_MAX];
 	uint32_t workers;
 	uint32_t log_level;
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay */
@@ -63,6 +89,8 @@ struct role_brief {
 	char state_dir[ROLE_PATH_MAX];
 	char run_dir[ROLE_PATH_MAX];
 	char store_path[ROLE_PATH_MAX]; /* the store's file in run_dir */
+	uint32_t allow_transfer_count; /* stand-alone form: who may transfer zones */
+	struct ip_prefix allow_transfer[ROLE_PREFIXES_MAX];
 	uint32_t socket_count;
 	struct role_socket sockets[ROLE_SOCKETS_MAX];
 };
@@ -102,12 +130,15 @@ enum role_message_kind {
 	ROLE_REQUEST,     /* from admin: do what `request` says */
 	ROLE_REPLY,       /* to admin: result (0 or an error) and text */
 	ROLE_DONE_STOP,   /* from route: everything is withdrawn and closed */
+	ROLE_SYNC_REQUEST, /* to sync: a request about zones held by transfer, answered with ROLE_REPLY; text = a zone's name */
 	ROLE_SYNC_RELOAD, /* to sync: look at zone files again; text = zone name or "" for all */
 	ROLE_NEEDS_READ,  /* from sync: text = a zone file that its account may not read; where that is so, sync is restarted able to */
 	ROLE_SOCKET_OPEN,  /* to answer: serve one more socket, attached; text = its struct role_socket */
 	ROLE_SOCKET_CLOSE, /* to answer: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
 };
-enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT_SERVFAIL, REQUEST_FAULT_CLEAR };
+enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT_SERVFAIL, REQUEST_FAULT_CLEAR,
+                    /* For sync: one JSON line, as many as fit of those after a name, nothing. */
+                    REQUEST_ZONE_STATUS, REQUEST_ZONES_AFTER, REQUEST_RETRANSFER, REQUEST_RETRANSFER_FORCE };
 enum { ROLE_TEXT_MAX = 4096 };
 struct role_message {
 	uint32_t kind;

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <seccomp.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SANITIZED = 1 };
@@ -42,6 +43,8 @@ static const int common[] = {
 static const int threads[] = {SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(prctl), SCMP_SYS(sched_setscheduler), SCMP_SYS(set_tid_address)};
 
 static const int serving[] = {SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg), SCMP_SYS(accept4), SCMP_SYS(accept)};
+/* Of AF_XDP sockets that came with the brief: a worker can make none. */
+static const int binding[] = {SCMP_SYS(bind)};
 static const int asking[] = {SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind)};
 static const int storing[] = {
 	SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
@@ -49,7 +52,7 @@ static const int storing[] = {
 	SCMP_SYS(msync), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
 	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
 	SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch), SCMP_SYS(fadvise64),
-	SCMP_SYS(getcwd), SCMP_SYS(statfs), SCMP_SYS(fstatfs),
+	SCMP_SYS(getcwd), SCMP_SYS(pwritev), SCMP_SYS(fchdir), SCMP_SYS(statfs), SCMP_SYS(fstatfs),
 };
 
 static const int hostile[] = {
@@ -74,6 +77,16 @@ static int add(scmp_filter_ctx ctx, uint32_t action, const int *calls, size_t n)
 	return 0;
 }
 
+static int add_client_sockets(scmp_filter_ctx ctx)
+{
+	static const int calls[] = {SCMP_SYS(connect), SCMP_SYS(bind)};
+	int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
+
+	if (!err)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+	return err ? err : add(ctx, SCMP_ACT_ALLOW, calls, ARRAY_LEN(calls));
+}
+
 int role_sandbox(struct role *role)
 {
 	enum board_role kind = (enum board_role)role->brief.kind;
@@ -90,12 +103,17 @@ int role_sandbox(struct role *role)
 		err = add(ctx, SCMP_ACT_KILL_PROCESS, hostile, ARRAY_LEN(hostile));
 	if (!err && (kind == ROLE_ANSWER || kind == ROLE_ADMIN))
 		err = add(ctx, SCMP_ACT_ALLOW, serving, ARRAY_LEN(serving));
+	if (!err && kind == ROLE_ANSWER)
+		err = add(ctx, SCMP_ACT_ALLOW, binding, ARRAY_LEN(binding));
 	if (!err && kind != ROLE_ANSWER)
 		err = add(ctx, SCMP_ACT_ALLOW, threads, ARRAY_LEN(threads));
 	if (!err && (kind == ROLE_WATCH || kind == ROLE_ROUTE))
 		err = add(ctx, SCMP_ACT_ALLOW, asking, ARRAY_LEN(asking));
 	if (!err && kind == ROLE_SYNC)
 		err = add(ctx, SCMP_ACT_ALLOW, storing, ARRAY_LEN(storing));
+	/* Transfers from primaries: clients of the two families, nothing that listens. */
+	if (!err && kind == ROLE_SYNC)
+		err = add_client_sockets(ctx);
 	/* Opening for reading only: the store again after sync made it anew, interfaces in /sys. */
 	if (!err && kind != ROLE_SYNC)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,

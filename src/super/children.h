@@ -24,6 +24,7 @@ enum {
 };
 
 struct children;
+struct express;
 
 struct child {
 	struct children *all;
@@ -55,11 +56,16 @@ struct children {
 	struct board *board;
 	int board_fd;
 	struct children_bundles bundles;
+	int journal_fd;          /* the folder of sync's journal; -1: none */
 	int sample_fd;           /* their rings of sampled queries, -1: none */
 	int rate_fd;             /* the workers' table of rate limits, -1: none */
 	uint64_t rate_len;
 	int xdp_fd[4];           /* maps of the kernel's answer cache: control, generations, small, large; -1: none */
+	struct express *express; /* AF_XDP sockets and ways to be watched; NULL: none */
 	int control_fd;          /* admin's listening socket */
+	int handover[BOARD_WORKERS_MAX][2]; /* pairs of each worker with sync: the worker's end, sync's; -1 */
+	const struct ip_prefix *allow_transfer; /* stand-alone form */
+	size_t allow_transfer_count;
 	const struct plan *plan;
 	struct socket_set *sockets;
 	enum log_level log_level;

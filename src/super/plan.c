@@ -151,22 +151,31 @@ static int add_endpoint(struct plan *p, const struct ip_addr *addr, uint16_t por
 	return 0;
 }
 
-static int bundle_secrets(struct plan *p, struct diag *diag)
+static int bundle_secret(struct bundle *to, const char *path, struct diag *diag)
 {
-	for (size_t i = 0; i < p->node->neighbor_count; i++) {
-		const char *path = p->node->neighbors[i].password_file;
-		size_t len;
-		int err;
+	size_t len;
+	int err;
 
-		if (!path || bundle_get(p->bundle, path, &len))
-			continue;
-		err = bundle_add_file(p->bundle, path, PLAN_KEY_FILE_MAX);
-		if (err < 0) {
-			diag_add(diag, DIAG_ERROR, path, 0, 0, "cannot read this key file: %s", err_text(err));
-			return ERR_INVALID;
-		}
+	if (!path || bundle_get(to, path, &len))
+		return 0;
+	err = bundle_add_file(to, path, PLAN_KEY_FILE_MAX);
+	if (err < 0) {
+		diag_add(diag, DIAG_ERROR, path, 0, 0, "cannot read this key file: %s", err_text(err));
+		return ERR_INVALID;
 	}
 	return 0;
+}
+
+/* TSIG keys are for sync, BGP passwords for the others. */
+static int bundle_secrets(struct plan *p, struct diag *diag)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < p->config->key_count; i++)
+		err = bundle_secret(p->zones, p->config->keys[i].secret_file, diag);
+	for (size_t i = 0; !err && i < p->node->neighbor_count; i++)
+		err = bundle_secret(p->bundle, p->node->neighbors[i].password_file, diag);
+	return err;
 }
 
 /* Without files of their own, cookies have secrets derived from the TSIG keys, which are the same on every node. */

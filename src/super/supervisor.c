@@ -22,6 +22,7 @@
 #include "sample/ring.h"
 #include "net/listen.h"
 #include "net/loaddr.h"
+#include "proc/handover.h"
 #include "super/addresses.h"
 #include "super/children.h"
 #include "super/express.h"
@@ -169,6 +170,13 @@ static int folders(struct supervisor *s)
 	wait_for_predecessor(p->run_dir);
 	snprintf(path, sizeof(path), "%s/store", p->run_dir);
 	err = make_folder(path, 0750, p->uid, p->gid);
+	if (!err && p->config) {
+		snprintf(path, sizeof(path), "%s/journal", p->state_dir);
+		err = make_folder(path, 0700, p->uid, p->gid);
+		s->children.journal_fd = err < 0 ? -1 : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (!err && s->children.journal_fd < 0)
+			err = -errno;
+	}
 	if (err < 0)
 		log_err("folder=%s error=\"%s\"", path, err_text(err));
 	return err;
@@ -202,18 +210,29 @@ static void raise_descriptors(void)
 		log_warn("descriptors error=\"%s\"", err_text(-errno));
 }
 
-static void shed_capabilities(void)
+/* Workers pin the memory of their AF_XDP sockets, a few megabytes each. Without the right to raise the limit they do as well as they can. */
+static void raise_locked_memory(void)
+{
+	struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+		log_debug("locked-memory error=\"%s\"", err_text(-errno));
+}
+
+static void shed_capabilities(const struct supervisor *s)
 {
 	static const unsigned keep[] = {
 		CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_BPF, CAP_PERFMON, /* addresses, ports, XDP */
 		CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_KILL, CAP_CHOWN,  /* to start and stop roles under their account */
 		CAP_DAC_READ_SEARCH, CAP_SYS_NICE, CAP_IPC_LOCK,           /* fleet and key files; roles with real-time threads */
+		CAP_NET_RAW,                                               /* AF_XDP sockets of a worker that starts again; last, see below */
 	};
+	size_t count = ARRAY_LEN(keep) - (s->express ? 0 : 1);
 
 	if (geteuid() != 0)
 		return;
 	capng_clear(CAPNG_SELECT_BOTH);
-	for (size_t i = 0; i < ARRAY_LEN(keep); i++)
+	for (size_t i = 0; i < count; i++)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, keep[i]);
 	if (capng_apply(CAPNG_SELECT_BOTH) != 0)
 		log_warn("capabilities error=\"cannot drop what is not needed\"");
@@ -481,6 +500,27 @@ static void on_hup(uv_signal_t *h, int signum)
 
 /* ---- requests from admin ---- */
 
+/* Sync answers under the same id; its reply is passed on. */
+enum { PASSED_ON = 1 };
+static int ask_sync(struct supervisor *s, const struct role_message *m)
+{
+	struct role_message ask = *m;
+	struct child *c = children_find(&s->children, ROLE_SYNC, 0);
+	int err;
+
+	ask.kind = ROLE_SYNC_REQUEST;
+	err = c ? child_send(c, &ask, -1) : ERR_CLOSED;
+	return err < 0 ? err : PASSED_ON;
+}
+
+static void pass_on(struct supervisor *s, const struct role_message *m)
+{
+	struct child *admin = children_find(&s->children, ROLE_ADMIN, 0);
+
+	if (!admin || child_send(admin, m, -1) < 0)
+		log_warn("request=%u error=\"admin is gone before its reply\"", m->request);
+}
+
 static int carry_out(struct supervisor *s, const struct role_message *m, struct text *why)
 {
 	struct role_message sync = {.kind = ROLE_SYNC_RELOAD};
@@ -506,6 +546,11 @@ static int carry_out(struct supervisor *s, const struct role_message *m, struct 
 		sync.text_len = MIN(m->text_len, 1023U);
 		memcpy(sync.text, m->text, sync.text_len);
 		return c ? child_send(c, &sync, -1) : ERR_CLOSED;
+	case REQUEST_ZONE_STATUS:
+	case REQUEST_ZONES_AFTER:
+	case REQUEST_RETRANSFER:
+	case REQUEST_RETRANSFER_FORCE:
+		return ask_sync(s, m);
 	case REQUEST_FAULT_SERVFAIL:
 	case REQUEST_FAULT_CLEAR:
 		if (!s->options->allow_faults) {
@@ -544,10 +589,16 @@ static void on_message(void *ctx, struct child *c, const struct role_message *m)
 		s->sync_ready = true;
 	if (m->kind == ROLE_NEEDS_READ && c->kind == ROLE_SYNC)
 		grant_read(s, c, m);
+	if (m->kind == ROLE_REPLY && c->kind == ROLE_SYNC)
+		pass_on(s, m);
 	if (m->kind != ROLE_REQUEST || c->kind != ROLE_ADMIN)
 		return;
 	text_init(&why);
 	reply.result = carry_out(s, m, &why);
+	if (reply.result == PASSED_ON) {
+		text_done(&why);
+		return;
+	}
 	reply.text_len = (uint32_t)MIN(why.len, (size_t)ROLE_TEXT_MAX);
 	memcpy(reply.text, why.chars, reply.text_len);
 	text_done(&why);
@@ -728,8 +779,10 @@ static int set_up(struct supervisor *s)
 {
 	struct children *all = &s->children;
 	char path[ROLE_PATH_MAX + 32], problem[300];
-	int err = folders(s);
+	int err;
 
+	all->journal_fd = -1;
+	err = folders(s);
 	if (err < 0)
 		return err;
 	err = board_create(&all->board_fd, &s->board);
@@ -746,6 +799,9 @@ static int set_up(struct supervisor *s)
 	for (size_t i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		all->xdp_fd[i] = -1;
 	all->log_level = s->options->log_level;
+	memset(all->handover, 0xff, sizeof(all->handover));
+	all->allow_transfer = s->options->allow_transfer;
+	all->allow_transfer_count = s->options->allow_transfer_count;
 	all->zones_dir = s->options->zones_dir;
 	all->on_message = on_message;
 	all->on_end = on_end;
@@ -777,6 +833,8 @@ static int set_up(struct supervisor *s)
 		err = make_rate_table(s->plan.config->answer.rate_limit.table, &all->rate_fd);
 	if (!err)
 		err = make_sample_rings(s->plan.workers, &all->sample_fd);
+	for (unsigned i = 0; !err && i < s->plan.workers; i++)
+		err = handover_pair(all->handover[i]);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	if (!err)
 		err = listen_unix(path, s->plan.uid, s->plan.gid, &all->control_fd);
@@ -869,11 +927,12 @@ int supervisor_run(const struct supervisor_options *o)
 	}
 	uv_loop_init(&s->loop);
 	raise_descriptors();
+	raise_locked_memory();
 	err = set_up(s);
 	if (!err) {
 		atomic_store(&s->board->supervisor.started_ns, clock_ns());
 		show_plan(s);
-		shed_capabilities();
+		shed_capabilities(s);
 		log_notice("start version=%s node=%s workers=%u run-dir=%s", ZONECAST_VERSION, s->plan.node_name, s->plan.workers,
 		           s->plan.run_dir);
 		err = run_loop(s);

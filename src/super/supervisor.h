@@ -15,6 +15,8 @@ struct supervisor_options {
 	const char *zones_dir;    /* stand-alone form; NULL otherwise */
 	const struct endpoint *listen; /* stand-alone form */
 	size_t listen_count;
+	const struct ip_prefix *allow_transfer; /* stand-alone form: who may transfer zones */
+	size_t allow_transfer_count;
 	unsigned workers;         /* 0: as configured, or one per CPU */
 	const char *state_dir;    /* NULL: as configured */
 	const char *run_dir;

@@ -48,6 +48,7 @@ static int from_list(struct store_writer *w, const struct zone_list *was, struct
 		} else {
 			row->serving = old->serving;
 			row->records = old->records;
+			row->serial = old->serial;
 			row->first = row->network != old->network || !same_text(row->path, old->path);
 		}
 		i += order <= 0;
@@ -77,6 +78,7 @@ static int from_store(struct store_writer *w, struct zone_list *next, bool *chan
 		} else {
 			row->serving = z->state == STORE_ZONE_SERVING;
 			row->records = (uint32_t)z->record_count;
+			row->serial = z->serial;
 		}
 		/* The committed version stays as it is while the next one is built. */
 		if (order <= 0)

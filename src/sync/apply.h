@@ -3,6 +3,7 @@
 
 #include "base/attr.h"
 #include "zone/content.h"
+#include "zone/difference.h"
 #include "zone/store.h"
 
 #include <stdbool.h>
@@ -12,6 +13,8 @@
 struct applied {
 	bool in_place;         /* as a change of the version before; else as a whole */
 	size_t removed, added; /* records, where in place */
+	bool has_change;       /* what differs from the version before is known; the caller's then */
+	struct zone_change change;
 };
 
 /* Make c, which zone_check() has passed, the zone's content: by changing the records that differ where they are few, else by building the zone anew. Errors are

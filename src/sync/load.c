@@ -7,6 +7,7 @@
 #include "sync/ahead.h"
 #include "sync/align.h"
 #include "sync/apply.h"
+#include "sync/history.h"
 #include "sync/source.h"
 #include "xdp/cache.h"
 
@@ -43,6 +44,8 @@ void loader_init(struct loader *l, const char *store_path, struct board *board, 
 		l->pins[l->pin_count++] = &board->workers[i].pin;
 	l->pins[l->pin_count++] = &board->watch.pin;
 	l->pins[l->pin_count++] = &board->admin.pin;
+	for (unsigned i = 0; i < BOARD_TRANSFER_PINS; i++)
+		l->pins[l->pin_count++] = &board->sync.transfer_pins[i];
 }
 
 void loader_done(struct loader *l)
@@ -102,12 +105,18 @@ static void publish_counts(const struct loader *l)
 static void settle(struct run *r, const struct store_snapshot *s, struct zone_row *row)
 {
 	const struct store_zone *z = store_zone_get(s, row->apex);
+	const struct loader *l = r->loader;
+	bool served = row->serving;
+	uint32_t serial = row->serial;
 
 	count(r->loader, row, false);
 	row->serving = z && z->state == STORE_ZONE_SERVING;
 	row->records = row->serving ? (uint32_t)z->record_count : 0;
+	row->serial = row->serving ? z->serial : 0;
 	row->stored = false;
 	count(r->loader, row, true);
+	if (l->on_serial && row->serving && (!served || row->serial != serial))
+		l->on_serial(l->on_serial_ctx, row->apex, row->serial);
 }
 
 /* Rows from `settled` up to `end` may be in the version that is committed. */
@@ -206,6 +215,17 @@ static void log_problems(const struct diag *d)
 		log_warn("%u more problems are not shown; zonecast zone check shows them", d->dropped);
 }
 
+void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *applied)
+{
+	if (applied->has_change && (!l->history || !zone_change_size(&applied->change)))
+		zone_change_done(&applied->change);
+	else if (applied->has_change)
+		history_add(l->history, apex, &applied->change);
+	else if (l->history)
+		history_forget(l->history, apex);
+	applied->has_change = false;
+}
+
 /* Zone problems are logged and are no error of the run; a store that cannot take the zone is. */
 static int store_one(struct run *r, struct zone_row *row, const struct ahead_zone *read)
 {
@@ -233,6 +253,7 @@ static int store_one(struct run *r, struct zone_row *row, const struct ahead_zon
 		return err;
 	}
 	row->stored = r->dirty = true;
+	loader_keep_change(r->loader, row->apex, &applied);
 	if (applied.in_place)
 		snprintf(how, sizeof(how), " removed=%zu added=%zu", applied.removed, applied.added);
 	soa_set = content_soa(read->content);
@@ -376,6 +397,8 @@ static int end(struct run *r, int worst)
 	struct board_sync *b = &l->board->sync;
 
 	ahead_free(r->ahead);
+	if (l->writer)
+		store_shrink(l->writer);
 	atomic_store(&b->loading, 0);
 	if (l->unreadable[0])
 		return -EACCES;
@@ -406,6 +429,29 @@ int loader_run(struct loader *l, struct zone_list *zones, const struct name *for
 	/* What is served of the new is served at once; looking at each file of 100,000 zones takes its time. */
 	err = l->unreadable[0] ? 0 : turn(&r, false);
 	return end(&r, err < 0 ? err : worst);
+}
+
+struct zone_row *loader_row(const struct loader *l, const uint8_t *apex)
+{
+	return l->zones && l->aligned ? zone_list_find(l->zones, apex) : NULL;
+}
+
+int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count)
+{
+	struct run r = {.loader = l, .zones = l->zones, .dirty = true};
+	struct store_snapshot s;
+	int err = commit(&r, 0);
+
+	if (err < 0) {
+		store_abort(l->writer);
+		return err;
+	}
+	store_writer_snapshot(l->writer, &s);
+	for (size_t i = 0; i < count; i++)
+		if (rows[i]->stored)
+			settle(&r, &s, rows[i]);
+	publish_counts(l);
+	return 0;
 }
 
 bool loader_has(const struct loader *l, const uint8_t *apex)

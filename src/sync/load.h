@@ -7,6 +7,8 @@
 #include "sync/zone_list.h"
 #include "zone/store.h"
 
+struct history;
+struct applied;
 struct xdp_cache;
 
 /* Bring the store in line with a list of zones. Runs on a thread of its own; the only user of the store's writer. */
@@ -14,9 +16,13 @@ struct loader {
 	const char *store_path;
 	struct board *board;
 	struct store_writer *writer; /* NULL until the store is open */
-	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 2];
+	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 2 + BOARD_TRANSFER_PINS];
 	size_t pin_count;
 	struct xdp_cache *kernel;    /* answers kept there die with each change; NULL: there are none; borrowed */
+	struct history *history;     /* told of each change between two versions; NULL: nobody keeps them; borrowed */
+	/* Called on the loading thread after a commit for each zone that serves another serial than before; NULL: nobody cares. */
+	void (*on_serial)(void *ctx, const uint8_t *apex, uint32_t serial);
+	void *on_serial_ctx;
 	struct zone_list *zones;     /* in force; NULL before the first run */
 	bool aligned;                /* the store has these zones and no others */
 	/* Of what is committed. */
@@ -35,7 +41,16 @@ void loader_done(struct loader *l);
  * A zone that does not load keeps its last good version. Problems are logged, counts are on the board. Fails only when the store cannot
  * be written, or with -EACCES as said above. */
 int loader_run(struct loader *l, struct zone_list *zones, const struct name *forced, size_t forced_count) MUST_CHECK;
+/* What changed, by apply_content(), is kept for those that have the version before; takes the change over. */
+void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *applied);
 /* Is the zone in the list in force, with a file that is there? */
 bool loader_has(const struct loader *l, const uint8_t *apex);
+/* The zone in the list in force, to which the store is in line; NULL: none. */
+struct zone_row *loader_row(const struct loader *l, const uint8_t *apex);
+/* What apply_content() found to differ is kept for those that have the version before. Takes the change over. */
+struct applied;
+void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *applied);
+/* Commit what others than the loader have put into the store's next version: rows that are marked `stored`. Counts follow. */
+int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count) MUST_CHECK;
 /* Read these zones, whether their files have changed or not, and look at no other. Those that loader_has() not are left out. */
 int loader_run_some(struct loader *l, const struct name *zones, size_t count) MUST_CHECK;

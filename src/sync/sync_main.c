@@ -2,18 +2,25 @@
 /* The sync process: the only writer of the store. Its loop hears the supervisor and beats the heart; the loading itself runs on a
  * thread, one run at a time, and a wish that comes meanwhile makes another run after it.
  *
- * In this version zones come from files only; a zone is read again when it or a file it includes has changed and a reload is asked
- * for. Transfers, journals and signing are not here yet. */
+ * Zones come from files, read again when they or files they include have changed and a reload is asked for, or from primaries (secondaries.c), whose
+ * transfers wait for the same thread. Others get them by transfer (serve.c) and are told of changes (notify.c). Signing is not here yet. */
 #include "sync/sync_main.h"
 
 #include "base/err.h"
 #include "base/log.h"
+#include "journal/journal.h"
 #include "proc/role.h"
+#include "sync/access.h"
+#include "sync/history.h"
 #include "sync/load.h"
+#include "sync/notify.h"
+#include "sync/secondaries.h"
+#include "sync/serve.h"
 #include "sync/zone_list.h"
 #include "xdp/cache.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +30,7 @@
 enum {
 	RETRY_MS = 1000,
 	COLLECT_MS = 250,
+	GATHER_PIECES = 16, /* of 2 MiB in one turn of the collector: some milliseconds */
 	WISHES_MAX = 10000, /* zones that one run is asked for by name, about */
 };
 
@@ -38,6 +46,11 @@ struct sync {
 	uv_work_t work;
 	uv_timer_t retry, collect;
 	struct loader loader;
+	struct history *history;
+	struct notifier *notifier;
+	struct serve *serve;
+	struct journal *journal;         /* NULL: none */
+	struct secondaries *secondaries; /* NULL: no zone is held by transfer */
 	bool busy, stopping, said_ready;
 	bool new_config;       /* since the list of zones was made */
 	bool may_ask;          /* for the right to read every file */
@@ -47,7 +60,7 @@ struct sync {
 	/* Of the run under way, owned by the thread while busy. */
 	struct wishes now;
 	struct zone_list *zones;
-	int result;
+	int result, arrived;
 };
 
 static void begin(struct sync *s);
@@ -56,11 +69,14 @@ static void run(uv_work_t *work)
 {
 	struct sync *s = work->data;
 
+	s->result = s->arrived = 0;
 	if (s->now.whole)
 		s->result = loader_run(&s->loader, s->zones, s->now.zones, s->now.count);
-	else
+	else if (s->now.count)
 		s->result = loader_run_some(&s->loader, s->now.zones, s->now.count);
 	s->zones = NULL;
+	if (s->secondaries)
+		s->arrived = s->loader.zones && s->loader.aligned ? secondaries_run(s->secondaries, &s->loader) : ERR_INVALID;
 }
 
 static void on_retry(uv_timer_t *t)
@@ -108,26 +124,36 @@ static void after(uv_work_t *work, int status)
 {
 	struct sync *s = work->data;
 	struct role_message ready = {.kind = ROLE_READY};
+	bool looked;
 
 	(void)status;
 	s->busy = false;
+	looked = s->now.whole || s->now.count;
 	free(s->now.zones);
 	s->now = (struct wishes){0};
+	if (s->secondaries)
+		secondaries_end(s->secondaries, s->arrived);
 	free_retired(s);
-	malloc_trim(0);
+	if (looked)
+		malloc_trim(0);
 	if (s->stopping) {
 		uv_stop(&s->loop);
 		return;
 	}
 	if (s->result == -EACCES && s->loader.unreadable[0])
 		ask_right(s);
-	if (s->result < 0) {
-		s->new_config = true; /* it may not have got as far as to take the list */
+	if (s->result < 0 || s->arrived < 0) {
+		s->new_config |= s->result < 0; /* it may not have got as far as to take the list */
 		uv_timer_start(&s->retry, on_retry, RETRY_MS, 0);
 	} else if (!s->said_ready && role_send(s->role->brief.supervisor_fd, &ready, -1) == 0)
 		s->said_ready = true;
-	if (s->next.whole || s->next.count)
+	if (s->next.whole || s->next.count || (s->secondaries && !s->result && !s->arrived && secondaries_has_work(s->secondaries)))
 		begin(s);
+}
+
+static void on_wanted(void *ctx)
+{
+	begin(ctx);
 }
 
 /* A folder is read again for every look at the whole, a configuration has its zones once and for all. */
@@ -165,10 +191,15 @@ static void begin(struct sync *s)
 		return;
 	}
 	s->loader.may_ask = s->may_ask;
+	if (s->secondaries)
+		secondaries_begin(s->secondaries);
 	s->busy = true;
 	s->work.data = s;
-	if (uv_queue_work(&s->loop, &s->work, run, after) < 0)
+	if (uv_queue_work(&s->loop, &s->work, run, after) < 0) {
 		s->busy = false;
+		if (s->secondaries)
+			secondaries_end(s->secondaries, ERR_NO_MEMORY);
+	}
 }
 
 static bool may_ask(const struct role *role)
@@ -176,13 +207,92 @@ static bool may_ask(const struct role *role)
 	return role->brief.uid != UINT32_MAX && !role->brief.keep_dac_read;
 }
 
+/* Who may transfer and who is told, by the configuration in force. Without memory what was before stays. */
+static int take_access(struct sync *s)
+{
+	struct access *a;
+	int err = access_make(s->role, &a);
+
+	if (err < 0) {
+		log_err("sync what=access error=\"%s\"", err_text(err));
+		return err;
+	}
+	serve_access(s->serve, a);
+	notifier_access(s->notifier, a);
+	access_unref(a);
+	return 0;
+}
+
+static void on_notified(void *ctx, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial, const char *key_name)
+{
+	struct sync *s = ctx;
+
+	if (s->secondaries)
+		secondaries_notified(s->secondaries, apex, from, has_serial, serial, key_name);
+}
+
+static bool on_expires(void *ctx, const uint8_t *apex, uint32_t *seconds)
+{
+	struct sync *s = ctx;
+
+	return s->secondaries && secondaries_expires(s->secondaries, apex, seconds);
+}
+
+struct wanted_changes {
+	const uint8_t *apex;
+	uint32_t from, to;
+	uint64_t octets_max;
+	struct journal_changes *out;
+};
+
+static int read_changes(struct journal_txn *t, void *ctx)
+{
+	const struct wanted_changes *w = ctx;
+
+	return journal_get_changes(t, w->apex, w->from, w->to, false, w->octets_max, w->out);
+}
+
+static bool on_changes(void *ctx, const uint8_t *apex, uint32_t from, uint32_t to, uint64_t octets_max, struct journal_changes *out)
+{
+	struct wanted_changes w = {apex, from, to, octets_max, out};
+	struct sync *s = ctx;
+
+	return s->journal && journal_read(s->journal, read_changes, &w, NULL) == 0;
+}
+
+static int start_serving(struct sync *s)
+{
+	const struct serve_hooks hooks = {.ctx = s, .notified = on_notified, .expires = on_expires, .changes = on_changes};
+	struct board_sync *b = &s->role->board->sync;
+	int err;
+
+	s->history = history_new(HISTORY_OCTETS_MAX, &b->out.history_octets);
+	s->notifier = notifier_new(&s->loop, s->role->node, &b->out);
+	if (!s->history || !s->notifier)
+		return ERR_NO_MEMORY;
+	err = serve_new(&s->loop, &s->role->brief, b, s->history, &hooks, &s->serve);
+	if (!err)
+		err = take_access(s);
+	s->loader.history = s->history;
+	s->loader.on_serial = notifier_changed;
+	s->loader.on_serial_ctx = s->notifier;
+	return err;
+}
+
 static int on_reload(struct role *role, struct config *old)
 {
 	struct sync *s = role->state;
 
+	/* The journal is opened at the start, while its folder can be gone to. */
+	if (!s->secondaries && secondaries_needed(role))
+		return 1;
 	retire(s, old);
+	if (s->secondaries)
+		secondaries_reload(s->secondaries);
 	s->new_config = s->next.whole = true;
 	s->may_ask = may_ask(role);
+	if (take_access(s) < 0)
+		log_warn("reload action=\"transfers go by the old configuration\"");
 	begin(s);
 	return 0;
 }
@@ -206,18 +316,50 @@ static void wish(struct wishes *w, const struct name *zone)
 	w->zones[w->count++] = *zone;
 }
 
+/* Requests about zones held by transfer. */
+static void answer_request(struct sync *s, const struct role_message *m)
+{
+	struct role_message reply = {.kind = ROLE_REPLY, .id = m->id, .request = m->request, .result = ERR_NOT_FOUND};
+	static const uint8_t root[1] = {0};
+	struct text text;
+	struct name name;
+	int err = m->text_len ? name_from_text(m->text, m->text_len, root, &name) : 0;
+
+	text_init(&text);
+	if (err < 0 || (!m->text_len && m->request != REQUEST_ZONES_AFTER))
+		reply.result = ERR_MALFORMED;
+	else if (m->request == REQUEST_ZONES_AFTER)
+		reply.result = 0;
+	else if (s->secondaries && m->request == REQUEST_ZONE_STATUS)
+		reply.result = secondaries_describe(s->secondaries, name.wire, &text);
+	else if (s->secondaries)
+		reply.result = secondaries_retransfer(s->secondaries, name.wire, m->request == REQUEST_RETRANSFER_FORCE);
+	if (s->secondaries && m->request == REQUEST_ZONES_AFTER && !reply.result)
+		secondaries_list(s->secondaries, m->text_len ? name.wire : NULL, ROLE_TEXT_MAX, &text);
+	reply.text_len = (uint32_t)MIN(text.len, (size_t)ROLE_TEXT_MAX);
+	memcpy(reply.text, text.chars, reply.text_len);
+	text_done(&text);
+	if (role_send(s->role->brief.supervisor_fd, &reply, -1) < 0)
+		log_warn("request=%u error=\"the supervisor takes no message\"", m->request);
+}
+
 static void on_message(struct role *role, const struct role_message *m)
 {
 	struct sync *s = role->state;
 	static const uint8_t root[1] = {0};
 	struct name name;
 
+	if (m->kind == ROLE_SYNC_REQUEST)
+		answer_request(s, m);
 	if (m->kind != ROLE_SYNC_RELOAD)
 		return;
-	if (m->text_len && name_from_text(m->text, m->text_len, root, &name) == 0)
+	if (m->text_len && name_from_text(m->text, m->text_len, root, &name) == 0) {
+		if (s->secondaries && secondaries_refresh(s->secondaries, name.wire) == 0)
+			return;
 		wish(&s->next, &name);
-	else
+	} else {
 		s->next.whole = true;
+	}
 	begin(s);
 }
 
@@ -237,6 +379,8 @@ static void on_collect(uv_timer_t *t)
 
 	if (!s->busy && s->loader.writer)
 		store_collect(s->loader.writer);
+	if (!s->busy && s->loader.writer)
+		(void)store_gather_pages(s->loader.writer, GATHER_PIECES);
 }
 
 static int open_kernel_cache(struct sync *s)
@@ -250,6 +394,48 @@ static int open_kernel_cache(struct sync *s)
 	err = xdp_cache_open(&maps, &s->loader.kernel);
 	close(maps.control);
 	close(maps.generations);
+	return err;
+}
+
+static int journal_begin(const struct journal_options *o, struct text *why, struct journal **out)
+{
+	struct journal_options own = *o;
+
+	text_clear(why);
+	own.folder_fd = fcntl(o->folder_fd, F_DUPFD_CLOEXEC, 3);
+	return own.folder_fd < 0 ? -errno : journal_open(".", &own, why, out);
+}
+
+/* In its folder, which our account may enter even where it may not walk the path to it. What cannot be read is set aside: primaries have it all. */
+static int open_journal(struct sync *s)
+{
+	struct journal_options o = {.by_descriptor = true, .folder_fd = s->role->brief.journal_fd};
+	int home, err = 0;
+	struct text why;
+
+	if (o.folder_fd < 0 || !secondaries_needed(s->role))
+		return 0;
+	text_init(&why);
+	home = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (home < 0 || fchdir(o.folder_fd) < 0)
+		err = -errno;
+	if (!err)
+		err = journal_begin(&o, &why, &s->journal);
+	if (err == ERR_STALE || err == ERR_MALFORMED || err == ERR_UNSUPPORTED) {
+		log_err("journal error=\"%s\" action=\"it is set aside as journal.damaged, and a new one begun\"", why.chars);
+		err = journal_set_aside(".");
+		if (!err)
+			err = journal_begin(&o, &why, &s->journal);
+	}
+	/* A predecessor has it for a moment yet: start again. Anything else (a full disk, say) must not keep zones from being answered. */
+	if (err < 0)
+		log_err("journal error=\"%s\" action=\"%s\"", why.len ? why.chars : err_text(err),
+		        err == -EBUSY ? "starting again" : "going on without: transferred zones will not survive a reboot");
+	err = err == -EBUSY ? err : 0;
+	text_done(&why);
+	if (home >= 0 && fchdir(home) < 0)
+		err = -errno;
+	close(home);
 	return err;
 }
 
@@ -277,15 +463,29 @@ int sync_main(struct role *role)
 	uv_timer_init(&s->loop, &s->retry);
 	uv_timer_init(&s->loop, &s->collect);
 	s->retry.data = s->collect.data = s;
+	err = start_serving(s);
+	if (err < 0) {
+		log_err("sync what=transfers error=\"%s\"", err_text(err));
+		return 1;
+	}
 	err = role_loop_start(role, &s->loop);
+	if (!err)
+		err = open_journal(s);
 	if (err < 0 || role_sandbox(role) < 0)
+		return 1;
+	if (secondaries_needed(role) && secondaries_new(role, &s->loop, s->journal, on_wanted, s, &s->secondaries) < 0)
 		return 1;
 	s->may_ask = may_ask(role);
 	s->next.whole = true;
 	begin(s);
 	uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
 	uv_run(&s->loop, UV_RUN_DEFAULT);
+	serve_free(s->serve);
+	notifier_free(s->notifier);
+	secondaries_free(s->secondaries);
+	journal_close(s->journal);
 	loader_done(&s->loader);
+	history_free(s->history);
 	free(s->next.zones);
 	xdp_cache_close(s->loader.kernel);
 	free(s);

@@ -121,10 +121,13 @@ static bool sort_by_keys(struct zone_list *l)
 			rows[i] = *keys[i].row;
 	}
 	free(keys);
-	free(good ? l->rows : rows);
-	if (good)
-		l->rows = rows;
-	return good;
+	if (!good) {
+		free(rows);
+		return false;
+	}
+	free(l->rows);
+	l->rows = rows;
+	return true;
 }
 
 static void sort(struct zone_list *l)
@@ -142,6 +145,8 @@ static int from_config(const struct role *role, struct zone_list *l)
 	for (size_t i = 0; !err && i < c->zone_count; i++) {
 		const struct config_zone *z = &c->zones[i];
 		uint32_t slot = UINT32_MAX;
+		struct endpoint source;
+		bool held;
 
 		for (size_t k = 0; k < role->node->network_count; k++)
 			if (role->node->networks[k] == z->network)
@@ -149,9 +154,12 @@ static int from_config(const struct role *role, struct zone_list *l)
 		/* A PoP serves the zones of its networks and no others; a primary has all. */
 		if (slot == UINT32_MAX && role->node->role == CONFIG_POP)
 			continue;
-		if (!z->file)
-			log_warn("zone line=%u note=\"transfers are not in this version: the zone answers SERVFAIL\"", z->line);
-		err = add(l, z->apex, z->file, z->network, slot);
+		held = config_zone_sources(c, role->node, z, &source, 1) > 0;
+		err = add(l, z->apex, held ? NULL : z->file, z->network, slot);
+		if (!err) {
+			l->rows[l->count - 1].held = held;
+			l->rows[l->count - 1].serve_expired = z->at_expiry == CONFIG_EXPIRY_SERVE;
+		}
 	}
 	return err;
 }

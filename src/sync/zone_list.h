@@ -18,9 +18,11 @@ struct zone_row {
 	const uint8_t *apex; /* lower case */
 	const char *path;    /* of the zone file; NULL: nothing to load from in this version */
 	uint32_t network;    /* index in the configuration; UINT32_MAX: none */
+	bool held;           /* by transfer, for which path is NULL */
+	bool serve_expired;  /* likewise: answered on after its time */
 	uint32_t slot;       /* the same network's index in this node's list; UINT32_MAX: none */
 	/* The loader's, of the zone as committed last. */
-	uint32_t records;
+	uint32_t records, serial;
 	bool serving;
 	bool first;          /* new, or to come from elsewhere: before those that may have changed */
 	bool forced;         /* to be read whether its file has changed or not */

@@ -31,7 +31,7 @@ static int append(struct xfr_differences *d, const struct rr **list, size_t *cou
 	struct rr copy = *rr, *records = (struct rr *)*list;
 
 	if (full) {
-		struct rr *more = realloc(records, MAX(*count * 2, (size_t)4) * sizeof(*more));
+		struct rr *more = realloc(records, MAX(*count * 2, (size_t)4) * sizeof(*records));
 
 		if (!more)
 			return ERR_NO_MEMORY;

@@ -73,6 +73,10 @@ struct load {
 int load_record(void *ctx, const struct rr *rr, const struct zonefile_place *place);
 void load_progress(void *ctx, uint64_t done, uint64_t all);
 
-/* Parse a large file into l->content by several threads: *result is as zonefile_parse()'s. False: it is not large, or there are no threads to do it, and
- * nothing has happened. */
-bool load_parallel(const char *path, struct load *l, int *result);
+/* Parse a large file, of which so much is there, by several threads; the result is as zonefile_parse_part()'s of all of it. */
+enum {
+	LOAD_THREADS_MAX = 8,
+	LOAD_PIECE = 2 << 20, /* octets that a thread takes at a time */
+	LOAD_LARGE = 8 << 20, /* files from here on */
+};
+int load_parallel(struct load *l, const char *path, int fd, uint64_t size, unsigned threads) MUST_CHECK;

@@ -14,22 +14,15 @@
 #include "zone/content_priv.h"
 #include "zone/zonefile_priv.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-	PIECE = 2 << 20,       /* octets */
-	LARGE = 8 << 20,       /* files from here on */
-	HEAD = 64 << 10,
-	LOOK = 64 << 10,       /* octets looked through for a place to cut */
-	THREADS_MAX = 8,
-	PIECES_MAX = 2 * THREADS_MAX,
+	HEAD = 64 << 10, /* octets */
+	LOOK = 64 << 10, /* octets looked through for a place to cut */
+	PIECES_MAX = 2 * LOAD_THREADS_MAX,
 };
 
 struct piece {
@@ -49,7 +42,7 @@ struct crew {
 	unsigned limit; /* pieces held at once */
 	pthread_mutex_t lock; /* of all below, but for what is in a piece between its beginning and its end */
 	pthread_cond_t work, done;
-	pthread_t threads[THREADS_MAX];
+	pthread_t threads[LOAD_THREADS_MAX];
 	unsigned thread_count;
 	struct content_room room; /* of the calling thread */
 	bool stop;
@@ -243,15 +236,6 @@ static int take_pieces(struct crew *c, struct zonefile_state *now, uint64_t *at)
 	return err;
 }
 
-static unsigned threads_wanted(const struct load *l)
-{
-	cpu_set_t cpus;
-
-	if (l->o && l->o->threads)
-		return MIN(l->o->threads, (unsigned)THREADS_MAX);
-	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? MIN((unsigned)CPU_COUNT(&cpus), (unsigned)THREADS_MAX) : 1;
-}
-
 static int run(struct crew *c, unsigned threads)
 {
 	struct zonefile_part part = {0};
@@ -281,33 +265,20 @@ static int run(struct crew *c, unsigned threads)
 	return !err && at < c->size ? parse_here(c, at, c->size, &now, &part) : err;
 }
 
-bool load_parallel(const char *path, struct load *l, int *result)
+int load_parallel(struct load *l, const char *path, int fd, uint64_t size, unsigned threads)
 {
-	uint64_t piece = l->o && l->o->piece ? l->o->piece : PIECE, large = l->o && l->o->piece ? 2 * piece : LARGE;
-	unsigned threads = threads_wanted(l);
-	struct crew *c;
-	struct stat st;
-	int fd;
+	struct crew *c = calloc(1, sizeof(*c));
+	int err;
 
-	if (threads < 2 || stat(path, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size < large)
-		return false;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	c = calloc(1, sizeof(*c));
-	if (fd < 0 || !c || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		free(c);
-		if (fd >= 0)
-			close(fd);
-		return false;
-	}
-	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	if (!c)
+		return ERR_NO_MEMORY;
 	c->room.next = CONTENT_BLOCK_MIN;
 	c->load = l;
 	c->file = path;
 	c->fd = fd;
-	c->size = (uint64_t)st.st_size;
-	c->piece = piece;
-	*result = run(c, threads);
-	close(fd);
+	c->size = size;
+	c->piece = l->o && l->o->piece ? l->o->piece : LOAD_PIECE;
+	err = run(c, MIN(threads, (unsigned)LOAD_THREADS_MAX));
 	free(c);
-	return true;
+	return err;
 }

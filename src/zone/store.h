@@ -24,6 +24,7 @@
  *   header and commit record does not match. */
 enum {
 	STORE_CELL = 8,
+	STORE_HUGE_PAGE = 2 << 20,
 	STORE_ZONE_SOURCE_MAX = 512, /* bytes of text that identify where a zone came from */
 };
 #define STORE_MAP_BYTES ((size_t)32 << 30) /* address space reserved by writer and readers */
@@ -40,7 +41,6 @@ struct store_rrset {
 	uint32_t ttl;      /* seconds */
 	uint32_t size;     /* octets in data[] */
 	store_ref sigs;    /* RRSIG set covering this one, or 0 */
-	uint32_t reserved;
 	uint8_t data[];    /* count times: rdlen (2 octets, network order), RDATA uncompressed; canonical RDATA order */
 };
 
@@ -224,8 +224,15 @@ int store_commit(struct store_writer *w, uint64_t *generation) MUST_CHECK;
 void store_abort(struct store_writer *w);
 /* Free what no pin can see any more; cheap; call after commits and from time to time. */
 void store_collect(struct store_writer *w);
+/* Give the end of the file that no version uses back to the system; for when much has been built and is committed. */
+void store_shrink(struct store_writer *w);
+/* Gather the next pieces of the file, `most` at most, into huge pages: lookups in large stores mostly wait for the TLB. Takes some 0.1 ms a piece; readers
+ * are not disturbed. False: nothing is left to do, or the kernel does not do it (before Linux 6.1). */
+bool store_gather_pages(struct store_writer *w, unsigned most);
 /* The writer's own view of the last committed version; valid until the next commit. */
 void store_writer_snapshot(struct store_writer *w, struct store_snapshot *out);
+/* Likewise of the version being built, for looking at it before it is committed; valid until the next change. */
+void store_writer_draft(const struct store_writer *w, struct store_snapshot *out);
 
 /* Told around each commit that changes zones: before it is visible, and after. apexes NULL: more than can be listed, or zones came or went, so
  * that any name may be answered from another zone now. For caches beyond the workers' reach. */

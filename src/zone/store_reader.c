@@ -57,8 +57,8 @@ int store_reader_open(const char *path, _Atomic uint64_t *pin, struct store_read
 	if (!err && st.st_size < STORE_HEADER_BYTES)
 		err = ERR_STALE;
 	if (!err) {
-		map = mmap(NULL, STORE_MAP_BYTES, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
-		if (map == MAP_FAILED)
+		map = store_map(fd, PROT_READ);
+		if (!map)
 			err = -errno;
 	}
 	if (fd >= 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* engine_bench DELEGATIONS [--processes N] [--cache OCTETS] [--seconds S] [--nx]: what an answer costs in user space, without sockets, in 1..N processes that
+/* engine_bench DELEGATIONS [--processes N] [--cache OCTETS] [--seconds S] [--nx] [--small-pages]: what an answer costs in user space, without sockets, in 1..N processes that
  * each have a CPU of their own. By hand and never part of the tests. The zone has so many delegations of two NS each, glue for every tenth; each process asks
  * for names below random ones of them, or with --nx for names that are not there. CPU time per answer of a process; where processes do not disturb each other it stays.
  *
@@ -33,7 +33,7 @@ static const uint8_t apex[] = "\x04test";
 static struct figures *shared; /* one per process, then the signal to start */
 static unsigned delegations, processes = 1, seconds = 2;
 static size_t cache_octets;
-static bool absent;
+static bool absent, small_pages;
 
 static void must(int err, const char *what)
 {
@@ -121,6 +121,9 @@ static void make_store(const char *path)
 	must(store_writer_open(path, pins, 1, &w, &info), "store");
 	must(store_put_zone(w, apex, c, &meta), "put");
 	must(store_commit(w, &g), "commit");
+	if (!small_pages)
+		while (store_gather_pages(w, 100))
+			;
 	store_writer_close(w);
 	content_free(c);
 }
@@ -211,7 +214,8 @@ static void run(const char *path, unsigned count)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"processes", required_argument, NULL, 'p'}, {"cache", required_argument, NULL, 'c'}, {"seconds", required_argument, NULL, 's'}, {"nx", no_argument, NULL, 'n'}, {0}};
+		{"processes", required_argument, NULL, 'p'}, {"cache", required_argument, NULL, 'c'}, {"seconds", required_argument, NULL, 's'}, {"nx", no_argument, NULL, 'n'},
+		{"small-pages", no_argument, NULL, 'm'}, {0}};
 	unsigned most = 1;
 	char path[64];
 
@@ -224,12 +228,14 @@ int main(int argc, char **argv)
 			seconds = (unsigned)atoi(optarg);
 		else if (c == 'n')
 			absent = true;
+		else if (c == 'm')
+			small_pages = true;
 		else
 			return 2;
 	}
 	delegations = optind < argc ? (unsigned)atoi(argv[optind]) : 0;
 	if (!delegations || !most || most > PROCESSES_MAX) {
-		fprintf(stderr, "usage: engine_bench DELEGATIONS [--processes N] [--cache OCTETS] [--seconds S] [--nx]\n");
+		fprintf(stderr, "usage: engine_bench DELEGATIONS [--processes N] [--cache OCTETS] [--seconds S] [--nx] [--small-pages]\n");
 		return 2;
 	}
 	shared = mmap(NULL, sizeof(*shared) * (PROCESSES_MAX + 1), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

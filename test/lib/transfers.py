@@ -45,7 +45,7 @@ def wait(condition, what, limit_s=WAIT_S):
     deadline = time.monotonic() + limit_s
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {limit_s} s: {what}")
+            raise AssertionError(f"not within {limit_s} s: {what() if callable(what) else what}")
         time.sleep(0.05)
 
 
@@ -179,10 +179,17 @@ class Peer(Server):
     adds_again = False
     accepts_unsigned = True
 
-    def __init__(self, folder, zone, file=None, master=None, key=None):
+    def __init__(self, folder, zone, file=None, master=None, key=None, host="127.0.0.1"):
         super().__init__(folder, {zone: file})
-        self.zone, self.file, self.master, self.key = zone, file, master, key
+        self.zone, self.file, self.master, self.key, self.address = zone, file, master, key, host
         self.touched = time.time()
+
+    def write(self, name, text):
+        """Configurations are written for IPv4; for ::1 both sides change."""
+        if self.address == "::1":
+            text = text.replace(f"listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};",
+                                f"listen-on {{ none; }}; listen-on-v6 port {self.port} {{ ::1; }};").replace("127.0.0.1", "::1")
+        return super().write(name, text)
 
     def serial(self):
         try:

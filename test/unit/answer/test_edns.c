@@ -288,6 +288,8 @@ static void test_the_rest(void **state)
 	assert_int_equal(r.rcode, RCODE_FORMERR);
 	ask("t.", "AXFR", "", ENGINE_TCP, &r);
 	assert_int_equal(r.rcode, RCODE_REFUSED);
+	assert_int_equal(ede_of(&r), 18);
+	ask("t.", "AXFR", "", ENGINE_TLS, &r);
 	assert_int_equal(ede_of(&r), 21);
 	ask("t.", "SOA", "fde9 0003 010203 fde9 0000", ENGINE_UDP, &r); /* unknown */
 	assert_int_equal(r.rcode, RCODE_NOERROR);

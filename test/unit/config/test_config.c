@@ -22,7 +22,7 @@ static const char everything[] =
         "user: dns\n"
         "zones:\n" /* before what it refers to */
         "  - {name: Example.COM, file: zones/example.com.zone, network: global, key: transfer, dnssec: auto}\n"
-        "  - {name: example.org, primaries: [198.51.100.7, \"[2001:db8::7]:5353\", 198.51.100.8:54], key: transfer, network: global}\n"
+        "  - {name: example.org, primaries: [198.51.100.7, \"[2001:db8::7]:5353\", 198.51.100.8:54], key: transfer, network: global, at-expiry: serve}\n"
         "  - {name: ., file: /srv/root.zone}\n"
         "networks:\n"
         "  - name: global\n"
@@ -284,6 +284,45 @@ static void test_print_for_answer(void **state)
 	text_done(&out);
 }
 
+/* Who transfers what from whom. */
+static void test_sources(void **state)
+{
+	static const struct {
+		const char *node;
+		unsigned zone;
+		bool serves;
+		unsigned count;
+		const char *first;
+	} cases[] = {
+	        {"hidden", 0, true, 0, NULL},
+	        {"fra", 0, true, 1, "192.0.2.10:53"},
+	        {"hidden", 1, true, 3, "198.51.100.7:53"},
+	        {"fra", 1, true, 3, "198.51.100.7:53"},
+	        {"hidden", 2, true, 0, NULL},
+	        {"fra", 2, false, 1, "192.0.2.10:53"},
+	};
+	struct endpoint list[CONFIG_SOURCES_MAX];
+	char buf[ENDPOINT_TEXT_MAX];
+	struct diag d;
+	struct config *c = parse(everything, strlen(everything), &d);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct config_node *node = config_node_find(c, cases[i].node);
+		const struct config_zone *z = &c->zones[cases[i].zone];
+
+		assert_int_equal(config_node_serves(node, z), cases[i].serves);
+		assert_int_equal(config_zone_sources(c, node, z, list, ARRAY_LEN(list)), cases[i].count);
+		if (cases[i].first)
+			assert_string_equal(endpoint_text(&list[0], buf), cases[i].first);
+	}
+	assert_int_equal(config_zone_sources(c, &c->nodes[1], &c->zones[1], list, 2), 2);
+	assert_int_equal(c->zones[0].at_expiry, CONFIG_EXPIRY_SERVFAIL);
+	assert_int_equal(c->zones[1].at_expiry, CONFIG_EXPIRY_SERVE);
+	config_free(c);
+	diag_done(&d);
+}
+
 /* What this version reads but does not do is said, each once, with its place. */
 static void test_warnings(void **state)
 {
@@ -294,7 +333,6 @@ static void test_warnings(void **state)
 	        "/etc/zonecast/z.yaml:34:21: warning: IPv6 prefixes go over this IPv4 session without a \"next-hop\", so the interface's \
 IPv6 address is used: to be sure write next-hop: [\"2001:db8::21\"], or families: [ipv4]",
 	        "/etc/zonecast/z.yaml:8:12: warning: zone \".\" is in no \"network\": no pop serves it",
-	        "/etc/zonecast/z.yaml:7:36: warning: \"primaries\": this version does not transfer zones: this zone is not served",
 	        "/etc/zonecast/z.yaml:6:95: warning: \"dnssec: auto\": this version does not sign zones: the file is served as it is",
 	};
 	char line[2048];
@@ -550,7 +588,8 @@ static void test_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_values), cmocka_unit_test(test_answer_values), cmocka_unit_test(test_print_for_answer),     cmocka_unit_test(test_warnings), cmocka_unit_test(test_print),
+	        cmocka_unit_test(test_values), cmocka_unit_test(test_answer_values), cmocka_unit_test(test_print_for_answer),     cmocka_unit_test(test_sources),
+	        cmocka_unit_test(test_warnings), cmocka_unit_test(test_print),
 	        cmocka_unit_test(test_example),    cmocka_unit_test(test_manual),   cmocka_unit_test(test_many_zones),
 	        cmocka_unit_test(test_limits),     cmocka_unit_test(test_files),
 	};

@@ -330,6 +330,27 @@ static void test_put_contents(void **state)
 	kit_change_free(change);
 }
 
+/* The apex is found in any letter case, and owners come out as they went in. */
+static int get_shouted(struct journal_txn *t, void *ctx)
+{
+	static const uint8_t shouted[] = "\x04" "ZONE" "\x07" "EXAMPLE";
+
+	return journal_get_content(t, shouted, 6, ctx);
+}
+
+static void test_letter_case(void **state)
+{
+	struct content *want = kit_content(&zone, 6), *got;
+
+	(void)state;
+	put_whole(5);
+	put_change(5, 6, NULL);
+	assert_int_equal(journal_read(journal, get_shouted, &got, &why), 0);
+	assert_int_equal(kit_sum(got), kit_sum(want));
+	content_free(got);
+	content_free(want);
+}
+
 /* ---- limits of history ---- */
 
 static void test_limits(void **state)
@@ -362,6 +383,51 @@ static void test_limits(void **state)
 			fail_msg("%s: %s", cases[i].title, kept());
 		if (kit_verify(journal, &zone, &why) < 1)
 			fail_msg("%s: %s", cases[i].title, why.chars);
+	}
+}
+
+/* A record that fills a chunk of its own goes: so does the chunk. */
+static void test_emptied_chunk(void **state)
+{
+	static uint8_t large[40000], soa[2][22];
+	const struct journal_keep none = {0};
+	struct content *c = content_new(kit_apex), *got;
+	struct rr rr = {.owner = kit_apex, .type = RR_SOA, .rclass = CLASS_IN, .ttl = 3600, .rdlen = 22, .rdata = soa[0]}, gone, fresh;
+
+	(void)state;
+	assert_non_null(c);
+	for (unsigned i = 0; i < 5; i++) {
+		char label[2] = {(char)('a' + i), 0};
+		const struct name owner = kit_name(label);
+
+		if (!i)
+			assert_int_equal(content_add(c, &rr, NULL), 0);
+		rr = (struct rr){.owner = owner.wire, .type = 65280, .rclass = CLASS_IN, .ttl = 1, .rdlen = sizeof(large) - 1, .rdata = large};
+		assert_int_equal(content_add(c, &rr, NULL), 0);
+	}
+	assert_int_equal(content_finish(c), 0);
+	assert_int_equal(kit_put_whole(journal, c, &why), 0);
+	content_free(c);
+	for (uint32_t serial = 0; serial < 5; serial++) {
+		const struct name owner = kit_name((const char[]){(char)('a' + (serial * 2 + 1) % 5), 0});
+		struct rr deleted[2];
+
+		soa[serial % 2][5] = (uint8_t)serial;
+		soa[1 - serial % 2][5] = (uint8_t)(serial + 1);
+		gone = (struct rr){.owner = kit_apex, .type = RR_SOA, .rclass = CLASS_IN, .ttl = 3600, .rdlen = 22, .rdata = soa[serial % 2]};
+		fresh = gone;
+		fresh.rdata = soa[1 - serial % 2];
+		deleted[0] = gone;
+		deleted[1] = rr;
+		deleted[1].owner = owner.wire;
+		if (kit_put_change(journal,
+		                   &(struct journal_change){.from = serial, .to = serial + 1, .deleted = deleted, .deleted_count = 2, .added = &fresh, .added_count = 1},
+		                   &none, &why) != 0)
+			fail_msg("%u: %s", serial, why.chars);
+		if (kit_get_content(journal, serial + 1, &got, &why) != 0)
+			fail_msg("%u: %s", serial, why.chars);
+		assert_int_equal(content_record_count(got), 5 - serial);
+		content_free(got);
 	}
 }
 
@@ -832,8 +898,9 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	        CASE(test_refused_differences), CASE(test_refused_versions), CASE(test_false_difference), CASE(test_put_version),
-	        CASE(test_same_serial),         CASE(test_large_difference), CASE(test_put_contents),     CASE(test_limits),
-	        CASE(test_history),             CASE(test_get_changes),      CASE(test_timers_and_zones), CASE(test_space_is_used_again),
+	        CASE(test_same_serial),         CASE(test_large_difference), CASE(test_put_contents),     CASE(test_letter_case),
+	        CASE(test_limits),
+	        CASE(test_emptied_chunk),       CASE(test_history),             CASE(test_get_changes),      CASE(test_timers_and_zones), CASE(test_space_is_used_again),
 	        CASE(test_growing),             CASE(test_one_process),      CASE(test_damaged_files),    CASE(test_readers_beside_a_writer),
 	};
 

@@ -399,6 +399,11 @@ static void test_failing_writes(void **state)
 			serial++;
 		}
 		disk.fail_in = 0;
+		/* After some failures LMDB wants to be opened anew: a write does that as well as a read. */
+		if (err && in % 2 && step(j, serial + 1, &why) == 0) {
+			serial++;
+			err = 0;
+		}
 		/* A failure of the very last write leaves it open whether the version is there. */
 		assert_in_range(newest(j), serial, serial + (err != 0));
 		serial = newest(j);

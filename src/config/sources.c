@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which zones a node has, and where from. */
+#include "config/config.h"
+
+enum { DNS_PORT = 53 };
+
+bool config_node_serves(const struct config_node *node, const struct config_zone *z)
+{
+	if (!node || node->role == CONFIG_PRIMARY)
+		return true;
+	for (size_t i = 0; i < node->network_count; i++)
+		if (node->networks[i] == z->network)
+			return true;
+	return false;
+}
+
+size_t config_zone_sources(const struct config *c, const struct config_node *node, const struct config_zone *z,
+                           struct endpoint *out, size_t cap)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < z->primary_count && count < cap; i++)
+		out[count++] = z->primaries[i];
+	if (z->primary_count || !node || node->role != CONFIG_POP)
+		return count;
+	for (size_t i = 0; i < c->node_count; i++) {
+		const struct config_node *n = &c->nodes[i];
+
+		for (size_t k = 0; n->role == CONFIG_PRIMARY && k < n->management_count && count < cap; k++)
+			out[count++] = (struct endpoint){.addr = n->management[k], .port = DNS_PORT};
+	}
+	return count;
+}

@@ -1,0 +1,747 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A secondary's conversation with its primaries for one zone.
+ *
+ *     SOA over UDP to all primaries ──► the newest serial ── ours? ──► current
+ *                                            │ newer
+ *                                            ▼
+ *     IXFR over TCP ── fails in any way ──► AXFR over TCP ── fails ──► the next primary ──► ... ──► failed
+ *
+ * The newest serial is chosen, then who answered last; who does not answer over UDP is tried over TCP after those who did. A single primary of a zone
+ * without data is not asked for its serial first. Questions are signed with the zone's key, and then nothing unsigned is believed (RFC 8945). A
+ * primary that does not know EDNS is asked without.
+ *
+ * Messages go to xfr/incoming.c as they come: a transfer holds its records and one message, within the limits of that file and FETCH_OCTETS_MAX. Each
+ * wait has its limit. What arrives is for the receiver to judge; here it is only known to be complete, in order and authentic.
+ *
+ * Addresses: always from the node's management address of the primary's family, never from a service address, which is anycast: the answer might
+ * go to another node.
+ *
+ * Not here: transfers over TLS (RFC 9103), several zones on one connection. */
+#include "sync/fetch.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/wire.h"
+#include "dns/message.h"
+#include "sync/soa_probe.h"
+#include "xfr/request.h"
+#include "xfr/tsig.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	REQUEST_MAX = 2 + 600 + TSIG_RECORD_MAX,
+	FETCH_BUFFER = 2 * (2 + DNS_MESSAGE_MAX),
+	STRANGE_MAX = 64, /* datagrams that are not the answer, then the primary counts as silent */
+};
+
+enum probe_state { PROBE_WAITS, PROBE_SERIAL, PROBE_TCP, PROBE_SILENT, PROBE_BAD };
+
+/* The question to one primary. Freed by libuv's close callback. */
+struct probe {
+	struct fetch *f;              /* NULL: detached */
+	uv_poll_t poll;
+	int fd;
+	uint16_t id;
+	unsigned strange;
+	bool edns;
+	struct tsig_session session;
+	uint8_t wire[REQUEST_MAX];
+	size_t len;
+};
+
+/* A connection to one primary, for one transfer. Freed by libuv's close callback. */
+struct conn {
+	struct fetch *f;              /* NULL: detached */
+	uv_tcp_t tcp;
+	uv_connect_t connect;
+	uv_write_t write;
+	struct tsig_session session;
+	uint8_t wire[REQUEST_MAX];
+	size_t len;
+	size_t have;
+	uint8_t in[FETCH_BUFFER];
+};
+
+struct candidate {
+	struct endpoint at;
+	enum probe_state state;
+	uint32_t serial;
+	bool has_expire, no_edns, no_ixfr;
+	uint32_t expire_s;
+	struct probe *probe;
+};
+
+struct fetch {
+	const struct fetch_settings *set;
+	fetch_done_fn *on_done;
+	void *ctx;
+	struct name apex;
+	const struct tsig_key *key;
+	bool has_serial, whole, force;
+	uint32_t serial;
+	uint16_t preferred;
+	uint16_t count;
+	uv_timer_t timer;
+	unsigned tries;
+	bool grace;                   /* an answer has come: the timer is for the others */
+	uint64_t began_ms, moved_ms;
+	uint16_t order[FETCH_PRIMARIES_MAX];
+	uint16_t order_count, turn;
+	struct conn *conn;
+	struct xfr_in *in;
+	enum xfr_kind kind;
+	struct fetch_result result;
+	size_t error_len;
+	struct candidate list[];
+};
+
+/* ---- ends ---- */
+
+static void say(struct fetch *f, const struct endpoint *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void say(struct fetch *f, const struct endpoint *at, const char *fmt, ...)
+{
+	char text[FETCH_ERROR_MAX], where[ENDPOINT_TEXT_MAX];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	n = snprintf(f->result.error + f->error_len, sizeof(f->result.error) - f->error_len, "%s%s: %s", f->error_len ? "; " : "",
+	             endpoint_text(at, where), text);
+	f->error_len = MIN(f->error_len + (size_t)MAX(n, 0), sizeof(f->result.error) - 1);
+}
+
+static void on_probe_closed(uv_handle_t *h)
+{
+	struct probe *p = h->data;
+
+	close(p->fd);
+	tsig_session_done(&p->session);
+	free(p);
+}
+
+static void end_probe(struct candidate *c)
+{
+	if (!c->probe)
+		return;
+	c->probe->f = NULL;
+	uv_poll_stop(&c->probe->poll);
+	uv_close((uv_handle_t *)&c->probe->poll, on_probe_closed);
+	c->probe = NULL;
+}
+
+static void on_conn_closed(uv_handle_t *h)
+{
+	struct conn *c = h->data;
+
+	tsig_session_done(&c->session);
+	free(c);
+}
+
+static void end_conn(struct fetch *f)
+{
+	if (!f->conn)
+		return;
+	f->conn->f = NULL;
+	uv_close((uv_handle_t *)&f->conn->tcp, on_conn_closed);
+	f->conn = NULL;
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+	free(h->data);
+}
+
+void fetch_cancel(struct fetch *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		end_probe(&f->list[i]);
+	end_conn(f);
+	xfr_in_free(f->in);
+	f->in = NULL;
+	uv_close((uv_handle_t *)&f->timer, on_timer_closed);
+}
+
+static void finish(struct fetch *f, enum fetch_outcome outcome, uint16_t primary)
+{
+	f->result.outcome = outcome;
+	f->result.primary = primary;
+	f->result.took_ms = clock_ms() - f->began_ms;
+	if (outcome == FETCH_WHOLE || outcome == FETCH_DIFFERENCES) {
+		f->result.in = f->in;
+		f->in = NULL;
+	}
+	f->on_done(f->ctx, f, &f->result);
+	fetch_cancel(f);
+}
+
+const uint8_t *fetch_apex(const struct fetch *f)
+{
+	return f->apex.wire;
+}
+
+void fetch_progress(const struct fetch *f, struct xfr_in_facts *out, struct endpoint *from)
+{
+	*out = (struct xfr_in_facts){0};
+	if (f->in)
+		xfr_in_facts(f->in, out);
+	*from = f->list[f->conn ? f->order[f->turn] : f->preferred].at;
+}
+
+/* ---- sockets ---- */
+
+static const struct ip_addr *source_for(const struct fetch *f, const struct endpoint *at)
+{
+	const struct ip_addr *a = &f->set->source[at->addr.family == 6];
+
+	return a->family ? a : NULL;
+}
+
+static int udp_to(const struct fetch *f, const struct endpoint *at, int *out)
+{
+	const struct ip_addr *from = source_for(f, at);
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(at, &ss);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (from) {
+		const struct endpoint local = {.addr = *from};
+		struct sockaddr_storage ls;
+		socklen_t local_len = endpoint_to_sockaddr(&local, &ls);
+
+		err = bind(fd, (const struct sockaddr *)&ls, local_len) < 0 ? -errno : 0;
+	}
+	if (!err && connect(fd, (const struct sockaddr *)&ss, len) < 0)
+		err = -errno;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	*out = fd;
+	return 0;
+}
+
+/* ---- asking for the serial ---- */
+
+static void choose(struct fetch *f);
+
+static int write_probe(struct probe *p)
+{
+	struct writer w = writer_of(p->wire, sizeof(p->wire));
+	int err;
+
+	random_bytes(&p->id, sizeof(p->id));
+	tsig_session_done(&p->session);
+	tsig_session_init(&p->session);
+	if (p->f->key)
+		tsig_session_key(&p->session, p->f->key);
+	err = soa_probe_build(p->f->apex.wire, p->id, p->edns, &w);
+	if (!err && p->f->key)
+		err = tsig_sign(&p->session, &w, (uint64_t)clock_wall_s());
+	p->len = w.pos;
+	return err;
+}
+
+/* Losses and refusals of the network show as silence. */
+static void send_probe(const struct probe *p)
+{
+	ssize_t n = send(p->fd, p->wire, p->len, MSG_NOSIGNAL);
+
+	(void)n;
+}
+
+static void settle(struct fetch *f)
+{
+	bool waiting = false, answered = false, newer = false;
+
+	for (size_t i = 0; i < f->count; i++) {
+		const struct candidate *c = &f->list[i];
+
+		waiting |= c->state == PROBE_WAITS;
+		answered |= c->state == PROBE_SERIAL;
+		newer |= c->state == PROBE_SERIAL && (!f->has_serial || serial_after(c->serial, f->serial));
+	}
+	if (!waiting) {
+		choose(f);
+	} else if (answered && (!f->grace || newer)) {
+		f->grace = true;
+		uv_timer_start(&f->timer, f->timer.timer_cb, newer ? FETCH_GRACE_NEWER_MS : FETCH_GRACE_MS, 0);
+	}
+}
+
+static const char *tsig_error(const struct tsig_session *s, enum tsig_verdict v, char *buf, size_t cap)
+{
+	char rcode[12];
+
+	if (v != TSIG_PEER_ERROR)
+		return tsig_verdict_text(v);
+	snprintf(buf, cap, "the primary says of our key: %s%s",
+	         s->peer_error == RCODE_BADSIG     ? "BADSIG"
+	         : s->peer_error == RCODE_BADKEY   ? "BADKEY"
+	         : s->peer_error == RCODE_BADTIME  ? "BADTIME, our clocks differ"
+	         : s->peer_error == RCODE_BADTRUNC ? "BADTRUNC"
+	                                           : rcode_text(s->peer_error, rcode),
+	         s->peer_signed ? "" : " (unsigned)");
+	return buf;
+}
+
+/* True when the candidate is settled. */
+static bool judge(struct fetch *f, struct candidate *c, const uint8_t *msg, size_t len)
+{
+	struct probe *p = c->probe;
+	struct soa_probe_answer a;
+	enum soa_probe_verdict v = soa_probe_judge(msg, len, f->apex.wire, p->id, &a);
+	enum tsig_verdict t;
+	char text[120], rcode[12];
+
+	if (v == SOA_PROBE_STRANGE)
+		return ++p->strange > STRANGE_MAX ? (c->state = PROBE_SILENT, true) : false;
+	/* Without EDNS and signature nothing is given away: the next answer must be good. */
+	if (v == SOA_PROBE_NO_EDNS && p->edns) {
+		p->edns = false;
+		c->no_edns = true;
+		if (write_probe(p) == 0)
+			send_probe(p);
+		return false;
+	}
+	t = tsig_verify_response(&p->session, msg, len, (uint64_t)clock_wall_s());
+	if (t != TSIG_GOOD) {
+		say(f, &c->at, "SOA: %s%s%s", tsig_error(&p->session, t, text, sizeof(text)), a.rcode ? ", " : "", a.rcode ? rcode_text(a.rcode, rcode) : "");
+		c->state = PROBE_BAD;
+		return true;
+	}
+	c->state = v == SOA_PROBE_SERIAL ? PROBE_SERIAL : v == SOA_PROBE_TCP ? PROBE_TCP : PROBE_BAD;
+	c->serial = a.serial;
+	c->has_expire = a.has_expire;
+	c->expire_s = a.expire_s;
+	if (c->state == PROBE_BAD)
+		say(f, &c->at, "SOA: %s", v == SOA_PROBE_LAME ? "the answer is not authoritative, or has no SOA" : rcode_text(a.rcode, rcode));
+	return true;
+}
+
+static void on_datagram(uv_poll_t *poll, int status, int events)
+{
+	static uint8_t msg[DNS_MESSAGE_MAX];
+	struct probe *p = poll->data;
+	struct fetch *f = p->f;
+	struct candidate *c = NULL;
+	ssize_t n;
+
+	(void)status;
+	(void)events;
+	for (size_t i = 0; f && i < f->count; i++)
+		if (f->list[i].probe == p)
+			c = &f->list[i];
+	while (c) {
+		n = recv(p->fd, msg, sizeof(msg), MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (n < 0) {
+			/* "Port unreachable" is a hint that anyone can send: it shortens no wait, since the primary may just be starting. */
+			return;
+		}
+		if (!judge(f, c, msg, (size_t)n))
+			continue;
+		end_probe(c);
+		settle(f);
+		return;
+	}
+}
+
+static void on_udp_timer(uv_timer_t *t)
+{
+	struct fetch *f = t->data;
+
+	if (!f->grace && ++f->tries < FETCH_UDP_TRIES) {
+		for (size_t i = 0; i < f->count; i++)
+			if (f->list[i].probe)
+				send_probe(f->list[i].probe);
+		uv_timer_start(&f->timer, on_udp_timer, (uint64_t)FETCH_UDP_FIRST_MS << f->tries, 0);
+		return;
+	}
+	for (size_t i = 0; i < f->count; i++)
+		if (f->list[i].state == PROBE_WAITS)
+			f->list[i].state = PROBE_SILENT;
+	choose(f);
+}
+
+static void start_probe(struct fetch *f, struct candidate *c)
+{
+	struct probe *p = calloc(1, sizeof(*p));
+	int err = ERR_NO_MEMORY;
+
+	c->state = PROBE_BAD;
+	if (!p)
+		goto out;
+	p->f = f;
+	p->edns = true;
+	tsig_session_init(&p->session);
+	err = udp_to(f, &c->at, &p->fd);
+	if (err < 0) {
+		free(p);
+		goto out;
+	}
+	err = write_probe(p);
+	if (!err)
+		err = uv_poll_init(f->set->loop, &p->poll, p->fd);
+	if (err < 0) {
+		close(p->fd);
+		tsig_session_done(&p->session);
+		free(p);
+		goto out;
+	}
+	p->poll.data = p;
+	c->probe = p;
+	c->state = PROBE_WAITS;
+	uv_poll_start(&p->poll, UV_READABLE, on_datagram);
+	send_probe(p);
+out:
+	if (err < 0)
+		say(f, &c->at, "%s", err_text(err));
+}
+
+static void on_first_turn(uv_timer_t *t)
+{
+	struct fetch *f = t->data;
+
+	/* Nothing to compare: the transfer tells the serial. */
+	if (f->count == 1 && (!f->has_serial || f->whole)) {
+		f->list[0].state = PROBE_TCP;
+		choose(f);
+		return;
+	}
+	uv_timer_start(&f->timer, on_udp_timer, FETCH_UDP_FIRST_MS, 0);
+	for (size_t i = 0; i < f->count; i++)
+		start_probe(f, &f->list[i]);
+	settle(f);
+}
+
+/* ---- choosing ---- */
+
+/* Worth asking for a transfer: 0 no, else the higher the rather. Serials in a circle have no order of their own: ours, or the preferred one's, is the
+ * point to look from. */
+static bool better(const struct fetch *f, uint16_t a, uint16_t b)
+{
+	const struct candidate *x = &f->list[a], *y = &f->list[b];
+
+	if ((x->state == PROBE_SERIAL) != (y->state == PROBE_SERIAL))
+		return x->state == PROBE_SERIAL;
+	if (x->state == PROBE_SERIAL && x->serial != y->serial)
+		return serial_after(x->serial, y->serial);
+	if ((x->state == PROBE_TCP) != (y->state == PROBE_TCP))
+		return x->state == PROBE_TCP;
+	return a == f->preferred && b != f->preferred;
+}
+
+static bool is_candidate(const struct fetch *f, const struct candidate *c)
+{
+	if (c->state == PROBE_SERIAL)
+		return f->whole || f->force || !f->has_serial || serial_after(c->serial, f->serial);
+	return c->state == PROBE_TCP || c->state == PROBE_SILENT;
+}
+
+static void next_candidate(struct fetch *f);
+
+static void choose(struct fetch *f)
+{
+	bool current = false, answered = false;
+	uint16_t at = 0;
+
+	uv_timer_stop(&f->timer);
+	for (uint16_t i = 0; i < f->count; i++) {
+		struct candidate *c = &f->list[i];
+		uint16_t k;
+
+		end_probe(c);
+		if (c->state == PROBE_SERIAL) {
+			answered = true;
+			if (f->has_serial && c->serial == f->serial && (!current || i == f->preferred)) {
+				current = true;
+				at = i;
+			}
+			if (!f->result.has_seen || serial_after(c->serial, f->result.seen))
+				f->result.seen = c->serial;
+			f->result.has_seen = true;
+		}
+		if (!is_candidate(f, c))
+			continue;
+		for (k = f->order_count++; k && better(f, i, f->order[k - 1]); k--)
+			f->order[k] = f->order[k - 1];
+		f->order[k] = i;
+	}
+	/* Nobody has anything newer, and one has what we have: who is silent is not chased. */
+	if (current && !f->whole && !f->force && (!f->order_count || f->list[f->order[0]].state != PROBE_SERIAL)) {
+		f->result.serial = f->serial;
+		f->result.has_expire = f->list[at].has_expire;
+		f->result.expire_s = f->list[at].expire_s;
+		finish(f, FETCH_CURRENT, at);
+		return;
+	}
+	if (answered && !f->order_count)
+		for (uint16_t i = 0; i < f->count; i++)
+			if (f->list[i].state == PROBE_SERIAL)
+				say(f, &f->list[i].at, "its serial, %u, is older than ours, %u", f->list[i].serial, f->serial);
+	f->turn = 0;
+	next_candidate(f);
+}
+
+/* ---- the transfer ---- */
+
+static void attempt(struct fetch *f);
+
+static void next_candidate(struct fetch *f)
+{
+	end_conn(f);
+	xfr_in_free(f->in);
+	f->in = NULL;
+	if (f->turn >= f->order_count) {
+		finish(f, FETCH_FAILED, f->preferred);
+		return;
+	}
+	attempt(f);
+}
+
+static struct candidate *now_at(struct fetch *f)
+{
+	return &f->list[f->order[f->turn]];
+}
+
+static void give_up_on(struct fetch *f, const char *why)
+{
+	say(f, &now_at(f)->at, "%s%s%s", f->kind == XFR_IXFR ? "IXFR: " : "AXFR: ", f->list[f->order[f->turn]].state == PROBE_SILENT ? "(silent over UDP) " : "",
+	    why);
+	f->turn++;
+	next_candidate(f);
+}
+
+static void act_on(struct fetch *f, enum xfr_in_step step)
+{
+	struct candidate *c = now_at(f);
+
+	if (step == XFR_IN_USE_AXFR) {
+		say(f, &c->at, "IXFR: %s", xfr_in_error(f->in));
+		c->no_ixfr = true;
+		next_candidate(f);
+		return;
+	}
+	if (step == XFR_IN_FAILED || step == XFR_IN_USE_TCP) {
+		/* RFC 6891 7. */
+		if (!c->no_edns && xfr_in_cause(f->in) == XFR_RCODE && xfr_in_rcode(f->in) == RCODE_FORMERR) {
+			c->no_edns = true;
+			next_candidate(f);
+			return;
+		}
+		give_up_on(f, xfr_in_error(f->in));
+		return;
+	}
+	if (f->key && !tsig_complete(&f->conn->session)) {
+		give_up_on(f, "the end of the transfer is not signed");
+		return;
+	}
+	xfr_in_facts(f->in, &f->result.facts);
+	f->result.serial = f->result.facts.has_serial ? f->result.facts.serial : f->serial;
+	f->result.has_expire = f->result.facts.has_expire || c->has_expire;
+	f->result.expire_s = f->result.facts.has_expire ? f->result.facts.expire_s : c->expire_s;
+	finish(f, step == XFR_IN_WHOLE ? FETCH_WHOLE : step == XFR_IN_DIFFERENCES ? FETCH_DIFFERENCES : FETCH_CURRENT, f->order[f->turn]);
+}
+
+static void on_alloc(uv_handle_t *h, size_t size, uv_buf_t *buf)
+{
+	struct conn *c = h->data;
+
+	(void)size;
+	*buf = uv_buf_init((char *)c->in + c->have, (unsigned)(sizeof(c->in) - c->have));
+}
+
+/* False when the connection is no longer read from. */
+static bool take_message(struct conn *c, const uint8_t *msg, size_t len)
+{
+	struct fetch *f = c->f;
+	enum tsig_verdict v = tsig_verify_response(&c->session, msg, len, (uint64_t)clock_wall_s());
+	enum xfr_in_step step;
+	char text[120], line[200];
+
+	if (v != TSIG_GOOD && v != TSIG_UNSIGNED) {
+		snprintf(line, sizeof(line), "TSIG: %s", tsig_error(&c->session, v, text, sizeof(text)));
+		give_up_on(f, line);
+		return false;
+	}
+	f->moved_ms = clock_ms();
+	step = xfr_in_feed(f->in, msg, len);
+	if (step == XFR_IN_MORE)
+		return true;
+	act_on(f, step);
+	return false;
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct conn *c = stream->data;
+	struct fetch *f = c->f;
+	size_t at = 0;
+
+	(void)buf;
+	if (!f || n == 0)
+		return;
+	if (n < 0) {
+		act_on(f, xfr_in_closed(f->in, n == UV_EOF ? "the primary closed the connection" : uv_strerror((int)n)));
+		return;
+	}
+	c->have += (size_t)n;
+	while (c->have - at >= 2 && c->have - at - 2 >= get_u16(c->in + at)) {
+		size_t len = get_u16(c->in + at);
+
+		/* c lives on until its close callback, but is no longer ours. */
+		if (!take_message(c, c->in + at + 2, len))
+			return;
+		at += 2 + len;
+	}
+	c->have -= at;
+	memmove(c->in, c->in + at, c->have);
+}
+
+static void on_written(uv_write_t *w, int status)
+{
+	struct conn *c = w->handle->data;
+
+	if (status < 0 && c->f)
+		give_up_on(c->f, uv_strerror(status));
+}
+
+static void on_connected(uv_connect_t *connect, int status)
+{
+	struct conn *c = connect->handle->data;
+	struct fetch *f = c->f;
+	uv_buf_t buf;
+
+	if (!f)
+		return;
+	if (status < 0) {
+		give_up_on(f, uv_strerror(status));
+		return;
+	}
+	f->moved_ms = clock_ms();
+	buf = uv_buf_init((char *)c->wire, (unsigned)c->len);
+	if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_written) < 0 || uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) < 0)
+		give_up_on(f, "cannot send the request");
+}
+
+static void on_tcp_timer(uv_timer_t *t)
+{
+	struct fetch *f = t->data;
+	uint64_t now = clock_ms();
+	bool connected = f->conn && uv_is_readable((uv_stream_t *)&f->conn->tcp);
+
+	if (now - f->began_ms > FETCH_LONGEST_MS)
+		give_up_on(f, "it takes too long altogether");
+	else if (!connected && now - f->moved_ms > FETCH_CONNECT_MS)
+		give_up_on(f, "no connection in time");
+	else if (now - f->moved_ms > FETCH_IDLE_MS)
+		act_on(f, xfr_in_closed(f->in, "nothing came for too long"));
+}
+
+/* The request with its length in front. */
+static int write_request(struct fetch *f, struct conn *c, uint16_t id)
+{
+	struct xfr_request r = {.id = id, .kind = f->kind, .apex = f->apex, .serial = f->serial, .udp_size = SOA_PROBE_UDP_SIZE,
+	                        .has_edns = !now_at(f)->no_edns, .want_expire = !now_at(f)->no_edns};
+	struct writer w = writer_of(c->wire + 2, sizeof(c->wire) - 2);
+	int err = xfr_request_build(&r, NULL, 0, &w);
+
+	if (!err && f->key)
+		err = tsig_sign(&c->session, &w, (uint64_t)clock_wall_s());
+	put_u16(c->wire, (uint16_t)w.pos);
+	c->len = 2 + w.pos;
+	return err;
+}
+
+static int connect_to(struct fetch *f, struct conn *c)
+{
+	const struct endpoint *at = &now_at(f)->at;
+	const struct ip_addr *from = source_for(f, at);
+	struct sockaddr_storage ss;
+	int err = 0;
+
+	if (from) {
+		const struct endpoint local = {.addr = *from};
+
+		endpoint_to_sockaddr(&local, &ss);
+		err = uv_tcp_bind(&c->tcp, (const struct sockaddr *)&ss, 0);
+	}
+	endpoint_to_sockaddr(at, &ss);
+	return err ? err : uv_tcp_connect(&c->connect, &c->tcp, (const struct sockaddr *)&ss, on_connected);
+}
+
+static void attempt(struct fetch *f)
+{
+	const struct candidate *cand = now_at(f);
+	struct xfr_in_settings x = {.apex = f->apex.wire, .has_serial = f->has_serial && !f->force, .serial = f->serial,
+	                            .max_octets = f->set->max_octets};
+	struct conn *c = calloc(1, sizeof(*c));
+	int err;
+
+	f->kind = x.kind = f->has_serial && !f->whole && !f->force && !cand->no_ixfr ? XFR_IXFR : XFR_AXFR;
+	random_bytes(&x.id, sizeof(x.id));
+	err = c ? xfr_in_new(&x, &f->in) : ERR_NO_MEMORY;
+	if (!err)
+		err = uv_tcp_init(f->set->loop, &c->tcp);
+	if (err) {
+		free(c);
+		give_up_on(f, err_text(err));
+		return;
+	}
+	c->f = f;
+	c->tcp.data = c;
+	tsig_session_init(&c->session);
+	if (f->key)
+		tsig_session_key(&c->session, f->key);
+	f->conn = c;
+	f->moved_ms = clock_ms();
+	uv_timer_start(&f->timer, on_tcp_timer, 500, 500);
+	err = write_request(f, c, x.id);
+	if (!err)
+		err = connect_to(f, c);
+	if (err < 0)
+		give_up_on(f, err_text(err));
+}
+
+int fetch_start(const struct fetch_settings *settings, const struct fetch_request *q, fetch_done_fn *on_done, void *ctx, struct fetch **out)
+{
+	uint16_t count = MIN(q->primary_count, (uint16_t)FETCH_PRIMARIES_MAX);
+	struct fetch *f = calloc(1, sizeof(*f) + count * sizeof(f->list[0]));
+
+	if (!f)
+		return ERR_NO_MEMORY;
+	f->set = settings;
+	f->on_done = on_done;
+	f->ctx = ctx;
+	name_copy(&f->apex, q->apex);
+	f->key = q->key;
+	f->has_serial = q->has_serial;
+	f->serial = q->serial;
+	f->whole = q->whole;
+	f->force = q->force;
+	f->preferred = q->preferred < count ? q->preferred : 0;
+	f->count = count;
+	for (size_t i = 0; i < count; i++)
+		f->list[i] = (struct candidate){.at = q->primaries[i]};
+	f->began_ms = f->moved_ms = clock_ms();
+	uv_timer_init(settings->loop, &f->timer);
+	f->timer.data = f;
+	uv_timer_start(&f->timer, on_first_turn, 0, 0);
+	*out = f;
+	return 0;
+}
