@@ -24,8 +24,8 @@ struct content_key content_key_of(const struct content *c, const uint8_t *name, 
 
 	for (unsigned i = 0, pos = 0; i < n; i++, pos += name[pos] + 1U)
 		starts[i] = (uint8_t)pos;
-	while (n-- > 0 && at < KEY_LEN) {
-		const uint8_t *label = name + starts[n];
+	for (unsigned i = n; i > 0 && at < KEY_LEN; i--) {
+		const uint8_t *label = name + starts[i - 1];
 
 		if (at)
 			at++;

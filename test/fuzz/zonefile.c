@@ -142,7 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (trace((const char *)data, size, false, 0) != wanted || trace((const char *)data, size, false, 64) != wanted)
 		abort();
-	if (size > 128 && !includes(data, size))
+	if (size > 128 && wanted % 16 == 0 && !includes(data, size)) /* some are enough: it takes long */
 		compare_threads(data, size);
 	if (result == 0) {
 		text_init(&t);
