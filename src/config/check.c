@@ -418,6 +418,23 @@ static void check_zones_unique(const struct check *k)
 	free(slots);
 }
 
+/* Who is told and who may transfer. t: the zone. */
+static void check_transfers(const struct check *k, const struct tree *t, const struct config_zone *z)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	for (size_t i = 0; i < z->notify_count; i++)
+		for (size_t n = 0; n < k->c->network_count; n++)
+			for (size_t a = 0; a < k->c->networks[n].address_count; a++)
+				if (addr_equal(&z->notify[i].addr, &k->c->networks[n].addresses[a]))
+					tree_error(k->src, item_of(t, "notify", i),
+					           "%s is a service address: whoever is nearest would be told; name the server's own address",
+					           endpoint_text(&z->notify[i], text));
+	for (size_t i = 0; i < z->allow_transfer_count; i++)
+		if (!z->allow_transfer[i].len && z->key == UINT32_MAX)
+			tree_warning(k->src, item_of(t, "allow-transfer", i), "without a \"key\" anybody may copy the whole zone");
+}
+
 static void check_zones(const struct check *k)
 {
 	const struct tree *list = tree_get(k->root, "zones"), *t = list ? list->first : NULL;
@@ -438,6 +455,7 @@ static void check_zones(const struct check *k)
 		if (z->network == UINT32_MAX && k->c->network_count)
 			tree_warning(k->src, value_of(t, "name"), "zone \"%s\" is in no \"network\": no pop serves it",
 			             value_of(t, "name")->text);
+		check_transfers(k, t, z);
 		if (z->dnssec_auto && !signs++)
 			signed_here = tree_get(t, "dnssec");
 	}

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "config/certificate.h"
+#include "dns/base64.h"
 #include "dns/cookie.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILES_SECRET_MAX = 65536 /* octets */, FILES_COOKIE_MAX = 256, FILES_NEAR = 16 /* zones */ };
+enum { FILES_SECRET_MAX = 65536 /* octets */, FILES_TSIG_MAX = 1024 /* octets of a secret, decoded */, FILES_COOKIE_MAX = 256, FILES_NEAR = 16 /* zones */ };
 
 static void check_secret(const struct config *c, const char *file, struct diag *diag)
 {
@@ -104,10 +105,42 @@ static void check_tls(const struct config *c, struct diag *diag)
 	free(key);
 }
 
+/* Base64, blanks anywhere: as sync will read it. */
+static bool good_tsig_secret(const char *text, size_t len)
+{
+	uint8_t secret[FILES_TSIG_MAX];
+	struct writer w = writer_of(secret, sizeof(secret));
+	struct decoder d = {0};
+	bool good = true;
+
+	for (size_t i = 0; i < len && good; i++)
+		good = strchr(" \t\r\n", text[i]) ? text[i] != '\0' : base64_feed(&d, text + i, 1, &w) == 0;
+	good = good && base64_end(&d) == 0 && writer_ok(&w) && w.pos > 0;
+	OPENSSL_cleanse(secret, sizeof(secret));
+	return good;
+}
+
+static void check_tsig_secret(const struct config *c, const char *file, struct diag *diag)
+{
+	unsigned before = diag->errors;
+	size_t len;
+	char *text;
+
+	check_secret(c, file, diag);
+	text = diag->errors == before ? read_whole(file, &len, diag) : NULL;
+	if (!text)
+		return;
+	if (!good_tsig_secret(text, len))
+		diag_add(diag, DIAG_ERROR, file, 1, 0, "a TSIG secret is base64 of at most %d octets: make one with openssl rand -base64 32",
+		         FILES_TSIG_MAX);
+	OPENSSL_cleanse(text, len);
+	free(text);
+}
+
 void config_check_files(const struct config *c, const struct config_node *node, struct diag *diag)
 {
 	for (size_t i = 0; i < c->key_count; i++)
-		check_secret(c, c->keys[i].secret_file, diag);
+		check_tsig_secret(c, c->keys[i].secret_file, diag);
 	for (size_t i = 0; i < c->answer.cookies.secret_file_count; i++)
 		check_cookie_secret(c, c->answer.cookies.secret_files[i], diag);
 	if (c->answer.tls.enabled)

@@ -367,3 +367,48 @@ def test_not_allowed(tmp_path):
         for address in FAMILIES:
             reply = dns.query.tcp(request(SMALL), address, timeout=10, port=n.port)
             assert reply.rcode() == dns.rcode.REFUSED
+
+
+def hold(node, count):
+    """Connections with a transfer each, of which nothing more is read than its beginning."""
+    socks = []
+    for _ in range(count):
+        s = connect(node, receive=2048)
+        s.sendall(framed(request(BIG)))
+        socks.append(s)
+    return socks
+
+
+def test_too_many(node):
+    """More transfers than may be at a time: the rest wait for the others to end."""
+    held = hold(node, 256)
+    try:
+        wait(lambda: node.counts()["active"] == 256, "256 transfers at a time")
+        with connect(node) as late, connect(node, "::1") as later:
+            for s in (late, later):
+                s.sendall(framed(request(SMALL)))
+            wait(lambda: node.counts()["waiting"] == 2, "two that wait")
+            assert not select.select([late, later], [], [], 0.2)[0]
+            for s in held[:2]:
+                s.close()
+            for s in (late, later):
+                read_transfer(s, 5)
+    finally:
+        for s in held:
+            s.close()
+    wait(lambda: node.counts()["active"] == 0, "all have ended")
+
+
+@pytest.mark.skipif(not os.environ.get("ZONECAST_LONG"), reason="takes a minute: ZONECAST_LONG=1")
+def test_limits_of_time(node):
+    """Who takes nothing is cut off, and so is who waits for ever."""
+    held = hold(node, 256)
+    began = time.monotonic()
+    with connect(node) as late:
+        wait(lambda: node.counts()["active"] == 256, "256 transfers at a time")
+        late.sendall(framed(request(SMALL)))
+        wait(lambda: node.counts()["active"] == 0, "cut off")
+        assert 15 < time.monotonic() - began < 40
+        read_transfer(late, 5)
+    for s in held:
+        s.close()

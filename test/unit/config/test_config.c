@@ -23,7 +23,7 @@ static const char everything[] =
         "zones:\n" /* before what it refers to */
         "  - {name: Example.COM, file: zones/example.com.zone, network: global, key: transfer, dnssec: auto}\n"
         "  - {name: example.org, primaries: [198.51.100.7, \"[2001:db8::7]:5353\", 198.51.100.8:54], key: transfer, network: global, at-expiry: serve}\n"
-        "  - {name: ., file: /srv/root.zone}\n"
+        "  - {name: ., file: /srv/root.zone, allow-transfer: [0.0.0.0/0, \"2001:db8::/32\"], notify: [198.51.100.9, \"[2001:db8::9]:5353\"]}\n"
         "networks:\n"
         "  - name: global\n"
         "    prefixes: [203.0.113.0/24, \"2001:db8:53::/48\"]\n"
@@ -190,6 +190,12 @@ static void test_values(void **state)
 	assert_int_equal(c->zones[2].network, UINT32_MAX);
 	assert_int_equal(c->zones[2].key, UINT32_MAX);
 	assert_string_equal(c->zones[2].file, "/srv/root.zone");
+	assert_int_equal(c->zones[2].allow_transfer_count, 2);
+	assert_string_equal(prefix_text(&c->zones[2].allow_transfer[1], buf), "2001:db8::/32");
+	assert_int_equal(c->zones[2].notify_count, 2);
+	assert_string_equal(endpoint_text(&c->zones[2].notify[0], buf), "198.51.100.9:53");
+	assert_string_equal(endpoint_text(&c->zones[2].notify[1], buf), "[2001:db8::9]:5353");
+	assert_int_equal(c->zones[0].allow_transfer_count + c->zones[0].notify_count, 0);
 	config_free(c);
 	diag_done(&d);
 }
@@ -333,6 +339,7 @@ static void test_warnings(void **state)
 	        "/etc/zonecast/z.yaml:34:21: warning: IPv6 prefixes go over this IPv4 session without a \"next-hop\", so the interface's \
 IPv6 address is used: to be sure write next-hop: [\"2001:db8::21\"], or families: [ipv4]",
 	        "/etc/zonecast/z.yaml:8:12: warning: zone \".\" is in no \"network\": no pop serves it",
+	        "/etc/zonecast/z.yaml:8:54: warning: without a \"key\" anybody may copy the whole zone",
 	        "/etc/zonecast/z.yaml:6:95: warning: \"dnssec: auto\": this version does not sign zones: the file is served as it is",
 	};
 	char line[2048];
@@ -539,25 +546,28 @@ static void test_files(void **state)
 	write_file(folder, "fleet.yaml",
 	           "fleet: f\nnodes: [{name: a, role: primary, management: [192.0.2.1]}]\n"
 	           "run-dir: \"/run/x\"\n"
-	           "keys: [{name: k, secret-file: k.key}, {name: l, secret-file: l.key}, {name: m, secret-file: m.key}]\n"
+	           "keys: [{name: k, secret-file: k.key}, {name: l, secret-file: l.key}, {name: m, secret-file: m.key}, {name: n, secret-file: n.key}]\n"
 	           "zones:\n  - {name: a.example, file: a.zone}\n  - {name: b.example, file: b.zone}\n",
 	           0644);
 	write_file(folder, "a.zone", "", 0644);
 	write_file(folder, "k.key", "c2VjcmV0\n", 0600);
 	write_file(folder, "l.key", "c2VjcmV0\n", 0644);
+	write_file(folder, "n.key", "not base64!\n", 0600);
 	snprintf(path, sizeof(path), "%s/fleet.yaml", folder);
 	diag_init(&d);
 	assert_int_equal(config_load(path, &d, &c), 0);
 	assert_int_equal(d.errors + d.warnings, 0);
 	config_check_files(c, NULL, &d);
 	config_check_zone_files(c, NULL, NULL, &d);
-	assert_int_equal(d.errors, 3);
+	assert_int_equal(d.errors, 4);
 	snprintf(want, sizeof(want), "%s/l.key: error: others may read this secret (mode 0644): chmod o-rwx %s/l.key", folder, folder);
 	assert_string_equal(diag_entry_text(d.first, line, sizeof(line)), want);
 	snprintf(want, sizeof(want), "%s: error: secret file %s/m.key: No such file or directory", path, folder);
 	assert_string_equal(diag_entry_text(d.first->next, line, sizeof(line)), want);
-	snprintf(want, sizeof(want), "%s:7: error: zone file %s/b.zone: No such file or directory", path, folder);
+	snprintf(want, sizeof(want), "%s/n.key:1: error: a TSIG secret is base64 of at most 1024 octets: make one with openssl rand -base64 32", folder);
 	assert_string_equal(diag_entry_text(d.first->next->next, line, sizeof(line)), want);
+	snprintf(want, sizeof(want), "%s:7: error: zone file %s/b.zone: No such file or directory", path, folder);
+	assert_string_equal(diag_entry_text(d.first->next->next->next, line, sizeof(line)), want);
 	config_free(c);
 	diag_done(&d);
 
@@ -572,7 +582,7 @@ static void test_files(void **state)
 	assert_string_equal(dir, CONFIG_RUN_DIR_DEFAULT);
 	write_file(folder, "fleet.yaml", "]", 0644);
 	assert_int_equal(config_peek_run_dir(path, dir, sizeof(dir)), ERR_NOT_FOUND);
-	for (const char *const *name = (const char *const[]){"fleet.yaml", "a.zone", "k.key", "l.key", NULL}; *name; name++) {
+	for (const char *const *name = (const char *const[]){"fleet.yaml", "a.zone", "k.key", "l.key", "n.key", NULL}; *name; name++) {
 		snprintf(path, sizeof(path), "%s/%s", folder, *name);
 		unlink(path);
 	}
