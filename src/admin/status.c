@@ -142,26 +142,50 @@ static const struct {
 	COUNTER("tls_timeouts", tls_timeouts),
 };
 
+/* Ways through devices with XDP. */
+static json_t *paths(const struct status_facts *f)
+{
+	json_t *out = json_array();
+
+	for (size_t i = 0; i < BOARD_PATHS_MAX; i++) {
+		const struct board_watch_path *b = &f->board->watch.paths[i];
+		struct board_watch_path copy = {0};
+		char neighbor[ADDR_TEXT_MAX];
+
+		if (!board_copy(&b->seq, b, &copy, sizeof(copy)) || !copy.ifindex)
+			continue;
+		copy.why[sizeof(copy.why) - 1] = copy.device[sizeof(copy.device) - 1] = '\0';
+		json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "device", copy.device, "neighbor",
+		                                     addr_text(&copy.neighbor, neighbor), "verdict", board_verdict_text((enum board_verdict)copy.verdict), "why",
+		                                     str(copy.why), "turned", num(copy.turned), "failed", num(copy.failed), "from_cache",
+		                                     num(copy.from_cache), "from_worker", num(copy.from_worker)));
+	}
+	return out;
+}
+
 /* The XDP path; its answers are not among those of the workers. */
 static json_t *xdp(const struct status_facts *f)
 {
 	const struct board_xdp *b = &f->board->supervisor.xdp;
 	struct board_xdp copy = {0};
-	uint64_t filled = 0;
+	uint64_t filled = 0, by_ring = 0;
 
 	if (!board_copy(&b->seq, b, &copy, sizeof(copy)))
 		snprintf(copy.why, sizeof(copy.why), "being changed just now");
 	copy.why[sizeof(copy.why) - 1] = '\0';
-	for (unsigned i = 0; i < BOARD_WORKERS_MAX && i < atomic_load(&f->board->supervisor.workers); i++)
+	for (unsigned i = 0; i < BOARD_WORKERS_MAX && i < atomic_load(&f->board->supervisor.workers); i++) {
 		filled += board_get(&f->board->workers[i].xdp_filled);
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rung", board_xdp_text(copy.rung), "why", str(copy.why),
+		by_ring += board_get(&f->board->workers[i].ring_answers);
+	}
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rung", board_xdp_text(copy.rung), "why", str(copy.why),
 	                 "seen", num(board_get(&b->seen)), "answered_ipv4", num(board_get(&b->answered[0])), "answered_ipv6",
 	                 num(board_get(&b->answered[1])), "bytes_out", num(board_get(&b->bytes_out)), "limited_dropped",
 	                 num(board_get(&b->limited_dropped)), "limited_slipped", num(board_get(&b->limited_slipped)), "filled", num(filled),
 	                 "passed_lease", num(board_get(&b->passed_lease)), "passed_form", num(board_get(&b->passed_form)), "passed_options",
 	                 num(board_get(&b->passed_options)), "passed_miss", num(board_get(&b->passed_miss)), "passed_stale",
 	                 num(board_get(&b->passed_stale)), "passed_size", num(board_get(&b->passed_size)), "passed_other",
-	                 num(board_get(&b->passed_other)));
+	                 num(board_get(&b->passed_other)), "to_af_xdp", num(board_get(&b->to_workers)), "af_xdp_answers", num(by_ring), "probes",
+	                 num(board_get(&b->probes)), "paths", paths(f));
 }
 
 static json_t *queries(const struct status_facts *f)
@@ -266,6 +290,25 @@ static json_t *neighbors(const struct status_facts *f)
 	return list;
 }
 
+/* Zones held by transfer. */
+static json_t *transfers_in(const struct status_facts *f)
+{
+	const struct board_transfers_in *b = &f->board->sync.in;
+	static const struct {
+		const char *key;
+		size_t at;
+	} rows[] = {
+#define ROW(m) {#m, offsetof(struct board_transfers_in, m)}
+		ROW(zones), ROW(serving), ROW(expired), ROW(failing), ROW(empty), ROW(queued), ROW(active), ROW(confirmed), ROW(axfr), ROW(ixfr),
+		ROW(fallbacks), ROW(failed), ROW(refused), ROW(records), ROW(bytes), ROW(notified), ROW(notify_refused), ROW(journal_failed),
+	};
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		json_object_set_new(o, rows[i].key, num(board_get((const _Atomic uint64_t *)(const void *)((const char *)b + rows[i].at))));
+	return o;
+}
+
 /* Transfers to others, NOTIFY both ways. */
 static json_t *transfers_out(const struct status_facts *f)
 {
@@ -294,25 +337,6 @@ static json_t *transfers_out(const struct status_facts *f)
 	return o;
 }
 
-/* Zones held by transfer. */
-static json_t *transfers_in(const struct status_facts *f)
-{
-	const struct board_transfers_in *b = &f->board->sync.in;
-	static const struct {
-		const char *key;
-		size_t at;
-	} rows[] = {
-#define ROW(m) {#m, offsetof(struct board_transfers_in, m)}
-		ROW(zones), ROW(serving), ROW(expired), ROW(failing), ROW(empty), ROW(queued), ROW(active), ROW(confirmed), ROW(axfr), ROW(ixfr),
-		ROW(fallbacks), ROW(failed), ROW(refused), ROW(records), ROW(bytes), ROW(notified), ROW(notify_refused), ROW(journal_failed),
-	};
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		json_object_set_new(o, rows[i].key, num(board_get((const _Atomic uint64_t *)(const void *)((const char *)b + rows[i].at))));
-	return o;
-}
-
 json_t *status_json(const struct status_facts *f)
 {
 	const struct board *b = f->board;
@@ -337,9 +361,9 @@ json_t *status_json(const struct status_facts *f)
 	if (o)
 		json_object_set_new(o, "xdp", xdp(f));
 	if (o)
-		json_object_set_new(o, "transfers_out", transfers_out(f));
-	if (o)
 		json_object_set_new(o, "transfers_in", transfers_in(f));
+	if (o)
+		json_object_set_new(o, "transfers_out", transfers_out(f));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

@@ -10,6 +10,7 @@
 
 #include "answer/cache.h"
 #include "answer/hot.h"
+#include "answer/rings.h"
 #include "answer/stream.h"
 #include "answer/tls.h"
 #include "answer/udp.h"
@@ -32,7 +33,7 @@ enum {
 	WORKER_EVENTS = 256,
 };
 
-enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_TLS, SOURCE_STREAMS, SOURCE_SUPERVISOR };
+enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_TLS, SOURCE_STREAMS, SOURCE_RING, SOURCE_SUPERVISOR };
 
 /* What stands behind a descriptor in the epoll set. */
 struct source {
@@ -45,7 +46,7 @@ struct source {
 
 struct sources {
 	struct source row[ROLE_SOCKETS_MAX];
-	struct source supervisor, streams;
+	struct source supervisor, streams, ring[ROLE_RINGS_MAX];
 	bool listening;
 };
 
@@ -239,6 +240,11 @@ static int begin_listening(struct worker *w, struct sources *all)
 	for (size_t i = 0; !err && i < ARRAY_LEN(all->row); i++)
 		if (all->row[i].fd >= 0)
 			err = watch_source(w, &all->row[i]);
+	for (unsigned i = 0; !err && i < ARRAY_LEN(all->ring); i++) {
+		all->ring[i] = (struct source){.kind = SOURCE_RING, .fd = rings_fd(w->rings, i)};
+		if (all->ring[i].fd >= 0)
+			err = watch_source(w, &all->ring[i]);
+	}
 	all->listening = true;
 	return err;
 }
@@ -306,6 +312,7 @@ int answer_main(struct role *role)
 	err = hot_new(role->brief.xdp_fd, role->brief.index, &w.hot);
 	if (err < 0)
 		log_err("answer what=xdp error=\"%s\"", err_text(err)); /* no reason not to answer */
+	w.rings = w.hot ? rings_new(&role->brief) : NULL;
 	err = 0;
 	w.streams = stream_new(&w, &w.settings->streams);
 	if (!w.streams) {
@@ -343,6 +350,8 @@ int answer_main(struct role *role)
 			if (!store_ready(&w, role))
 				break;
 			hot_lease(w.hot, sources->listening && !w.settings->engine.servfail ? w.now_ns : 0);
+			if (sources->listening)
+				rings_tick(w.rings, &w);
 			stream_expire(w.streams);
 		}
 		w.settings->engine.servfail = atomic_load_explicit(&w.whole->supervisor.fault_servfail, memory_order_relaxed);
@@ -360,6 +369,8 @@ int answer_main(struct role *role)
 				running = obey(&w, role, sources, message);
 			else if (s == &sources->streams)
 				streams_ready = true;
+			else if (s->kind == SOURCE_RING)
+				rings_serve(w.rings, &w, (unsigned)(s - sources->ring));
 			else if (s->fd >= 0 && s->kind == SOURCE_UDP)
 				udp_serve(udp, &w, s->fd, s->v6, s->wildcard, s->manages);
 			else if (s->fd >= 0)
@@ -371,6 +382,9 @@ int answer_main(struct role *role)
 		if (streams_ready)
 			busy = stream_turn(w.streams);
 	}
+	hot_lease(w.hot, 0);
+	rings_end(w.rings, &w);
+	rings_free(w.rings);
 	hot_free(w.hot);
 	stream_free(w.streams);
 	settings_free(w.settings);

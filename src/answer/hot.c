@@ -5,6 +5,8 @@
  * the weakest there, and takes its place at zero. Floods of random names push out each other and never reach HOT_WORTH, whatever their
  * number; questions asked again and again stay. Memory is fixed, nothing is swept. What reached HOT_WORTH keeps a count at which its next
  * question makes it wanted again: after a zone's change each hot name comes back with the first packet that missed.
+ * Of questions for names that do not exist one in eight is looked at: those are what floods are made of, and a look costs as much as a part
+ * of an answer.
  *
  * A wanted question is answered once more, by the same engine, as a client would ask it that the cache is for: no options, lower case,
  * 1232 octets. Order matters: the ticket is taken before the store is pinned, so an answer from a version that is replaced meanwhile is dead
@@ -21,7 +23,7 @@
 #include <unistd.h>
 
 enum {
-	HOT_SETS = 4096, /* a power of two */
+	HOT_SETS = 32768, /* a power of two; 1 MiB of counts */
 	HOT_WAYS = 4,
 	HOT_WORTH = 4,   /* questions until it is wanted */
 	HOT_AGAIN = 3,   /* count it is set back to */
@@ -47,6 +49,7 @@ struct hot {
 	struct xdp_cache *cache;
 	unsigned worker;
 	uint8_t key[16];
+	uint64_t dice;
 	struct count counts[HOT_SETS][HOT_WAYS];
 	struct wanted wanted[HOT_WANTED];
 	unsigned wanted_count;
@@ -95,6 +98,12 @@ void hot_lease(struct hot *h, uint64_t now_ns)
 		xdp_cache_lease(h->cache, h->worker, now_ns);
 }
 
+void hot_serving(struct hot *h, uint32_t place, bool serving)
+{
+	if (h)
+		xdp_cache_serving(h->cache, place, serving);
+}
+
 void hot_renew(struct hot *h)
 {
 	if (!h)
@@ -126,11 +135,17 @@ static bool count(struct hot *h, uint64_t hash)
 	return false;
 }
 
-void hot_note(struct hot *h, const struct query *q, const struct store_zone *zone)
+void hot_note(struct hot *h, const struct query *q, const struct store_zone *zone, bool no_name)
 {
 	struct wanted *w;
 	struct name name;
 	uint64_t hash;
+
+	if (no_name) {
+		h->dice = h->dice * 6364136223846793005ULL + 1442695040888963407ULL; /* Knuth's MMIX */
+		if (h->dice >> 61)
+			return;
+	}
 
 	name_lower(&name, q->qname.wire);
 	hash = hash_keyed(h->key, name.wire, name.len) + ((uint64_t)q->qtype << 2 | (uint64_t)q->has_edns << 1 | q->dnssec_ok) * HOT_SPREAD;

@@ -16,10 +16,12 @@ int hot_new(const int32_t fds[4], unsigned worker, struct hot **out) MUST_CHECK;
 /* Gives the lease back. */
 void hot_free(struct hot *h);
 /* A question that can be kept was answered from this zone. */
-void hot_note(struct hot *h, const struct query *q, const struct store_zone *zone);
+void hot_note(struct hot *h, const struct query *q, const struct store_zone *zone, bool no_name);
 /* Put into the kernel what has become worth it: a few at a time. The store must not be pinned. */
 void hot_fill(struct hot *h, struct worker *w);
 /* Vouch for the store, or with 0 withdraw it. h may be NULL, here and below. */
 void hot_lease(struct hot *h, uint64_t now_ns);
+/* The worker reads, or does not read any more, the AF_XDP socket at this place of the program's map. */
+void hot_serving(struct hot *h, uint32_t place, bool serving);
 /* Settings have changed: what is kept was made by the old ones. */
 void hot_renew(struct hot *h);

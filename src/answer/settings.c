@@ -74,6 +74,7 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 	read_rates(&a->rate_limit, s);
 	s->cache = a->cache;
 	s->sample_every = a->query_log_sample;
+	s->xdp_cache = a->xdp_cache;
 	err = read_addresses(config, s);
 	if (!err)
 		err = filter_set_make(a->filters, a->filter_count, &s->filters);

@@ -21,6 +21,7 @@ struct settings {
 	struct prefix_set *own;       /* addresses of this node */
 	struct prefix_set *exempt;    /* from limits: as configured, loopback, and its own */
 	struct filter_set *filters;
+	bool xdp_cache;               /* answers are put into the kernel */
 	uint32_t cache;               /* octets of answers kept, 0: none */
 	uint32_t sample_every;        /* one query in so many is kept, 0: none */
 };

@@ -469,6 +469,8 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 		}
 		if (result.for_sync) {
 			if (conn_hand_over(s, c, p + pos, len - pos)) {
+				board_add(&w->board->queries[1][v6], 1);
+				board_add(&w->board->bytes_in, frame - 2);
 				good = false;
 				break;
 			}

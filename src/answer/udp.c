@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* UDP: batches in by recvmmsg(2), answered under one pin of the store, out by sendmmsg(2). On a wildcard address the control data of
- * each datagram, which names its destination, is sent back with the answer, so that it leaves from there. */
+ * each datagram, which names its destination, is sent back with the answer, so that it leaves from there.
+ *
+ * Memory is laid out for the caches. A datagram may be long but hardly any is: buffers for queries begin in different sets of the first-level cache, not
+ * a page apart; answers stand close together, each where the one before ended; all of it asks for one huge page. */
 #include "answer/udp.h"
 
 #include "answer/worker.h"
@@ -10,15 +13,19 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 enum {
 	UDP_BATCH = 64,
 	UDP_TURNS = 8,        /* batches before other sockets get their turn */
+	UDP_AGAIN = 16,       /* after a batch of so many there are probably more by now: asked for without a wait between */
 	UDP_IN_MAX = 4096,    /* a longer query is malformed for every use of UDP that exists */
 	UDP_OUT_MAX = 4096,
+	UDP_IN_STRIDE = UDP_IN_MAX + 5 * 64, /* an odd number of cache lines: 64 buffers, 64 sets */
 	UDP_CONTROL = 128,
 	UDP_SEND_TRIES = 3,
+	HUGE_PAGE = 2 << 20,
 };
 
 struct udp {
@@ -27,20 +34,25 @@ struct udp {
 	struct sockaddr_storage peer[UDP_BATCH];
 	unsigned origin[UDP_BATCH]; /* of each answer: the query's place in `in` */
 	_Alignas(struct cmsghdr) uint8_t control[UDP_BATCH][UDP_CONTROL];
-	uint8_t in_bytes[UDP_BATCH][UDP_IN_MAX];
-	uint8_t out_bytes[UDP_BATCH][UDP_OUT_MAX];
+	_Alignas(64) uint8_t in_bytes[UDP_BATCH][UDP_IN_STRIDE];
+	_Alignas(64) uint8_t out_bytes[UDP_BATCH * UDP_OUT_MAX];
 };
+
+static size_t udp_octets(void)
+{
+	return (sizeof(struct udp) + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+}
 
 struct udp *udp_new(void)
 {
-	struct udp *u = aligned_alloc(64, (sizeof(*u) + 63) & ~(size_t)63);
+	struct udp *u = aligned_alloc(HUGE_PAGE, udp_octets());
 
 	if (!u)
 		return NULL;
+	(void)madvise(u, udp_octets(), MADV_HUGEPAGE); /* without it is slower, no more */
 	memset(u, 0, sizeof(*u));
 	for (int i = 0; i < UDP_BATCH; i++) {
 		u->in_iov[i] = (struct iovec){u->in_bytes[i], UDP_IN_MAX};
-		u->out_iov[i] = (struct iovec){u->out_bytes[i], 0};
 		u->in[i].msg_hdr.msg_iov = &u->in_iov[i];
 		u->in[i].msg_hdr.msg_iovlen = 1;
 		u->in[i].msg_hdr.msg_name = &u->peer[i];
@@ -67,7 +79,7 @@ static bool shrink(struct udp *u, struct worker *w, unsigned reply)
 		return false;
 	client_of_peer(&u->peer[i], &request.client);
 	store_pin(w->store, &snapshot);
-	engine_answer(&w->settings->engine, &snapshot, w->scratch, &request, u->out_bytes[reply], DNS_UDP_MIN, &result);
+	engine_answer(&w->settings->engine, &snapshot, w->scratch, &request, u->out_iov[reply].iov_base, DNS_UDP_MIN, &result);
 	store_unpin(w->store);
 	u->out_iov[reply].iov_len = result.len;
 	board_add(&w->board->too_big, 1);
@@ -162,6 +174,7 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, 
 	for (int turn = 0; turn < UDP_TURNS; turn++) {
 		struct engine_request request = {.transport = ENGINE_UDP, .now_s = w->now_s};
 		struct store_snapshot snapshot;
+		uint8_t *room = u->out_bytes; /* for the next answer: what is left holds one of UDP_OUT_MAX for each query left */
 		unsigned replies = 0;
 		uint64_t bytes_in = 0;
 		int n;
@@ -190,14 +203,15 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, 
 			request.len = u->in[i].msg_len;
 			client_of_peer(&u->peer[i], &request.client);
 			request.sync = manages ? ENGINE_SYNC_PASS : ENGINE_SYNC_NEVER;
-			worker_answer(w, &snapshot, &request, u->out_bytes[replies], UDP_OUT_MAX, &result);
+			worker_answer(w, &snapshot, &request, room, UDP_OUT_MAX, &result);
 			if (result.for_sync && !hand_over(u, w, fd, (unsigned)i, wildcard)) {
 				request.sync = ENGINE_SYNC_BUSY;
-				worker_answer(w, &snapshot, &request, u->out_bytes[replies], UDP_OUT_MAX, &result);
+				worker_answer(w, &snapshot, &request, room, UDP_OUT_MAX, &result);
 			}
 			if (!result.len)
 				continue;
-			u->out_iov[replies].iov_len = result.len;
+			u->out_iov[replies] = (struct iovec){room, result.len};
+			room += (result.len + 63) & ~(size_t)63;
 			u->origin[replies] = (unsigned)i;
 			out->msg_iov = &u->out_iov[replies];
 			out->msg_name = &u->peer[i];
@@ -213,7 +227,7 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, 
 		board_add(&w->board->bytes_in, bytes_in);
 		if (replies)
 			send_all(u, w, fd, replies);
-		if (n < UDP_BATCH)
+		if (n < UDP_AGAIN)
 			return;
 	}
 }

@@ -43,8 +43,8 @@ static enum rate_verdict answer(struct worker *w, const struct store_snapshot *s
 		board_add(&b->dropped, 1);
 		return limited;
 	}
-	if (w->hot && result->keepable && request->transport == ENGINE_UDP)
-		hot_note(w->hot, &w->scratch->query, result->zone);
+	if (w->hot && result->keepable && w->settings->xdp_cache && request->transport == ENGINE_UDP)
+		hot_note(w->hot, &w->scratch->query, result->zone, result->kind == ENGINE_NO_NAME);
 	board_add(&b->answers, 1);
 	board_add(&b->bytes_out, result->len);
 	board_add(&b->rcodes[result->rcode < BOARD_RCODES ? result->rcode : BOARD_RCODES - 1], 1);

@@ -19,6 +19,7 @@
  * a slow TCP client has not taken yet. */
 struct role;
 struct hot;
+struct rings;
 struct stream;
 
 struct worker {
@@ -29,6 +30,7 @@ struct worker {
 	uint32_t cache_octets;    /* it was made for */
 	struct stream *streams;
 	struct hot *hot;          /* what the kernel's cache is filled from; NULL: there is none */
+	struct rings *rings;      /* AF_XDP sockets; NULL: none */
 	struct rate_table *rates; /* shared by all workers; NULL: no limits */
 	uint32_t rate_turn;
 	struct sample_rings *samples; /* shared with readers; NULL: nothing is sampled */

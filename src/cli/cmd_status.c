@@ -111,8 +111,8 @@ static void print_xdp(const json_t *x)
 		return;
 	printf("xdp %s: %s", get_str(x, "rung"), get_str(x, "why"));
 	if (strcmp(get_str(x, "rung"), "sockets") != 0)
-		printf("; %lld of %lld packets answered in the kernel, %lld beyond limits", get_int(x, "answered_ipv4") + get_int(x, "answered_ipv6"),
-		       get_int(x, "seen"), get_int(x, "limited_dropped") + get_int(x, "limited_slipped"));
+		printf("; %lld of %lld packets answered in the kernel, %lld beyond limits, %lld answered by AF_XDP", get_int(x, "answered_ipv4") + get_int(x, "answered_ipv6"),
+		       get_int(x, "seen"), get_int(x, "limited_dropped") + get_int(x, "limited_slipped"), get_int(x, "af_xdp_answers"));
 	printf("\n");
 }
 

@@ -13,7 +13,6 @@ enum {
 	AS_TRANS = 23456,         /* RFC 6793 9: stands for any 4-octet AS, is nobody's */
 	CHECK_PREFIX_MAX_V4 = 24, /* what the Internet's routers commonly let pass */
 	CHECK_PREFIX_MAX_V6 = 48,
-	CHECK_ZONE_BUCKET_NONE = 0,
 };
 
 struct check {
@@ -382,12 +381,15 @@ static void check_node(const struct check *k, size_t n)
 	}
 }
 
-/* Open addressing over indices + 1; keyed by the file's own hash, which needs no randomness and is unknown to who writes a zone. */
+/* Open addressing over indices + 1, beside which the rest of the hash saves a look at most names; keyed by the file's own hash, which needs no
+ * randomness and is unknown to who writes a zone. */
 static void check_zones_unique(const struct check *k)
 {
 	size_t size = 16, count = k->c->zone_count;
 	const struct tree *list = tree_get(k->root, "zones"), *t = list ? list->first : NULL;
-	uint32_t *slots;
+	struct {
+		uint32_t zone, tag;
+	} * slots;
 
 	while (size < count * 2)
 		size *= 2;
@@ -398,15 +400,20 @@ static void check_zones_unique(const struct check *k)
 	}
 	for (size_t i = 0; i < count; i++, t = t->next) {
 		const uint8_t *apex = k->c->zones[i].apex;
-		size_t at = hash_keyed(k->c->hash, apex, name_len(apex)) & (size - 1);
+		uint64_t hash = hash_keyed(k->c->hash, apex, name_len(apex));
+		uint32_t tag = (uint32_t)(hash >> 32);
+		size_t at = hash & (size - 1);
 
-		while (slots[at] != CHECK_ZONE_BUCKET_NONE && !name_equal(k->c->zones[slots[at] - 1].apex, apex))
+		while (slots[at].zone &&
+		       (slots[at].tag != tag || !name_equal(k->c->zones[slots[at].zone - 1].apex, apex)))
 			at = (at + 1) & (size - 1);
-		if (slots[at] == CHECK_ZONE_BUCKET_NONE)
-			slots[at] = (uint32_t)i + 1;
-		else
+		if (!slots[at].zone) {
+			slots[at].zone = (uint32_t)i + 1;
+			slots[at].tag = tag;
+		} else {
 			tree_error(k->src, value_of(t, "name"), "zone \"%s\" is defined twice; the first is in line %u",
-			           value_of(t, "name")->text, k->c->zones[slots[at] - 1].line);
+			           value_of(t, "name")->text, k->c->zones[slots[at].zone - 1].line);
+		}
 	}
 	free(slots);
 }

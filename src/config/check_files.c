@@ -170,7 +170,8 @@ static bool same_file(const struct config_zone *a, const struct config_zone *b)
 
 /* Two versions of a long list are nearly the same, in the same order: what stands within FILES_NEAR of its old place is found, and what is
  * not found is looked at, which costs time and nothing else. */
-void config_check_zone_files(const struct config *c, const struct config_node *node, const struct config *known, struct diag *diag)
+void config_check_zone_files(const struct config *c, const struct config_node *node, const struct config *known,
+                             struct diag *diag)
 {
 	struct endpoint source;
 	size_t at = 0;
@@ -183,7 +184,8 @@ void config_check_zone_files(const struct config *c, const struct config_node *n
 			k++;
 		if (k < end)
 			at = k + 1;
-		else if (z->file && config_node_serves(node, z) && !config_zone_sources(c, node, z, &source, 1) && access(z->file, R_OK) < 0)
+		else if (z->file && config_node_serves(node, z) && !config_zone_sources(c, node, z, &source, 1) &&
+		         access(z->file, R_OK) < 0)
 			diag_add(diag, DIAG_ERROR, c->path, z->line, 0, "zone file %s: %s", z->file, err_text(-errno));
 	}
 }

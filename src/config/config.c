@@ -15,8 +15,8 @@
  *
  * The file is under the control of an operator, yet treated as hostile: sizes, depth, number of nodes and of each list are limited,
  * aliases and anchors are refused (small files that expand to huge ones), text must be clean UTF-8. References to networks and keys
- * are resolved to indices; names of zones are lower case; relative paths are relative to the file's folder. 100,000 zones read in well
- * under 1.5 s: the tree has no malloc a node, and duplicate zones are found by a hash table.
+ * are resolved to indices; names of zones are lower case; relative paths are relative to the file's folder. 100,000 zones are read in some
+ * 50 ms: plain lists of them do not pass through libyaml (quick.c), the tree has no malloc a node, and duplicates are found by a hash table.
  *
  * Process: supervisor at start and reload, each role from its sealed copy, and `zonecast check`. Pure apart from config_load(),
  * config_check_files(), the working directory (for a relative path of the file), and interface names in link-local addresses.

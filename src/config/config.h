@@ -179,6 +179,7 @@ struct config_answer {
 	struct config_filter *filters; size_t filter_count;
 	uint32_t cache;              /* octets of answers that each worker keeps; 8 MiB; 0: none */
 	uint8_t xdp;                 /* enum config_xdp; off */
+	bool xdp_cache, xdp_sockets; /* with xdp: answers kept in the kernel; AF_XDP for the rest; both true */
 	uint32_t query_log_sample;   /* one query in so many is kept; 0: none */
 };
 
@@ -204,6 +205,8 @@ int config_load(const char *path, struct diag *diag, struct config **out) MUST_C
 void config_free(struct config *c);
 /* Appends c as YAML in normal form (defaults written out, absolute paths), which parses back to the same configuration. */
 void config_print(const struct config *c, struct text *out);
+/* Likewise what roles need that have nothing to do with zones. */
+void config_print_without_zones(const struct config *c, struct text *out);
 /* Likewise what answer workers need of c: no zones, no keys, no nodes but `node`. */
 void config_print_for_answer(const struct config *c, const struct config_node *node, struct text *out);
 /* Only `run-dir` of the file at path, for tools that talk to a running node while its file is being edited: mistakes elsewhere do not

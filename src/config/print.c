@@ -270,6 +270,14 @@ void config_print(const struct config *c, struct text *out)
 	print_map(c, &schema_root, (const char *)c, 0, false, out);
 }
 
+void config_print_without_zones(const struct config *c, struct text *out)
+{
+	struct config slim = *c;
+
+	slim.zone_count = 0;
+	config_print(&slim, out);
+}
+
 void config_print_for_answer(const struct config *c, const struct config_node *node, struct text *out)
 {
 	struct config slim = *c;

@@ -25,7 +25,8 @@ static const char *const words_xdp[] = {"off", "auto", "native", "generic", NULL
 static const char *const words_action[] = {"drop", "refuse", "truncate", NULL};
 
 /* RFC 8945 6; hmac-md5 is left out on purpose. */
-static const char *const words_algorithm[] = {"hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1", NULL};
+static const char *const words_algorithm[] = {"hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1",
+                                              "hmac-sha256-128", "hmac-sha384-192", "hmac-sha512-256", NULL};
 
 /* RFC 1997, 3765, 7999, 8326 */
 const struct schema_community schema_communities[] = {
@@ -76,7 +77,7 @@ static const struct schema_map network_map = {"a network", sizeof(struct config_
 static const struct schema_row key_rows[] = {
         {"name", SCHEMA_IDENT, .required = true, .reload = true, AT(config_key, name), .help = "name of the TSIG key, the same on both sides"},
         {"algorithm", SCHEMA_TEXT, .words = words_algorithm, .reload = true, AT(config_key, algorithm), .value = "hmac-sha256",
-         .help = "hmac-sha256, hmac-sha384, hmac-sha512, hmac-sha224 or hmac-sha1"},
+         .help = "hmac-sha256, hmac-sha384, hmac-sha512, hmac-sha224, hmac-sha1; truncated: hmac-sha256-128, hmac-sha384-192, hmac-sha512-256"},
         {"secret-file", SCHEMA_FILE, .required = true, .reload = true, AT(config_key, secret_file),
          .help = "file that holds the secret in base64"},
 };
@@ -256,6 +257,10 @@ static const struct schema_row answer_rows[] = {
          .help = "memory of each worker for answers already given; 0: every answer is made anew"},
         {"xdp", SCHEMA_WORD, .reload = true, NUMBER(config_answer, xdp), .words = words_xdp, .value = "off",
          .help = "answers from a cache in the kernel, on the devices of the node's addresses: off, auto, native or generic"},
+        {"xdp-cache", SCHEMA_BOOL, .reload = true, AT(config_answer, xdp_cache), .value = "true",
+         .help = "with xdp: answers asked for often are kept in the kernel"},
+        {"xdp-sockets", SCHEMA_BOOL, .reload = true, AT(config_answer, xdp_sockets), .value = "true",
+         .help = "with xdp: what the kernel has no answer for goes to the workers by AF_XDP sockets"},
         {"query-log-sample", SCHEMA_UINT, .reload = true, NUMBER(config_answer, query_log_sample), .min = 0, .max = 1000000000,
          .value = "0", .help = "one query in so many is kept for `zonecast queries`; 0: none"},
 };

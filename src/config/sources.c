@@ -14,7 +14,8 @@ bool config_node_serves(const struct config_node *node, const struct config_zone
 	return false;
 }
 
-size_t config_zone_sources(const struct config *c, const struct config_node *node, const struct config_zone *z, struct endpoint *out, size_t cap)
+size_t config_zone_sources(const struct config *c, const struct config_node *node, const struct config_zone *z,
+                           struct endpoint *out, size_t cap)
 {
 	size_t count = 0;
 

@@ -2,10 +2,11 @@
 /* Bytes to tree, over libyaml's events. What YAML can do beyond what a configuration needs is refused, with its place: aliases and
  * anchors (their expansion is how small files become huge ones), tags, several documents, keys that are not scalars. Text is checked
  * before libyaml sees it: UTF-8 only, no control characters, lines end in LF or CR LF, so that lines and columns in messages are
- * those of every editor. */
+ * those of every editor. A long list of zones in plain form is read without libyaml: see quick.c. */
 #include "config/tree.h"
 
 #include "base/err.h"
+#include "config/quick.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -80,6 +81,17 @@ static size_t utf8_len(const unsigned char *p, size_t left)
 	return n;
 }
 
+/* Eight octets, each from 0x20 to 0x7e? Adding 1 carries 0x7f into the high bit, subtracting 0x20 borrows it from what is less; a borrow that
+ * reaches a neighbour begins in an octet that is wrong itself. */
+static bool all_printable(const unsigned char *p)
+{
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return ((v | (v + ones) | (v - 0x20 * ones)) & 0x80 * ones) == 0;
+}
+
 static int check_text(struct tree_source *src)
 {
 	const unsigned char *p = (const unsigned char *)src->bytes;
@@ -88,10 +100,15 @@ static int check_text(struct tree_source *src)
 
 	src->ascii = true;
 	while (i < src->len) {
-		unsigned char c = p[i];
+		unsigned char c;
 		size_t n = 1;
 		const char *what = NULL;
 
+		while (src->len - i >= sizeof(uint64_t) && all_printable(p + i))
+			i += sizeof(uint64_t);
+		if (i == src->len)
+			break;
+		c = p[i];
 		if (c >= 0x20 && c < 0x7f) {
 			i++;
 			continue;
@@ -132,17 +149,23 @@ struct builder {
 	int depth;
 	size_t nodes;
 	struct tree *root;
+	const struct quick *cut; /* lines that libyaml does not see, or NULL */
+	size_t fed;              /* octets it has seen */
 };
 
-static struct tree place_of(yaml_mark_t mark)
+static struct tree place_of(const struct builder *b, yaml_mark_t mark)
 {
-	return (struct tree){.line = (uint32_t)mark.line + 1, .column = (uint32_t)mark.column + 1};
+	uint32_t line = (uint32_t)mark.line + 1;
+
+	if (b->cut && line > b->cut->line)
+		line += b->cut->lines;
+	return (struct tree){.line = line, .column = (uint32_t)mark.column + 1};
 }
 
 /* A new node as the next child of the innermost open list or map. */
 static int add(struct builder *b, enum tree_kind kind, const yaml_event_t *e, struct tree **out)
 {
-	struct tree place = place_of(e->start_mark);
+	struct tree place = place_of(b, e->start_mark);
 	struct tree *parent = b->depth ? b->open[b->depth - 1] : NULL;
 	struct tree *t;
 
@@ -177,7 +200,7 @@ static int add_scalar(struct builder *b, const yaml_event_t *e)
 {
 	const char *text = (const char *)e->data.scalar.value;
 	size_t len = e->data.scalar.length;
-	struct tree place = place_of(e->start_mark);
+	struct tree place = place_of(b, e->start_mark);
 	struct tree *t;
 	int rc;
 
@@ -201,7 +224,7 @@ static int add_scalar(struct builder *b, const yaml_event_t *e)
 
 static int add_open(struct builder *b, enum tree_kind kind, const yaml_event_t *e)
 {
-	struct tree place = place_of(e->start_mark);
+	struct tree place = place_of(b, e->start_mark);
 	struct tree *t;
 	int rc;
 
@@ -219,7 +242,7 @@ static int add_open(struct builder *b, enum tree_kind kind, const yaml_event_t *
 
 static int refuse(struct builder *b, const yaml_event_t *e, const char *what)
 {
-	struct tree place = place_of(e->start_mark);
+	struct tree place = place_of(b, e->start_mark);
 
 	tree_error(b->src, &place, "%s", what);
 	return ERR_INVALID;
@@ -267,10 +290,11 @@ static int take(struct builder *b, const yaml_event_t *e)
 }
 
 /* libyaml's own complaint, with the context it gives. */
-static void syntax_error(const struct tree_source *src, const yaml_parser_t *p)
+static void syntax_error(const struct builder *b, const yaml_parser_t *p)
 {
+	const struct tree_source *src = b->src;
 	const char *problem = p->problem ? p->problem : "not YAML";
-	struct tree place = place_of(p->problem_mark);
+	struct tree place = place_of(b, p->problem_mark);
 	const char *hint = "";
 
 	if (strstr(problem, "start any token"))
@@ -284,33 +308,95 @@ static void syntax_error(const struct tree_source *src, const yaml_parser_t *p)
 		tree_error(src, &place, "%s%s", problem, hint);
 }
 
-int tree_parse(struct tree_source *src, struct arena *arena, struct tree **out)
+static int feed(void *ctx, unsigned char *buffer, size_t size, size_t *got)
 {
-	struct builder b = {.src = src, .arena = arena};
+	struct builder *b = ctx;
+	size_t end = b->cut && b->fed < b->cut->from ? b->cut->from : b->src->len;
+
+	*got = MIN(size, end - b->fed);
+	memcpy(buffer, b->src->bytes + b->fed, *got);
+	b->fed += *got;
+	if (b->cut && b->fed == b->cut->from)
+		b->fed = b->cut->to;
+	return 1;
+}
+
+static int build(struct builder *b)
+{
 	yaml_parser_t parser;
 	bool done = false;
-	int rc = check_text(src);
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
 	if (!yaml_parser_initialize(&parser))
 		return ERR_NO_MEMORY;
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&parser, (const unsigned char *)src->bytes, src->len);
+	yaml_parser_set_input(&parser, feed, b);
 	while (rc == 0 && !done) {
 		yaml_event_t e;
 
 		if (!yaml_parser_parse(&parser, &e)) {
 			rc = parser.error == YAML_MEMORY_ERROR ? ERR_NO_MEMORY : ERR_INVALID;
 			if (rc == ERR_INVALID)
-				syntax_error(src, &parser);
+				syntax_error(b, &parser);
 			break;
 		}
 		done = e.type == YAML_STREAM_END_EVENT;
-		rc = take(&b, &e);
+		rc = take(b, &e);
 		yaml_event_delete(&e);
 	}
 	yaml_parser_delete(&parser);
+	return rc;
+}
+
+/* The key whose list was cut out, in a block mapping that is the whole document. Anywhere else its lines were no list. */
+static struct tree *cut_key(const struct tree *root, const struct quick *q)
+{
+	const struct tree *first = root && root->kind == TREE_MAP ? root->first : NULL;
+
+	if (!first || root->line != first->line || root->column != first->column || first->column != 1)
+		return NULL;
+	for (struct tree *k = root->first; k; k = k->next->next)
+		if (k->line == q->line && k->column == 1)
+			return !k->quoted && strcmp(k->text, QUICK_KEY) == 0 && k->next->kind == TREE_SCALAR &&
+			                       !k->next->quoted && k->next->len == 0
+			               ? k
+			               : NULL;
+	return NULL;
+}
+
+/* False where libyaml has to see all of it. */
+static bool parse_quick(const struct tree_source *src, struct arena *arena, struct tree **out)
+{
+	struct tree_source quiet = *src;
+	struct diag diag;
+	struct quick q;
+	struct builder b = {.src = &quiet, .arena = arena, .cut = &q};
+	struct tree *key = NULL;
+
+	if (src->plain || !quick_list(src, arena, &q))
+		return false;
+	diag_init(&diag);
+	quiet.diag = &diag;
+	b.nodes = q.nodes;
+	if (build(&b) == 0)
+		key = cut_key(b.root, &q);
+	diag_done(&diag);
+	if (!key)
+		return false;
+	q.list->next = key->next->next;
+	key->next = q.list;
+	*out = b.root;
+	return true;
+}
+
+int tree_parse(struct tree_source *src, struct arena *arena, struct tree **out)
+{
+	struct builder b = {.src = src, .arena = arena};
+	int rc = check_text(src);
+
+	if (rc < 0 || parse_quick(src, arena, out))
+		return rc;
+	rc = build(&b);
 	if (rc < 0)
 		return rc;
 	*out = b.root;

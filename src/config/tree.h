@@ -39,6 +39,7 @@ struct tree_source {
 	const char *bytes;
 	size_t len;
 	bool ascii; /* every character is one byte: columns need no conversion */
+	bool plain; /* leave all of it to libyaml: for tests, which compare */
 	struct diag *diag;
 };
 

@@ -161,12 +161,17 @@ const uint8_t *name_suffix(const uint8_t *name, unsigned n)
 
 bool name_equal(const uint8_t *a, const uint8_t *b)
 {
-	size_t len = name_len(a);
+	for (;;) {
+		uint8_t len = *a;
 
-	for (size_t i = 0; i < len; i++)
-		if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
+		if (len != *b)
 			return false;
-	return true;
+		if (!len)
+			return true;
+		for (a++, b++; len; len--, a++, b++)
+			if (*a != *b && lower(*a) != lower(*b))
+				return false;
+	}
 }
 
 /* Starts of the labels, first label first; returns how many. */

@@ -45,9 +45,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { PATH_OCTETS_MAX = 4096, FILE_MODE = 0600 };
+enum {
+	PATH_OCTETS_MAX = 4096,
+	FILE_MODE = 0600,
+	DISK_FULL_OCTETS = 1 << 16, /* less than this to write to is none: a commit writes about as much */
+};
 #define GROW_MAX ((size_t)1 << 30) /* the map grows by this much at most */
 
 static const char file_name[] = "journal.lmdb", new_name[] = "journal.new", damaged_name[] = "journal.damaged", lock_name[] = "journal.lock";
@@ -109,8 +114,18 @@ static int code_of(int rc)
 	}
 }
 
+/* LMDB says EIO when a write ends early, which is how a full disk shows first. */
+static bool disk_is_full(const struct journal *j)
+{
+	struct statvfs st;
+
+	return statvfs(j->folder, &st) == 0 && (uint64_t)st.f_bavail * st.f_frsize < DISK_FULL_OCTETS;
+}
+
 static int lmdb_failed(struct journal_txn *t, int rc, const char *doing)
 {
+	if (rc == EIO && t->journal && disk_is_full(t->journal))
+		rc = ENOSPC;
 	if (rc == MDB_MAP_FULL)
 		t->map_full = true;
 	if (rc == MDB_NOTFOUND)
@@ -426,6 +441,7 @@ int journal_open(const char *folder, const struct journal_options *o, struct tex
 	text_init(&unheard);
 	if (!j || !t)
 		goto out;
+	t->journal = j;
 	t->why = why ? why : &unheard;
 	j->lock_fd = -1;
 	j->folder_fd = o && o->by_descriptor ? o->folder_fd : -1;
@@ -502,40 +518,13 @@ static struct journal_txn *txn_new(struct journal *j, bool writes, struct text *
 	return t;
 }
 
-int journal_read(struct journal *j, journal_fn *fn, void *ctx, struct text *why)
-{
-	struct text unheard;
-	struct journal_txn *t;
-	int err = ERR_NO_MEMORY;
-
-	text_init(&unheard);
-	t = txn_new(j, false, why ? why : &unheard);
-	if (!t)
-		goto out;
-	pthread_rwlock_rdlock(&j->growing);
-	err = j->env ? lmdb_failed(t, mdb_txn_begin(j->env, NULL, MDB_RDONLY, &t->mdb), "begin") : txn_fail(t, ERR_CLOSED, "the journal is not open");
-	if (!err) {
-		err = fn(t, ctx);
-		mdb_txn_abort(t->mdb);
-	}
-	pthread_rwlock_unlock(&j->growing);
-	if (err < 0 && !t->why->len)
-		text_str(t->why, err_text(err));
-out:
-	free(t);
-	text_done(&unheard);
-	return err;
-}
-
 static int grow(struct journal *j, struct journal_txn *t)
 {
 	size_t next = MIN(j->map + MIN(j->map, MAX(GROW_MAX, j->map_step)), j->map_max);
 	int err;
 
-	if (next <= j->map) {
-		text_clear(t->why);
+	if (next <= j->map)
 		return txn_fail(t, ERR_LIMIT, "the journal has reached its limit of %zu octets", j->map_max);
-	}
 	pthread_rwlock_wrlock(&j->growing);
 	err = lmdb_failed(t, mdb_env_set_mapsize(j->env, next), "grow");
 	if (!err)
@@ -558,33 +547,83 @@ static int open_file_from_anywhere(struct journal *j, struct journal_txn *t)
 	return err;
 }
 
-/* LMDB could not write its meta page and refuses everything until the file is opened anew. */
-static int reopen(struct journal *j)
+/* LMDB could not write its meta page and refuses everything until the file is opened anew. The writer's lock is held. */
+static int reopen(struct journal *j, struct journal_txn *t)
 {
-	struct text why;
-	struct journal_txn *t;
-	int err = ERR_NO_MEMORY;
+	int err;
 
-	text_init(&why);
-	t = txn_new(j, false, &why);
 	pthread_rwlock_wrlock(&j->growing);
 	if (j->env)
 		mdb_env_close(j->env);
 	j->env = NULL;
-	if (t)
-		err = open_file_from_anywhere(j, t);
+	t->has_zone = false;
+	err = open_file_from_anywhere(j, t);
 	pthread_rwlock_unlock(&j->growing);
-	free(t);
-	text_done(&why);
 	return err;
 }
 
-/* Once; t says whether it has to be done again. */
-static int write_once(struct journal *j, struct journal_txn *t, journal_fn *fn, void *ctx, bool *panic)
+static int begin(struct journal *j, struct journal_txn *t, unsigned flags)
 {
-	int rc = mdb_txn_begin(j->env, NULL, 0, &t->mdb), err;
+	return j->env ? mdb_txn_begin(j->env, NULL, flags, &t->mdb) : MDB_PANIC;
+}
 
-	*panic = rc == MDB_PANIC;
+/* On success the lock is held. */
+static int begin_read(struct journal *j, struct journal_txn *t)
+{
+	int rc, err;
+
+	pthread_rwlock_rdlock(&j->growing);
+	rc = begin(j, t, MDB_RDONLY);
+	if (rc == MDB_PANIC) {
+		pthread_rwlock_unlock(&j->growing);
+		pthread_mutex_lock(&j->writer);
+		err = reopen(j, t);
+		pthread_mutex_unlock(&j->writer);
+		if (err)
+			return err;
+		pthread_rwlock_rdlock(&j->growing);
+		rc = begin(j, t, MDB_RDONLY);
+	}
+	if (rc)
+		pthread_rwlock_unlock(&j->growing);
+	return lmdb_failed(t, rc, "begin");
+}
+
+int journal_read(struct journal *j, journal_fn *fn, void *ctx, struct text *why)
+{
+	struct text unheard;
+	struct journal_txn *t;
+	int err = ERR_NO_MEMORY;
+
+	text_init(&unheard);
+	t = txn_new(j, false, why ? why : &unheard);
+	if (!t)
+		goto out;
+	err = begin_read(j, t);
+	if (!err) {
+		err = fn(t, ctx);
+		mdb_txn_abort(t->mdb);
+		pthread_rwlock_unlock(&j->growing);
+	}
+	if (err < 0 && !t->why->len)
+		text_str(t->why, err_text(err));
+out:
+	free(t);
+	text_done(&unheard);
+	return err;
+}
+
+/* Once; t->map_full says that it has to be done again. */
+static int write_once(struct journal *j, struct journal_txn *t, journal_fn *fn, void *ctx)
+{
+	int rc = begin(j, t, 0), err;
+
+	if (rc == MDB_PANIC) {
+		err = reopen(j, t);
+		if (err)
+			return err;
+		rc = begin(j, t, 0);
+	}
 	if (rc)
 		return lmdb_failed(t, rc, "begin");
 	err = fn(t, ctx);
@@ -593,18 +632,15 @@ static int write_once(struct journal *j, struct journal_txn *t, journal_fn *fn, 
 		return err < 0 ? err : ERR_LIMIT;
 	}
 	rc = mdb_txn_commit(t->mdb);
-	*panic = rc == MDB_PANIC;
-	if (rc)
-		return lmdb_failed(t, rc, "write");
-	return err;
+	return rc ? lmdb_failed(t, rc, "write") : err;
 }
 
 int journal_write(struct journal *j, journal_fn *fn, void *ctx, struct text *why)
 {
 	struct text unheard;
 	struct journal_txn *t = NULL;
-	int err = ERR_NO_MEMORY;
-	bool panic = false, again;
+	int err;
+	bool again;
 
 	text_init(&unheard);
 	if (!why)
@@ -613,20 +649,15 @@ int journal_write(struct journal *j, journal_fn *fn, void *ctx, struct text *why
 	do {
 		again = false;
 		free(t);
+		err = ERR_NO_MEMORY;
 		t = txn_new(j, true, why);
 		if (!t)
 			break;
-		if (!j->env && reopen(j) < 0) {
-			err = txn_fail(t, ERR_CLOSED, "the journal is not open, and cannot be opened");
-			break;
-		}
-		err = write_once(j, t, fn, ctx, &panic);
+		err = write_once(j, t, fn, ctx);
 		if (t->map_full) {
 			text_clear(why);
 			err = grow(j, t);
 			again = !err;
-		} else if (panic && reopen(j) < 0) {
-			break;
 		}
 	} while (again);
 	if (err < 0 && !why->len)

@@ -55,8 +55,9 @@ void journal_close(struct journal *j);
 int journal_set_aside(const char *folder) MUST_CHECK;
 
 /* Run fn inside a transaction; a negative result of fn undoes a write and is returned. fn of a write may be called more than once: when
- * the file has to grow, all is undone and done again, so fn must give the same result then. Neither may be called from within the
- * other. why (may be NULL) gets one line on failure; what a failed write wanted has not happened:
+ * the file has to grow, all is undone and done again, so fn must give the same result then. Neither may be called from within
+ * itself or the other. why (may be NULL) gets one line on failure; what a failed write wanted has not happened
+ * (after -EIO from the disk it may have: ask for the newest version):
  * -ENOSPC    the disk is full
  * ERR_LIMIT  the file has reached map_max, or a named limit
  * ERR_MALFORMED  a row is damaged, or differences do not apply to what is there

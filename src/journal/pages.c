@@ -46,6 +46,8 @@ enum {
 #define PAGE_NONE UINT64_MAX
 #define PAGES_MAX ((uint64_t)1 << 28) /* 1 TiB, more than a journal may have; a bit for each fits into memory */
 
+_Static_assert(sizeof(size_t) == 8, "page numbers and counts in the file are of the machine's word size");
+
 struct tree {
 	uint32_t pad;
 	uint16_t flags, depth;
@@ -108,11 +110,11 @@ static int bad(struct walk *w, uint64_t page, const char *what)
 
 /* ---- meta pages ---- */
 
-static int meta_get(const uint8_t *p, struct text *why, struct meta *out)
+static int meta_get(const uint8_t *p, uint64_t page, struct text *why, struct meta *out)
 {
 	const uint8_t *m = p + PAGE_HEADER;
 
-	if (!(native16(p + 10) & PAGE_META) || native32(m) != META_MAGIC || native32(m + 4) != META_VERSION) {
+	if (native64(p) != page || native16(p + 10) != PAGE_META || native32(m) != META_MAGIC || native32(m + 4) != META_VERSION) {
 		text_str(why, "no LMDB file of format 1 and this machine's byte order");
 		return ERR_UNSUPPORTED;
 	}
@@ -136,11 +138,11 @@ static int meta_get(const uint8_t *p, struct text *why, struct meta *out)
 static int metas_get(const struct pages_source *s, struct text *why, struct meta *out)
 {
 	uint8_t page[PAGE_HEADER + META_OCTETS];
-	struct meta metas[2];
+	struct meta metas[2] = {0};
+	uint64_t at = 0;
 	unsigned newer;
 
 	for (unsigned i = 0; i < 2; i++) {
-		uint64_t at = i ? metas[0].page_size : 0;
 		int err;
 
 		if (s->octets < at + PAGE_MIN) {
@@ -149,9 +151,10 @@ static int metas_get(const struct pages_source *s, struct text *why, struct meta
 		}
 		err = s->read(s->ctx, at, page, sizeof(page));
 		if (!err)
-			err = meta_get(page, why, &metas[i]);
+			err = meta_get(page, i, why, &metas[i]);
 		if (err)
 			return err;
+		at = metas[0].page_size;
 	}
 	newer = metas[0].txn < metas[1].txn;
 	if (metas[0].page_size != metas[1].page_size || (metas[newer].txn & 1) != newer) {

@@ -7,7 +7,7 @@
  *   4  TTL, unless kept
  *   2  length of RDATA, and it (names in it whole)
  *
- * Before the first record of a row the owner is the zone's apex, type and TTL are 0: each row can be read alone. An A record that follows
+ * Before the first record of a row the owner is the zone's apex in lower case, type and TTL are 0: each row can be read alone. An A record that follows
  * another of its name takes 7 octets, a delegation of a large zone about 35. */
 #include "journal/records.h"
 
@@ -22,7 +22,7 @@ void records_pack_start(struct records_packer *p, const uint8_t *apex)
 {
 	p->len = 0;
 	p->count = 0;
-	name_copy(&p->owner, apex);
+	name_lower(&p->owner, apex);
 	p->type = 0;
 	p->ttl = 0;
 }
@@ -80,7 +80,7 @@ int records_pack(struct records_packer *p, const struct rr *rr)
 void records_unpack_start(struct records_unpacker *u, const uint8_t *apex, const void *bytes, size_t len)
 {
 	u->r = reader_of(bytes, len);
-	name_copy(&u->apex, apex);
+	name_lower(&u->apex, apex);
 	u->owner = u->apex;
 	u->type = 0;
 	u->ttl = 0;

@@ -45,27 +45,34 @@ void bundle_free(struct bundle *b)
 	free(b);
 }
 
-int bundle_add(struct bundle *b, const char *name, const void *bytes, size_t len)
+/* Takes bytes over, also on failure. */
+static int adopt(struct bundle *b, const char *name, void *bytes, size_t len)
 {
-	struct item it = {.len = len};
-	struct item *items;
+	struct item it = {.name = strdup(name), .bytes = bytes, .len = len};
+	struct item *items = NULL;
+	int err = ERR_NO_MEMORY;
 
 	if (b->count >= BUNDLE_ITEMS_MAX || len > BUNDLE_ITEM_MAX)
-		return ERR_LIMIT;
-	items = realloc(b->items, (b->count + 1) * sizeof(*items));
-	if (!items)
-		return ERR_NO_MEMORY;
-	b->items = items;
-	it.name = strdup(name);
-	it.bytes = malloc(len ? len : 1);
-	if (!it.name || !it.bytes) {
+		err = ERR_LIMIT;
+	else if (it.name && bytes)
+		items = realloc(b->items, (b->count + 1) * sizeof(*items));
+	if (!items) {
 		free(it.name);
-		free(it.bytes);
-		return ERR_NO_MEMORY;
+		free(bytes);
+		return err;
 	}
-	memcpy(it.bytes, bytes, len);
+	b->items = items;
 	b->items[b->count++] = it;
 	return 0;
+}
+
+int bundle_add(struct bundle *b, const char *name, const void *bytes, size_t len)
+{
+	void *copy = malloc(len ? len : 1);
+
+	if (copy && len)
+		memcpy(copy, bytes, len);
+	return adopt(b, name, copy, len);
 }
 
 int bundle_add_file(struct bundle *b, const char *path, size_t max)
@@ -73,9 +80,13 @@ int bundle_add_file(struct bundle *b, const char *path, size_t max)
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
 	size_t len = 0, cap = 4096;
 	char *bytes = NULL;
+	struct stat st;
 
 	if (fd < 0)
 		return -errno;
+	/* As long as it says it is, and one more to see its end; what has no length, or not the one it said, grows. */
+	if (fstat(fd, &st) == 0 && st.st_size > 0 && (uintmax_t)st.st_size <= max)
+		cap = (size_t)st.st_size + 1;
 	for (;;) {
 		char *more = realloc(bytes, cap);
 		ssize_t n;
@@ -101,10 +112,11 @@ int bundle_add_file(struct bundle *b, const char *path, size_t max)
 			cap *= 2;
 	}
 	close(fd);
-	if (!err)
-		err = bundle_add(b, path, bytes, len);
-	free(bytes);
-	return err;
+	if (err) {
+		free(bytes);
+		return err;
+	}
+	return adopt(b, path, bytes, len);
 }
 
 static int put(int fd, const void *bytes, size_t len)
@@ -207,6 +219,12 @@ const void *bundle_get(const struct bundle *b, const char *name, size_t *len)
 			return b->items[i].bytes;
 		}
 	return NULL;
+}
+
+void bundle_rest(const struct bundle *b)
+{
+	if (b->map)
+		madvise(b->map, b->map_len, MADV_DONTNEED);
 }
 
 const void *bundle_first(const struct bundle *b, const char **name, size_t *len)

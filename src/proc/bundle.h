@@ -26,4 +26,6 @@ int bundle_open(int fd, struct bundle **out) MUST_CHECK;
 const void *bundle_get(const struct bundle *b, const char *name, size_t *len);
 /* The first item and its name. */
 const void *bundle_first(const struct bundle *b, const char **name, size_t *len);
+/* Its pages need not be in this process's memory until somebody looks at them again. */
+void bundle_rest(const struct bundle *b);
 void bundle_free(struct bundle *b);

@@ -16,9 +16,11 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -75,7 +77,7 @@ static int config_from_bundle(const struct role_brief *b, int fd, struct bundle 
 	const struct config_node *n;
 	struct diag diag;
 	const char *name;
-	const void *yaml;
+	const void *yaml, *hash;
 	size_t len = 0;
 	int err = bundle_open(fd, &bu);
 
@@ -85,7 +87,11 @@ static int config_from_bundle(const struct role_brief *b, int fd, struct bundle 
 	yaml = bundle_first(bu, &name, &len);
 	err = yaml ? config_parse(name, yaml, len, &diag, &c) : ERR_MALFORMED;
 	diag_done(&diag);
+	hash = bundle_get(bu, ROLE_ITEM_HASH, &len);
+	if (err == 0 && hash && len == sizeof(c->hash))
+		memcpy(c->hash, hash, len);
 	/* A worker is told of no node but its own. */
+	bundle_rest(bu);
 	n = err < 0 ? NULL : b->kind == ROLE_ANSWER ? &c->nodes[0] : config_node_find(c, b->node);
 	if (!n) {
 		config_free(c);
@@ -178,8 +184,10 @@ static void take_reload(struct role *role, int fd, uv_loop_t *loop)
 	}
 	if (role->on_reload(role, old) != 0)
 		uv_stop(loop);
-	config_free(old);
+	if (!role->keeps_old)
+		config_free(old);
 	bundle_free(old_bundle);
+	malloc_trim(0); /* what a large fleet file took */
 }
 
 static void on_supervisor(uv_poll_t *poll, int status, int events)

@@ -42,14 +42,31 @@ struct role_socket {
 	struct endpoint at;
 };
 
+/* A way out of this node and back: a raw ICMP socket, bound to a device with XDP and connected to a neighbor beyond it. */
+enum { ROLE_PATHS_MAX = BOARD_PATHS_MAX };
+struct role_path {
+	int32_t fd;
+	uint32_t ifindex;
+	char device[16];
+	struct ip_addr neighbor;
+};
+
+/* An AF_XDP socket of one receive queue, not bound yet; `place` is its place in the program's map. */
+enum { ROLE_RINGS_MAX = 16 };
+struct role_ring {
+	int32_t fd;
+	uint32_t ifindex, queue, place;
+	uint32_t mtu; /* of the device */
+};
+
 /* The fixed-size part handed over in a memfd; same binary on both sides. */
 struct role_brief {
 	uint32_t size;
 	uint32_t kind;   /* enum board_role */
 	uint32_t index;  /* of the worker */
 	int32_t board_fd;
-	int32_t config_fd; /* a bundle (proc/bundle.h): fleet file and secrets; -1 in the stand-alone form, but for answer, whose
-	                      bundle always is there and holds what workers need and nothing else */
+	int32_t config_fd; /* a bundle (proc/bundle.h) with what this role needs of the fleet file, and secrets; -1 in the stand-alone
+	                      form, but for answer, whose bundle always is there */
 	int32_t supervisor_fd; /* SOCK_SEQPACKET */
 	int32_t rate_fd; /* answer: the table of rate limits, to be mapped whole; -1 elsewhere */
 	int32_t xdp_fd[4]; /* answer, sync: the kernel's answer cache (struct xdp_maps); -1: not for this role, or there is none */
@@ -57,6 +74,11 @@ struct role_brief {
 	int32_t journal_fd; /* sync: the folder of its journal; -1 elsewhere, and in the stand-alone form */
 	int32_t sample_fd; /* answer, admin: the workers' rings of sampled queries (sample/ring.h); -1 elsewhere */
 	int32_t handover_fd; /* answer: its end of the pair with sync (proc/handover.h); -1 elsewhere */
+	uint8_t probe_key[8]; /* watch, answer: of probes through devices (xdp/echo.h) */
+	uint32_t path_count;  /* watch: those devices */
+	struct role_path paths[ROLE_PATHS_MAX];
+	uint32_t ring_count;  /* answer */
+	struct role_ring rings[ROLE_RINGS_MAX];
 	uint32_t workers;
 	uint32_t log_level;
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay */
@@ -88,6 +110,7 @@ struct role {
 	/* Called with a new configuration (ROLE_RELOAD), already swapped into `config` and `node`; the old one stays valid
 	 * until it returns 0. Non-zero: the role asks to be restarted instead. NULL: always restart. */
 	int (*on_reload)(struct role *role, struct config *old);
+	bool keeps_old;                 /* on_reload takes `old` over, to free it later */
 	/* Called once at ROLE_STOP; the loop is stopped by the role when it is done. NULL: stop at once. */
 	void (*on_stop)(struct role *role);
 	/* Called for ROLE_ORDERS: orders on the board have changed. NULL: ignored. */
@@ -132,6 +155,8 @@ int role_receive(int fd, struct role_message *m, int *attached) MUST_CHECK;
 
 /* The items of an answer worker's bundle, beside the configuration (which is the first) and files under their paths. */
 #define ROLE_ITEM_COOKIES "cookie-secrets" /* struct cookie_secrets */
+/* In a bundle whose configuration is not the fleet file itself: the hash of that, 32 octets. */
+#define ROLE_ITEM_HASH "fleet-hash"
 
 /* Become the role described by the brief on brief_fd: see above. Ends the process with a log line when that is impossible. */
 struct role *role_enter(int brief_fd);

@@ -43,6 +43,8 @@ static const int common[] = {
 static const int threads[] = {SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(prctl), SCMP_SYS(sched_setscheduler), SCMP_SYS(set_tid_address)};
 
 static const int serving[] = {SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg), SCMP_SYS(accept4), SCMP_SYS(accept)};
+/* Of AF_XDP sockets that came with the brief: a worker can make none. */
+static const int binding[] = {SCMP_SYS(bind)};
 static const int asking[] = {SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind)};
 static const int storing[] = {
 	SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
@@ -50,7 +52,7 @@ static const int storing[] = {
 	SCMP_SYS(msync), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
 	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
 	SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch), SCMP_SYS(fadvise64),
-	SCMP_SYS(getcwd), SCMP_SYS(pwritev), SCMP_SYS(fchdir),
+	SCMP_SYS(getcwd), SCMP_SYS(pwritev), SCMP_SYS(fchdir), SCMP_SYS(statfs), SCMP_SYS(fstatfs),
 };
 
 static const int hostile[] = {
@@ -101,6 +103,8 @@ int role_sandbox(struct role *role)
 		err = add(ctx, SCMP_ACT_KILL_PROCESS, hostile, ARRAY_LEN(hostile));
 	if (!err && (kind == ROLE_ANSWER || kind == ROLE_ADMIN))
 		err = add(ctx, SCMP_ACT_ALLOW, serving, ARRAY_LEN(serving));
+	if (!err && kind == ROLE_ANSWER)
+		err = add(ctx, SCMP_ACT_ALLOW, binding, ARRAY_LEN(binding));
 	if (!err && kind != ROLE_ANSWER)
 		err = add(ctx, SCMP_ACT_ALLOW, threads, ARRAY_LEN(threads));
 	if (!err && (kind == ROLE_WATCH || kind == ROLE_ROUTE))

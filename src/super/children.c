@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "super/express.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,11 +63,31 @@ static bool may_have(const struct child *c, unsigned map)
 	return c->kind == ROLE_ANSWER || (c->kind == ROLE_SYNC && map < 2);
 }
 
-static int make_brief(const struct children *all, const struct child *c, int channel, int *out)
+/* What is made anew for each life of a child: its AF_XDP sockets, which the supervisor does not keep. */
+struct fresh {
+	struct role_ring ring[ROLE_RINGS_MAX];
+	uint32_t count;
+};
+
+static void fresh_close(const struct fresh *f)
+{
+	for (uint32_t i = 0; i < f->count; i++)
+		close(f->ring[i].fd);
+}
+
+int children_bundle(const struct children *all, enum board_role kind)
+{
+	const struct children_bundles *b = &all->bundles;
+
+	return kind == ROLE_ANSWER ? b->answer_fd : kind == ROLE_SYNC ? b->zones_fd : b->config_fd;
+}
+
+static int make_brief(const struct children *all, const struct child *c, int channel, const struct fresh *fresh, int *out)
 {
 	const struct plan *p = all->plan;
 	struct role_brief *b = calloc(1, sizeof(*b));
 	int fd = memfd_create("zonecast-brief", MFD_CLOEXEC), err = 0;
+	uint32_t paths;
 
 	if (!b || fd < 0) {
 		err = b ? -errno : ERR_NO_MEMORY;
@@ -79,7 +100,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->kind = c->kind;
 	b->index = c->index;
 	b->board_fd = all->board_fd;
-	b->config_fd = c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd;
+	b->config_fd = children_bundle(all, c->kind);
 	b->supervisor_fd = channel;
 	b->rate_fd = c->kind == ROLE_ANSWER ? all->rate_fd : -1;
 	b->rate_len = all->rate_len;
@@ -109,6 +130,11 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 		for (uint32_t i = 0; i < b->allow_transfer_count; i++)
 			b->allow_transfer[i] = all->allow_transfer[i];
 	}
+	paths = express_paths(all->express, b->paths, b->probe_key);
+	if (c->kind == ROLE_WATCH)
+		b->path_count = paths;
+	memcpy(b->rings, fresh->ring, sizeof(b->rings));
+	b->ring_count = fresh->count;
 	if (c->kind == ROLE_ADMIN) {
 		b->sockets[0] = (struct role_socket){.fd = all->control_fd, .kind = ROLE_SOCKET_CONTROL};
 		b->socket_count = 1;
@@ -131,7 +157,7 @@ static void inherit(int fd)
 }
 
 /* Between fork and exec: only calls that are safe there. */
-static NORETURN void become(const struct children *all, const struct child *c, int brief, int channel)
+static NORETURN void become(const struct children *all, const struct child *c, const struct fresh *fresh, int brief, int channel)
 {
 	char number[16];
 	char *argv[] = {"zonecast", "role", (char *)(uintptr_t)board_role_text(c->kind), number, NULL};
@@ -144,11 +170,21 @@ static NORETURN void become(const struct children *all, const struct child *c, i
 	inherit(brief);
 	inherit(channel);
 	inherit(all->board_fd);
-	inherit(c->kind == ROLE_ANSWER ? all->answer_fd : all->config_fd);
+	inherit(children_bundle(all, c->kind));
 	if (c->kind == ROLE_ADMIN)
 		inherit(all->control_fd);
 	if (c->kind == ROLE_SYNC)
 		inherit(all->journal_fd);
+	for (uint32_t i = 0; i < fresh->count; i++)
+		inherit(fresh->ring[i].fd);
+	if (c->kind == ROLE_WATCH) {
+		struct role_path paths[ROLE_PATHS_MAX];
+		uint8_t key[8];
+		uint32_t n = express_paths(all->express, paths, key);
+
+		for (uint32_t i = 0; i < n; i++)
+			inherit(paths[i].fd);
+	}
 	for (unsigned i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		if (may_have(c, i))
 			inherit(all->xdp_fd[i]);
@@ -208,21 +244,26 @@ static void channel_close(struct child *c)
 static int start(struct child *c)
 {
 	struct children *all = c->all;
+	struct fresh fresh = {.count = 0};
 	int pair[2], brief = -1, err;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
 		return -errno;
-	err = make_brief(all, c, pair[1], &brief);
+	if (c->kind == ROLE_ANSWER)
+		fresh.count = express_rings(all->express, c->index, fresh.ring);
+	err = make_brief(all, c, pair[1], &fresh, &brief);
 	if (err < 0) {
+		fresh_close(&fresh);
 		close(pair[0]);
 		close(pair[1]);
 		return err;
 	}
 	pid = fork();
 	if (pid == 0)
-		become(all, c, brief, pair[1]);
+		become(all, c, &fresh, brief, pair[1]);
 	err = pid < 0 ? -errno : 0;
+	fresh_close(&fresh);
 	close(brief);
 	close(pair[1]);
 	if (err) {

@@ -24,6 +24,7 @@ enum {
 };
 
 struct children;
+struct express;
 
 struct child {
 	struct children *all;
@@ -43,17 +44,24 @@ struct child {
 	bool told;               /* to end, so that it starts anew: no quick end, however short it lived */
 };
 
+/* Sealed (proc/bundle.h), replaced at reload; -1: none. */
+struct children_bundles {
+	int config_fd; /* for watch, route and admin */
+	int answer_fd; /* for workers */
+	int zones_fd;  /* for sync */
+};
+
 struct children {
 	uv_loop_t *loop;
 	struct board *board;
 	int board_fd;
-	int config_fd;           /* the sealed bundle; replaced at reload; -1 */
-	int answer_fd;           /* that of the workers, likewise */
+	struct children_bundles bundles;
 	int journal_fd;          /* the folder of sync's journal; -1: none */
 	int sample_fd;           /* their rings of sampled queries, -1: none */
 	int rate_fd;             /* the workers' table of rate limits, -1: none */
 	uint64_t rate_len;
 	int xdp_fd[4];           /* maps of the kernel's answer cache: control, generations, small, large; -1: none */
+	struct express *express; /* AF_XDP sockets and ways to be watched; NULL: none */
 	int control_fd;          /* admin's listening socket */
 	int handover[BOARD_WORKERS_MAX][2]; /* pairs of each worker with sync: the worker's end, sync's; -1 */
 	const struct ip_prefix *allow_transfer; /* stand-alone form */
@@ -74,6 +82,8 @@ struct children {
 
 /* Add and start a child; it is wanted until children_stop(). */
 int children_add(struct children *all, enum board_role kind, unsigned index) MUST_CHECK;
+/* The descriptor of the bundle that this kind of role gets, or -1. */
+int children_bundle(const struct children *all, enum board_role kind);
 struct child *children_find(struct children *all, enum board_role kind, unsigned index);
 /* SIGCHLD: reap and account. */
 void children_reap(struct children *all);

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Going up the ladder: which devices, which mode, and why not.
  *
- * Devices are those over which clients can come: that have a management address of this node, or whose network one of its BGP neighbors is
- * in. `native` and `generic` do what they say or say why not; `auto` takes native where the driver is one over which answers can be
- * known to leave. That excludes veth: its other end must run a program, too, or answers vanish without an error.
+ * `native` and `generic` attach the program to every device that clients can come by (super/devices.h), or say why not, and answer at once. `auto`
+ * attaches by the driver, too, but a device begins on trial: the program answers nothing there but probes, and clients go to the sockets. Only
+ * when an answer has come back by way of a neighbor (watch/path.c) is the device used. So a device whose driver takes answers and loses
+ * them, as veth does when its other end has no program, stays with the sockets, and so does one without a neighbor to prove it with.
+ * Nothing less than the driver's own mode is ever taken by `auto`.
  *
- * Without a client beyond the device nothing here can prove that an answer arrives; the counters on the board show that questions come. */
+ * The proof goes on. A device that fails it is put on trial again, whatever was wished; it comes back when it has passed for a time that doubles
+ * with each failure. A neighbor that answers no echoes proves nothing, and changes nothing.
+ *
+ * Workers are given AF_XDP sockets, one for each receive queue whose lease is theirs, made here since that needs a privilege; each life of a
+ * worker gets fresh ones, and the old ones go with it, out of the program's map, too. What the program has no answer for goes there,
+ * and to the stack where there is none. */
 #include "super/express.h"
 
 #include "base/clock.h"
@@ -13,41 +20,48 @@
 #include "base/log.h"
 #include "limit/rate.h"
 #include "super/children.h"
+#include "super/devices.h"
+#include "xdp/measure.h"
 #include "xdp/program.h"
 
-#include <ifaddrs.h>
-#include <linux/ethtool.h>
-#include <linux/if_packet.h>
-#include <linux/sockios.h>
-#include <net/if.h>
-#include <net/if_arp.h>
-#include <netinet/in.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
-	DEVICES_MAX = 16,
 	COUNT_MS = 200,
-	SMALL_ANSWERS = 65536, /* 16 MiB */
+	SMALL_ANSWERS = 131072, /* 32 MiB */
 	LARGE_ANSWERS = 8192,  /* 12 MiB */
 	DNS_PORT = 53,
-	DRIVER_MAX = 32,
+	HOLD_MS = 10000,       /* after a failed proof; doubles */
+	HOLD_DOUBLINGS_MAX = 6,
 };
 
-struct device {
-	char name[IF_NAMESIZE];
-	unsigned index;
-	uint8_t mac[6];
-	bool ethernet;
+struct used_device {
+	struct device is;
+	struct xdp_device in_program;
+	bool attached;
+	bool proved, disproved; /* by the latest that is known */
+	unsigned failures;     /* proofs lost */
+	uint64_t passing_ms;   /* since; 0: it does not */
+	char why[XDP_WHY_MAX]; /* it is not attached, or is on trial */
 };
 
 struct express {
 	struct xdp_program *program;
+	uint8_t wish;          /* enum config_xdp, of the start */
+	bool rings;            /* AF_XDP sockets are wanted */
+	unsigned workers;
+	struct used_device device[DEVICES_MAX];
+	size_t count;
+	struct role_path path[ROLE_PATHS_MAX];
+	uint32_t path_count;
 	uint64_t counted_ms;
+	bool off;              /* by configuration */
+	struct xdp_costs costs; /* with `auto` */
 	enum board_xdp_rung rung;
 	char why[BOARD_WHY_MAX];
 };
@@ -61,92 +75,6 @@ static void show(struct board *board, enum board_xdp_rung rung, const char *why)
 	snprintf(b->why, sizeof(b->why), "%s", why);
 	board_write_end(&b->seq);
 	log_line(rung == RUNG_SOCKETS ? LOG_WARN : LOG_NOTICE, "xdp rung=%s why=\"%s\"", board_xdp_text(rung), why);
-}
-
-/* ---- devices ---- */
-
-static bool in_network(const struct ifaddrs *a, const struct ip_addr *addr)
-{
-	const uint8_t *mine, *mask;
-	size_t len = addr->family == 6 ? 16 : 4;
-
-	if (!a->ifa_addr || !a->ifa_netmask || a->ifa_addr->sa_family != (addr->family == 6 ? AF_INET6 : AF_INET))
-		return false;
-	if (addr->family == 6) {
-		mine = ((const struct sockaddr_in6 *)(const void *)a->ifa_addr)->sin6_addr.s6_addr;
-		mask = ((const struct sockaddr_in6 *)(const void *)a->ifa_netmask)->sin6_addr.s6_addr;
-	} else {
-		mine = (const uint8_t *)&((const struct sockaddr_in *)(const void *)a->ifa_addr)->sin_addr;
-		mask = (const uint8_t *)&((const struct sockaddr_in *)(const void *)a->ifa_netmask)->sin_addr;
-	}
-	for (size_t i = 0; i < len; i++)
-		if ((mine[i] ^ addr->bytes[i]) & mask[i])
-			return false;
-	return true;
-}
-
-/* Management addresses lie in the network of their own device, too. */
-static bool is_ours(const struct config_node *n, const struct ifaddrs *a)
-{
-	for (size_t i = 0; i < n->management_count; i++)
-		if (in_network(a, &n->management[i]))
-			return true;
-	for (size_t i = 0; i < n->neighbor_count; i++)
-		if (in_network(a, &n->neighbors[i].address))
-			return true;
-	return false;
-}
-
-static void add_device(struct device *list, size_t *count, const char *name)
-{
-	for (size_t i = 0; i < *count; i++)
-		if (strcmp(list[i].name, name) == 0)
-			return;
-	if (*count == DEVICES_MAX)
-		return;
-	list[*count] = (struct device){.index = if_nametoindex(name)};
-	snprintf(list[*count].name, sizeof(list[*count].name), "%.15s", name);
-	(*count)++;
-}
-
-static size_t find_devices(const struct config_node *n, struct device *list)
-{
-	struct ifaddrs *all;
-	size_t count = 0;
-
-	if (getifaddrs(&all) < 0)
-		return 0;
-	for (const struct ifaddrs *a = all; a; a = a->ifa_next)
-		if (!(a->ifa_flags & IFF_LOOPBACK) && is_ours(n, a))
-			add_device(list, &count, a->ifa_name);
-	for (const struct ifaddrs *a = all; a; a = a->ifa_next) {
-		const struct sockaddr_ll *link = (const void *)a->ifa_addr;
-
-		if (!link || link->sll_family != AF_PACKET || link->sll_hatype != ARPHRD_ETHER || link->sll_halen != 6)
-			continue;
-		for (size_t i = 0; i < count; i++)
-			if (strcmp(list[i].name, a->ifa_name) == 0) {
-				memcpy(list[i].mac, link->sll_addr, 6);
-				list[i].ethernet = true;
-			}
-	}
-	freeifaddrs(all);
-	return count;
-}
-
-static void driver_of(const struct device *d, char out[DRIVER_MAX])
-{
-	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
-	struct ifreq request = {.ifr_data = (void *)&info};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%.15s", d->name);
-	if (fd < 0 || ioctl(fd, SIOCETHTOOL, &request) < 0)
-		info.driver[0] = '\0';
-	info.driver[sizeof(info.driver) - 1] = '\0';
-	snprintf(out, DRIVER_MAX, "%s", info.driver);
-	if (fd >= 0)
-		close(fd);
 }
 
 /* ---- what it answers, and how much ---- */
@@ -181,52 +109,137 @@ static int set_limits(struct express *x, const struct plan *p)
 	return xdp_program_limits(x->program, &l);
 }
 
-static int attach(struct express *x, const struct device *d, uint8_t wish, char why[XDP_WHY_MAX])
-{
-	char driver[DRIVER_MAX];
+/* ---- devices ---- */
 
-	if (!d->ethernet) {
-		snprintf(why, XDP_WHY_MAX, "it is no Ethernet device");
-		return ERR_UNSUPPORTED;
-	}
-	driver_of(d, driver);
-	if (wish == CONFIG_XDP_AUTO && strcmp(driver, "veth") == 0) {
-		snprintf(why, XDP_WHY_MAX, "answers over veth arrive only where the other end has a program, too; xdp: native takes it on trust");
-		return ERR_UNSUPPORTED;
-	}
-	return xdp_program_attach(x->program, d->index, d->mac, wish == CONFIG_XDP_GENERIC ? XDP_MODE_GENERIC : XDP_MODE_NATIVE, why);
+static bool serves(const struct used_device *d)
+{
+	return d->attached && d->in_program.state == XDP_DEVICE_ON;
 }
 
-static void climb(struct express *x, const struct plan *p, struct board *board)
+static int set_state(struct express *x, struct used_device *d, uint8_t state)
 {
-	uint8_t wish = p->config->answer.xdp;
-	char why[XDP_WHY_MAX] = "", done[BOARD_WHY_MAX] = "", not_done[BOARD_WHY_MAX] = "", text[2 * BOARD_WHY_MAX + 64];
-	struct device list[DEVICES_MAX];
-	size_t count = find_devices(p->node, list), good = 0;
-	enum board_xdp_rung rung;
+	d->in_program.state = state;
+	return xdp_program_device(x->program, d->is.index, &d->in_program);
+}
 
-	for (size_t i = 0; i < count; i++) {
-		char *to = not_done;
-		size_t used;
+/* Sockets for proofs. What cannot be opened is a neighbor less. */
+static size_t open_paths(struct express *x, const struct device *d)
+{
+	size_t opened = 0;
 
-		if (attach(x, &list[i], wish, why) == 0) {
-			good++;
-			to = done;
-			why[0] = '\0';
-		}
-		used = strlen(to);
-		snprintf(to + used, BOARD_WHY_MAX - used, "%s%.15s%s%.200s", used ? ", " : "", list[i].name, why[0] ? ": " : "", why);
+	for (size_t i = 0; i < d->neighbor_count && x->path_count < ROLE_PATHS_MAX; i++) {
+		struct role_path *path = &x->path[x->path_count];
+
+		if (device_echo_socket(d, &d->neighbor[i], &path->fd) < 0)
+			continue;
+		path->ifindex = d->index;
+		path->neighbor = d->neighbor[i];
+		snprintf(path->device, sizeof(path->device), "%s", d->name);
+		x->path_count++;
+		opened++;
 	}
-	rung = !good ? RUNG_SOCKETS : wish == CONFIG_XDP_GENERIC ? RUNG_GENERIC : RUNG_NATIVE;
-	if (!count)
+	return opened;
+}
+
+static void attach(struct express *x, struct used_device *d, uint32_t *places)
+{
+	bool trial = x->wish == CONFIG_XDP_AUTO;
+	size_t neighbors;
+	int err;
+
+	if (!d->is.ethernet) {
+		snprintf(d->why, sizeof(d->why), "it is no Ethernet device");
+		return;
+	}
+	neighbors = open_paths(x, &d->is);
+	if (trial && !neighbors) {
+		snprintf(d->why, sizeof(d->why), "no BGP neighbor beyond it by whose echoes it could be seen that answers arrive");
+		return;
+	}
+	memcpy(d->in_program.mac, d->is.mac, sizeof(d->in_program.mac));
+	d->in_program.first = *places;
+	d->in_program.queues = x->rings ? MIN(d->is.queues, XDP_SOCKETS_MAX - *places) : 0;
+	err = set_state(x, d, trial ? XDP_DEVICE_TRIAL : XDP_DEVICE_ON);
+	if (err < 0) {
+		snprintf(d->why, sizeof(d->why), "%s", err_text(err));
+		return;
+	}
+	if (xdp_program_attach(x->program, d->is.index, x->wish == CONFIG_XDP_GENERIC ? XDP_MODE_GENERIC : XDP_MODE_NATIVE, d->why) < 0)
+		return;
+	*places += d->in_program.queues;
+	d->attached = true;
+	d->why[0] = '\0';
+	if (trial)
+		snprintf(d->why, sizeof(d->why), "on trial until an answer has come back by way of a neighbor");
+}
+
+/* What is so, in one sentence; said only when it has changed. */
+static void tell(struct express *x, struct board *board)
+{
+	char done[BOARD_WHY_MAX] = "", not_done[BOARD_WHY_MAX] = "", text[2 * BOARD_WHY_MAX + 160];
+	enum board_xdp_rung rung = RUNG_SOCKETS;
+	char cost[80] = "";
+
+	if (x->costs.socket)
+		snprintf(cost, sizeof(cost), "; an answer costs %u ns there, %u ns by a socket", x->costs.kept, x->costs.socket);
+	for (size_t i = 0; i < x->count; i++) {
+		const struct used_device *d = &x->device[i];
+		char *to = serves(d) ? done : not_done;
+		size_t used = strlen(to);
+		const char *more = d->why[0] ? d->why : d->proved ? "answers are seen to arrive" : "";
+
+		snprintf(to + used, BOARD_WHY_MAX - used, "%s%.15s%s%.200s", used ? ", " : "", d->is.name, more[0] ? ": " : "", more);
+		if (serves(d))
+			rung = x->wish == CONFIG_XDP_GENERIC ? RUNG_GENERIC : RUNG_NATIVE;
+	}
+	if (!x->count)
 		snprintf(text, sizeof(text), "no device has a management address of this node or leads to a neighbor");
-	else if (!good)
+	else if (rung == RUNG_SOCKETS)
 		snprintf(text, sizeof(text), "%s", not_done);
 	else
-		snprintf(text, sizeof(text), "attached to %s%s%s", done, *not_done ? "; not to " : "", not_done);
+		snprintf(text, sizeof(text), "attached to %s%s%s%s", done, *not_done ? "; not to " : "", not_done, cost);
+	if (x->off) {
+		rung = RUNG_OFF;
+		snprintf(text, sizeof(text), "switched off by the configuration");
+	}
+	text[BOARD_WHY_MAX - 1] = '\0';
+	if (rung == x->rung && strcmp(text, x->why) == 0)
+		return;
 	x->rung = rung;
-	snprintf(x->why, sizeof(x->why), "%.*s", (int)sizeof(x->why) - 1, text);
+	memcpy(x->why, text, sizeof(x->why));
 	show(board, rung, x->why);
+}
+
+static bool climb(struct express *x, const struct plan *p, struct board *board)
+{
+	struct device list[DEVICES_MAX];
+	uint32_t places = 0;
+	bool any = false;
+
+	x->count = devices_find(p->node, list);
+	for (size_t i = 0; i < x->count; i++) {
+		x->device[i].is = list[i];
+		attach(x, &x->device[i], &places);
+		any |= x->device[i].attached;
+	}
+	tell(x, board);
+	return any;
+}
+
+/* Is it cheaper than sockets on this machine? Not the case is ERR_UNSUPPORTED, with the reason. */
+static int weigh(struct express *x, char why[XDP_WHY_MAX])
+{
+	int err = xdp_measure(x->program, &x->costs);
+
+	if (err < 0) {
+		snprintf(why, XDP_WHY_MAX, "what an answer costs could not be measured: %s", err_text(err));
+		return err;
+	}
+	if (x->costs.kept < x->costs.socket && x->costs.passed < x->costs.socket)
+		return 0;
+	snprintf(why, XDP_WHY_MAX, "the program takes %u ns for an answer here and %u ns where it has none, a socket %u ns", x->costs.kept,
+	         x->costs.passed, x->costs.socket);
+	return ERR_UNSUPPORTED;
 }
 
 static void hand_over(struct express *x, const struct plan *p, struct children *children)
@@ -239,6 +252,7 @@ static void hand_over(struct express *x, const struct plan *p, struct children *
 	children->xdp_fd[3] = maps.large;
 	children->rate_fd = xdp_program_rates_fd(x->program);
 	children->rate_len = rate_table_size(p->config->answer.rate_limit.table);
+	children->express = x;
 }
 
 void express_start(const struct plan *p, struct board *board, struct children *children, struct express **out)
@@ -254,11 +268,17 @@ void express_start(const struct plan *p, struct board *board, struct children *c
 	x = calloc(1, sizeof(*x));
 	if (!x)
 		return;
+	x->wish = p->config->answer.xdp;
+	x->rings = p->config->answer.xdp_sockets;
+	x->workers = p->workers;
 	err = xdp_program_load(&sizes, why, &x->program);
+	if (!err && x->wish == CONFIG_XDP_AUTO)
+		err = weigh(x, why);
 	if (!err) {
 		err = set_addresses(x, p);
 		if (!err)
 			err = set_limits(x, p);
+		xdp_program_bare(x->program, !p->config->answer.xdp_cache);
 		if (err < 0)
 			snprintf(why, sizeof(why), "setting it up: %s", err_text(err));
 	}
@@ -267,8 +287,7 @@ void express_start(const struct plan *p, struct board *board, struct children *c
 		express_free(x);
 		return;
 	}
-	climb(x, p, board);
-	if (x->rung == RUNG_SOCKETS) {
+	if (!climb(x, p, board)) {
 		express_free(x);
 		return;
 	}
@@ -278,7 +297,7 @@ void express_start(const struct plan *p, struct board *board, struct children *c
 
 void express_reload(struct express *x, const struct plan *p, struct board *board)
 {
-	uint8_t wish = p->config ? p->config->answer.xdp : CONFIG_XDP_OFF;
+	uint8_t wish = p->config->answer.xdp;
 	int err;
 
 	if (!x) {
@@ -290,16 +309,111 @@ void express_reload(struct express *x, const struct plan *p, struct board *board
 	if (!err)
 		err = set_limits(x, p);
 	if (err < 0) {
-		char why[BOARD_WHY_MAX];
-
 		xdp_program_switch(x->program, false);
-		snprintf(why, sizeof(why), "switched off, since its settings cannot be changed: %s", err_text(err));
-		show(board, RUNG_SOCKETS, why);
+		x->rung = RUNG_SOCKETS;
+		snprintf(x->why, sizeof(x->why), "switched off, since its settings cannot be changed: %s", err_text(err));
+		show(board, RUNG_SOCKETS, x->why);
 		return;
 	}
-	xdp_program_switch(x->program, wish != CONFIG_XDP_OFF);
-	show(board, wish == CONFIG_XDP_OFF ? RUNG_OFF : x->rung, wish == CONFIG_XDP_OFF ? "switched off by the configuration" : x->why);
+	xdp_program_bare(x->program, !p->config->answer.xdp_cache);
+	x->off = wish == CONFIG_XDP_OFF;
+	xdp_program_switch(x->program, !x->off);
+	tell(x, board);
 }
+
+/* ---- for the roles ---- */
+
+uint32_t express_rings(struct express *x, unsigned worker, struct role_ring out[ROLE_RINGS_MAX])
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; x && x->rings && i < x->count; i++) {
+		const struct used_device *d = &x->device[i];
+
+		if (!d->attached)
+			continue;
+		/* The program gives queue q under the lease of worker q % workers. */
+		for (uint32_t q = worker; q < d->in_program.queues && count < ROLE_RINGS_MAX; q += x->workers) {
+			int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0), err = fd < 0 ? -errno : 0;
+
+			if (!err)
+				err = xdp_program_socket(x->program, d->in_program.first + q, fd);
+			if (err < 0) {
+				static struct log_limit limit;
+
+				if (log_limit_pass(&limit, 1))
+					log_warn("xdp device=%s queue=%u error=\"no AF_XDP socket: %s\"", d->is.name, q, err_text(err));
+				if (fd >= 0)
+					close(fd);
+				continue;
+			}
+			out[count++] = (struct role_ring){.fd = fd, .ifindex = d->is.index, .queue = q, .place = d->in_program.first + q,
+			                                  .mtu = d->is.mtu};
+		}
+	}
+	return count;
+}
+
+uint32_t express_paths(const struct express *x, struct role_path out[ROLE_PATHS_MAX], uint8_t probe_key[8])
+{
+	if (!x)
+		return 0;
+	xdp_program_probe_key(x->program, probe_key);
+	memcpy(out, x->path, x->path_count * sizeof(*out));
+	return x->path_count;
+}
+
+/* ---- proofs ---- */
+
+/* What watch thinks of the ways through a device: the worst, and the best where none is bad. */
+static enum board_verdict verdict_of(const struct express *x, const struct board *board, const struct used_device *d, char why[XDP_WHY_MAX])
+{
+	enum board_verdict verdict = VERDICT_UNKNOWN;
+	struct board_watch_path copy;
+
+	for (uint32_t i = 0; i < x->path_count; i++) {
+		const struct board_watch_path *b = &board->watch.paths[i];
+
+		if (!board_copy(&b->seq, b, &copy, sizeof(copy)) || copy.ifindex != d->is.index)
+			continue;
+		copy.why[sizeof(copy.why) - 1] = '\0';
+		if (copy.verdict == VERDICT_HARD) {
+			snprintf(why, XDP_WHY_MAX, "%.200s", copy.why);
+			return VERDICT_HARD;
+		}
+		if (copy.verdict == VERDICT_PASS)
+			verdict = VERDICT_PASS;
+	}
+	return verdict;
+}
+
+static void prove(struct express *x, const struct board *board, struct used_device *d, uint64_t now_ms)
+{
+	char why[XDP_WHY_MAX] = "";
+	enum board_verdict verdict = verdict_of(x, board, d, why);
+	uint64_t hold_ms = d->failures ? (uint64_t)HOLD_MS << MIN(d->failures - 1, (unsigned)HOLD_DOUBLINGS_MAX) : 0;
+
+	if (verdict != VERDICT_PASS)
+		d->passing_ms = 0;
+	else if (!d->passing_ms)
+		d->passing_ms = now_ms;
+	if (verdict == VERDICT_HARD && !d->disproved) {
+		d->failures += serves(d);
+		d->disproved = true;
+		d->proved = false;
+		snprintf(d->why, sizeof(d->why), "%s", why);
+		if (serves(d) && set_state(x, d, XDP_DEVICE_TRIAL) < 0)
+			xdp_program_switch(x->program, false);
+	} else if (verdict == VERDICT_PASS && now_ms - d->passing_ms >= hold_ms) {
+		if (!serves(d) && set_state(x, d, XDP_DEVICE_ON) < 0)
+			return;
+		d->why[0] = '\0';
+		d->proved = true;
+		d->disproved = false;
+	}
+}
+
+/* ---- counters ---- */
 
 static void put(_Atomic uint64_t *to, uint64_t value)
 {
@@ -330,12 +444,20 @@ void express_tick(struct express *x, struct board *board, uint64_t now_ms)
 	put(&b->passed_stale, n.pass_stale);
 	put(&b->passed_size, n.pass_size);
 	put(&b->passed_other, n.pass_room + n.pass_busy);
+	put(&b->to_workers, n.redirected);
+	put(&b->probes, n.probes);
+	for (size_t i = 0; i < x->count; i++)
+		if (x->device[i].attached)
+			prove(x, board, &x->device[i], now_ms);
+	tell(x, board);
 }
 
 void express_free(struct express *x)
 {
 	if (!x)
 		return;
+	for (uint32_t i = 0; i < x->path_count; i++)
+		close(x->path[i].fd);
 	xdp_program_free(x->program);
 	free(x);
 }

@@ -151,14 +151,14 @@ static int add_endpoint(struct plan *p, const struct ip_addr *addr, uint16_t por
 	return 0;
 }
 
-static int bundle_secret(struct plan *p, const char *path, struct diag *diag)
+static int bundle_secret(struct bundle *to, const char *path, struct diag *diag)
 {
 	size_t len;
 	int err;
 
-	if (!path || bundle_get(p->bundle, path, &len))
+	if (!path || bundle_get(to, path, &len))
 		return 0;
-	err = bundle_add_file(p->bundle, path, PLAN_KEY_FILE_MAX);
+	err = bundle_add_file(to, path, PLAN_KEY_FILE_MAX);
 	if (err < 0) {
 		diag_add(diag, DIAG_ERROR, path, 0, 0, "cannot read this key file: %s", err_text(err));
 		return ERR_INVALID;
@@ -166,15 +166,15 @@ static int bundle_secret(struct plan *p, const char *path, struct diag *diag)
 	return 0;
 }
 
-/* Of BGP sessions and of TSIG keys. */
+/* TSIG keys are for sync, BGP passwords for the others. */
 static int bundle_secrets(struct plan *p, struct diag *diag)
 {
 	int err = 0;
 
 	for (size_t i = 0; !err && i < p->config->key_count; i++)
-		err = bundle_secret(p, p->config->keys[i].secret_file, diag);
+		err = bundle_secret(p->zones, p->config->keys[i].secret_file, diag);
 	for (size_t i = 0; !err && i < p->node->neighbor_count; i++)
-		err = bundle_secret(p, p->node->neighbors[i].password_file, diag);
+		err = bundle_secret(p->bundle, p->node->neighbors[i].password_file, diag);
 	return err;
 }
 
@@ -278,21 +278,37 @@ static int plan_answer(struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], st
 	return err;
 }
 
+/* A hundred thousand zones in each of three roles that have no use for them would be a third of the node's memory. */
+static int bundle_config(struct plan *p)
+{
+	struct text yaml;
+	int err;
+
+	text_init(&yaml);
+	config_print_without_zones(p->config, &yaml);
+	p->bundle = bundle_new();
+	err = yaml.failed || !p->bundle ? ERR_NO_MEMORY : bundle_add(p->bundle, p->config->path, yaml.chars, yaml.len);
+	if (!err)
+		err = bundle_add(p->bundle, ROLE_ITEM_HASH, p->config->hash, sizeof(p->config->hash));
+	text_done(&yaml);
+	return err;
+}
+
 static int plan_fleet(const struct supervisor_options *o, const struct plan *in_force, struct diag *diag, struct plan *p)
 {
 	const char *yaml, *name;
 	size_t len;
 	int err;
 
-	p->bundle = bundle_new();
-	if (!p->bundle)
+	p->zones = bundle_new();
+	if (!p->zones)
 		return ERR_NO_MEMORY;
-	err = bundle_add_file(p->bundle, o->config_path, CONFIG_FILE_MAX);
+	err = bundle_add_file(p->zones, o->config_path, CONFIG_FILE_MAX);
 	if (err < 0) {
 		diag_add(diag, DIAG_ERROR, o->config_path, 0, 0, "cannot read the fleet file: %s", err_text(err));
 		return ERR_INVALID;
 	}
-	yaml = bundle_first(p->bundle, &name, &len);
+	yaml = bundle_first(p->zones, &name, &len);
 	err = config_parse(o->config_path, yaml, len, diag, &p->config);
 	if (err < 0)
 		return err;
@@ -329,7 +345,8 @@ static int plan_fleet(const struct supervisor_options *o, const struct plan *in_
 	}
 	p->workers = o->workers ? o->workers : p->node->workers;
 	p->routed = true;
-	return bundle_secrets(p, diag);
+	err = bundle_config(p);
+	return err < 0 ? err : bundle_secrets(p, diag);
 }
 
 static int plan_alone(const struct supervisor_options *o, struct diag *diag, struct plan *p)
@@ -396,6 +413,7 @@ void plan_done(struct plan *p)
 	config_free(p->config);
 	bundle_free(p->bundle);
 	bundle_free(p->answer);
+	bundle_free(p->zones);
 	p->config = NULL;
-	p->bundle = p->answer = NULL;
+	p->bundle = p->answer = p->zones = NULL;
 }

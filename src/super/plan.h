@@ -20,8 +20,10 @@ enum { PLAN_ENDPOINTS_MAX = ROLE_SOCKETS_MAX / 2, PLAN_KEY_FILE_MAX = 64 << 10, 
 struct plan {
 	struct config *config;      /* NULL in the stand-alone form */
 	const struct config_node *node;
-	struct bundle *bundle;      /* NULL in the stand-alone form */
-	struct bundle *answer;      /* what workers are told: settings of answering, no zones, no keys */
+	/* What roles are told; NULL once sealed. In the stand-alone form there is that of the workers only. */
+	struct bundle *bundle;      /* watch, route, admin: everything but the zones; BGP passwords */
+	struct bundle *answer;      /* workers: settings of answering, no zones, no keys */
+	struct bundle *zones;       /* sync: the fleet file as it is */
 	char node_name[BOARD_NAME_MAX];
 	char state_dir[ROLE_PATH_MAX], run_dir[ROLE_PATH_MAX];
 	struct endpoint endpoints[PLAN_ENDPOINTS_MAX]; /* UDP and TCP are opened on each, TLS on those with its port */

@@ -33,6 +33,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -209,18 +210,29 @@ static void raise_descriptors(void)
 		log_warn("descriptors error=\"%s\"", err_text(-errno));
 }
 
-static void shed_capabilities(void)
+/* Workers pin the memory of their AF_XDP sockets, a few megabytes each. Without the right to raise the limit they do as well as they can. */
+static void raise_locked_memory(void)
+{
+	struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+		log_debug("locked-memory error=\"%s\"", err_text(-errno));
+}
+
+static void shed_capabilities(const struct supervisor *s)
 {
 	static const unsigned keep[] = {
 		CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_BPF, CAP_PERFMON, /* addresses, ports, XDP */
 		CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_KILL, CAP_CHOWN,  /* to start and stop roles under their account */
 		CAP_DAC_READ_SEARCH, CAP_SYS_NICE, CAP_IPC_LOCK,           /* fleet and key files; roles with real-time threads */
+		CAP_NET_RAW,                                               /* AF_XDP sockets of a worker that starts again; last, see below */
 	};
+	size_t count = ARRAY_LEN(keep) - (s->express ? 0 : 1);
 
 	if (geteuid() != 0)
 		return;
 	capng_clear(CAPNG_SELECT_BOTH);
-	for (size_t i = 0; i < ARRAY_LEN(keep); i++)
+	for (size_t i = 0; i < count; i++)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, keep[i]);
 	if (capng_apply(CAPNG_SELECT_BOTH) != 0)
 		log_warn("capabilities error=\"cannot drop what is not needed\"");
@@ -345,7 +357,8 @@ static void show_plan(struct supervisor *s)
 		orders_load(s->board, s->plan.config, s->plan.node, s->plan.state_dir);
 }
 
-static void tell_all(struct supervisor *s, uint32_t kind, int fd)
+/* with_bundle: the message brings each role its new one. */
+static void tell_all(struct supervisor *s, uint32_t kind, bool with_bundle)
 {
 	static const enum board_role roles[] = {ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE, ROLE_ADMIN};
 	struct role_message m = {.kind = kind};
@@ -354,7 +367,7 @@ static void tell_all(struct supervisor *s, uint32_t kind, int fd)
 		struct child *c = children_find(&s->children, roles[i], 0);
 
 		/* A role that cannot be told is restarted, and starts with the new configuration. */
-		if (c && c->pid && child_send(c, &m, fd) < 0)
+		if (c && c->pid && child_send(c, &m, with_bundle ? children_bundle(&s->children, roles[i]) : -1) < 0)
 			child_kill(c);
 	}
 }
@@ -366,7 +379,7 @@ static void tell_workers(struct supervisor *s, size_t sockets_before)
 	for (unsigned i = 0; i < s->plan.workers; i++) {
 		struct child *c = children_find(&s->children, ROLE_ANSWER, i);
 
-		if (c && c->pid && child_send(c, &m, s->children.answer_fd) < 0)
+		if (c && c->pid && child_send(c, &m, s->children.bundles.answer_fd) < 0)
 			child_renew(c);
 	}
 	for (size_t i = sockets_before; i < sockets_count(s->children.sockets); i++)
@@ -392,6 +405,26 @@ static bool same_ground(const struct plan *a, const struct plan *b, struct text 
 	return !why->len;
 }
 
+/* What is sealed is not needed here any more: that of sync may be large. */
+static int seal(struct bundle **b, int *fd)
+{
+	int err = *b ? bundle_seal(*b, fd) : 0;
+
+	bundle_free(*b);
+	*b = NULL;
+	return err;
+}
+
+static void close_bundles(struct children_bundles *b)
+{
+	const int fds[] = {b->config_fd, b->answer_fd, b->zones_fd};
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	*b = (struct children_bundles){-1, -1, -1};
+}
+
 /* All or nothing. Problems, one a line, go to why. */
 static int reload(struct supervisor *s, struct text *why)
 {
@@ -401,7 +434,8 @@ static int reload(struct supervisor *s, struct text *why)
 	size_t before = sockets_count(s->children.sockets);
 	char problem[300];
 	struct diag diag;
-	int err, fd = -1, answer_fd = -1;
+	struct children_bundles fds = {-1, -1, -1};
+	int err;
 
 	if (s->phase != PHASE_RUN) {
 		text_str(why, "error: this node is stopping\n");
@@ -419,35 +453,31 @@ static int reload(struct supervisor *s, struct text *why)
 		plan_done(&next);
 		return ERR_INVALID;
 	}
-	err = bundle_seal(next.bundle, &fd);
+	err = seal(&next.bundle, &fds.config_fd);
 	if (!err)
-		err = bundle_seal(next.answer, &answer_fd);
+		err = seal(&next.answer, &fds.answer_fd);
+	if (!err)
+		err = seal(&next.zones, &fds.zones_fd);
 	if (!err) {
 		err = take_up(s, &next, problem, sizeof(problem));
 		if (err < 0)
 			text_fmt(why, "error: %s\n", problem);
 	}
 	if (err < 0) {
-		if (fd >= 0)
-			close(fd);
-		if (answer_fd >= 0)
-			close(answer_fd);
+		close_bundles(&fds);
 		plan_done(&next);
 		return err;
 	}
 	s->plan = next;
-	if (s->children.config_fd >= 0)
-		close(s->children.config_fd);
-	if (s->children.answer_fd >= 0)
-		close(s->children.answer_fd);
-	s->children.config_fd = fd;
-	s->children.answer_fd = answer_fd;
+	close_bundles(&s->children.bundles);
+	s->children.bundles = fds;
 	show_plan(s);
 	express_reload(s->express, &s->plan, s->board);
-	tell_all(s, ROLE_RELOAD, fd);
+	tell_all(s, ROLE_RELOAD, true);
 	tell_workers(s, before);
 	uv_timer_start(&s->linger, on_linger, RELOAD_LINGER_MS, 0);
 	plan_done(&old);
+	malloc_trim(0); /* what a large fleet file took */
 	log_notice("reload config_generation=%u", (unsigned)atomic_load(&s->board->supervisor.config_generation));
 	return 0;
 }
@@ -509,7 +539,7 @@ static int carry_out(struct supervisor *s, const struct role_message *m, struct 
 		err = orders_set(s->board, s->plan.config, s->plan.node, s->plan.state_dir, m->network,
 		                 m->request == REQUEST_DRAIN ? ORDER_DRAIN : ORDER_NONE);
 		if (!err)
-			tell_all(s, ROLE_ORDERS, -1);
+			tell_all(s, ROLE_ORDERS, false);
 		return err;
 	case REQUEST_ZONE_RELOAD:
 		c = children_find(&s->children, ROLE_SYNC, 0);
@@ -683,6 +713,10 @@ static int start_roles(struct supervisor *s)
 
 	for (unsigned i = 0; !err && i < s->plan.workers; i++)
 		err = children_add(all, ROLE_ANSWER, i);
+	/* Workers answer while the rest is made ready. */
+	if (!err)
+		err = seal(&s->plan.zones, &all->bundles.zones_fd);
+	malloc_trim(0);
 	if (!err)
 		err = children_add(all, ROLE_SYNC, 0);
 	if (!err && s->plan.routed)
@@ -760,7 +794,8 @@ static int set_up(struct supervisor *s)
 	all->board = s->board;
 	all->loop = &s->loop;
 	all->plan = &s->plan;
-	all->config_fd = all->answer_fd = all->rate_fd = all->sample_fd = all->control_fd = -1;
+	all->bundles = (struct children_bundles){-1, -1, -1};
+	all->rate_fd = all->sample_fd = all->control_fd = -1;
 	for (size_t i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		all->xdp_fd[i] = -1;
 	all->log_level = s->options->log_level;
@@ -789,10 +824,9 @@ static int set_up(struct supervisor *s)
 	}
 	s->up = true;
 	addresses_keep_only(&s->addresses, s->plan.service, s->plan.service_count);
-	if (s->plan.bundle)
-		err = bundle_seal(s->plan.bundle, &all->config_fd);
+	err = seal(&s->plan.bundle, &all->bundles.config_fd);
 	if (!err)
-		err = bundle_seal(s->plan.answer, &all->answer_fd);
+		err = seal(&s->plan.answer, &all->bundles.answer_fd);
 	if (!err)
 		express_start(&s->plan, s->board, all, &s->express);
 	if (!err && s->plan.config && all->rate_fd < 0)
@@ -893,11 +927,12 @@ int supervisor_run(const struct supervisor_options *o)
 	}
 	uv_loop_init(&s->loop);
 	raise_descriptors();
+	raise_locked_memory();
 	err = set_up(s);
 	if (!err) {
 		atomic_store(&s->board->supervisor.started_ns, clock_ns());
 		show_plan(s);
-		shed_capabilities();
+		shed_capabilities(s);
 		log_notice("start version=%s node=%s workers=%u run-dir=%s", ZONECAST_VERSION, s->plan.node_name, s->plan.workers,
 		           s->plan.run_dir);
 		err = run_loop(s);

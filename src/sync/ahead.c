@@ -13,7 +13,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 enum {
 	AHEAD_ZONES = 64,
@@ -47,7 +46,6 @@ static void read_zone(struct ahead_zone *z)
 	struct zone_load_options o = {.on_progress = progress, .ctx = z};
 	uint64_t began = clock_ms();
 
-	source_begin(z->row->path, z->source, sizeof(z->source));
 	z->err = zone_load_file(z->row->path, z->row->apex, &o, &z->diag, &z->content);
 	if (!z->err)
 		source_add_includes(z->content, z->row->path, z->source, sizeof(z->source));
@@ -143,15 +141,14 @@ bool ahead_has_room(const struct ahead *a)
 void ahead_add(struct ahead *a, const struct zone_row *row)
 {
 	struct ahead_zone *z = &a->slots[a->next % AHEAD_ZONES];
-	struct stat st;
 
 	z->row = row;
 	z->content = NULL;
 	z->err = 0;
-	z->size = stat(row->path, &st) == 0 ? (uint64_t)st.st_size : 0;
+	source_begin(row->path, z->source, sizeof(z->source));
+	z->size = strtoull(z->source, NULL, 10); /* it begins with the size */
 	z->ahead = a;
 	z->done = false;
-	z->source[0] = '\0';
 	diag_init(&z->diag);
 	pthread_mutex_lock(&a->lock);
 	a->next++;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sync/apply.h"
 
+#include "base/err.h"
+#include "base/log.h"
+
 enum {
 	IN_PLACE_RECORDS_MIN = 256, /* a smaller zone is built as quickly as it is compared */
 	IN_PLACE_PART = 10,         /* a change of more than one record in so many is built quicker than applied */
@@ -13,7 +16,9 @@ static bool change_in_place(struct store_writer *w, const uint8_t *apex, const s
 	struct zone_change_problem problem;
 	const struct store_zone *z;
 	struct store_snapshot s;
+	char name[NAME_TEXT_MAX];
 	size_t size;
+	int err;
 
 	store_writer_snapshot(w, &s);
 	z = store_zone_get(&s, apex);
@@ -22,8 +27,15 @@ static bool change_in_place(struct store_writer *w, const uint8_t *apex, const s
 		return false;
 	out->has_change = true;
 	size = zone_change_size(&out->change);
-	if (z->record_count < IN_PLACE_RECORDS_MIN || size > z->record_count / IN_PLACE_PART ||
-	    store_change_zone(w, apex, &out->change, meta, &problem) != 0)
+	if (z->record_count < IN_PLACE_RECORDS_MIN || size > z->record_count / IN_PLACE_PART)
+		return false;
+	err = store_change_zone(w, apex, &out->change, meta, &problem);
+	if (err == ERR_INVALID) {
+		/* A difference always applies to what it was made from. */
+		name_to_text(apex, name);
+		log_warn("zone=%s note=\"the difference does not apply, building the zone anew: %s\"", name, problem.text);
+	}
+	if (err)
 		return false;
 	out->in_place = true;
 	out->removed = content_record_count(out->change.removed);

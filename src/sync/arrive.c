@@ -182,13 +182,13 @@ static int store_whole(struct loader *l, struct arrival *a)
 	if (!is_fit(a, a->content))
 		return 0;
 	err = apply_content(l->writer, a->row->apex, a->content, &meta, &applied);
-	if (err)
+	if (err) {
 		refuse(a, ARRIVAL_REFUSED, err_text(err));
-	else
-		a->row->stored = true;
-	if (!err)
-		loader_keep_change(l, a->row->apex, &applied);
-	return err;
+		return err;
+	}
+	loader_keep_change(l, a->row->apex, &applied);
+	a->row->stored = true;
+	return 0;
 }
 
 static int add_all(struct content *c, const struct rr *list, size_t count)
@@ -565,6 +565,14 @@ static int note_lacking(struct journal_txn *t, void *ctx)
 	return err;
 }
 
+static bool any(const bool *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i])
+			return true;
+	return false;
+}
+
 static void heal(struct loader *l, struct journal *j, const struct held *held, const bool *lacks, size_t count, uint64_t *failed)
 {
 	struct text why;
@@ -573,7 +581,7 @@ static void heal(struct loader *l, struct journal *j, const struct held *held, c
 	for (size_t i = 0; i < count; i += TOGETHER) {
 		struct lacking k = {l, held + i, lacks + i, MIN(count - i, (size_t)TOGETHER)};
 
-		if (!memchr(k.lacks, true, k.count))
+		if (!any(k.lacks, k.count))
 			continue;
 		text_clear(&why);
 		if (journal_write(j, note_lacking, &k, &why) < 0) {

@@ -397,6 +397,8 @@ static int end(struct run *r, int worst)
 	struct board_sync *b = &l->board->sync;
 
 	ahead_free(r->ahead);
+	if (l->writer)
+		store_shrink(l->writer);
 	atomic_store(&b->loading, 0);
 	if (l->unreadable[0])
 		return -EACCES;

@@ -8,6 +8,7 @@
 #include "zone/store.h"
 
 struct history;
+struct applied;
 struct xdp_cache;
 
 /* Bring the store in line with a list of zones. Runs on a thread of its own; the only user of the store's writer. */
@@ -40,6 +41,8 @@ void loader_done(struct loader *l);
  * A zone that does not load keeps its last good version. Problems are logged, counts are on the board. Fails only when the store cannot
  * be written, or with -EACCES as said above. */
 int loader_run(struct loader *l, struct zone_list *zones, const struct name *forced, size_t forced_count) MUST_CHECK;
+/* What changed, by apply_content(), is kept for those that have the version before; takes the change over. */
+void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *applied);
 /* Is the zone in the list in force, with a file that is there? */
 bool loader_has(const struct loader *l, const uint8_t *apex);
 /* The zone in the list in force, to which the store is in line; NULL: none. */

@@ -671,8 +671,10 @@ void secondaries_end(struct secondaries *s, int err)
 	s->held_count = s->timer_count = 0;
 	board_add(&s->board->journal_failed, s->journal_failed);
 	s->journal_failed = 0;
+	/* For each zone of 100,000: at the beginning, then once a second. */
+	if (s->recall)
+		publish(s);
 	s->recall = false;
-	publish(s);
 	pump(s);
 }
 
@@ -712,6 +714,17 @@ bool secondaries_expires(const struct secondaries *s, const uint8_t *apex, uint3
 		return false;
 	*seconds = (uint32_t)MIN(MAX(left, (int64_t)0), (int64_t)UINT32_MAX);
 	return true;
+}
+
+int secondaries_refresh(struct secondaries *s, const uint8_t *apex)
+{
+	struct secondary *z = s->set ? secondary_find(s->set, apex) : NULL;
+
+	if (!z)
+		return ERR_NOT_FOUND;
+	secondary_demand(s->set, z, false, false);
+	pump(s);
+	return 0;
 }
 
 int secondaries_retransfer(struct secondaries *s, const uint8_t *apex, bool force)

@@ -46,7 +46,9 @@ void secondaries_notified(struct secondaries *s, const uint8_t *apex, const stru
                           const char *key_name_or_null);
 /* Seconds until the copy of the zone expires here. False: not held by transfer. */
 bool secondaries_expires(const struct secondaries *s, const uint8_t *apex, uint32_t *seconds);
-/* An operator's order: the whole zone anew; force: even if the primary's serial is older. ERR_NOT_FOUND: not held by transfer. */
+/* An operator's order: ask the zone's primaries now. ERR_NOT_FOUND: not held by transfer. */
+int secondaries_refresh(struct secondaries *s, const uint8_t *apex) MUST_CHECK;
+/* Another: the whole zone anew; force: even if the primary's serial is older. ERR_NOT_FOUND: not held by transfer. */
 int secondaries_retransfer(struct secondaries *s, const uint8_t *apex, bool force) MUST_CHECK;
 
 /* One line of JSON about the zone. ERR_NOT_FOUND. */

@@ -1,27 +1,48 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Text of a fixed length for the zone file, whose path the asker knows; then for each included file the same with its path and a line feed. The
+ * text is kept once for each zone, so it says what the files are by 120 bits of checksums of it. */
 #include "sync/source.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "base/hash.h"
+
+#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static size_t identity(const char *path, char *text, size_t cap)
+enum { HALF = 10 /* characters of 6 bits */, IDENTITY = 2 * HALF };
+
+static void put_bits(uint64_t bits, char *text)
+{
+	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+
+	for (int i = 0; i < HALF; i++, bits >>= 6)
+		text[i] = digits[bits & 63];
+}
+
+/* IDENTITY characters. False: cannot be looked at. */
+static bool identity(const char *path, char *text)
 {
 	struct stat st;
-	int n;
+	uint64_t facts[5], sum;
 
 	if (stat(path, &st) < 0)
-		return 0;
-	n = snprintf(text, cap, "%jd %jd.%09ld %ju %s\n", (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-	             (uintmax_t)st.st_ino, path);
-	return n > 0 && (size_t)n < cap ? (size_t)n : 0;
+		return false;
+	facts[0] = (uint64_t)st.st_size;
+	facts[1] = (uint64_t)st.st_mtim.tv_sec;
+	facts[2] = (uint64_t)st.st_mtim.tv_nsec;
+	facts[3] = st.st_ino;
+	facts[4] = hash_checksum(path, strlen(path), 1);
+	sum = hash_checksum(facts, sizeof(facts), 2);
+	put_bits(sum, text);
+	put_bits(hash_checksum(facts, sizeof(facts), sum ^ facts[4]), text + HALF);
+	return true;
 }
 
 void source_begin(const char *path, char *text, size_t cap)
 {
-	if (!identity(path, text, cap))
-		text[0] = '\0';
+	bool good = cap > IDENTITY && identity(path, text);
+
+	text[good ? IDENTITY : 0] = '\0';
 }
 
 void source_add_includes(const struct content *c, const char *path, char *text, size_t cap)
@@ -29,47 +50,45 @@ void source_add_includes(const struct content *c, const char *path, char *text, 
 	const char *file;
 
 	for (uint32_t i = 0; text[0] && (file = content_file(c, i)) != NULL; i++) {
-		size_t len = strlen(text), more;
+		size_t len = strlen(text), path_len = strlen(file);
 
 		if (strcmp(file, path) == 0)
 			continue;
-		more = identity(file, text + len, cap - len);
-		if (!more)
+		if (len + IDENTITY + path_len + 2 > cap || !identity(file, text + len)) {
 			text[0] = '\0';
+			return;
+		}
+		memcpy(text + len + IDENTITY, file, path_len);
+		memcpy(text + len + IDENTITY + path_len, "\n", 2);
 	}
+}
+
+static bool same(const char *text, const char *path)
+{
+	char now[IDENTITY];
+
+	return identity(path, now) && memcmp(text, now, IDENTITY) == 0;
 }
 
 bool source_unchanged(const char *text, size_t len, const char *path)
 {
 	const char *end = text + len;
-	bool first = true;
 
-	if (!len)
+	if (len < IDENTITY || !same(text, path))
 		return false;
-	while (text < end) {
+	for (text += IDENTITY; text < end;) {
 		const char *eol = memchr(text, '\n', (size_t)(end - text));
-		const char *name = text;
-		char file[1024], now[1200];
-		size_t n, line;
+		char file[1024];
+		size_t n;
 
-		if (!eol)
+		if (!eol || eol - text <= IDENTITY)
 			return false;
-		line = (size_t)(eol - text) + 1;
-		for (int field = 0; field < 3; field++) {
-			name = memchr(name, ' ', (size_t)(eol - name));
-			if (!name)
-				return false;
-			name++;
-		}
-		n = (size_t)(eol - name);
+		n = (size_t)(eol - text) - IDENTITY;
 		if (n >= sizeof(file))
 			return false;
-		memcpy(file, name, n);
+		memcpy(file, text + IDENTITY, n);
 		file[n] = '\0';
-		if (first && strcmp(file, path) != 0)
-			return false;
-		first = false;
-		if (identity(file, now, sizeof(now)) != line || memcmp(now, text, line) != 0)
+		if (!same(text, file))
 			return false;
 		text = eol + 1;
 	}

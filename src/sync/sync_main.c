@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@
 enum {
 	RETRY_MS = 1000,
 	COLLECT_MS = 250,
+	GATHER_PIECES = 16, /* of 2 MiB in one turn of the collector: some milliseconds */
 	WISHES_MAX = 10000, /* zones that one run is asked for by name, about */
 };
 
@@ -52,6 +54,8 @@ struct sync {
 	bool busy, stopping, said_ready;
 	bool new_config;       /* since the list of zones was made */
 	bool may_ask;          /* for the right to read every file */
+	const struct config *made_from; /* the list of zones made last; compared only */
+	struct config *retired[2];      /* that a list may still borrow from: the one in force and the one on its way */
 	struct wishes next;    /* for the run to come */
 	/* Of the run under way, owned by the thread while busy. */
 	struct wishes now;
@@ -95,26 +99,53 @@ static void ask_right(struct sync *s)
 		log_warn("zones file=%s error=\"no right to read it, and the supervisor takes no message\"", s->loader.unreadable);
 }
 
+static void free_retired(struct sync *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(s->retired); i++) {
+		if (s->loader.zones && s->loader.zones->from == s->retired[i])
+			continue;
+		config_free(s->retired[i]);
+		s->retired[i] = NULL;
+	}
+}
+
+/* Before a run there is the list in force, and during it one more; each was made from one configuration. */
+static void retire(struct sync *s, struct config *old)
+{
+	for (size_t i = 0; old == s->made_from && i < ARRAY_LEN(s->retired); i++)
+		if (!s->retired[i]) {
+			s->retired[i] = old;
+			return;
+		}
+	config_free(old);
+}
+
 static void after(uv_work_t *work, int status)
 {
 	struct sync *s = work->data;
 	struct role_message ready = {.kind = ROLE_READY};
+	bool looked;
 
 	(void)status;
 	s->busy = false;
+	looked = s->now.whole || s->now.count;
 	free(s->now.zones);
 	s->now = (struct wishes){0};
 	if (s->secondaries)
 		secondaries_end(s->secondaries, s->arrived);
+	free_retired(s);
+	if (looked)
+		malloc_trim(0);
 	if (s->stopping) {
 		uv_stop(&s->loop);
 		return;
 	}
 	if (s->result == -EACCES && s->loader.unreadable[0])
 		ask_right(s);
-	if (s->result < 0 || s->arrived < 0)
+	if (s->result < 0 || s->arrived < 0) {
+		s->new_config |= s->result < 0; /* it may not have got as far as to take the list */
 		uv_timer_start(&s->retry, on_retry, RETRY_MS, 0);
-	else if (!s->said_ready && role_send(s->role->brief.supervisor_fd, &ready, -1) == 0)
+	} else if (!s->said_ready && role_send(s->role->brief.supervisor_fd, &ready, -1) == 0)
 		s->said_ready = true;
 	if (s->next.whole || s->next.count || (s->secondaries && !s->result && !s->arrived && secondaries_has_work(s->secondaries)))
 		begin(s);
@@ -131,6 +162,7 @@ static int make_list(struct sync *s)
 	if (!s->now.whole || (s->role->config && !s->new_config && s->loader.zones))
 		return 0;
 	s->new_config = false;
+	s->made_from = s->role->config;
 	return zone_list_make(s->role, &s->zones);
 }
 
@@ -163,8 +195,11 @@ static void begin(struct sync *s)
 		secondaries_begin(s->secondaries);
 	s->busy = true;
 	s->work.data = s;
-	if (uv_queue_work(&s->loop, &s->work, run, after) < 0)
+	if (uv_queue_work(&s->loop, &s->work, run, after) < 0) {
 		s->busy = false;
+		if (s->secondaries)
+			secondaries_end(s->secondaries, ERR_NO_MEMORY);
+	}
 }
 
 static bool may_ask(const struct role *role)
@@ -248,10 +283,10 @@ static int on_reload(struct role *role, struct config *old)
 {
 	struct sync *s = role->state;
 
-	(void)old;
 	/* The journal is opened at the start, while its folder can be gone to. */
 	if (!s->secondaries && secondaries_needed(role))
 		return 1;
+	retire(s, old);
 	if (s->secondaries)
 		secondaries_reload(s->secondaries);
 	s->new_config = s->next.whole = true;
@@ -318,10 +353,13 @@ static void on_message(struct role *role, const struct role_message *m)
 		answer_request(s, m);
 	if (m->kind != ROLE_SYNC_RELOAD)
 		return;
-	if (m->text_len && name_from_text(m->text, m->text_len, root, &name) == 0)
+	if (m->text_len && name_from_text(m->text, m->text_len, root, &name) == 0) {
+		if (s->secondaries && secondaries_refresh(s->secondaries, name.wire) == 0)
+			return;
 		wish(&s->next, &name);
-	else
+	} else {
 		s->next.whole = true;
+	}
 	begin(s);
 }
 
@@ -341,6 +379,8 @@ static void on_collect(uv_timer_t *t)
 
 	if (!s->busy && s->loader.writer)
 		store_collect(s->loader.writer);
+	if (!s->busy && s->loader.writer)
+		(void)store_gather_pages(s->loader.writer, GATHER_PIECES);
 }
 
 static int open_kernel_cache(struct sync *s)
@@ -409,6 +449,7 @@ int sync_main(struct role *role)
 	s->role = role;
 	role->state = s;
 	role->on_reload = on_reload;
+	role->keeps_old = true;
 	role->on_message = on_message;
 	role->on_stop = on_stop;
 	loader_init(&s->loader, role->brief.store_path, role->board, role->brief.workers);

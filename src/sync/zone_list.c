@@ -6,6 +6,7 @@
 #include "proc/role.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +23,9 @@ void zone_list_free(struct zone_list *l)
 	free(l);
 }
 
+/* apex and path are borrowed for the life of the list. */
 static int add(struct zone_list *l, const uint8_t *apex, const char *path, uint32_t network, uint32_t slot)
 {
-	struct name lower;
-	struct zone_row *row;
-
 	if (l->count == l->cap) {
 		size_t cap = l->cap ? l->cap * 2 : 64;
 		struct zone_row *rows = realloc(l->rows, cap * sizeof(*rows));
@@ -36,14 +35,19 @@ static int add(struct zone_list *l, const uint8_t *apex, const char *path, uint3
 		l->rows = rows;
 		l->cap = cap;
 	}
-	name_lower(&lower, apex);
-	row = &l->rows[l->count];
-	*row = (struct zone_row){.apex = arena_dup(&l->arena, lower.wire, lower.len), .path = path ? arena_strdup(&l->arena, path) : NULL,
-	                         .network = network, .slot = slot};
-	if (!arena_ok(&l->arena))
-		return ERR_NO_MEMORY;
-	l->count++;
+	l->rows[l->count++] = (struct zone_row){.apex = apex, .path = path, .network = network, .slot = slot};
 	return 0;
+}
+
+static int add_file(struct zone_list *l, const struct name *apex, const char *path)
+{
+	const char *kept = arena_strdup(&l->arena, path);
+	struct name lower;
+	const uint8_t *wire;
+
+	name_lower(&lower, apex->wire);
+	wire = arena_dup(&l->arena, lower.wire, lower.len);
+	return arena_ok(&l->arena) ? add(l, wire, kept, UINT32_MAX, UINT32_MAX) : ERR_NO_MEMORY;
 }
 
 static int order(const void *a, const void *b)
@@ -51,11 +55,93 @@ static int order(const void *a, const void *b)
 	return name_compare(((const struct zone_row *)a)->apex, ((const struct zone_row *)b)->apex);
 }
 
+/* Most lists are made by programs, from what is in order. */
+static bool in_order(const struct zone_list *l)
+{
+	for (size_t i = 1; i < l->count; i++)
+		if (order(&l->rows[i - 1], &l->rows[i]) >= 0)
+			return false;
+	return true;
+}
+
+/* The first octets of a name as canonical order sees it, without the labels that all have in common: comparing these instead of names, where they
+ * differ, makes sorting 100,000 several times faster. */
+struct sort_key {
+	uint64_t high, low;
+	const struct zone_row *row;
+};
+
+/* False: the name has a label with a zero octet in it, which here closes labels. */
+static bool make_key(const struct zone_row *row, unsigned common, struct sort_key *k)
+{
+	unsigned labels = name_labels(row->apex), n = 0;
+	uint8_t octets[16] = {0};
+	uint64_t words[2];
+
+	for (unsigned i = common; i < labels; i++) {
+		const uint8_t *label = name_suffix(row->apex, i + 1);
+
+		if (memchr(label + 1, 0, label[0]))
+			return false;
+		for (unsigned c = 0; c < label[0] && n < sizeof(octets); c++)
+			octets[n++] = label[1 + c];
+		if (n < sizeof(octets))
+			n++;
+	}
+	memcpy(words, octets, sizeof(words));
+	*k = (struct sort_key){.high = be64toh(words[0]), .low = be64toh(words[1]), .row = row};
+	return true;
+}
+
+static int order_keys(const void *a, const void *b)
+{
+	const struct sort_key *x = a, *y = b;
+
+	if (x->high != y->high)
+		return x->high < y->high ? -1 : 1;
+	if (x->low != y->low)
+		return x->low < y->low ? -1 : 1;
+	return order(x->row, y->row);
+}
+
+static bool sort_by_keys(struct zone_list *l)
+{
+	struct sort_key *keys = malloc(l->count * sizeof(*keys));
+	struct zone_row *rows = malloc(l->cap * sizeof(*rows));
+	unsigned common = name_labels(l->rows[0].apex);
+	bool good = keys && rows;
+
+	for (size_t i = 1; i < l->count && common; i++)
+		common = MIN(common, name_common_labels(l->rows[0].apex, l->rows[i].apex));
+	for (size_t i = 0; good && i < l->count; i++)
+		good = make_key(&l->rows[i], common, &keys[i]);
+	if (good) {
+		qsort(keys, l->count, sizeof(*keys), order_keys);
+		for (size_t i = 0; i < l->count; i++)
+			rows[i] = *keys[i].row;
+	}
+	free(keys);
+	if (!good) {
+		free(rows);
+		return false;
+	}
+	free(l->rows);
+	l->rows = rows;
+	return true;
+}
+
+static void sort(struct zone_list *l)
+{
+	if (!in_order(l) && !sort_by_keys(l))
+		qsort(l->rows, l->count, sizeof(*l->rows), order);
+}
+
 static int from_config(const struct role *role, struct zone_list *l)
 {
 	const struct config *c = role->config;
 	int err = 0;
 
+	l->from = c;
 	for (size_t i = 0; !err && i < c->zone_count; i++) {
 		const struct config_zone *z = &c->zones[i];
 		uint32_t slot = UINT32_MAX;
@@ -131,7 +217,7 @@ static int from_folder(const char *dir, struct zone_list *l)
 		}
 		if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) >= sizeof(path))
 			continue;
-		err = add(l, apex.wire, path, UINT32_MAX, UINT32_MAX);
+		err = add_file(l, &apex, path);
 	}
 	closedir(d);
 	return err;
@@ -151,8 +237,7 @@ int zone_list_make(const struct role *role, struct zone_list **out)
 		zone_list_free(l);
 		return err;
 	}
-	if (l->count)
-		qsort(l->rows, l->count, sizeof(*l->rows), order);
+	sort(l);
 	for (size_t i = 0; i < l->count; i++) {
 		if (kept && name_equal(l->rows[kept - 1].apex, l->rows[i].apex)) {
 			log_err("zone file=%s error=\"the zone is there already, from %s\"", l->rows[i].path ? l->rows[i].path : "-",

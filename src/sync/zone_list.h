@@ -9,8 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The zones this node is to serve and where they come from: taken from the configuration or from a folder. It borrows nothing, so that
- * the loading thread may have it while the loop takes a new configuration. */
+/* The zones this node is to serve and where they come from: taken from the configuration, whose names and paths it borrows, or from a folder. The
+ * loading thread may have it while the loop takes a new configuration: the old one stays until no list is left that was made from it. */
+struct config;
 struct role;
 
 struct zone_row {
@@ -30,6 +31,7 @@ struct zone_row {
 
 struct zone_list {
 	struct arena arena;
+	const struct config *from; /* NULL: a folder */
 	struct zone_row *rows; /* in canonical order of apex, each apex once */
 	size_t count, cap;
 };

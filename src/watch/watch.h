@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "proc/role.h"
 #include "watch/check.h"
+#include "watch/path.h"
 #include "zone/follow.h"
 
 #include <stdbool.h>
@@ -34,6 +35,7 @@ struct watch {
 	bool loaded;      /* sync has ended its first load: checks count from then on */
 	struct store_follow store;
 	struct list checks;
+	struct paths *paths; /* NULL: no device has XDP */
 	uint32_t network_count;
 	struct watch_network networks[BOARD_NETWORKS_MAX];
 	uint64_t looked_ns; /* when `slow` ran last */

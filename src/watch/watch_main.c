@@ -20,6 +20,9 @@
  * against the service but its answers. A check without a result for seconds becomes unknown. If this process dies or hangs its stamp
  * ages on the board: that is route's to judge.
  *
+ * These checks go over lo. Devices with XDP, where packets may be answered before they come to a socket, are asked by way of a neighbor
+ * (path.c); what comes of that is the supervisor's to act on.
+ *
  * Single thread, one libuv loop. Touches client sockets, the store read-only, its section of the board.
  *
  * Not here yet: probes of other nodes' management addresses, soft failures (serial behind the primary, a zone near expiry,
@@ -143,6 +146,7 @@ static int on_reload(struct role *role, struct config *old)
 	(void)old;
 	if (!role->node || plan_build(w, role->config, role->node) < 0)
 		return -1;
+	paths_replan(w->paths);
 	publish_all(w);
 	return 0;
 }
@@ -182,6 +186,8 @@ int watch_main(struct role *role)
 			uv_timer_init(&w->loop, &w->slow);
 			w->slow.data = w;
 			err = uv_timer_start(&w->slow, on_slow, 0, SLOW_MS);
+			if (!err)
+				err = paths_start(w, &w->paths);
 		}
 	}
 	if (err || role_sandbox(role) < 0) {

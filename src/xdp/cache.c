@@ -37,6 +37,8 @@ struct xdp_cache {
 	uint32_t *generations;
 	struct xdp_small *small;
 	struct xdp_large *large;
+	uint16_t *tags;                  /* XDP_WAYS of each set, small ones first; NULL where there are no entries */
+	size_t generations_len;
 	size_t small_count, large_count; /* entries */
 	unsigned turn;                   /* which of a set goes next */
 };
@@ -79,7 +81,8 @@ int xdp_cache_open(const struct xdp_maps *maps, struct xdp_cache **out)
 	if (!err) {
 		c->small_count = maps->small < 0 ? 0 : (size_t)c->control->small_sets * XDP_WAYS;
 		c->large_count = maps->large < 0 ? 0 : (size_t)c->control->large_sets * XDP_WAYS;
-		err = map(maps->generations, XDP_GENERATIONS * sizeof(uint32_t), &generations);
+		c->generations_len = XDP_GENERATIONS * sizeof(uint32_t) + (c->small_count + c->large_count) * sizeof(uint16_t);
+		err = map(maps->generations, c->generations_len, &generations);
 	}
 	if (!err)
 		err = map(maps->small, c->small_count * sizeof(struct xdp_small), &small);
@@ -88,6 +91,7 @@ int xdp_cache_open(const struct xdp_maps *maps, struct xdp_cache **out)
 	if (!err && !generations)
 		err = ERR_STALE;
 	c->generations = generations;
+	c->tags = generations ? (uint16_t *)(void *)(c->generations + XDP_GENERATIONS) : NULL;
 	c->small = small;
 	c->large = large;
 	if (err < 0) {
@@ -109,7 +113,7 @@ void xdp_cache_close(struct xdp_cache *c)
 	if (!c)
 		return;
 	unmap(c->control, sizeof(*c->control));
-	unmap(c->generations, XDP_GENERATIONS * sizeof(uint32_t));
+	unmap(c->generations, c->generations_len);
 	unmap(c->small, c->small_count * sizeof(*c->small));
 	unmap(c->large, c->large_count * sizeof(*c->large));
 	free(c);
@@ -292,19 +296,10 @@ static void unlock(struct xdp_entry *e, uint64_t before)
 	atomic_store(atomic64(&e->lock), (uint64_t)(uint32_t)((before >> 32) + 2) << 32);
 }
 
-static void erase(struct xdp_entry *e, unsigned worker)
-{
-	uint64_t before;
-
-	if (!lock(e, worker, &before))
-		return;
-	atomic_store(atomic64(&e->hash), 0);
-	unlock(e, before);
-}
-
 /* The entries of a set, whichever table it is of. */
 struct set {
 	uint8_t *first;
+	uint16_t *tags;
 	size_t size;
 };
 
@@ -313,11 +308,30 @@ static struct xdp_entry *way(const struct set *s, unsigned i)
 	return (struct xdp_entry *)(void *)(s->first + i * s->size);
 }
 
+/* The tag of an entry that this process has locked. */
+static void put_tag(const struct set *s, const struct xdp_entry *e, uint16_t tag)
+{
+	size_t i = (size_t)((const uint8_t *)e - s->first) / s->size;
+
+	atomic_store_explicit((_Atomic uint16_t *)&s->tags[i], tag, memory_order_release);
+}
+
+static void erase(const struct set *s, struct xdp_entry *e, unsigned worker)
+{
+	uint64_t before;
+
+	if (!lock(e, worker, &before))
+		return;
+	put_tag(s, e, 0);
+	atomic_store(atomic64(&e->hash), 0);
+	unlock(e, before);
+}
+
 static void erase_question(const struct set *s, unsigned worker, uint64_t hash, const struct xdp_entry *but)
 {
 	for (unsigned i = 0; i < XDP_WAYS; i++)
 		if (way(s, i) != but && way(s, i)->hash == hash)
-			erase(way(s, i), worker);
+			erase(s, way(s, i), worker);
 }
 
 /* The question's own place, else one whose answer is dead, else the next in turn. */
@@ -403,15 +417,24 @@ int xdp_cache_fill(struct xdp_cache *c, unsigned worker, const struct xdp_ticket
 	is_small = d.head.name_len <= XDP_SMALL_NAME && d.head.tail_len <= XDP_SMALL_TAIL;
 	if (d.head.tail_len > XDP_LARGE_TAIL || !(is_small ? c->small_count : c->large_count))
 		return ERR_LIMIT;
-	if (c->small_count)
-		small.first = (uint8_t *)&c->small[(d.head.hash & (c->control->small_sets - 1)) * XDP_WAYS];
-	if (c->large_count)
-		large.first = (uint8_t *)&c->large[(d.head.hash & (c->control->large_sets - 1)) * XDP_WAYS];
+	if (c->small_count) {
+		size_t at = (d.head.hash & (c->control->small_sets - 1)) * XDP_WAYS;
+
+		small.first = (uint8_t *)&c->small[at];
+		small.tags = c->tags + at;
+	}
+	if (c->large_count) {
+		size_t at = (d.head.hash & (c->control->large_sets - 1)) * XDP_WAYS;
+
+		large.first = (uint8_t *)&c->large[at];
+		large.tags = c->tags + (size_t)c->control->small_sets * XDP_WAYS + at;
+	}
 	here = is_small ? &small : &large;
 	e = choose(c, here, d.head.hash);
 	if (!lock(e, worker, &before))
 		return ERR_CLOSED;
 	put(e, &d, is_small ? XDP_SMALL_NAME : XDP_LARGE_NAME, is_small ? XDP_SMALL_TAIL : XDP_LARGE_TAIL);
+	put_tag(here, e, (uint16_t)xdp_tag(d.head.hash));
 	unlock(e, before);
 	if (small.first)
 		erase_question(&small, worker, d.head.hash, e);
@@ -442,4 +465,10 @@ void xdp_cache_lease(struct xdp_cache *c, unsigned worker, uint64_t now_ns)
 {
 	if (worker < XDP_WORKERS_MAX)
 		atomic_store_explicit(atomic64(&c->control->lease[worker]), now_ns, memory_order_relaxed);
+}
+
+void xdp_cache_serving(struct xdp_cache *c, uint32_t place, bool serving)
+{
+	if (place < XDP_SOCKETS_MAX)
+		atomic_store_explicit((_Atomic uint8_t *)&c->control->serving[place], serving, memory_order_release);
 }

@@ -64,5 +64,8 @@ void xdp_cache_sweep(struct xdp_cache *c, unsigned worker);
 /* The worker vouches for its store until XDP_LEASE_MS later. now_ns: CLOCK_MONOTONIC; 0 gives the lease back at once. */
 void xdp_cache_lease(struct xdp_cache *c, unsigned worker, uint64_t now_ns);
 
+/* This process reads the AF_XDP socket at `place`: questions without an answer go there from now on, or to the stack again. */
+void xdp_cache_serving(struct xdp_cache *c, uint32_t place, bool serving);
+
 /* The hash of a question, as the program makes it. name: lower case. */
 uint64_t xdp_question_hash(const uint64_t key[2], const uint8_t *name, size_t len, uint16_t qtype, uint8_t variant);

@@ -26,7 +26,7 @@ enum { KERNEL_LOG = 1 << 16, ENTRIES_MAX = 1 << 22 };
 struct xdp_program {
 	struct bpf_object *object;
 	struct xdp_control *control;
-	int program, control_fd, generations, small, large, rates, exempt, addresses, devices, counters;
+	int program, control_fd, generations, small, large, rates, exempt, addresses, devices, counters, sockets;
 	int link[XDP_PROGRAM_DEVICES];
 	size_t link_count;
 };
@@ -82,7 +82,7 @@ static int find_maps(struct xdp_program *p)
 	} maps[] = {
 		{"control", &p->control_fd}, {"generations", &p->generations}, {"small", &p->small}, {"large", &p->large},
 		{"rates", &p->rates}, {"exempt", &p->exempt}, {"addresses", &p->addresses}, {"devices", &p->devices},
-		{"counters", &p->counters},
+		{"counters", &p->counters}, {"sockets", &p->sockets},
 	};
 	struct bpf_program *program = bpf_object__find_program_by_name(p->object, "answer");
 
@@ -114,6 +114,7 @@ static int make_memory(struct xdp_program *p, const struct xdp_sizes *sizes)
 	p->control = memory;
 	random_bytes(key, sizeof(key));
 	xdp_control_init(p->control, sizes->workers, sets_for(sizes->small), sets_for(sizes->large), key);
+	random_bytes(p->control->probe_key, sizeof(p->control->probe_key));
 	return 0;
 }
 
@@ -137,7 +138,9 @@ int xdp_program_load(const struct xdp_sizes *sizes, char why[XDP_WHY_MAX], struc
 	if (!p->object)
 		err = say(why, -errno, "reading the program");
 	if (!err) {
-		err = resize(p->object, "small", sets_for(sizes->small) * XDP_WAYS);
+		err = resize(p->object, "generations", XDP_TAGS + sets_for(sizes->small) + sets_for(sizes->large));
+		if (!err)
+			err = resize(p->object, "small", sets_for(sizes->small) * XDP_WAYS);
 		if (!err)
 			err = resize(p->object, "large", sets_for(sizes->large) * XDP_WAYS);
 		if (!err)
@@ -180,24 +183,30 @@ void xdp_program_free(struct xdp_program *p)
 	free(p);
 }
 
-int xdp_program_device(struct xdp_program *p, unsigned ifindex, const uint8_t mac[6])
+int xdp_program_device(struct xdp_program *p, unsigned ifindex, const struct xdp_device *d)
 {
-	struct xdp_device d = {{0}, {0}};
-
-	memcpy(d.mac, mac, 6);
-	return bpf_map_update_elem(p->devices, &ifindex, &d, BPF_ANY);
+	return bpf_map_update_elem(p->devices, &ifindex, d, BPF_ANY);
 }
 
-int xdp_program_attach(struct xdp_program *p, unsigned ifindex, const uint8_t mac[6], enum xdp_mode mode, char why[XDP_WHY_MAX])
+int xdp_program_forget(struct xdp_program *p, unsigned ifindex)
+{
+	int err = bpf_map_delete_elem(p->devices, &ifindex);
+
+	return err == -ENOENT ? 0 : err;
+}
+
+int xdp_program_socket(struct xdp_program *p, uint32_t place, int fd)
+{
+	return bpf_map_update_elem(p->sockets, &place, &fd, BPF_ANY);
+}
+
+int xdp_program_attach(struct xdp_program *p, unsigned ifindex, enum xdp_mode mode, char why[XDP_WHY_MAX])
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = mode == XDP_MODE_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
-	int err, link;
+	int link;
 
 	if (p->link_count == XDP_PROGRAM_DEVICES)
 		return say(why, ERR_LIMIT, "attaching");
-	err = xdp_program_device(p, ifindex, mac);
-	if (err < 0)
-		return say(why, err, "attaching");
 	link = bpf_link_create(p->program, (int)ifindex, BPF_XDP, &opts);
 	if (link < 0)
 		return say(why, link, mode == XDP_MODE_NATIVE ? "attaching to the driver" : "attaching");
@@ -349,6 +358,16 @@ int xdp_program_counters(const struct xdp_program *p, struct xdp_counters *out)
 	}
 	free(each);
 	return err;
+}
+
+void xdp_program_bare(struct xdp_program *p, bool bare)
+{
+	p->control->bare = bare;
+}
+
+void xdp_program_probe_key(const struct xdp_program *p, uint8_t key[8])
+{
+	memcpy(key, p->control->probe_key, sizeof(p->control->probe_key));
 }
 
 bool xdp_program_built(void)

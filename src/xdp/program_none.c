@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Built without XDP (meson option xdp): loading says so, and there is no program that anything else could be asked of. */
 #include "base/err.h"
+#include "xdp/measure.h"
 #include "xdp/program.h"
 
 #include <stdio.h>
@@ -19,21 +20,35 @@ void xdp_program_free(struct xdp_program *p)
 	(void)p;
 }
 
-int xdp_program_attach(struct xdp_program *p, unsigned ifindex, const uint8_t mac[6], enum xdp_mode mode, char why[XDP_WHY_MAX])
+int xdp_program_attach(struct xdp_program *p, unsigned ifindex, enum xdp_mode mode, char why[XDP_WHY_MAX])
 {
 	(void)p;
 	(void)ifindex;
-	(void)mac;
 	(void)mode;
 	(void)why;
 	return ERR_UNSUPPORTED;
 }
 
-int xdp_program_device(struct xdp_program *p, unsigned ifindex, const uint8_t mac[6])
+int xdp_program_device(struct xdp_program *p, unsigned ifindex, const struct xdp_device *d)
 {
 	(void)p;
 	(void)ifindex;
-	(void)mac;
+	(void)d;
+	return ERR_UNSUPPORTED;
+}
+
+int xdp_program_forget(struct xdp_program *p, unsigned ifindex)
+{
+	(void)p;
+	(void)ifindex;
+	return ERR_UNSUPPORTED;
+}
+
+int xdp_program_socket(struct xdp_program *p, uint32_t place, int fd)
+{
+	(void)p;
+	(void)place;
+	(void)fd;
 	return ERR_UNSUPPORTED;
 }
 
@@ -83,7 +98,26 @@ int xdp_program_counters(const struct xdp_program *p, struct xdp_counters *out)
 	return ERR_UNSUPPORTED;
 }
 
+void xdp_program_bare(struct xdp_program *p, bool bare)
+{
+	(void)p;
+	(void)bare;
+}
+
+void xdp_program_probe_key(const struct xdp_program *p, uint8_t key[8])
+{
+	(void)p;
+	memset(key, 0, 8);
+}
+
 bool xdp_program_built(void)
 {
 	return false;
+}
+
+int xdp_measure(struct xdp_program *p, struct xdp_costs *out)
+{
+	(void)p;
+	(void)out;
+	return ERR_UNSUPPORTED;
 }

@@ -31,10 +31,11 @@ static int append(struct xfr_differences *d, const struct rr **list, size_t *cou
 	struct rr copy = *rr, *records = (struct rr *)*list;
 
 	if (full) {
-		records = realloc(records, MAX(*count * 2, (size_t)4) * sizeof(*records));
-		if (!records)
+		struct rr *more = realloc(records, MAX(*count * 2, (size_t)4) * sizeof(*records));
+
+		if (!more)
 			return ERR_NO_MEMORY;
-		*list = records;
+		*list = records = more;
 	}
 	if (!d->last_owner || name_len(d->last_owner) != len || memcmp(d->last_owner, rr->owner, len) != 0) {
 		const uint8_t *owner = arena_dup(&d->arena, rr->owner, len);

@@ -2,10 +2,10 @@
 /* Zone transfers to a secondary: AXFR (RFC 5936), IXFR (RFC 1995).
  *
  * A transfer is a cursor over records and a message that is filled with as many of them as fit: the caller asks for a message when its socket
- * takes one, so a slow secondary costs one buffer and this structure (about 16 KiB, most of it the table of names of pack.c), whatever the size of
+ * takes one, so a slow secondary costs one buffer and this structure (about 24 KiB, most of it the table of names of pack.c), whatever the size of
  * the zone. Nothing is copied from the store or the differences.
  *
- * The cursor over a zone begins with the SOA, walks the nodes (store_node_next()) and their sets, and ends with the SOA. It reads a pinned
+ * The cursor over a zone begins with the SOA, walks the nodes (store_walk_next()) and their sets, and ends with the SOA. It reads a pinned
  * version: what the store frees meanwhile is kept by that pin, so the caller bounds how long a transfer may take. The cursor over differences
  * sends the newest SOA, then per difference the deleted and the added records, which begin with their own SOAs, then the newest SOA.
  *
@@ -34,6 +34,8 @@ struct xfr_out {
 	/* The zone, or NULL. */
 	const struct store_zone *zone;
 	struct store_snapshot snapshot;
+	struct store_walk walk;
+	bool in_nsec3;     /* the walk is that of the NSEC3 owners */
 	const struct store_node *node;
 	const struct store_rrset *rrset; /* at hand, or NULL */
 	bool in_sigs;
@@ -71,6 +73,7 @@ int xfr_out_zone(const struct xfr_out_settings *settings, const struct store_sna
 		return err;
 	x->snapshot = *s;
 	x->zone = z;
+	store_walk_init(&x->walk, s, z, false);
 	x->soa = (struct rr){.owner = store_node_name(apex), .type = RR_SOA, .rclass = CLASS_IN, .ttl = soa->ttl, .rdlen = get_u16(soa->data),
 	                     .rdata = soa->data + 2};
 	*out = x;
@@ -135,10 +138,14 @@ static bool next_set(struct xfr_out *x)
 	}
 	x->set_index++;
 	while (!x->node || x->set_index >= x->node->rrsets) {
-		x->node = store_node_next(&x->snapshot, x->zone, x->node);
+		x->node = store_walk_next(&x->walk);
 		x->set_index = 0;
-		if (!x->node)
+		if (x->node)
+			continue;
+		if (x->in_nsec3)
 			return false;
+		x->in_nsec3 = true;
+		store_walk_init(&x->walk, &x->snapshot, x->zone, true);
 	}
 	open_set(x, store_at(&x->snapshot, x->node->sets[x->set_index]), false);
 	return true;

@@ -14,6 +14,10 @@
 /* The answer to a request for a transfer, one message at a time: see outgoing.c. One owner, one thread. */
 struct xfr_out;
 
+/* A good length for messages over TCP. Pointers reach names in the first 16 KiB only, so longer messages compress worse: a zone of a million delegations
+ * takes 86.8 million octets in messages of 64 KiB, and 68.5 in these. A record that does not fit is offered more room: ERR_LIMIT. */
+enum { XFR_OUT_MESSAGE = 16384 };
+
 struct xfr_out_settings {
 	struct xfr_request request;
 	bool udp;            /* RFC 1995 2: what does not fit into one message is answered with the SOA alone */
@@ -32,8 +36,8 @@ int xfr_out_differences(const struct xfr_out_settings *settings, const struct rr
 void xfr_out_free(struct xfr_out *x);
 
 /* Write the next message from w->base on; w->cap says how long it may become (the caller keeps tsig_space() for a signature, and has room for
- * more than a header and the longest question). 1: *w holds it; 0: all was sent, nothing is written; ERR_LIMIT: a record is larger than a message may
- * be: the transfer cannot go on. */
+ * more than a header and the longest question). 1: *w holds it; 0: all was sent, nothing is written; ERR_LIMIT: the next record alone does not fit: ask
+ * again with more room; where there is no more, at 65535 octets, the transfer cannot go on. */
 int xfr_out_next(struct xfr_out *x, struct writer *w) MUST_CHECK;
 
 struct xfr_out_facts {

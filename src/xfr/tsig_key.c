@@ -10,6 +10,7 @@
 #include <openssl/params.h>
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -50,7 +51,7 @@ static EVP_MAC_CTX *keyed_mac(const char *digest, const uint8_t *secret, size_t 
 	EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
 
 	EVP_MAC_free(mac); /* the context holds a reference */
-	strcpy(name, digest);
+	snprintf(name, sizeof(name), "%s", digest);
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
 	params[1] = OSSL_PARAM_construct_end();
 	if (ctx && !EVP_MAC_init(ctx, secret, len, params)) {

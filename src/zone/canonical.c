@@ -149,19 +149,17 @@ static int add_stored(struct walk *w, const struct store_snapshot *s, const stru
 	return err;
 }
 
-/* The next of the names; NULL where the NSEC3 owners begin. */
-static const struct store_node *next_name(const struct store_snapshot *s, const struct store_zone *z, const struct store_node *prev)
-{
-	const struct store_node *n = store_node_next(s, z, prev);
-
-	return n && (n->flags & NODE_NSEC3) ? NULL : n;
-}
-
 int canonical_walk_store(const struct store_snapshot *s, const struct store_zone *z, canonical_record_fn *fn, void *ctx)
 {
 	struct walk *w = new_walk(fn, ctx, store_zone_apex(z));
-	const struct store_node *name = next_name(s, z, NULL), *hash = store_nsec3_first(s, z);
+	const struct store_node *name, *hash;
+	struct store_walk names, hashes;
 	int err = w ? 0 : ERR_NO_MEMORY;
+
+	store_walk_init(&names, s, z, false);
+	store_walk_init(&hashes, s, z, true);
+	name = store_walk_next(&names);
+	hash = store_walk_next(&hashes);
 
 	while (!err && (name || hash)) {
 		/* An owner may be in both (RFC 5155 appendix A has one): its sets come together then. */
@@ -170,11 +168,11 @@ int canonical_walk_store(const struct store_snapshot *s, const struct store_zone
 
 		if (order <= 0) {
 			err = add_stored(w, s, name);
-			name = next_name(s, z, name);
+			name = store_walk_next(&names);
 		}
 		if (order >= 0 && !err) {
 			err = add_stored(w, s, hash);
-			hash = store_node_next(s, z, hash);
+			hash = store_walk_next(&hashes);
 		}
 		if (!err)
 			err = write_owner(w, store_node_name(at));

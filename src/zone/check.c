@@ -123,9 +123,10 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 {
 	const struct content_rrset *first = content_rrset(p->c, i), *cname = NULL, *other = NULL;
 	const uint8_t *apex = content_apex(p->c), *owner = first->owner;
+	bool at_apex = name_equal(owner, apex);
 	char text[RRTYPE_TEXT_MAX];
 
-	if (!name_is_under(owner, apex)) {
+	if (!at_apex && !name_is_under(owner, apex)) {
 		say(p, DIAG_ERROR, first, "is outside the zone");
 		return;
 	}
@@ -151,7 +152,7 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 
 		check_ttl(p, set);
 		check_targets(p, set, k);
-		if (set->type == RR_SOA && !name_equal(owner, apex))
+		if (set->type == RR_SOA && !at_apex)
 			say(p, DIAG_ERROR, set, "an SOA record belongs at the apex only");
 		if (set->type == RR_CNAME)
 			cname = set;
@@ -159,11 +160,11 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 			other = set;
 		if ((set->type == RR_CNAME || set->type == RR_DNAME) && set->count > 1)
 			say(p, DIAG_ERROR, set, "%u different %s records: there can be one", set->count, rrtype_text(set->type, text));
-		if (set->type == RR_NS && !name_equal(owner, apex) && !p->cut)
+		if (set->type == RR_NS && !at_apex && !p->cut)
 			p->cut = owner;
 		if (set->type == RR_DNAME)
 			p->dname = owner;
-		if (set->type == RR_NSEC3PARAM && name_equal(owner, apex) && set->records[0].rdlen >= 4 && get_u16(set->records[0].rdata + 2))
+		if (set->type == RR_NSEC3PARAM && at_apex && set->records[0].rdlen >= 4 && get_u16(set->records[0].rdata + 2))
 			say(p, DIAG_WARNING, set, "NSEC3 with %u extra iterations: use 0 (RFC 9276)", get_u16(set->records[0].rdata + 2));
 	}
 	if (cname && other)

@@ -12,8 +12,7 @@
 
 enum {
 	FILES_MAX = 65535,
-	BLOCK_MIN = 2 << 10, /* octets */
-	BLOCK_MAX = 8 << 20,
+	BLOCK_MAX = 8 << 20, /* octets */
 };
 
 struct content_block {
@@ -28,6 +27,7 @@ struct content *content_new(const uint8_t *apex)
 	if (c) {
 		name_copy(&c->apex, apex);
 		c->apex_labels = name_labels(apex);
+		c->room.next = CONTENT_BLOCK_MIN;
 	}
 	return c;
 }
@@ -44,6 +44,7 @@ void content_free(struct content *c)
 	}
 	pages_free(c->records, c->record_cap * sizeof(*c->records));
 	pages_free(c->owners, c->owner_cap * sizeof(*c->owners));
+	pages_free(c->early, c->early_cap * sizeof(*c->early));
 	pages_free(c->rrsets, c->rrset_cap * sizeof(*c->rrsets));
 	free(c->files);
 	free(c);
@@ -66,26 +67,24 @@ int content_grow(void *array, size_t *cap, size_t count, size_t size)
 }
 
 /* Room for len octets, and CONTENT_PAD more that the next one takes. */
-static uint8_t *take(struct content *c, size_t len)
+uint8_t *content_take(struct content *c, size_t len)
 {
 	uint8_t *p;
 
-	if (c->left < len + CONTENT_PAD) {
-		size_t bytes = MIN(c->blocks ? c->blocks->bytes * 2 : (size_t)BLOCK_MIN, (size_t)BLOCK_MAX);
+	if (c->room.left < len + CONTENT_PAD) {
+		size_t bytes = MAX(c->room.next, sizeof(struct content_block) + len + CONTENT_PAD);
 		struct content_block *b;
 
-		bytes = MAX(bytes, sizeof(*b) + len + CONTENT_PAD);
 		b = pages_realloc(NULL, 0, bytes);
 		if (!b)
 			return NULL;
 		*b = (struct content_block){c->blocks, bytes};
 		c->blocks = b;
-		c->free = (uint8_t *)(b + 1);
-		c->left = bytes - sizeof(*b);
+		c->room = (struct content_room){(uint8_t *)(b + 1), bytes - sizeof(*b), MIN(c->room.next * 2, (size_t)BLOCK_MAX)};
 	}
-	p = c->free;
-	c->free += len;
-	c->left -= len;
+	p = c->room.free;
+	c->room.free += len;
+	c->room.left -= len;
 	return p;
 }
 
@@ -107,7 +106,7 @@ static int file_index(struct content *c, const char *name, uint16_t *out)
 	if (!files)
 		return ERR_NO_MEMORY;
 	c->files = files;
-	copy = take(c, len);
+	copy = content_take(c, len);
 	if (!copy)
 		return ERR_NO_MEMORY;
 	memcpy(copy, name, len);
@@ -116,11 +115,20 @@ static int file_index(struct content *c, const char *name, uint16_t *out)
 	return 0;
 }
 
+static int add_early(struct content *c, size_t owner)
+{
+	int err = content_grow(&c->early, &c->early_cap, c->early_count, sizeof(*c->early));
+
+	if (!err)
+		c->early[c->early_count++] = (uint32_t)owner;
+	return err;
+}
+
 static int begin_owner(struct content *c, const uint8_t *name)
 {
-	size_t len = 0;
+	struct content_key key;
 	unsigned labels = 0;
-	struct content_owner *o;
+	size_t len = 0;
 	uint8_t *copy;
 	int err;
 
@@ -130,17 +138,20 @@ static int begin_owner(struct content *c, const uint8_t *name)
 	if (c->owner_count && len == c->last_owner_len && memcmp(c->owners[c->owner_count - 1].name, name, len) == 0)
 		return 0;
 	err = content_grow(&c->owners, &c->owner_cap, c->owner_count, sizeof(*c->owners));
-	copy = err ? NULL : take(c, len);
+	copy = err ? NULL : content_take(c, len);
 	if (!copy)
 		return ERR_NO_MEMORY;
 	memcpy(copy, name, len);
-	o = &c->owners[c->owner_count++];
-	o->name = copy;
-	o->first = (uint32_t)c->record_count;
-	o->count = 0;
-	content_owner_key(c, copy, labels, o->key);
+	key = content_key_of(c, copy, labels);
+	if (!c->greatest || content_key_compare(&key, copy, &c->greatest_key, c->greatest) >= 0) {
+		c->greatest = copy;
+		c->greatest_key = key;
+	} else {
+		err = add_early(c, c->owner_count);
+	}
+	c->owners[c->owner_count++] = (struct content_owner){.key = key.word[0], .name = copy, .first = (uint32_t)c->record_count};
 	c->last_owner_len = len;
-	return 0;
+	return err;
 }
 
 static int add_record(struct content *c, const struct rr *rr, uint32_t line, uint16_t file, uint8_t **rdata)
@@ -149,7 +160,7 @@ static int add_record(struct content *c, const struct rr *rr, uint32_t line, uin
 
 	if (!err && c->record_count == UINT32_MAX)
 		err = ERR_LIMIT;
-	*rdata = err ? NULL : take(c, rr->rdlen);
+	*rdata = err ? NULL : content_take(c, rr->rdlen);
 	if (!*rdata)
 		return err ? err : ERR_NO_MEMORY;
 	c->records[c->record_count++] = (struct content_record){.rdata = *rdata, .ttl = rr->ttl, .line = line, .type = rr->type, .rdlen = rr->rdlen,
@@ -194,6 +205,82 @@ int content_add_next(struct content *c, const struct rr *rr, const struct zonefi
 	for (size_t i = 0; i < rr->rdlen; i += CONTENT_PAD)
 		memcpy(rdata + i, rr->rdata + i, CONTENT_PAD);
 	return 0;
+}
+
+static int reserve(void *array, size_t *cap, size_t count, size_t size)
+{
+	int err = 0;
+
+	while (!err && *cap < count)
+		err = content_grow(array, cap, *cap, size);
+	return err;
+}
+
+/* Of the owners of `from`, which come behind those of c, those that belong before one of either. */
+static int append_early(struct content *c, const struct content *from)
+{
+	size_t known = 0, i = 0;
+	int err = 0;
+
+	/* But for those known in `from` itself they ascend: the first that is not below the greatest ends it. */
+	for (; !err && c->greatest && i < from->owner_count; i++) {
+		if (known < from->early_count && from->early[known] == i)
+			known++;
+		else if (name_compare(from->owners[i].name, c->greatest) >= 0)
+			break;
+		err = add_early(c, c->owner_count + i);
+	}
+	for (; !err && known < from->early_count; known++)
+		err = add_early(c, c->owner_count + from->early[known]);
+	if (!c->greatest || content_key_compare(&from->greatest_key, from->greatest, &c->greatest_key, c->greatest) >= 0) {
+		c->greatest = from->greatest;
+		c->greatest_key = from->greatest_key;
+	}
+	return err;
+}
+
+int content_append(struct content *c, struct content *from, uint32_t lines)
+{
+	struct content_block **last = &from->blocks;
+	uint16_t file = 0;
+	int err = from->record_count > UINT32_MAX - c->record_count ? ERR_LIMIT : 0;
+
+	if (!err && from->file_count)
+		err = file_index(c, from->files[0], &file);
+	if (!err)
+		err = reserve(&c->records, &c->record_cap, c->record_count + from->record_count, sizeof(*c->records));
+	if (!err)
+		err = reserve(&c->owners, &c->owner_cap, c->owner_count + from->owner_count, sizeof(*c->owners));
+	if (err || !from->record_count)
+		return err;
+	err = append_early(c, from);
+	for (size_t i = 0; i < from->record_count; i++) {
+		struct content_record *r = &c->records[c->record_count + i];
+
+		*r = from->records[i];
+		r->line += lines;
+		r->file = file;
+	}
+	for (size_t i = 0; i < from->owner_count; i++) {
+		struct content_owner *o = &c->owners[c->owner_count + i];
+
+		*o = from->owners[i];
+		o->first += (uint32_t)c->record_count;
+	}
+	c->record_count += from->record_count;
+	c->owner_count += from->owner_count;
+	c->last_owner_len = from->last_owner_len;
+	c->last_file = NULL;
+	while (*last)
+		last = &(*last)->next;
+	*last = c->blocks;
+	c->blocks = from->blocks;
+	from->blocks = NULL;
+	from->last_file = NULL;
+	from->record_count = from->owner_count = from->early_count = 0;
+	from->greatest = NULL;
+	from->file_count = 0;
+	return err;
 }
 
 /* ---- reading ---- */

@@ -16,12 +16,12 @@ struct content;
 
 struct content_rrset {
 	const uint8_t *owner; /* case as first written */
-	uint16_t type;
 	uint32_t ttl;         /* smallest in the set when they differ (a warning) */
 	uint32_t count;       /* records; RRSIGs of one owner form one set per type covered, see covers */
+	uint16_t type;
 	uint16_t covers;      /* RRSIG sets: the type covered; else 0 */
+	uint16_t duplicates;  /* dropped, 65535: or more */
 	bool ttl_differs;
-	uint32_t duplicates;  /* dropped */
 	const struct content_record *records; /* count of them, in canonical RDATA order, no duplicates */
 };
 
@@ -34,6 +34,9 @@ struct content_record {
 	uint16_t rdlen;
 	uint16_t file; /* index for content_file() */
 };
+
+/* Canonical order of the RDATA of two records of one type (RFC 4034 6.2, 6.3): 0 where they are the same record. */
+int content_compare_rdata(const struct content_record *a, const struct content_record *b);
 
 struct content *content_new(const uint8_t *apex); /* NULL: out of memory */
 void content_free(struct content *c);
@@ -65,6 +68,8 @@ int content_compare_rdata(const struct content_record *a, const struct content_r
 struct zone_load_options {
 	void (*on_progress)(void *ctx, uint64_t done, uint64_t all);
 	void *ctx;
+	unsigned threads; /* that parse a large file; 0: one for each CPU, up to 8 */
+	uint64_t piece;   /* for tests: octets that a thread takes at a time, and files from twice this on are large; 0: what is good */
 };
 int zone_load_file(const char *path, const uint8_t *apex, const struct zone_load_options *o, struct diag *diag,
                    struct content **out) MUST_CHECK;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Finishing content: owners are sorted, then the records of each owner, and these are cut into sets.
  *
- * Owners are sorted through a key of 24 octets each: the labels below the apex from the right, lower case, every octet raised by one
- * and labels parted by a 0, so that comparing keys is the canonical order as far as they go; an octet that cannot be raised ends the key.
- * Only equal keys need the names themselves. Zones that come sorted, as most large ones do, are not sorted at all; those that nearly are, with the glue of a
- * name between its NS records for instance, by moving each owner that is out of place the little way back; a budget of such moves bounds what any order can
- * cost, then it is qsort.
+ * A name's key is 24 octets: its labels below the apex from the right, lower case, every octet raised by one and labels parted by a 0, so that comparing
+ * keys is the canonical order as far as they go; an octet that cannot be raised ends the key. Only equal keys need the names themselves. It is noted at once which
+ * owners come too late ("early" ones, that belong further up): zones that come sorted, as most large ones do, are not sorted at all, and of others only the early
+ * ones are, to be merged into the rest: glue between the NS records of its zone, NSEC3 behind all names. An owner keeps the first word of its key.
  *
- * Sorted, records stay where they are and duplicates leave gaps that are closed in passing. Otherwise the runs of an owner are gathered in a new array, owner by owner. */
+ * Records stay where they are, and dropped duplicates leave gaps; only where an owner's come in several runs they are gathered elsewhere. */
 #include "base/err.h"
 #include "base/pages.h"
 #include "zone/content_priv.h"
@@ -15,17 +14,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_LEN = CONTENT_KEY_WORDS * 8, MOVES = 4 /* an owner, on average */ };
+enum { KEY_LEN = CONTENT_KEY_WORDS * 8 };
 
-void content_owner_key(const struct content *c, const uint8_t *name, unsigned labels, uint64_t key[CONTENT_KEY_WORDS])
+struct content_key content_key_of(const struct content *c, const uint8_t *name, unsigned labels)
 {
 	uint8_t starts[NAME_LABELS_MAX + 1], octets[KEY_LEN] = {0};
 	unsigned n = labels > c->apex_labels ? labels - c->apex_labels : 0, at = 0;
+	struct content_key key;
 
 	for (unsigned i = 0, pos = 0; i < n; i++, pos += name[pos] + 1U)
 		starts[i] = (uint8_t)pos;
-	while (n-- > 0 && at < KEY_LEN) {
-		const uint8_t *label = name + starts[n];
+	for (unsigned i = n; i > 0 && at < KEY_LEN; i--) {
+		const uint8_t *label = name + starts[i - 1];
 
 		if (at)
 			at++;
@@ -41,61 +41,106 @@ void content_owner_key(const struct content *c, const uint8_t *name, unsigned la
 		}
 	}
 	for (unsigned i = 0; i < CONTENT_KEY_WORDS; i++)
-		key[i] = (uint64_t)get_u32(octets + (size_t)8 * i) << 32 | get_u32(octets + (size_t)8 * i + 4);
+		key.word[i] = (uint64_t)get_u32(octets + (size_t)8 * i) << 32 | get_u32(octets + (size_t)8 * i + 4);
+	return key;
+}
+
+int content_key_compare(const struct content_key *a, const uint8_t *a_name, const struct content_key *b, const uint8_t *b_name)
+{
+	for (unsigned i = 0; i < CONTENT_KEY_WORDS; i++)
+		if (a->word[i] != b->word[i])
+			return a->word[i] < b->word[i] ? -1 : 1;
+	return name_compare(a_name, b_name);
 }
 
 /* ---- owners ---- */
 
-static int order_key(const struct content_owner *x, const struct content_owner *y)
-{
-	for (unsigned i = 0; i < CONTENT_KEY_WORDS; i++)
-		if (x->key[i] != y->key[i])
-			return x->key[i] < y->key[i] ? -1 : 1;
-	return 0;
-}
-
 static int order_owner(const void *a, const void *b)
 {
 	const struct content_owner *x = a, *y = b;
-	int d = order_key(x, y);
+	int d;
 
-	if (!d)
-		d = name_compare(x->name, y->name);
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	d = name_compare(x->name, y->name);
 	/* Runs of one owner stay in the order in which they came. */
 	return d ? d : x->first < y->first ? -1 : x->first > y->first;
 }
 
 static bool same_owner(const struct content_owner *x, const struct content_owner *y)
 {
-	return order_key(x, y) == 0 && name_equal(x->name, y->name);
+	return x->key == y->key && name_equal(x->name, y->name);
 }
 
-/* Returns whether they were in order. */
-static bool sort_owners(struct content *c)
+/* o[0..kept) and early[0..n), each sorted, into o[0..kept + n). */
+static void merge(struct content_owner *o, size_t kept, const struct content_owner *early, size_t n)
 {
-	struct content_owner *o = c->owners;
-	size_t budget = c->owner_count * MOVES;
-	bool in_order = true;
-
-	for (size_t i = 1; i < c->owner_count; i++) {
-		struct content_owner moved;
-		size_t at = i;
-
-		if (order_owner(&o[i - 1], &o[i]) <= 0)
-			continue;
-		in_order = false;
-		moved = o[i];
-		do {
-			o[at] = o[at - 1];
-			at--;
-		} while (at && budget-- && order_owner(&o[at - 1], &moved) > 0);
-		o[at] = moved;
-		if (budget > c->owner_count * MOVES) { /* below zero */
-			qsort(o, c->owner_count, sizeof(*o), order_owner);
-			break;
-		}
+	for (size_t at = kept + n; n;) {
+		if (kept && order_owner(&o[kept - 1], &early[n - 1]) > 0)
+			o[--at] = o[--kept];
+		else
+			o[--at] = early[--n];
 	}
-	return in_order;
+}
+
+/* Those that are early among the early are taken out once more, and so on: each time fewer are left, or else it is qsort. One name near the end of the
+ * alphabet at the top of a file makes half of it early, and nearly all of that is in order. */
+static int sort_early(struct content_owner *o, size_t n)
+{
+	struct content_owner *early;
+	size_t kept = 1, count = 0, at = 0;
+	int err;
+
+	for (size_t i = 1, greatest = 0; i < n; i++) {
+		if (order_owner(&o[greatest], &o[i]) > 0)
+			count++;
+		else
+			greatest = i;
+	}
+	if (!count)
+		return 0;
+	if (count > n / 4 * 3) {
+		qsort(o, n, sizeof(*o), order_owner);
+		return 0;
+	}
+	early = pages_realloc(NULL, 0, count * sizeof(*early));
+	if (!early)
+		return ERR_NO_MEMORY;
+	for (size_t i = 1; i < n; i++) {
+		if (order_owner(&o[kept - 1], &o[i]) > 0)
+			early[at++] = o[i];
+		else
+			o[kept++] = o[i];
+	}
+	err = sort_early(early, count);
+	if (!err)
+		merge(o, kept, early, count);
+	pages_free(early, count * sizeof(*early));
+	return err;
+}
+
+static int sort_owners(struct content *c)
+{
+	size_t kept = 0, n = c->early_count;
+	struct content_owner *o = c->owners, *early;
+	int err;
+
+	if (!n)
+		return 0;
+	early = pages_realloc(NULL, 0, n * sizeof(*early));
+	if (!early)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0, k = 0; i < c->owner_count; i++) {
+		if (k < n && c->early[k] == i)
+			early[k++] = o[i];
+		else
+			o[kept++] = o[i];
+	}
+	err = sort_early(early, n);
+	if (!err)
+		merge(o, kept, early, n);
+	pages_free(early, n * sizeof(*early));
+	return err;
 }
 
 /* ---- records ---- */
@@ -192,24 +237,25 @@ static bool is_strictly_sorted(const struct content_record *r, size_t n)
 	return true;
 }
 
-/* Cut the n records of one owner at from into sets, in the array that is to hold all of them from *kept on; from is *kept or behind it. */
-static int cut_owner(struct content *c, const uint8_t *owner, struct content_record *from, size_t n, struct content_record *to, size_t *kept)
+/* Cut the n records of one owner into sets; duplicates go. */
+static int cut_owner(struct content *c, const uint8_t *owner, struct content_record *records, size_t n, size_t *total)
 {
-	bool strict = is_strictly_sorted(from, n);
+	bool strict = is_strictly_sorted(records, n);
 	struct content_rrset *set = NULL;
+	size_t kept = 0;
 
 	if (!strict)
-		sort_records(from, n);
+		sort_records(records, n);
 	for (size_t i = 0; i < n; i++) {
-		const struct content_record r = from[i];
+		const struct content_record *r = &records[i];
 
-		if (set && set->type == r.type && set->covers == r.covers) {
-			if (r.ttl != set->ttl) {
+		if (set && set->type == r->type && set->covers == r->covers) {
+			if (r->ttl != set->ttl) {
 				set->ttl_differs = true;
-				set->ttl = MIN(set->ttl, r.ttl);
+				set->ttl = MIN(set->ttl, r->ttl);
 			}
-			if (!strict && content_compare_rdata(&to[*kept - 1], &r) == 0) {
-				set->duplicates++;
+			if (!strict && content_compare_rdata(&records[kept - 1], r) == 0) {
+				set->duplicates = (uint16_t)MIN(set->duplicates + 1, UINT16_MAX);
 				continue;
 			}
 			set->count++;
@@ -219,46 +265,54 @@ static int cut_owner(struct content *c, const uint8_t *owner, struct content_rec
 			if (err)
 				return err;
 			set = &c->rrsets[c->rrset_count++];
-			*set = (struct content_rrset){.owner = owner, .type = r.type, .covers = r.covers, .ttl = r.ttl, .count = 1,
-			                              .records = to + *kept};
+			*set = (struct content_rrset){.owner = owner, .type = r->type, .covers = r->covers, .ttl = r->ttl, .count = 1,
+			                              .records = records + kept};
 		}
-		to[(*kept)++] = r;
+		if (kept != i)
+			records[kept] = *r;
+		kept++;
 	}
+	*total += kept;
 	return 0;
+}
+
+/* The records of the runs from..to of one owner, behind each other. */
+static struct content_record *gather(struct content *c, const struct content_owner *from, const struct content_owner *to, size_t n)
+{
+	uint8_t *room = content_take(c, (n + 1) * sizeof(struct content_record));
+	struct content_record *records = (struct content_record *)(((uintptr_t)room + 7) & ~(uintptr_t)7);
+	size_t at = 0;
+
+	if (!room)
+		return NULL;
+	for (; from < to; at += from->count, from++)
+		memcpy(records + at, c->records + from->first, from->count * sizeof(*records));
+	return records;
 }
 
 int content_finish(struct content *c)
 {
-	bool in_order = sort_owners(c);
-	size_t cap = MAX(c->record_count, (size_t)1), kept = 0;
-	struct content_record *to = in_order ? c->records : pages_realloc(NULL, 0, cap * sizeof(*to));
-	int err = !to && c->record_count ? ERR_NO_MEMORY : 0;
+	int err = sort_owners(c);
+	size_t total = 0;
 
 	for (size_t i = 0, end; !err && i < c->owner_count; i = end) {
+		struct content_record *records = c->records + c->owners[i].first;
 		size_t n = c->owners[i].count;
-		struct content_record *from = c->records + c->owners[i].first;
 
-		/* Runs of one owner become one, written as it was first. In order, they lie behind each other. */
+		/* Runs of one owner become one, written as it was first. */
 		for (end = i + 1; end < c->owner_count && same_owner(&c->owners[i], &c->owners[end]); end++)
 			n += c->owners[end].count;
-		if (!in_order) {
-			from = to + kept;
-			for (size_t k = i, at = 0; k < end; at += c->owners[k].count, k++)
-				memcpy(from + at, c->records + c->owners[k].first, c->owners[k].count * sizeof(*from));
-		}
-		err = cut_owner(c, c->owners[i].name, from, n, to, &kept);
-	}
-	if (!in_order && to) {
-		pages_free(c->records, c->record_cap * sizeof(*c->records));
-		c->records = to;
-		c->record_cap = cap;
+		if (end > i + 1)
+			records = gather(c, &c->owners[i], &c->owners[end], n);
+		err = records ? cut_owner(c, c->owners[i].name, records, n, &total) : ERR_NO_MEMORY;
 	}
 	if (err)
 		return err;
-	c->record_count = kept;
+	c->record_count = total;
 	pages_free(c->owners, c->owner_cap * sizeof(*c->owners));
+	pages_free(c->early, c->early_cap * sizeof(*c->early));
 	c->owners = NULL;
-	c->owner_count = c->owner_cap = 0;
-	c->finished = true;
+	c->early = NULL;
+	c->owner_count = c->owner_cap = c->early_count = c->early_cap = 0;
 	return 0;
 }

@@ -26,6 +26,33 @@ void zone_change_done(struct zone_change *c)
 	c->removed = c->added = NULL;
 }
 
+static int add_records(struct content *c, const struct rr *records, size_t count)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < count; i++)
+		err = content_add(c, &records[i], NULL);
+	return err ? err : content_finish(c);
+}
+
+int zone_change_from_records(const uint8_t *apex, const struct rr *removed, size_t removed_count, const struct rr *added, size_t added_count,
+                             struct zone_change *out)
+{
+	struct zone_change change;
+	int err = zone_change_init(&change, apex);
+
+	if (err)
+		return err;
+	err = add_records(change.removed, removed, removed_count);
+	if (!err)
+		err = add_records(change.added, added, added_count);
+	if (err)
+		zone_change_done(&change);
+	else
+		*out = change;
+	return err;
+}
+
 size_t zone_change_size(const struct zone_change *c)
 {
 	return content_record_count(c->removed) + content_record_count(c->added);
@@ -281,6 +308,14 @@ static int emit_owner(struct difference *d, struct content *to, const struct sid
 	return err;
 }
 
+/* Nearly always the same, to the letter. */
+static int order_owners(const uint8_t *a, const uint8_t *b)
+{
+	size_t len = name_len(a);
+
+	return name_len(b) == len && memcmp(a, b, len) == 0 ? 0 : name_compare(a, b);
+}
+
 static int differ(struct side *from, struct side *to, size_t limit, const uint8_t *apex, struct zone_change *out)
 {
 	struct zone_change change;
@@ -293,7 +328,7 @@ static int differ(struct side *from, struct side *to, size_t limit, const uint8_
 	if (!err)
 		err = next_owner(to);
 	while (!err && (from->owner || to->owner)) {
-		int order = !from->owner ? 1 : !to->owner ? -1 : name_compare(from->owner, to->owner);
+		int order = !from->owner ? 1 : !to->owner ? -1 : order_owners(from->owner, to->owner);
 
 		if (order < 0)
 			err = emit_owner(&d, change.removed, from);

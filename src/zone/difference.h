@@ -20,6 +20,10 @@ struct zone_change {
 /* Both empty and not finished. ERR_NO_MEMORY. */
 int zone_change_init(struct zone_change *c, const uint8_t *apex) MUST_CHECK;
 void zone_change_done(struct zone_change *c);
+/* The change of two lists of records in any order, as a difference of IXFR or of a journal has them. Copies them; of a record that is twice in a list
+ * one counts. ERR_NO_MEMORY. On success *out is the caller's, finished. */
+int zone_change_from_records(const uint8_t *apex, const struct rr *removed, size_t removed_count, const struct rr *added, size_t added_count,
+                             struct zone_change *out) MUST_CHECK;
 size_t zone_change_size(const struct zone_change *c); /* records */
 
 /* Why a change does not apply. */

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/attr.h"
-#include "dns/rr.h"
 #include "zone/content.h"
+#include "zone/difference.h"
 #include "zone/store.h"
 
 #include <stdbool.h>
@@ -19,10 +19,12 @@ struct zone_digest {
 /* ERR_NO_MEMORY. */
 int zone_digest_content(const struct content *c, struct zone_digest *out) MUST_CHECK;
 int zone_digest_store(const struct store_snapshot *s, const struct store_zone *z, struct zone_digest *out) MUST_CHECK;
-/* Records come or go: the new digest costs what they cost. TTLs count: a deleted record has that of the set it was in. ERR_NO_MEMORY: *d is
- * unchanged. */
-int zone_digest_add(struct zone_digest *d, const struct rr *records, size_t count) MUST_CHECK;
-int zone_digest_remove(struct zone_digest *d, const struct rr *records, size_t count) MUST_CHECK;
+/* The part that all sets have that a change names, in the version at hand. To follow a change: subtract what it touches in the version before, add
+ * what it touches in the version after. */
+int zone_digest_touched(const struct store_snapshot *s, const struct store_zone *z, const struct zone_change *change, struct zone_digest *out)
+        MUST_CHECK;
+void zone_digest_add(struct zone_digest *d, const struct zone_digest *part);
+void zone_digest_subtract(struct zone_digest *d, const struct zone_digest *part);
 bool zone_digest_equal(const struct zone_digest *a, const struct zone_digest *b);
 /* Hexadecimal, highest octet first. */
 char *zone_digest_text(const struct zone_digest *d, char buf[ZONE_DIGEST_TEXT_MAX]);

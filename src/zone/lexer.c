@@ -59,10 +59,11 @@ void source_done(struct source *s)
 	s->buf = NULL;
 }
 
-static void start(struct source *s, uint64_t left)
+static void start(struct source *s, uint64_t from, uint64_t left)
 {
 	s->p = s->end = s->buf;
-	s->base = s->line_start = 0;
+	s->base = s->line_start = from;
+	s->limit = UINT64_MAX;
 	s->line = 1;
 	s->left = left;
 	s->err = 0;
@@ -76,14 +77,14 @@ void source_read_text(struct source *s, const char *text, size_t len)
 {
 	s->fd = -1;
 	s->text = text;
-	start(s, len);
+	start(s, 0, len);
 }
 
 void source_read_file(struct source *s, int fd, uint64_t from, uint64_t size)
 {
 	s->fd = fd;
 	s->at = from;
-	start(s, size);
+	start(s, from, size);
 }
 
 /* Up to n octets of what is left into to; 0 at the end or on failure. */
@@ -323,10 +324,15 @@ static bool plain_entry(struct lexer *x, struct source *s, struct entry *e)
 		i = scan_next(s->stop, from);
 		if (i == from)
 			break;
-		/* Of what stops, blanks and ends of lines are up to ' ', what bends words is above. */
-		if ((uint8_t)s->buf[i] > ' ' || !s->buf[i])
+		/* Of what stops, blanks and ends of lines are up to ' ', what bends words is above; a NUL is met in the next turn. */
+		if ((uint8_t)s->buf[i] > ' ')
 			return false;
-		*t = (struct rdata_token){.text = s->buf + from, .len = i - from, .plain = true, .line = s->line, .column = (unsigned)(column_of_0 + from)};
+		t->text = s->buf + from;
+		t->len = i - from;
+		t->quoted = false;
+		t->plain = true;
+		t->line = s->line;
+		t->column = (unsigned)(column_of_0 + from);
 	}
 	if (!n || s->buf[i] != '\n')
 		return false;
@@ -342,6 +348,8 @@ bool lexer_next(struct lexer *x, struct source *s, struct entry *e)
 
 	x->inner_quotes = false;
 	begin_entry(x, s, e);
+	if (s->base + (uint64_t)(s->p - s->buf) >= s->limit)
+		return false;
 	if (plain_entry(x, s, e))
 		return true;
 	for (;;) {
@@ -364,7 +372,7 @@ bool lexer_next(struct lexer *x, struct source *s, struct entry *e)
 			if (e->n && !x->spoilt)
 				return true;
 			begin_entry(x, s, e);
-			if (diag_full(x->diag))
+			if (diag_full(x->diag) || s->line_start >= s->limit)
 				return false;
 			continue;
 		case '(':

@@ -27,6 +27,7 @@ struct source {
 	size_t cap;
 	uint64_t *blank, *stop; /* bit maps over buf; behind its end lies a NUL */
 	const char *p, *end;    /* in buf */
+	uint64_t limit;         /* no entry is begun at this offset or behind it */
 	uint64_t base;          /* offset of buf[0] in the text */
 	uint64_t line_start;    /* likewise an offset */
 	unsigned line;

@@ -3,15 +3,14 @@
 #include "base/err.h"
 #include "zone/check.h"
 #include "zone/content_priv.h"
+#include "zone/zonefile_priv.h"
 
-struct load {
-	struct content *content;
-	const struct zone_load_options *o;
-	struct diag *diag;
-	bool outside; /* the record before was */
-};
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-static int load_record(void *ctx, const struct rr *rr, const struct zonefile_place *place)
+int load_record(void *ctx, const struct rr *rr, const struct zonefile_place *place)
 {
 	struct load *l = ctx;
 	char name[NAME_TEXT_MAX];
@@ -26,21 +25,58 @@ static int load_record(void *ctx, const struct rr *rr, const struct zonefile_pla
 	return content_add_next(l->content, rr, place);
 }
 
-static void load_progress(void *ctx, uint64_t done, uint64_t all)
+void load_progress(void *ctx, uint64_t done, uint64_t all)
 {
 	struct load *l = ctx;
 
 	l->o->on_progress(l->o->ctx, done, all);
 }
 
+static unsigned threads_wanted(const struct zone_load_options *o)
+{
+	cpu_set_t cpus;
+
+	if (o && o->threads)
+		return o->threads;
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? MIN((unsigned)CPU_COUNT(&cpus), (unsigned)LOAD_THREADS_MAX) : 1;
+}
+
+static int parse(struct load *l, const char *path, const uint8_t *apex)
+{
+	struct zonefile_options zo = {.origin = apex, .rclass = CLASS_IN, .on_record = load_record, .ctx = l,
+	                              .on_progress = l->o && l->o->on_progress ? load_progress : NULL};
+	uint64_t large = l->o && l->o->piece ? 2 * l->o->piece : LOAD_LARGE, size;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
+	unsigned threads = 1;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		if (fd >= 0)
+			close(fd);
+		return zonefile_parse(path, &zo, l->diag); /* it says what is wrong */
+	}
+	size = (uint64_t)st.st_size;
+	if (size > LEXER_WINDOW)
+		posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	if (size >= large)
+		threads = threads_wanted(l->o);
+	if (threads > 1) {
+		err = load_parallel(l, path, fd, size, threads);
+	} else {
+		struct zonefile_part all = {.file = path, .fd = fd, .size = size, .to = UINT64_MAX};
+
+		err = zonefile_parse_part(&all, &zo, l->diag);
+	}
+	close(fd);
+	return err;
+}
+
 int zone_load_file(const char *path, const uint8_t *apex, const struct zone_load_options *o, struct diag *diag,
                    struct content **out)
 {
 	struct load l = {.content = content_new(apex), .o = o, .diag = diag};
-	struct zonefile_options zo = {.origin = apex, .rclass = CLASS_IN, .on_record = load_record, .ctx = &l,
-	                              .on_progress = o && o->on_progress ? load_progress : NULL};
 	unsigned before = diag->errors;
-	int err = l.content ? zonefile_parse(path, &zo, diag) : ERR_NO_MEMORY;
+	int err = l.content ? parse(&l, path, apex) : ERR_NO_MEMORY;
 	int finished = l.content && (!err || err == ERR_INVALID) ? content_finish(l.content) : err;
 
 	/* A file with broken records is not judged as a whole: what is missing would only be their echo. */

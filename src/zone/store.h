@@ -24,6 +24,7 @@
  *   header and commit record does not match. */
 enum {
 	STORE_CELL = 8,
+	STORE_HUGE_PAGE = 2 << 20,
 	STORE_ZONE_SOURCE_MAX = 512, /* bytes of text that identify where a zone came from */
 };
 #define STORE_MAP_BYTES ((size_t)32 << 30) /* address space reserved by writer and readers */
@@ -40,7 +41,6 @@ struct store_rrset {
 	uint32_t ttl;      /* seconds */
 	uint32_t size;     /* octets in data[] */
 	store_ref sigs;    /* RRSIG set covering this one, or 0 */
-	uint32_t reserved;
 	uint8_t data[];    /* count times: rdlen (2 octets, network order), RDATA uncompressed; canonical RDATA order */
 };
 
@@ -169,8 +169,6 @@ const struct store_node *store_nsec3_node(const struct store_snapshot *s, const 
 /* Nodes in canonical order (ENTs included, NSEC3 owners after all others): pass NULL first, NULL ends. */
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z,
                                          const struct store_node *prev);
-/* The first of the NSEC3 owners, or NULL; store_node_next() leads to the others. */
-const struct store_node *store_nsec3_first(const struct store_snapshot *s, const struct store_zone *z);
 
 /* The same order for who passes through a whole zone: a step instead of a descent for each node. One of the two tries. */
 enum { STORE_WALK_DEPTH = 520 };
@@ -206,7 +204,7 @@ void store_writer_close(struct store_writer *w);
 struct store_zone_meta {
 	enum store_zone_state state;
 	uint32_t network;
-	const char *source; /* e.g. "file:/etc/zones/a.zone mtime=... size=... ino=..."; at most STORE_ZONE_SOURCE_MAX bytes */
+	const char *source; /* text that says whether what the zone was made from is still the same; at most STORE_ZONE_SOURCE_MAX bytes */
 };
 /* All of these build the next version, unseen until store_commit(). After an error that version is still consistent without the
  * failed call. ERR_NO_SPACE: the file cannot grow; ERR_NO_MEMORY. */
@@ -215,7 +213,8 @@ int store_put_zone(struct store_writer *w, const uint8_t *apex, const struct con
         MUST_CHECK;
 /* Apply a change (zone/difference.h) to the version being built, at a cost that goes with the change and not with the zone; what it says then is
  * what store_put_zone() with all the records would say. ERR_NOT_FOUND: no such zone, or it serves nothing. ERR_INVALID: the change does not apply or
- * leaves what cannot be served, and *problem says why. Now and then a zone is copied as a whole to be rid of what changes left behind. */
+ * leaves what cannot be served, and *problem says why. Several in a row are one step for readers; commit before the first, so that store_abort() undoes
+ * these only when a later one fails. Now and then a zone is copied as a whole to be rid of what changes left behind. */
 int store_change_zone(struct store_writer *w, const uint8_t *apex, const struct zone_change *change, const struct store_zone_meta *meta,
                       struct zone_change_problem *problem) MUST_CHECK;
 int store_remove_zone(struct store_writer *w, const uint8_t *apex) MUST_CHECK;
@@ -225,6 +224,11 @@ int store_commit(struct store_writer *w, uint64_t *generation) MUST_CHECK;
 void store_abort(struct store_writer *w);
 /* Free what no pin can see any more; cheap; call after commits and from time to time. */
 void store_collect(struct store_writer *w);
+/* Give the end of the file that no version uses back to the system; for when much has been built and is committed. */
+void store_shrink(struct store_writer *w);
+/* Gather the next pieces of the file, `most` at most, into huge pages: lookups in large stores mostly wait for the TLB. Takes some 0.1 ms a piece; readers
+ * are not disturbed. False: nothing is left to do, or the kernel does not do it (before Linux 6.1). */
+bool store_gather_pages(struct store_writer *w, unsigned most);
 /* The writer's own view of the last committed version; valid until the next commit. */
 void store_writer_snapshot(struct store_writer *w, struct store_snapshot *out);
 /* Likewise of the version being built, for looking at it before it is committed; valid until the next change. */

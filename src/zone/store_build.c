@@ -6,6 +6,7 @@
 #include "zone/store_build.h"
 
 #include "base/err.h"
+#include "base/pages.h"
 #include "zone/store_trie.h"
 
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 
 struct item {
 	const uint8_t *name; /* of an ENT: inside the name of a descendant */
-	size_t first, count; /* sets in the content; count 0: ENT */
+	uint32_t first, count; /* sets in the content; count 0: ENT */
 	uint16_t flags;
 	bool shared; /* the owner has another item in the other trie: each takes its part of the sets */
 };
@@ -35,7 +36,7 @@ static struct item *add_item(struct items *l)
 {
 	if (l->count == l->cap) {
 		size_t cap = l->cap ? l->cap * 2 : 16;
-		struct item *list = realloc(l->list, cap * sizeof(*list));
+		struct item *list = pages_realloc(l->list, l->cap * sizeof(*list), cap * sizeof(*list));
 
 		if (!list)
 			return NULL;
@@ -97,6 +98,8 @@ static int make_lists(struct build *b)
 	unsigned apex_labels = name_labels(apex);
 	size_t n = content_rrset_count(b->c);
 
+	if (n > UINT32_MAX)
+		return ERR_LIMIT;
 	for (size_t i = 0, end; i < n; i = end) {
 		const uint8_t *owner = content_rrset(b->c, i)->owner;
 		unsigned labels = name_labels(owner), from;
@@ -109,7 +112,7 @@ static int make_lists(struct build *b)
 			it = add_item(&b->hashes);
 			if (!it)
 				return ERR_NO_MEMORY;
-			*it = (struct item){.name = owner, .first = i, .count = end - i, .flags = NODE_NSEC3, .shared = others};
+			*it = (struct item){.name = owner, .first = (uint32_t)i, .count = (uint32_t)(end - i), .flags = NODE_NSEC3, .shared = others};
 			if (!others)
 				continue;
 		} else {
@@ -125,8 +128,8 @@ static int make_lists(struct build *b)
 			it->name = name_suffix(owner, l);
 			it->flags = NODE_ENT;
 			if (l == labels) {
-				it->first = i;
-				it->count = end - i;
+				it->first = (uint32_t)i;
+				it->count = (uint32_t)(end - i);
 				it->flags = flags_of(b->c, i, end, labels == apex_labels);
 				it->shared = others;
 			}
@@ -423,7 +426,7 @@ int store_build_zone(const struct content *c, const struct build_space *space, s
 		find_nsec3_params(&b);
 	if (!b.err)
 		find_facts(&b);
-	free(b.names.list);
-	free(b.hashes.list);
+	pages_free(b.names.list, b.names.cap * sizeof(*b.names.list));
+	pages_free(b.hashes.list, b.hashes.cap * sizeof(*b.hashes.list));
 	return b.err;
 }

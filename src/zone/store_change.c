@@ -17,6 +17,7 @@ enum {
 	EXTENT_CELLS_MAX = 32768, /* 256 KiB, or what this change needs */
 	EXTENT_SHARE = 64,        /* the zone's size is this many times the extent's */
 	REGIONS_MANY = STORE_REGIONS_MAX / 2,
+	NO_SPACE_PAUSE = 100,     /* changes until compacting is tried again; it costs a copy until it fails */
 };
 
 static uint32_t used_cells(const struct chunks *c)
@@ -32,6 +33,10 @@ static bool is_wasteful(const struct chunks *c)
 {
 	uint64_t used = used_cells(c);
 
+	if (c->w->no_compacting) {
+		c->w->no_compacting--;
+		return false;
+	}
 	return used < SMALL_CELLS || c->count > REGIONS_MANY || (uint64_t)c->waste * 100 > used * WASTE_PERCENT;
 }
 
@@ -51,6 +56,7 @@ static int compact(struct chunks *c, struct store_zone *z, const uint8_t *apex, 
 	if (err) {
 		store_give_back(c->w, end, c->w->taken.count);
 		store_chunks_done(&to);
+		c->w->no_compacting = NO_SPACE_PAUSE;
 		return err;
 	}
 	store_give_back(c->w, first, end);

@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_CELLS_MAX = 8 << 20 /* 64 MiB */ };
+enum {
+	CHUNK_CELLS_MAX = 8 << 20, /* 64 MiB */
+	CHUNK_CELLS_SOME = 32768,  /* 256 KiB: up to here each extent is twice the one before */
+	CHUNK_SHARE = 8,           /* from there on a part of what is taken already: that much at most is taken in vain while a large zone is built */
+};
 
 int store_chunks_init(struct chunks *c, struct store_writer *w, const struct store_zone *from, uint32_t first)
 {
@@ -36,6 +40,15 @@ void store_chunks_done(struct chunks *c)
 	c->list = NULL;
 }
 
+static uint32_t cells_of(const struct chunks *c)
+{
+	uint32_t cells = 0;
+
+	for (uint32_t i = 0; i < c->count; i++)
+		cells += c->list[i].cells;
+	return cells;
+}
+
 store_ref store_chunks_take(struct chunks *c, uint32_t cells, void **p)
 {
 	store_ref ref;
@@ -55,7 +68,8 @@ store_ref store_chunks_take(struct chunks *c, uint32_t cells, void **p)
 		}
 		c->list[c->count++] = (struct store_region){start, size};
 		c->used = 0;
-		c->next = MIN(c->next * 2, (uint32_t)CHUNK_CELLS_MAX);
+		c->next = MIN(c->next * 2, MAX(cells_of(c) / CHUNK_SHARE, (uint32_t)CHUNK_CELLS_SOME));
+		c->next = MIN(c->next, (uint32_t)CHUNK_CELLS_MAX);
 	}
 	ref = c->list[c->count - 1].start + c->used;
 	c->used += cells;

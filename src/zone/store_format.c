@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 uint32_t store_layout(void)
@@ -134,4 +135,26 @@ uint64_t store_zone_checksum(const struct store_zone *z)
 	size_t all = store_zone_bytes(z->apex_len, z->source_len, z->regions);
 
 	return hash_checksum((const uint8_t *)z + skip, all - skip, z->regions);
+}
+
+void *store_map(int fd, int prot)
+{
+	/* Twice: the kernel chooses a place where there is enough to find a boundary in. */
+	uint8_t *place = mmap(NULL, STORE_MAP_BYTES + STORE_HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), *at;
+	size_t before;
+	void *map;
+
+	if (place == MAP_FAILED)
+		return NULL;
+	before = -(uintptr_t)place & (STORE_HUGE_PAGE - 1);
+	at = place + before;
+	map = mmap(at, STORE_MAP_BYTES, prot, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0);
+	if (map == MAP_FAILED) {
+		munmap(place, STORE_MAP_BYTES + STORE_HUGE_PAGE);
+		return NULL;
+	}
+	if (before)
+		munmap(place, before);
+	munmap(at + STORE_MAP_BYTES, STORE_HUGE_PAGE - before);
+	return map;
 }

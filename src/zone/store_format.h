@@ -59,3 +59,6 @@ uint64_t store_cells_sum(const uint8_t *base, store_ref start, uint32_t cells);
 const struct store_region *store_zone_regions(const struct store_zone *z);
 size_t store_zone_bytes(size_t apex_len, size_t source_len, size_t regions);
 uint64_t store_zone_checksum(const struct store_zone *z);
+
+/* Address space for the whole store, from the file's beginning on, at a multiple of a huge page. NULL and errno. */
+void *store_map(int fd, int prot);

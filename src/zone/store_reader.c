@@ -57,8 +57,8 @@ int store_reader_open(const char *path, _Atomic uint64_t *pin, struct store_read
 	if (!err && st.st_size < STORE_HEADER_BYTES)
 		err = ERR_STALE;
 	if (!err) {
-		map = mmap(NULL, STORE_MAP_BYTES, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
-		if (map == MAP_FAILED)
+		map = store_map(fd, PROT_READ);
+		if (!map)
 			err = -errno;
 	}
 	if (fd >= 0)
@@ -373,13 +373,6 @@ const struct store_node *store_nsec3_node(const struct store_snapshot *s, const 
 		return NULL;
 	trie_key_hash(&k, hash);
 	return store_at(s, trie_get(&t, &k));
-}
-
-const struct store_node *store_nsec3_first(const struct store_snapshot *s, const struct store_zone *z)
-{
-	struct trie t = hashes_trie(s, z);
-
-	return store_at(s, trie_after(&t, NULL));
 }
 
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z, const struct store_node *prev)

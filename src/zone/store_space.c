@@ -8,11 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1; the C library of Debian 12 has no name for it */
+#endif
 
 enum {
 	CELLS_MAX_LOG = 32,
 	GROW_MIN = 1 << 20,        /* octets the file grows by at least */
 	GROW_MAX = 64 << 20,
+	GROW_SHARE = 32,           /* of its length, between these */
+	SHRINK_MIN = 1 << 20,      /* octets; less is not worth the call */
+	SHRINK_LEAVES = 1 << 20,   /* for small changes to come */
 	FRESH_KEPT = 4096,         /* a table larger than this is not kept from one transaction to the next */
 };
 
@@ -45,7 +53,7 @@ int store_ranges_add(struct ranges *r, store_ref start, uint32_t cells)
 /* posix_fallocate: a full disk is an error here and not a SIGBUS later. */
 int store_grow(struct store_writer *w, uint64_t need)
 {
-	uint64_t step = MAX(w->file_len / 8, (uint64_t)GROW_MIN), len;
+	uint64_t step = MAX(w->file_len / GROW_SHARE, (uint64_t)GROW_MIN), len;
 	int err;
 
 	step = MIN(step, (uint64_t)GROW_MAX);
@@ -63,6 +71,19 @@ int store_grow(struct store_writer *w, uint64_t need)
 		madvise(w->base + w->file_len, len - w->file_len, MADV_POPULATE_WRITE);
 	w->file_len = len;
 	return 0;
+}
+
+/* The file grows ahead of need, by more the larger it is. Nobody reads beyond the end that the last commit tells, and successors want the file to
+ * reach as far as that. */
+void store_shrink(struct store_writer *w)
+{
+	uint64_t end = store_commit_read(w->header, w->generation).end, len;
+
+	len = (MAX((uint64_t)w->end, end) * STORE_CELL + SHRINK_LEAVES + 4095) & ~4095ULL;
+	if (w->file_len > len + SHRINK_MIN && ftruncate(w->fd, (off_t)len) == 0)
+		w->file_len = len;
+	if (w->gathered < UINT64_MAX)
+		w->gathered = MIN(w->gathered, w->file_len & ~(uint64_t)(STORE_HUGE_PAGE - 1));
 }
 
 int store_take(struct store_writer *w, uint32_t cells, store_ref *start)
@@ -109,6 +130,17 @@ static uint64_t oldest_pin(const struct store_writer *w)
 			oldest = pin;
 	}
 	return oldest;
+}
+
+bool store_gather_pages(struct store_writer *w, unsigned most)
+{
+	for (; most && w->gathered < UINT64_MAX && w->gathered + STORE_HUGE_PAGE <= w->file_len; most--) {
+		if (madvise(w->base + w->gathered, STORE_HUGE_PAGE, MADV_COLLAPSE) < 0 && (errno == EINVAL || errno == EPERM))
+			w->gathered = UINT64_MAX;
+		else
+			w->gathered += STORE_HUGE_PAGE; /* a piece for which there is no memory now stays as it is */
+	}
+	return w->gathered < UINT64_MAX && w->gathered + STORE_HUGE_PAGE <= w->file_len;
 }
 
 void store_collect(struct store_writer *w)

@@ -9,7 +9,7 @@
  *
  * A small change of a zone shares the extents of the version before (store_change.c).
  *
- * Known limits: space of the file is reused but the file never shrinks. */
+ * Known limits: space of the file is reused, but the file shrinks at its end only. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "zone/content.h"
@@ -30,7 +30,7 @@
 
 enum {
 	GROW_FIRST = 1 << 20,      /* octets of a new file */
-	CHUNK_CELLS = 32768,       /* first extent of a zone at most: 256 KiB; each further doubles */
+	CHUNK_CELLS = 32768,       /* first extent of a zone at most: 256 KiB */
 };
 
 /* ---- opening ---- */
@@ -65,11 +65,9 @@ static int start_anew(struct store_writer *w, const char *path)
 	err = w->extents ? store_grow(w, GROW_FIRST) : ERR_NO_MEMORY;
 	if (err)
 		return err;
-	w->base = mmap(NULL, STORE_MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (w->base == MAP_FAILED) {
-		w->base = NULL;
+	w->base = store_map(fd, PROT_READ | PROT_WRITE);
+	if (!w->base)
 		return -errno;
-	}
 	h = w->header = (struct store_header *)w->base;
 	h->magic = STORE_MAGIC;
 	h->format = STORE_FORMAT;
@@ -129,9 +127,7 @@ int store_writer_open(const char *path, _Atomic uint64_t *const *pins, size_t pi
 	err = ERR_STALE;
 	if (w->fd >= 0 && fstat(w->fd, &st) == 0 && st.st_size >= STORE_HEADER_BYTES) {
 		w->file_len = (uint64_t)st.st_size;
-		w->base = mmap(NULL, STORE_MAP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, w->fd, 0);
-		if (w->base == MAP_FAILED)
-			w->base = NULL;
+		w->base = store_map(w->fd, PROT_READ | PROT_WRITE);
 		w->header = (struct store_header *)w->base;
 		if (w->base && w->file_len <= STORE_MAP_BYTES)
 			err = store_header_check(w->header, w->file_len);

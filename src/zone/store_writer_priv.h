@@ -56,6 +56,8 @@ struct store_writer {
 	struct waiting *queue;           /* ascending by generation */
 	size_t queue_first, queue_count, queue_cap;
 	uint64_t waiting_cells;
+	uint64_t gathered;               /* octets of the file from its beginning in huge pages, or tried; UINT64_MAX: not to be had */
+	unsigned no_compacting; /* so many changes more: there was no space for it */
 	/* Zones of the version being built that differ from the one committed. */
 	struct store_watcher watcher;
 	struct name changed[STORE_CHANGED_MAX];

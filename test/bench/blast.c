@@ -174,7 +174,7 @@ int main(int argc, char **argv)
 		case 'o': skip = strtoull(optarg, NULL, 10); break;
 		case 'D': dnssec = true; break;
 		case 'x': l.fresh = true; break;
-		case 'S': l.tls = true; /* fall through */
+		case 'S': l.tls = true; __attribute__((fallthrough));
 		case 'T': tcp = true; break;
 		default: return 2;
 		}

@@ -213,6 +213,18 @@ class ZonecastXdp(Zonecast):
         return None if done.returncode == 0 else "zonecast takes no such fleet file: " + (done.stderr or done.stdout).strip().splitlines()[0]
 
 
+class ZonecastXdpOnlyKept(ZonecastXdp):
+    """What the kernel's cache has no answer for comes by sockets."""
+    name = "zonecast-xdp-kept"
+    answer = ("xdp: native", "xdp-sockets: false")
+
+
+class ZonecastAfXdp(ZonecastXdp):
+    """Nothing is kept in the kernel: all comes by AF_XDP."""
+    name = "zonecast-af-xdp"
+    answer = ("xdp: native", "xdp-cache: false")
+
+
 class Knot(Peer):
     name, program = "knot", "knotd"
     listen_xdp = False
@@ -328,4 +340,4 @@ def certificate(folder):
         os.chmod(os.path.join(folder, "key.pem"), 0o600)
 
 
-SERVERS = {s.name: s for s in (Echo, Zonecast, Knot, Nsd, Bind, Pdns, Reflect, ZonecastXdp, KnotXdp)}
+SERVERS = {s.name: s for s in (Echo, Zonecast, Knot, Nsd, Bind, Pdns, Reflect, ZonecastXdp, ZonecastXdpOnlyKept, ZonecastAfXdp, KnotXdp)}

@@ -123,6 +123,18 @@ def make_small(out, _size):
     out.questions("probe", good([f"{zone} SOA"]))
 
 
+def make_even(out, size):
+    """Names with an address each, all asked equally often: more than a processor's caches hold."""
+    rng, zone = random.Random(5), "even.test."
+    names = [f"{label}.{zone}" for label in labels(rng, size)]
+    out.add_zone(zone, [SOA.format(zone), f"{zone} 3600 NS ns1.{zone}", f"ns1.{zone} 3600 A {v4(rng)}", *(f"{name} 300 A {v4(rng)}" for name in names)])
+    hot = names[:]
+    rng.shuffle(hot)
+    out.questions("hot", good(f"{name} A" for name in hot))
+    out.questions("nx", [f"{no_name(rng)}.{zone} A NXDOMAIN" for _ in range(QUERIES)])
+    out.questions("probe", good([f"{zone} SOA"]))
+
+
 def delegation_lines(rng, names, hosters):
     """Two NS for each name; one in ten has glue (2 A, 2 AAAA), one in ten a DS."""
     for i, name in enumerate(names):
@@ -247,7 +259,7 @@ def make_root(out, _size):
     delegation_questions(out, rng, ".", names, "no-such-tld-0.")
 
 
-SETS = {"small": (make_small, 0), "root": (make_root, 0), "tld": (make_tld, 1_000_000), "tld-signed": (make_tld_signed, 1_000_000),
+SETS = {"small": (make_small, 0), "even": (make_even, 100_000), "root": (make_root, 0), "tld": (make_tld, 1_000_000), "tld-signed": (make_tld_signed, 1_000_000),
         "hosting": (make_hosting, 100_000)}
 
 

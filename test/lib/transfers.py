@@ -246,6 +246,8 @@ zone "{self.zone}" {{ {zone} }};
 
 class KnotPeer(Peer):
     name = "knot"
+    policy = ""     # sections of its own, before the zone
+    zone_more = ""  # lines of the zone
 
     def start(self):
         k = self.key
@@ -264,7 +266,7 @@ database:
 log:
   - target: stderr
     any: info
-{key}{remote}acl:
+{key}{remote}{self.policy}acl:
   - id: all
     action: [transfer, notify]
     {use_key}
@@ -275,6 +277,7 @@ zone:
     journal-content: all
     acl: all
     {zone}
+    {self.zone_more}
 """)
         self.spawn(["knotd", "-c", conf])
 

@@ -3,7 +3,8 @@
  *
  *   xfrtool in ZONE [--serial N] [--edns] [--key NAME:ALGORITHM:BASE64[:OCTETS]] [--clock SECONDS] [--udp]
  *       asks for ZONE (IXFR with --serial, else AXFR) and prints what came: "whole", then the records; "differences", then per record a line that
- *       begins with "- " or "+ "; "current"; "use-tcp"; "use-axfr: TEXT"; "failed: TEXT". Facts go to stderr.
+ *       begins with "- " or "+ "; "current"; "use-tcp"; "use-axfr: TEXT"; "failed: TEXT". Facts, and what ZONEMD says of a whole zone,
+ *       go to stderr.
  *   xfrtool out ZONE FILE [--difference DELETED ADDED]... [--message OCTETS] [--sign-every N] [--key ...] [--clock SECONDS]
  *       answers requests for SOA, AXFR and IXFR until the other side closes, and says on stderr what it did. The differences are in order; each
  *       file is in zone form and begins with its SOA.
@@ -20,6 +21,7 @@
 #include "zone/content.h"
 #include "zone/print.h"
 #include "zone/zonefile.h"
+#include "zone/zonemd.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +36,7 @@ static struct name zone;
 static struct tsig_key *key;
 static long clock_offset, serial = -1;
 static bool edns, udp;
-static size_t message_max = 65535;
+static size_t message_max = XFR_OUT_MESSAGE;
 static unsigned sign_every = 1;
 
 static uint64_t now(void)
@@ -125,12 +127,15 @@ static void print_differences(const struct xfr_differences *d)
 static void print_whole(struct xfr_in *x)
 {
 	struct content *c = xfr_in_take_content(x);
+	char text[ZONEMD_TEXT_MAX];
 
 	if (!c || content_finish(c) != 0)
 		die("content_finish");
 	puts("whole");
 	if (zone_print(c, stdout) != 0)
 		die("zone_print");
+	(void)zonemd_verify_content(c, text);
+	fprintf(stderr, "zonemd: %s\n", text);
 	content_free(c);
 }
 
@@ -322,6 +327,10 @@ static bool transfer_out(const struct served *s, const struct xfr_request *r, st
 	do {
 		w[at] = writer_of(buf[at], message_max - tsig_space(session));
 		more = xfr_out_next(x, &w[at]);
+		if (more == ERR_LIMIT) {
+			w[at] = writer_of(buf[at], DNS_MESSAGE_MAX - tsig_space(session));
+			more = xfr_out_next(x, &w[at]);
+		}
 		if (more < 0)
 			die(err_text(more));
 		if (have)

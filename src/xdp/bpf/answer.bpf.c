@@ -4,7 +4,7 @@
  *	headers -> service address -> lease -> question -> entry -> generation -> size -> rate -> room -> write -> XDP_TX
  *
  * Everything is decided before the first write; whatever is not plainly a question that the cache has the answer to goes on untouched,
- * to the AF_XDP socket of its queue or to the stack. What a plain question is:
+ * to the AF_XDP socket of its queue, when it is a question all the same, or to the stack. What a plain question is:
  *
  * - Ethernet to this device's own address, at most one VLAN tag; IPv4 without options or fragments, its checksum right, or IPv6 without
  *   extension headers; UDP whose length is that of the IP payload (Ethernet may pad behind it); the source can be answered.
@@ -13,10 +13,13 @@
  * The message is copied to memory of this CPU and judged there. An entry is copied before it is believed: a writer at work is noticed by
  * its lock, as with a sequence lock, and the packet passed. The checksum of the query is not verified (over veth it is not there yet).
  *
+ * Beside questions it answers probes, which this node sends to itself by way of a neighbor, in ICMP echoes, to see that answers can leave.
+ *
  * The loops stand in functions of their own, which the verifier looks at once each. Theory and limits: doc/design/xdp.md. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
+#include <linux/in6.h>
 #include <stddef.h>
 
 #include <bpf/bpf_endian.h>
@@ -32,7 +35,7 @@
 typedef uint8_t bool8;
 
 enum {
-	HEADERS_MAX = 68,      /* room before the message: Ethernet 14, VLAN 4, IPv6 40, UDP 8; the name is aligned to 8 */
+	HEADERS_MAX = 84,      /* room before the message: Ethernet 14, VLAN 4, IPv6 40, ICMP 8, probe 16; the name is aligned to 8 */
 	MESSAGE_HEADER = 12,
 	NAME_AT = HEADERS_MAX + MESSAGE_HEADER,
 	NAME_MAX = 255,
@@ -41,6 +44,7 @@ enum {
 	QUERY_MAX = MESSAGE_HEADER + NAME_MAX + 4 + OPT_LEN,
 	FRAME_MAX = NAME_AT + NAME_MAX + 5 + XDP_LARGE_TAIL + 8,
 	PORT_MDNS = 5353,
+	PROBE_MIN = 8 + sizeof(struct xdp_probe) + XDP_PROBE_ROOM, /* an ICMP message with a probe */
 };
 
 /* Memory of one CPU, for one packet. */
@@ -52,6 +56,7 @@ struct scratch {
 	uint64_t now;
 	uint32_t name_len, qtype, variant, limit;
 	uint32_t v6;
+	uint32_t socket;      /* of the packet's queue; XDP_SOCKETS_MAX: none */
 	uint32_t barrier;
 	struct xdp_entry entry; /* of the answer found */
 };
@@ -73,7 +78,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, XDP_GENERATIONS / 2);
 	__type(key, uint32_t);
-	__type(value, uint64_t); /* two slots: the kernel pads values to 8 octets */
+	__type(value, uint64_t); /* two slots: the kernel pads values to 8 octets; then the tags of sets */
 } generations SEC(".maps");
 
 struct {
@@ -139,7 +144,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
-	__uint(max_entries, 256);
+	__uint(max_entries, XDP_SOCKETS_MAX);
 	__type(key, uint32_t);
 	__type(value, uint32_t);
 } sockets SEC(".maps");
@@ -338,12 +343,22 @@ INLINE int end_entry(struct scratch *s, struct xdp_entry *e, uint64_t before)
 	return *(volatile uint64_t *)&e->lock == before ? HIT : BUSY;
 }
 
+/* One word tells most questions that are not here from those that are, where looking at all entries of two sets would cost eight cache misses. */
+INLINE uint64_t tags_of(uint32_t at)
+{
+	uint64_t *tags = bpf_map_lookup_elem(&generations, &at);
+
+	return tags ? *(volatile uint64_t *)tags : 0;
+}
+
 __noinline int find_small(struct scratch *s, uint32_t sets)
 {
+	uint64_t tags;
 	int worst = MISS;
 
 	if (!s || s->name_len > XDP_SMALL_NAME)
 		return MISS;
+	tags = tags_of(XDP_TAGS + ((uint32_t)s->hash & (sets - 1)));
 	for (uint32_t i = 0; i < XDP_WAYS; i++) {
 		uint32_t at = ((uint32_t)s->hash & (sets - 1)) * XDP_WAYS + i;
 		struct xdp_small *e = bpf_map_lookup_elem(&small, &at);
@@ -352,6 +367,8 @@ __noinline int find_small(struct scratch *s, uint32_t sets)
 
 		if (!e)
 			return MISS;
+		if ((tags >> i * 16 & 0xffff) != xdp_tag(s->hash))
+			continue;
 		found = begin_entry(s, &e->head, &before, XDP_SMALL_TAIL);
 		if (found == HIT && !is_small_name(s, e))
 			found = MISS;
@@ -365,12 +382,14 @@ __noinline int find_small(struct scratch *s, uint32_t sets)
 	return worst;
 }
 
-__noinline int find_large(struct scratch *s, uint32_t sets)
+__noinline int find_large(struct scratch *s, uint32_t sets, uint32_t small_sets)
 {
+	uint64_t tags;
 	int worst = MISS;
 
 	if (!s)
 		return MISS;
+	tags = tags_of(XDP_TAGS + small_sets + ((uint32_t)s->hash & (sets - 1)));
 	for (uint32_t i = 0; i < XDP_WAYS; i++) {
 		uint32_t at = ((uint32_t)s->hash & (sets - 1)) * XDP_WAYS + i;
 		struct xdp_large *e = bpf_map_lookup_elem(&large, &at);
@@ -379,6 +398,8 @@ __noinline int find_large(struct scratch *s, uint32_t sets)
 
 		if (!e)
 			return MISS;
+		if ((tags >> i * 16 & 0xffff) != xdp_tag(s->hash))
+			continue;
 		found = begin_entry(s, &e->head, &before, XDP_LARGE_TAIL);
 		if (found == HIT && !is_large_name(s, e))
 			found = MISS;
@@ -597,14 +618,33 @@ INLINE int replace(struct xdp_md *ctx, struct scratch *s, uint32_t len, uint32_t
 	return 1;
 }
 
-INLINE int on(struct xdp_md *ctx, struct xdp_counters *n, uint64_t *reason)
+/* To the AF_XDP socket of the packet's queue, if a worker reads it, else to the stack. */
+INLINE int to_worker(struct scratch *s, struct xdp_control *c)
 {
-	int action = (int)bpf_redirect_map(&sockets, ctx->rx_queue_index, XDP_PASS);
+	uint32_t at = s->socket;
+
+	OPAQUE(at);
+	if (at >= XDP_SOCKETS_MAX || !*(volatile uint8_t *)&c->serving[at])
+		return XDP_PASS;
+	return (int)bpf_redirect_map(&sockets, at, XDP_PASS);
+}
+
+/* A question for the workers. */
+INLINE int on(struct scratch *s, struct xdp_control *c, struct xdp_counters *n, uint64_t *reason)
+{
+	int action = to_worker(s, c);
 
 	(*reason)++;
 	if (action == XDP_REDIRECT)
 		n->redirected++;
 	return action;
+}
+
+/* Not plainly a question: for the stack to judge. */
+INLINE int doubtful(struct xdp_counters *n)
+{
+	n->pass_form++;
+	return XDP_PASS;
 }
 
 /* What stands in the message of len octets in s. 0, or the counter's place for the reason it is passed. */
@@ -646,6 +686,15 @@ INLINE uint64_t *read_question(struct scratch *s, struct xdp_counters *n, uint32
 	return NULL;
 }
 
+/* Is the entry found of the zone's version in force? */
+INLINE int is_fresh(struct scratch *s, struct xdp_control *c)
+{
+	uint32_t slot = s->entry.slot & (XDP_GENERATIONS - 1), half = slot >> 1, epoch = *(volatile uint32_t *)&c->epoch;
+	uint64_t *pair = bpf_map_lookup_elem(&generations, &half);
+
+	return pair && epoch == s->entry.epoch && (uint32_t)(*(volatile uint64_t *)pair >> (slot & 1) * 32) == s->entry.generation;
+}
+
 /* Beyond the limit: an empty answer with TC, which is as long as the question. */
 INLINE void make_slip(struct scratch *s)
 {
@@ -670,35 +719,38 @@ INLINE int serve(struct xdp_md *ctx, struct scratch *s, struct xdp_control *c, s
 {
 	const uint32_t headers = eth_len + (v6 ? 40 : 20) + 8;
 	uint8_t *m = (uint8_t *)s->frame + HEADERS_MAX, *ip = m - headers + eth_len;
-	uint32_t half, question, slot, tail_sum, epoch, size;
-	uint64_t *reason, *pair;
+	uint32_t question, tail_sum, size;
+	uint64_t *reason;
 	uint64_t sum;
 	int found, done;
 
 	size = headers + len;
 	OPAQUE(size);
 	if (size < headers + QUERY_MIN || size > headers + QUERY_MAX)
-		return on(ctx, n, &n->pass_form);
+		return doubtful(n);
+	if (c->bare) {
+		uint8_t *data = (uint8_t *)(long)ctx->data;
+
+		if (data + headers + MESSAGE_HEADER > (uint8_t *)(long)ctx->data_end || (data[headers + 2] & 0xf8))
+			return doubtful(n); /* QR, opcode */
+		return on(s, c, n, &n->pass_miss);
+	}
 	len = size - headers;
 	if (bpf_xdp_load_bytes(ctx, 0, m - headers, size))
-		return on(ctx, n, &n->pass_form);
+		return doubtful(n);
 	reason = read_question(s, n, len);
 	if (reason)
-		return on(ctx, n, reason);
+		return reason == &n->pass_form ? doubtful(n) : on(s, c, n, reason);
 	fold_question(s, c->key[0], c->key[1]);
 	found = find_small(s, c->small_sets);
 	if (found == MISS)
-		found = find_large(s, c->large_sets);
+		found = find_large(s, c->large_sets, c->small_sets);
 	if (found != HIT)
-		return on(ctx, n, found == BUSY ? &n->pass_busy : &n->pass_miss);
-	slot = s->entry.slot & (XDP_GENERATIONS - 1);
-	half = slot >> 1;
-	pair = bpf_map_lookup_elem(&generations, &half);
-	epoch = *(volatile uint32_t *)&c->epoch;
-	if (!pair || epoch != s->entry.epoch || (uint32_t)(*(volatile uint64_t *)pair >> (slot & 1) * 32) != s->entry.generation)
-		return on(ctx, n, &n->pass_stale);
+		return on(s, c, n, found == BUSY ? &n->pass_busy : &n->pass_miss);
+	if (!is_fresh(s, c))
+		return on(s, c, n, &n->pass_stale);
 	if (s->entry.need > s->limit)
-		return on(ctx, n, &n->pass_size);
+		return on(s, c, n, &n->pass_size);
 	question = MESSAGE_HEADER + name_octets(s) + 4;
 	s->client[0] = s->client[1] = s->client[2] = 0;
 	if (v6)
@@ -737,7 +789,7 @@ INLINE int serve(struct xdp_md *ctx, struct scratch *s, struct xdp_control *c, s
 	turn_headers(s, sum, question, eth_len, v6);
 	done = replace(ctx, s, question, have, headers);
 	if (!done)
-		return on(ctx, n, &n->pass_room);
+		return on(s, c, n, &n->pass_room);
 	if (done < 0)
 		return XDP_DROP;
 	n->answered[v6]++;
@@ -764,17 +816,134 @@ INLINE int is_leased(struct xdp_md *ctx, struct xdp_control *c, uint64_t now)
 	return since && (since >= now || now - since <= XDP_LEASE_MS * 1000000ULL);
 }
 
-INLINE int to_service(struct xdp_md *ctx, const struct xdp_address *to, const uint8_t *eth)
+/* The device that the frame is for. */
+INLINE struct xdp_device *to_device(struct xdp_md *ctx, const uint8_t *eth)
 {
 	uint32_t index = ctx->ingress_ifindex;
 	struct xdp_device *d = bpf_map_lookup_elem(&devices, &index);
 
 	if (!d)
-		return 0;
+		return NULL;
 	for (int i = 0; i < 6; i++)
 		if (d->mac[i] != eth[i])
-			return 0;
-	return bpf_map_lookup_elem(&addresses, to) != NULL;
+			return NULL;
+	return d;
+}
+
+INLINE uint32_t socket_of(struct xdp_md *ctx, const struct xdp_device *d)
+{
+	return ctx->rx_queue_index < d->queues ? d->first + ctx->rx_queue_index : XDP_SOCKETS_MAX;
+}
+
+/* ---- probes ---- */
+
+/* What there is in the cache for the question of a probe, put behind it. */
+INLINE uint8_t probe_cache(struct scratch *s, struct xdp_control *c, struct xdp_counters *n, struct xdp_probe *p)
+{
+	uint8_t *m = (uint8_t *)s->frame + HEADERS_MAX;
+	uint32_t len = (uint32_t)p->len[0] << 8 | p->len[1];
+
+	if (len < QUERY_MIN || len > QUERY_MAX || read_question(s, n, len))
+		return XDP_PROBE_NOT_KEPT;
+	fold_question(s, c->key[0], c->key[1]);
+	if (find_small(s, c->small_sets) != HIT && find_large(s, c->large_sets, c->small_sets) != HIT)
+		return XDP_PROBE_NOT_KEPT;
+	len = MESSAGE_HEADER + name_octets(s) + 4 + s->entry.tail_len;
+	if (!is_fresh(s, c) || len > XDP_PROBE_ROOM)
+		return XDP_PROBE_NOT_KEPT;
+	m[2] = s->entry.flags[0] | (m[2] & 0x01);
+	m[3] = s->entry.flags[1] | (m[3] & 0x10);
+	for (int i = 0; i < 6; i++)
+		m[6 + i] = s->entry.counts[i];
+	p->len[0] = (uint8_t)(len >> 8);
+	p->len[1] = (uint8_t)len;
+	return XDP_PROBE_FROM_CACHE;
+}
+
+/* An ICMP echo reply that may carry a probe. Goes out again as an echo, to where it came from, or on to the worker. */
+INLINE int turn_probe(struct xdp_md *ctx, struct scratch *s, struct xdp_control *c, struct xdp_counters *n, const uint32_t eth_len, const bool8 v6)
+{
+	const uint32_t ip_len = v6 ? 40 : 20, headers = eth_len + ip_len + 8 + sizeof(struct xdp_probe), whole = headers + XDP_PROBE_ROOM;
+	uint8_t *m = (uint8_t *)s->frame + HEADERS_MAX, *eth = m - headers, *ip = eth + eth_len, *icmp = ip + ip_len;
+	struct xdp_probe *p = (struct xdp_probe *)(icmp + 8);
+	struct xdp_device *d;
+	uint64_t sum = 0;
+	uint16_t check;
+
+	if (bpf_xdp_load_bytes(ctx, 0, eth, whole))
+		return XDP_PASS;
+	if (icmp[0] != (v6 ? 129 : 0) || icmp[1] || p->state != XDP_PROBE_ASKED)
+		return XDP_PASS;
+	if (v6 ? ip[0] >> 4 != 6 : ip[0] != 0x45 || (ip[6] & 0x3f) || ip[7])
+		return XDP_PASS;
+	for (int i = 0; i < 8; i++)
+		if (p->key[i] != c->probe_key[i])
+			return XDP_PASS;
+	d = to_device(ctx, eth);
+	if (!d || c->off)
+		return XDP_PASS;
+	s->socket = socket_of(ctx, d);
+	if (!is_leased(ctx, c, bpf_ktime_get_ns())) {
+		p->state = XDP_PROBE_NO_LEASE;
+	} else if (p->kind == XDP_PROBE_OF_WORKER) {
+		if (to_worker(s, c) == XDP_REDIRECT)
+			return XDP_REDIRECT;
+		p->state = XDP_PROBE_NOT_KEPT;
+	} else {
+		p->state = probe_cache(s, c, n, p);
+	}
+	swap_octets(eth, eth + 6, 6);
+	icmp[0] = v6 ? 128 : 8;
+	icmp[2] = icmp[3] = 0;
+	if (v6) {
+		swap_octets(ip + 8, ip + 24, 16);
+		ip[7] = 64;
+		for (int i = 0; i < 16; i++)
+			sum += *(uint16_t *)(ip + 8 + i * 2);
+		sum += bpf_htons(whole - eth_len - ip_len) + bpf_htons(IPPROTO_ICMPV6);
+	} else {
+		uint64_t header = 0;
+
+		swap_octets(ip + 12, ip + 16, 4);
+		ip[8] = 64;
+		ip[10] = ip[11] = 0;
+		for (int i = 0; i < 10; i++)
+			header += *(uint16_t *)(ip + i * 2);
+		check = (uint16_t)~fold16(header);
+		*(uint16_t *)(ip + 10) = check;
+	}
+	sum += (uint32_t)bpf_csum_diff(NULL, 0, (__be32 *)icmp, 8 + sizeof(*p) + XDP_PROBE_ROOM, 0);
+	check = (uint16_t)~fold16(sum);
+	*(uint16_t *)(icmp + 2) = check;
+	if (bpf_xdp_store_bytes(ctx, 0, eth, whole))
+		return XDP_PASS;
+	n->probes++;
+	return XDP_TX;
+}
+
+/* For the verifier a world of its own: the way of questions is not its business. */
+__noinline int probe(struct xdp_md *ctx, uint32_t form)
+{
+	struct xdp_counters *n;
+	struct xdp_control *c;
+	struct scratch *s;
+	uint32_t zero = 0;
+
+	c = bpf_map_lookup_elem(&control, &zero);
+	n = bpf_map_lookup_elem(&counters, &zero);
+	s = bpf_map_lookup_elem(&scratches, &zero);
+	if (!ctx || !c || !n || !s)
+		return XDP_PASS;
+	switch (form) {
+	case 0:
+		return turn_probe(ctx, s, c, n, ETH_HLEN, 0);
+	case 1:
+		return turn_probe(ctx, s, c, n, ETH_HLEN, 1);
+	case 2:
+		return turn_probe(ctx, s, c, n, ETH_HLEN + 4, 0);
+	default:
+		return turn_probe(ctx, s, c, n, ETH_HLEN + 4, 1);
+	}
 }
 
 /* IP at eth_len, a constant where this is used. */
@@ -783,6 +952,7 @@ INLINE int receive(struct xdp_md *ctx, const uint32_t eth_len, const bool8 v6)
 	const uint32_t ip_len = v6 ? 40 : 20;
 	uint8_t *data = (uint8_t *)(long)ctx->data, *end = (uint8_t *)(long)ctx->data_end, *ip = data + eth_len, *udp = ip + ip_len;
 	struct xdp_address to = {};
+	struct xdp_device *d;
 	struct xdp_counters *n;
 	struct xdp_control *c;
 	uint32_t payload, zero = 0, from_port;
@@ -790,6 +960,8 @@ INLINE int receive(struct xdp_md *ctx, const uint32_t eth_len, const bool8 v6)
 
 	if (udp + 8 > end)
 		return XDP_PASS;
+	if (ip[v6 ? 6 : 9] == (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP) && udp[0] == (v6 ? 129 : 0) && end - udp >= PROBE_MIN)
+		return probe(ctx, (eth_len == ETH_HLEN ? 0 : 2) + v6);
 	if (v6) {
 		if (ip[0] >> 4 != 6 || ip[6] != IPPROTO_UDP)
 			return XDP_PASS;
@@ -810,7 +982,8 @@ INLINE int receive(struct xdp_md *ctx, const uint32_t eth_len, const bool8 v6)
 		__builtin_memcpy(to.addr + 12, ip + 16, 4);
 	}
 	__builtin_memcpy(to.port, udp + 2, 2);
-	if (!to_service(ctx, &to, data))
+	d = to_device(ctx, data);
+	if (!d || d->state != XDP_DEVICE_ON || !bpf_map_lookup_elem(&addresses, &to))
 		return XDP_PASS;
 	c = bpf_map_lookup_elem(&control, &zero);
 	n = bpf_map_lookup_elem(&counters, &zero);
@@ -818,6 +991,7 @@ INLINE int receive(struct xdp_md *ctx, const uint32_t eth_len, const bool8 v6)
 	if (!c || !n || !s)
 		return XDP_PASS;
 	n->seen++;
+	s->socket = socket_of(ctx, d);
 	s->now = bpf_ktime_get_ns();
 	if (!is_leased(ctx, c, s->now)) {
 		n->pass_lease++;

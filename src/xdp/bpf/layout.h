@@ -17,12 +17,15 @@ enum {
 	XDP_UDP_MAX = 1232,         /* octets of DNS in the largest answer given (RFC 9715) */
 	XDP_WAYS = 4,               /* entries of one set */
 	XDP_GENERATIONS = 65536,    /* slots of zones; zones whose names fall together are invalidated together */
+	XDP_TAGS = XDP_GENERATIONS / 2, /* element of the same map, two slots each, with the tags of the first set of small entries; of large ones behind */
 	XDP_WORKERS_MAX = 256,
 	XDP_RATE_KINDS = 8,
 	XDP_LEASE_MS = 150,         /* a worker that has not renewed for so long does not answer from the kernel */
 	XDP_SMALL_NAME = 64, XDP_SMALL_TAIL = 144,
 	XDP_LARGE_NAME = 256, XDP_LARGE_TAIL = 1232,
-	XDP_LAYOUT = 1,             /* changes with anything here */
+	XDP_SOCKETS_MAX = 256,      /* AF_XDP sockets: queues of devices */
+	XDP_PROBE_ROOM = 480,       /* octets of DNS in a probe, question or answer */
+	XDP_LAYOUT = 2,             /* changes with anything here */
 };
 
 /* Which variant of a question: with OPT, with DO. */
@@ -36,14 +39,25 @@ struct xdp_control {
 	uint64_t key[2];             /* of the hash of questions */
 	uint32_t epoch;              /* like a generation, of all zones and settings; odd: closed */
 	uint32_t off;                /* not 0: everything is passed */
+	uint32_t bare;               /* not 0: nothing is kept, questions go to the workers unread */
+	uint32_t reserved0;
 	/* Rate limits in units of 1/64 microsecond, see limit/rate.c; cost 0: no limit. */
 	uint64_t rate_cost[XDP_RATE_KINDS], rate_burst[XDP_RATE_KINDS];
 	uint8_t rate_mask[2][16];    /* IPv4 in the first 4 octets, IPv6 */
 	uint32_t rate_len[2];        /* octets hashed */
 	uint32_t slip;
 	uint32_t reserved;
+	uint8_t probe_key[8];        /* of probes; known to nobody outside */
 	uint64_t lease[XDP_WORKERS_MAX]; /* CLOCK_MONOTONIC in nanoseconds */
+	uint8_t serving[XDP_SOCKETS_MAX]; /* 1: a worker reads this AF_XDP socket; each has one writer */
 };
+
+/* What tells of a set of XDP_WAYS entries, without a look at them, which may be those of a question with this hash: 16 bits each, entry 0 in the lowest.
+ * 0 is none's. */
+static inline uint64_t xdp_tag(uint64_t hash)
+{
+	return hash >> 48 ? hash >> 48 : 1;
+}
 
 /* One answer. lock: sequence in the upper half, odd while it is being written; the writer's number + 1 in the lower half, 0: nobody. */
 struct xdp_entry {
@@ -77,9 +91,23 @@ struct xdp_address {
 	uint8_t port[2];
 	uint8_t zero[2];
 };
+enum { XDP_DEVICE_ON, XDP_DEVICE_TRIAL }; /* on trial only probes are answered */
 struct xdp_device {
 	uint8_t mac[6];
-	uint8_t zero[2];
+	uint8_t state, zero;
+	uint32_t first, queues;      /* its receive queues have the AF_XDP sockets first, first + 1, ...; those beyond have none */
+};
+
+/* A question that this node asks itself by way of a neighbor (doc/design/xdp.md): what an ICMP echo carries, DNS behind it. The neighbor sends
+ * it back as it came; the program, or a worker behind an AF_XDP socket, answers it by another echo; that comes back to the one who asked. */
+enum xdp_probe_state { XDP_PROBE_CONTROL, XDP_PROBE_ASKED, XDP_PROBE_FROM_CACHE, XDP_PROBE_FROM_WORKER, XDP_PROBE_NOT_KEPT, XDP_PROBE_NO_LEASE };
+enum xdp_probe_kind { XDP_PROBE_OF_CACHE, XDP_PROBE_OF_WORKER };
+struct xdp_probe {
+	uint8_t key[8];
+	uint8_t state;
+	uint8_t kind;
+	uint8_t len[2];              /* octets of DNS, of XDP_PROBE_ROOM */
+	uint8_t zero[4];
 };
 struct xdp_prefix {
 	uint32_t bits;
@@ -96,5 +124,6 @@ struct xdp_counters {
 	uint64_t limited, slipped;
 	uint64_t pass_lease, pass_form, pass_options, pass_miss, pass_stale, pass_size, pass_room, pass_busy;
 	uint64_t redirected;         /* of those: to an AF_XDP socket */
+	uint64_t probes;             /* answered; in nothing else here */
 	uint64_t slip_turn;          /* not a counter: answers beyond a limit */
 };

@@ -4,7 +4,7 @@ pass (without one, veth loses what an XDP program sends)."""
 import os
 import signal
 import socket
-import subprocess
+import struct
 import threading
 import time
 
@@ -13,36 +13,17 @@ import dns.flags
 import dns.message
 import pytest
 
-from fleet import SERVICE, SLOW, ZONE, Node, Site
+from express import UNLIMITED, WWW, Client, answered, heat, with_xdp
+from fleet import SERVICE, SLOW, ZONE, Node
 from netns import missing, wait_until
 from paths import ZONECAST
 from routers import Bird
 
 WHY = missing(ZONECAST, "clang", *Bird.needs)
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
-PASS = '__attribute__((section("xdp"), used)) int pass(void *ctx) { return 2; }\n' \
-       'char terms[] __attribute__((section("license"), used)) = "GPL";\n'
+COOKIE = dns.edns.GenericOption(10, b"12345678")
+SO_TIMESTAMPNS = 35
 QUIET_S = 0.2 * SLOW  # after the lease's holder died
-WWW = "www.example."
-UNLIMITED = ", rate-limit: {answers: 0}"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("xdp")
-    with Site(folder) as s:
-        source, obj = folder / "pass.c", folder / "pass.o"
-        source.write_text(PASS)
-        subprocess.run(["clang", "-target", "bpf", "-O2", "-g", "-c", source, "-o", obj], check=True, timeout=60)
-        loaded = subprocess.run(["ip", "-n", s.rtr.name, "link", "set", "dev", "pop0", "xdpdrv", "obj", str(obj), "sec", "xdp"],
-                                check=False, timeout=20, capture_output=True, text=True)
-        if loaded.returncode != 0:
-            pytest.skip(f"no native XDP on veth here: {loaded.stderr.strip()}")
-        yield s
-
-
-def with_xdp(word, more=""):
-    return lambda text: text + f"answer: {{xdp: {word}{more}}}\n"
 
 
 @pytest.fixture
@@ -52,43 +33,6 @@ def node(site, tmp_path):
         if xdp["rung"] == "sockets":
             pytest.skip(f"no XDP here: {xdp['why']}")
         yield n
-
-
-class Client:
-    """One socket of the router's namespace, for questions in any form."""
-
-    def __init__(self, site, where):
-        self.socket = site.rtr.socket(socket.AF_INET6 if ":" in where else socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.settimeout(2)
-        self.socket.connect((where, 53))
-
-    def octets(self, query):
-        self.socket.send(query.to_wire())
-        return self.socket.recv(4096)
-
-    def ask(self, query):
-        return dns.message.from_wire(self.octets(query))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-
-def answered(node, where):
-    return node.status()["xdp"]["answered_ipv6" if ":" in where else "answered_ipv4"]
-
-
-def heat(node, client, where, query):
-    """Ask until the kernel answers it."""
-    before = answered(node, where)
-
-    def hot():
-        for _ in range(20):
-            client.ask(query)
-        return answered(node, where) >= before + 10
-    wait_until(hot, 20, lambda: f"answers from the kernel; {node.status()['xdp']}")
 
 
 @pytest.mark.parametrize("where", SERVICE)
@@ -116,8 +60,7 @@ def test_what_is_left_to_workers(site, node):
         plain = dns.message.make_query(WWW, "A")
         heat(node, client, where, plain)
         count = wait_until(lambda: settled(node, where), 10, "a count that stands")
-        cookie = dns.edns.GenericOption(10, b"12345678")
-        for query in (dns.message.make_query(WWW, "A", use_edns=0, options=[cookie]), dns.message.make_query(WWW, "TXT"),
+        for query in (dns.message.make_query(WWW, "A", use_edns=0, options=[COOKIE]), dns.message.make_query(WWW, "TXT"),
                       dns.message.make_query("version.server.", "TXT", "CH")):
             assert client.ask(query).rcode() == 0
         assert site.ask(where, "A", WWW, tcp=True).rcode() == 0
@@ -141,7 +84,10 @@ def test_a_change_is_in_the_next_answer(site, node, where):
         with Client(site, where) as client:
             while not ending.is_set():
                 sent = time.monotonic()
-                reply = client.octets(query)
+                try:
+                    reply = client.octets(query)
+                except OSError:  # no route for a moment, on a machine so busy that a heartbeat was late
+                    continue
                 seen.append((sent, time.monotonic(), reply[-1]))
     threads = [threading.Thread(target=watch, daemon=True) for _ in range(2)]
     with Client(site, where) as client:
@@ -188,12 +134,14 @@ def test_a_dead_sync_leaves_no_old_answers(site, node, where):
 
 
 class Metronome:
-    """Asks every 2 ms, whether answers come or not; when the last one came."""
+    """Asks every 2 ms, whether answers come or not; when the last one came, by the kernel's clock (of time.time()): this process may be late to
+    read it."""
 
-    def __init__(self, site, where):
+    def __init__(self, site, where, query=None):
         self.client = Client(site, where)
         self.client.socket.setblocking(False)
-        self.wire = dns.message.make_query(WWW, "A").to_wire()
+        self.client.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.wire = (query or dns.message.make_query(WWW, "A")).to_wire()
         self.last, self.count = 0.0, 0
         self.ending = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -208,8 +156,9 @@ class Metronome:
             at = time.monotonic() + 0.002
             while time.monotonic() < at:
                 try:
-                    self.client.socket.recv(4096)
-                    self.last = time.monotonic()
+                    _, said, _, _ = self.client.socket.recvmsg(4096, 128)
+                    seconds, ns = struct.unpack("=qq", said[0][2])
+                    self.last = seconds + ns / 1e9
                     self.count += 1
                 except OSError:
                     time.sleep(0.0005)
@@ -224,7 +173,7 @@ class Metronome:
 
     def quiet_after(self, since):
         """Seconds from `since` to the last answer, known once there has been none for long."""
-        wait_until(lambda: time.monotonic() - max(self.last, since) > 4 * QUIET_S, 20, "silence")
+        wait_until(lambda: time.time() - max(self.last, since) > 4 * QUIET_S, 20, "silence")
         return self.last - since
 
 
@@ -234,21 +183,22 @@ def workers(node):
 
 @pytest.mark.parametrize("where", SERVICE)
 @pytest.mark.parametrize("sig", [signal.SIGSTOP, signal.SIGKILL])
-def test_no_answer_without_a_living_worker(site, tmp_path, where, sig):
-    """The supervisor, who would put new ones in their place, is held meanwhile."""
+@pytest.mark.parametrize("query", [dns.message.make_query(WWW, "A"), dns.message.make_query(WWW, "A", use_edns=0, options=[COOKIE])], ids=["kept", "not-kept"])
+def test_no_answer_without_a_living_worker(site, tmp_path, where, sig, query):
+    """The supervisor, who would put new ones in their place, is held meanwhile. What the kernel does not keep goes to AF_XDP sockets."""
     with Node(site, tmp_path, change=with_xdp("native")) as node:
         if node.status()["xdp"]["rung"] == "sockets":
             pytest.skip(node.status()["xdp"]["why"])
         with Client(site, where) as client:
             heat(node, client, where, dns.message.make_query(WWW, "A"))
         pids, boss = workers(node), node.pids()["supervisor", 0]
-        with Metronome(site, where) as asking:
+        with Metronome(site, where, query) as asking:
             wait_until(lambda: asking.count > 50, 20, "answers")
             os.kill(boss, signal.SIGSTOP)
             try:
-                since = time.monotonic()
                 for pid in pids:
                     os.kill(pid, sig)
+                since = time.time()
                 took = asking.quiet_after(since)
                 print(f"last answer {took * 1000:.0f} ms after the signal")
                 assert took < QUIET_S
@@ -270,20 +220,11 @@ def test_nothing_outlives_the_supervisor(site, tmp_path):
             heat(node, client, SERVICE[0], dns.message.make_query(WWW, "A"))
         with Metronome(site, SERVICE[0]) as asking:
             wait_until(lambda: asking.count > 50, 20, "answers")
-            since = time.monotonic()
             os.kill(node.process.pid, signal.SIGKILL)
+            since = time.time()
             assert asking.quiet_after(since) < QUIET_S
         wait_until(lambda: "xdp" not in site.pop.run(["ip", "link", "show", "dev", "up0"]), 10, "the program is gone")
         node.process.wait()
-
-
-def test_auto_does_not_trust_veth(site, tmp_path):
-    with Node(site, tmp_path, change=with_xdp("auto")) as node:
-        xdp = node.status()["xdp"]
-        assert xdp["rung"] == "sockets" and "veth" in xdp["why"], xdp
-        assert "xdp" not in site.pop.run(["ip", "link", "show", "dev", "up0"])
-        assert "xdp sockets: " in node.zonecast("status").stdout
-        assert node.log().count("xdp rung=sockets") == 1
 
 
 def test_generic(site, tmp_path):

@@ -64,6 +64,7 @@ def test_real_primaries(tmp_path, kind, signed, host):
             primary.reload()
             node.wait_serial(ZONE, serial)
             assert same(node, file)
+        wait(lambda: node.told(ZONE)["serial"] == 3, "told, too")
         told, counted = node.told(ZONE), node.counters()
         assert (told["state"], told["role"], told["serial"], told["primary_serial"], told["failures"]) == ("fresh", "secondary", 3, 3, 0)
         assert told["primary"].endswith(f":{primary.port}") and told["expires_s"] > 80000
@@ -368,8 +369,8 @@ def test_first_transferred_zone_by_reload(tmp_path):
 
 
 def test_many_zones(tmp_path):
-    """1,000 zones of one primary: all come, none is asked for twice, status tells of each."""
-    count = 1000
+    """Many zones of one primary: all come, none is asked for twice, status tells of each."""
+    count = 300
     with Liar(ZONE, 1, lambda q: whole(q, q.question[0].name.to_text(), 1)) as primary:
         zones = [Zone(f"m{i}.test.", [primary]) for i in range(count)]
         with Holder(str(tmp_path), zones) as node:

@@ -14,8 +14,6 @@ import hard_zones
 from servers import have
 from transfers import (PROGRAMS, BindPeer, Key, KnotPeer, NsdPeer, PdnsPeer, Serving, apply, dump, fetch, plain, wait, write_difference)
 
-pytestmark = pytest.mark.asan
-
 ZONE = "transfers.example."
 HEAD = """$TTL 300
 @ SOA ns1 host {serial} 3600 600 86400 60
@@ -79,6 +77,7 @@ def need(peer):
 CASES = [(p, k) for p in (BindPeer, KnotPeer, NsdPeer, PdnsPeer) for k in (None, Key()) if p.has_keys or not k]
 
 
+@pytest.mark.asan
 @pytest.mark.parametrize("peer,key", CASES, ids=[f"{p.name}-{'key' if k else 'open'}" for p, k in CASES])
 def test_from_primary(tmp_path, versions, peer, key):
     need(peer)
@@ -221,6 +220,7 @@ def test_to_dnspython(versions, every):
         assert zone.get_soa().serial == 1
 
 
+@pytest.mark.asan
 def test_hard_zones(tmp_path):
     """Every construct, signed by every kind: out of our store and in again over a socket, and through BIND."""
     if not have("dnssec-signzone", "named"):
@@ -239,3 +239,42 @@ def test_hard_zones(tmp_path):
         first, records, _ = fetch(p.address, p.port, origin)
         assert first == "whole"
         assert plain(records) == plain(dump(file, origin))
+
+
+POLICY = """policy:
+  - id: signing
+    algorithm: ecdsap256sha256
+    nsec3: {nsec3}
+    nsec3-iterations: 0
+    nsec3-opt-out: {opt_out}
+"""
+
+
+@pytest.mark.parametrize("digest", ["sha384", "sha512"])
+@pytest.mark.parametrize("nsec3,opt_out", [(None, "off"), ("off", "off"), ("on", "off"), ("on", "on")], ids=["unsigned", "nsec", "nsec3", "opt-out"])
+def test_zonemd(tmp_path, versions, digest, nsec3, opt_out):
+    """Knot makes the digest, in a zone it signs; it is right for what came, and no longer when one record differs."""
+    need(KnotPeer)
+    with KnotPeer(str(tmp_path), ZONE, file=versions[0][0]) as p:
+        p.stop()
+        p.policy = POLICY.format(nsec3=nsec3, opt_out=opt_out) if nsec3 else ""
+        p.zone_more = f"zonemd-generate: zonemd-{digest}\n" + ("    dnssec-signing: on\n    dnssec-policy: signing\n" if nsec3 else "")
+        p.start()
+        wait(lambda: p.serial() is not None, f"{p.name} answers\n{p.log()[-2000:]}")
+        algorithm = {"sha384": 1, "sha512": 2}[digest]
+        wait(lambda: f"its ZONEMD record of algorithm {algorithm} is right" in fetch(p.address, p.port, ZONE)[2], f"a digest\n{p.log()[-2000:]}")
+        first, records, facts = fetch(p.address, p.port, ZONE)
+        assert any("\tNSEC3\t" in r for r in records) == (nsec3 == "on")
+        assert any("\tNSEC\t" in r for r in records) == (nsec3 == "off")
+        # Out of our store and in again: the store's order and forms are those of the digest.
+        file = tmp_path / "again"
+        file.write_text("\n".join(records) + "\n", encoding="latin-1")
+        with Serving(ZONE, str(file)) as primary:
+            first, again, facts = fetch("127.0.0.1", primary.port, ZONE)
+            assert again == records
+            assert f"algorithm {algorithm} is right" in facts
+        changed = [r.replace("198.51.100.7", "198.51.100.8") for r in records]
+        assert changed != records
+        file.write_text("\n".join(changed) + "\n", encoding="latin-1")
+        with Serving(ZONE, str(file)) as primary:
+            assert "the content is not what the ZONEMD record" in fetch("127.0.0.1", primary.port, ZONE)[2]

@@ -168,7 +168,7 @@ static const struct broken cases[] = {
          "z.yaml:11:16: error: \"name\": \"b\xc3\xbc" "cher.example\": write the name as in DNS: xn--..."},
         {"algorithm", "fleet: f\nnodes: [{name: a, role: primary}]\nkeys: [{name: k, algorithm: hmac-md5, secret-file: x}]\n",
          "z.yaml:3:29: error: \"algorithm\" cannot be \"hmac-md5\": it is one of hmac-sha256, hmac-sha384, hmac-sha512, "
-         "hmac-sha224, hmac-sha1"},
+         "hmac-sha224, hmac-sha1, hmac-sha256-128, hmac-sha384-192, hmac-sha512-256"},
 
         /* references and contradictions */
         {"network reference", HEAD "  - {name: b, role: pop, networks: [m]}\n", "z.yaml:11:37: error: no network is named \"m\": add it to \"networks\""},

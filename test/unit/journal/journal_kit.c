@@ -254,16 +254,10 @@ uint64_t kit_sum(const struct content *c)
 
 /* ---- folders ---- */
 
-char *kit_folder(void)
-{
-	char *folder = strdup("/tmp/zonecast-journal-XXXXXX");
+enum { FOLDERS_MAX = 64 };
+static char *folders[FOLDERS_MAX]; /* that are there */
 
-	if (!folder || !mkdtemp(folder))
-		abort();
-	return folder;
-}
-
-void kit_folder_free(char *folder)
+static void remove_folder(const char *folder)
 {
 	DIR *d = opendir(folder);
 	struct dirent *e;
@@ -277,6 +271,38 @@ void kit_folder_free(char *folder)
 	if (d)
 		closedir(d);
 	rmdir(folder);
+}
+
+/* What a failed test left. */
+static void remove_folders(void)
+{
+	for (unsigned i = 0; i < FOLDERS_MAX; i++)
+		if (folders[i])
+			remove_folder(folders[i]);
+}
+
+char *kit_folder(void)
+{
+	static bool registered;
+	char *folder = strdup("/tmp/zonecast-journal-XXXXXX");
+
+	if (!folder || !mkdtemp(folder) || (!registered && atexit(remove_folders) != 0))
+		abort();
+	registered = true;
+	for (unsigned i = 0; i < FOLDERS_MAX; i++)
+		if (!folders[i]) {
+			folders[i] = folder;
+			return folder;
+		}
+	abort();
+}
+
+void kit_folder_free(char *folder)
+{
+	remove_folder(folder);
+	for (unsigned i = 0; i < FOLDERS_MAX; i++)
+		if (folders[i] == folder)
+			folders[i] = NULL;
 	free(folder);
 }
 

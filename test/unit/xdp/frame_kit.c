@@ -173,6 +173,60 @@ size_t kit_frame(const struct kit_query *q, uint8_t frame[KIT_FRAME_MAX])
 	return eth + ip_len + udp_len + q->padding;
 }
 
+size_t kit_echo_reply(bool v6, bool vlan, const uint8_t *icmp, size_t icmp_len, uint8_t frame[KIT_FRAME_MAX])
+{
+	size_t eth = vlan ? 18 : 14, ip_len = v6 ? 40 : 20;
+	uint8_t *ip = frame + eth, *to = ip + ip_len;
+	uint32_t pseudo;
+
+	memset(frame, 0, KIT_FRAME_MAX);
+	memcpy(frame, kit_mac, 6);
+	memcpy(frame + 6, client_mac, 6);
+	if (vlan) {
+		put16(frame + 12, 0x8100);
+		put16(frame + 14, 0x2064);
+	}
+	put16(frame + eth - 2, v6 ? 0x86dd : 0x0800);
+	if (v6) {
+		ip[0] = 0x60;
+		put16(ip + 4, icmp_len);
+		ip[6] = 58;
+		ip[7] = 64;
+		memcpy(ip + 8, client_v6, 16);
+		memcpy(ip + 24, kit_service_v6, 16);
+		ip[39] = 0x54; /* not a service address */
+	} else {
+		ip[0] = 0x45;
+		put16(ip + 2, 20 + icmp_len);
+		put16(ip + 4, 0x1234);
+		ip[8] = 64;
+		ip[9] = 1;
+		memcpy(ip + 12, client_v4, 4);
+		memcpy(ip + 16, kit_service_v4, 4);
+		ip[19] = 54;
+		put16(ip + 10, finish(add(0, ip, 20)));
+	}
+	memcpy(to, icmp, icmp_len);
+	to[0] = v6 ? 129 : 0;
+	put16(to + 2, 0);
+	pseudo = v6 ? add((uint32_t)icmp_len + 58, ip + 8, 32) : 0;
+	put16(to + 2, finish(add(pseudo, to, icmp_len)));
+	return eth + ip_len + icmp_len;
+}
+
+bool kit_echo_right(const uint8_t *frame, size_t len)
+{
+	bool v6;
+	size_t at = ip_at(frame, len, &v6), to = at + (v6 ? 40 : 20), icmp_len;
+
+	if (!at || to + 8 > len || (!v6 && finish(add(0, frame + at, 20)) != 0))
+		return false;
+	icmp_len = v6 ? get16(frame + at + 4) : get16(frame + at + 2) - 20;
+	if (to + icmp_len > len || frame[to] != (v6 ? 128 : 8))
+		return false;
+	return finish(add(v6 ? add((uint32_t)icmp_len + 58, frame + at + 8, 32) : 0, frame + to, icmp_len)) == 0;
+}
+
 size_t kit_answer(const char *name, uint16_t qtype, bool edns, bool dnssec_ok, uint8_t rcode, size_t tail_len, uint8_t *out)
 {
 	size_t n = 12, end;

@@ -36,6 +36,10 @@ size_t kit_answer(const char *name, uint16_t qtype, bool edns, bool dnssec_ok, u
 void kit_mend(uint8_t *frame, size_t len);
 bool kit_checksums_right(const uint8_t *frame, size_t len);
 
+/* The frame in which a neighbor sends an ICMP echo (its XDP_ECHO_LEN octets given) back, and whether a frame's ICMP checksum is right. */
+size_t kit_echo_reply(bool v6, bool vlan, const uint8_t *icmp, size_t icmp_len, uint8_t frame[KIT_FRAME_MAX]);
+bool kit_echo_right(const uint8_t *frame, size_t len);
+
 struct kit_known {
 	uint8_t message[1400]; /* complete answer, name in lower case */
 	size_t len;

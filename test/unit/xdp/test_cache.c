@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SMALL_SETS = 2, LARGE_SETS = 1 };
+enum { SMALL_SETS = 2, LARGE_SETS = 1, GENERATIONS_LEN = XDP_TAGS * 8 + (SMALL_SETS + LARGE_SETS) * 8 };
 
 struct world {
 	struct xdp_maps maps;
@@ -43,7 +43,7 @@ static int setup(void **state)
 	const uint64_t key[2] = {1, 2};
 
 	w.control = make(&w.maps.control, sizeof(struct xdp_control));
-	w.generations = make(&w.maps.generations, XDP_GENERATIONS * sizeof(uint32_t));
+	w.generations = make(&w.maps.generations, GENERATIONS_LEN);
 	w.small = make(&w.maps.small, SMALL_SETS * XDP_WAYS * sizeof(struct xdp_small));
 	w.large = make(&w.maps.large, LARGE_SETS * XDP_WAYS * sizeof(struct xdp_large));
 	xdp_control_init(w.control, 2, SMALL_SETS, LARGE_SETS, key);
@@ -58,7 +58,7 @@ static int teardown(void **state)
 
 	xdp_cache_close(w->cache);
 	munmap(w->control, sizeof(struct xdp_control));
-	munmap(w->generations, XDP_GENERATIONS * sizeof(uint32_t));
+	munmap(w->generations, GENERATIONS_LEN);
 	munmap(w->small, SMALL_SETS * XDP_WAYS * sizeof(struct xdp_small));
 	munmap(w->large, LARGE_SETS * XDP_WAYS * sizeof(struct xdp_large));
 	close(w->maps.control);

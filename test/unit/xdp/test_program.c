@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "frame_kit.h"
+#include "xdp/echo.h"
+#include "xdp/measure.h"
 #include "limit/rate.h"
 #include "xdp/program.h"
 
@@ -80,6 +82,7 @@ static int load(void **state)
 	static const struct endpoint at[] = {{.addr = {.family = 4, .bytes = {192, 0, 2, 53}}, .port = 53},
 	                                     {.addr = {.family = 6, .bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = 0x53}}, .port = 53}};
 	const struct xdp_sizes sizes = {.workers = 1, .small = 64 * XDP_WAYS, .large = 64 * XDP_WAYS, .rate_entries = RATE_ENTRIES};
+	struct xdp_device device = {.state = XDP_DEVICE_ON};
 	struct xdp_maps maps;
 	size_t len = rate_table_size(RATE_ENTRIES);
 	int err = xdp_program_load(&sizes, why, &program);
@@ -93,10 +96,11 @@ static int load(void **state)
 	}
 	maps = xdp_program_maps(program);
 	assert_int_equal(xdp_program_addresses(program, at, ARRAY_LEN(at)), 0);
-	assert_int_equal(xdp_program_device(program, if_nametoindex("lo"), kit_mac), 0);
+	memcpy(device.mac, kit_mac, sizeof(device.mac));
+	assert_int_equal(xdp_program_device(program, if_nametoindex("lo"), &device), 0);
 	assert_int_equal(xdp_cache_open(&maps, &cache), 0);
 	control = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, maps.control, 0);
-	generations = mmap(NULL, XDP_GENERATIONS * sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_SHARED, maps.generations, 0);
+	generations = mmap(NULL, XDP_TAGS * 8 + (control->small_sets + control->large_sets) * 8UL, PROT_READ | PROT_WRITE, MAP_SHARED, maps.generations, 0);
 	small = mmap(NULL, (size_t)control->small_sets * XDP_WAYS * sizeof(*small), PROT_READ | PROT_WRITE, MAP_SHARED, maps.small, 0);
 	assert_true(control != MAP_FAILED && generations != MAP_FAILED && small != MAP_FAILED);
 	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, xdp_program_rates_fd(program), 0);
@@ -505,6 +509,7 @@ static void test_collisions(void **state)
 	size_t len = kit_frame(&ftp, frame);
 	struct xdp_small *e, *found = NULL;
 	struct xdp_small kept;
+	uint64_t *tags, tags_kept;
 
 	(void)state;
 	NEEDS_PROGRAM();
@@ -519,14 +524,21 @@ static void test_collisions(void **state)
 	kept = *e;
 	*e = *found;
 	e->head.hash = hash;
+	tags = (uint64_t *)(void *)(generations + XDP_GENERATIONS) + (hash & (control->small_sets - 1));
+	tags_kept = *tags;
+	*tags = (*tags & ~0xffffULL) | xdp_tag(hash);
 	assert_int_equal(compare("same hash, other name", frame, len), XDP_PASS);
 	/* With its own name it is the answer: the entry was looked at. */
 	memcpy(e->name, other, sizeof(other));
 	memcpy(&twin.known[0].message[12], other, sizeof(other));
 	assert_int_equal(compare("same hash, same name", frame, len), XDP_TX);
-	e->head.lock |= 1ULL << 32;
+	*tags ^= 1;
 	twin.known[0].dead = true;
+	assert_int_equal(compare("other tag", frame, len), XDP_PASS);
+	*tags ^= 1;
+	e->head.lock |= 1ULL << 32;
 	assert_int_equal(compare("being written", frame, len), XDP_PASS);
+	*tags = tags_kept;
 	*e = kept;
 }
 
@@ -721,13 +733,172 @@ static void test_damaged(void **state)
 	assert_in_range(answered, rounds / 20, rounds);
 }
 
+/* ---- probes ---- */
+
+static size_t probe_frame(bool v6, bool vlan, const uint8_t key[8], const char *name, uint8_t state, uint8_t kind, uint8_t *frame)
+{
+	uint8_t message[XDP_PROBE_ROOM] = {0x12, 0x34, 0, 0, 0, 1}, icmp[XDP_ECHO_LEN];
+	size_t len = 12 + kit_name(name, message + 12);
+
+	message[len + 1] = 1;
+	message[len + 3] = 1;
+	xdp_echo_build(&(struct xdp_echo){.id = 77, .seq = 5, .state = state, .kind = kind, .message = message, .len = len + 4}, key, v6, icmp);
+	return kit_echo_reply(v6, vlan, icmp, sizeof(icmp), frame);
+}
+
+/* What a neighbor sends back is turned round with the answer, or with the reason that there is none. */
+static void test_probes(void **state)
+{
+	static const struct {
+		const char *name, *asks;
+		uint8_t state, kind;
+		bool other_key, unleased, off, trial;
+		int action;
+		uint8_t gives;
+	} cases[] = {
+		{"kept", "www.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .action = XDP_TX, .gives = XDP_PROBE_FROM_CACHE},
+		{"kept, on trial", "wWw.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .trial = true, .action = XDP_TX, .gives = XDP_PROBE_FROM_CACHE},
+		{"odd length", "odd.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .action = XDP_TX, .gives = XDP_PROBE_FROM_CACHE},
+		{"255 octets", long_name, XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .action = XDP_TX, .gives = XDP_PROBE_FROM_CACHE},
+		{"not known", "ftp.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .action = XDP_TX, .gives = XDP_PROBE_NOT_KEPT},
+		{"no lease", "www.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .unleased = true, .action = XDP_TX, .gives = XDP_PROBE_NO_LEASE},
+		{"no socket", "www.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_WORKER, .action = XDP_TX, .gives = XDP_PROBE_NOT_KEPT},
+		{"of another", "www.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .other_key = true, .action = XDP_PASS},
+		{"control", "www.example.com", XDP_PROBE_CONTROL, XDP_PROBE_OF_CACHE, .action = XDP_PASS},
+		{"answered already", "www.example.com", XDP_PROBE_FROM_CACHE, XDP_PROBE_OF_CACHE, .action = XDP_PASS},
+		{"switched off", "www.example.com", XDP_PROBE_ASKED, XDP_PROBE_OF_CACHE, .off = true, .action = XDP_PASS},
+	};
+	uint8_t frame[KIT_FRAME_MAX], out[KIT_FRAME_MAX], key[8];
+	struct xdp_device device = {.state = XDP_DEVICE_ON};
+
+	(void)state;
+	NEEDS_PROGRAM();
+	memcpy(device.mac, kit_mac, sizeof(device.mac));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		for (unsigned form = 0; form < 4; form++) {
+			bool v6 = form & 1, vlan = form & 2;
+			size_t headers = (vlan ? 18U : 14U) + (v6 ? 40U : 20U), len, out_len;
+			struct xdp_echo e;
+			int action;
+
+			xdp_program_probe_key(program, key);
+			key[3] ^= cases[i].other_key;
+			device.state = cases[i].trial ? XDP_DEVICE_TRIAL : XDP_DEVICE_ON;
+			assert_int_equal(xdp_program_device(program, if_nametoindex("lo"), &device), 0);
+			xdp_program_switch(program, !cases[i].off);
+			twin.leased = !cases[i].unleased;
+			if (cases[i].unleased)
+				xdp_cache_lease(cache, 0, 0);
+			len = probe_frame(v6, vlan, key, cases[i].asks, cases[i].state, cases[i].kind, frame);
+			action = run(frame, len, out, &out_len);
+			if (action != cases[i].action || out_len != len)
+				fail_msg("%s, form %u: action %d, %zu octets", cases[i].name, form, action, out_len);
+			if (action == XDP_PASS) {
+				assert_memory_equal(out, frame, len);
+				continue;
+			}
+			assert_true(kit_echo_right(out, out_len));
+			assert_memory_equal(out, frame + 6, 6);
+			assert_memory_equal(out + 6, frame, 6);
+			out[headers] = v6 ? 129 : 0; /* as the neighbor sends it back */
+			assert_int_equal(xdp_echo_read(out + headers, out_len - headers, key, v6, &e), 0);
+			assert_int_equal(e.state, cases[i].gives);
+			assert_int_equal(e.id, 77);
+			assert_int_equal(e.seq, 5);
+			if (cases[i].gives == XDP_PROBE_FROM_CACHE) {
+				bool found = false;
+
+				for (size_t k = 0; k < twin.count; k++)
+					found |= !twin.known[k].edns && twin.known[k].len == e.len &&
+					         memcmp(twin.known[k].message + 12 + 3, e.message + 12 + 3, e.len - 15) == 0 &&
+					         memcmp(twin.known[k].message + 2, e.message + 2, 10) == 0;
+				assert_true(found);
+			}
+		}
+	/* On trial nobody else is answered. */
+	xdp_program_switch(program, true);
+	device.state = XDP_DEVICE_TRIAL;
+	assert_int_equal(xdp_program_device(program, if_nametoindex("lo"), &device), 0);
+	{
+		const struct kit_query q = {.name = "www.example.com", .qtype = 1};
+		size_t len = kit_frame(&q, frame), out_len;
+
+		twin.leased = true;
+		assert_int_equal(run(frame, len, out, &out_len), XDP_PASS);
+		device.state = XDP_DEVICE_ON;
+		assert_int_equal(xdp_program_device(program, if_nametoindex("lo"), &device), 0);
+		assert_int_equal(run(frame, len, out, &out_len), XDP_TX);
+	}
+}
+
+/* Without a cache nothing is looked for, and what is no question goes to the stack. */
+static void test_bare(void **state)
+{
+	struct xdp_counters before, after;
+	uint8_t frame[KIT_FRAME_MAX];
+	size_t len;
+
+	(void)state;
+	NEEDS_PROGRAM();
+	xdp_program_bare(program, true);
+	twin.count = 0;
+	assert_int_equal(xdp_program_counters(program, &before), 0);
+	for (unsigned form = 0; form < 4; form++) {
+		struct kit_query q = {.name = "www.example.com", .qtype = 1, .v6 = form & 1, .vlan = form & 2};
+
+		len = kit_frame(&q, frame);
+		assert_int_equal(compare("bare", frame, len), XDP_PASS);
+		q.flags[0] = 0x80;
+		len = kit_frame(&q, frame);
+		assert_int_equal(compare("response", frame, len), XDP_PASS);
+		q.flags[0] = 0x28;
+		len = kit_frame(&q, frame);
+		assert_int_equal(compare("update", frame, len), XDP_PASS);
+	}
+	assert_int_equal(xdp_program_counters(program, &after), 0);
+	assert_int_equal(after.pass_miss - before.pass_miss, 4);
+	assert_int_equal(after.pass_form - before.pass_form, 8);
+	xdp_program_bare(program, false);
+}
+
+/* Figures that can be believed, and nothing of it is left. */
+static void test_measure(void **state)
+{
+	const struct xdp_sizes sizes = {.workers = 2, .small = 64, .large = 64, .rate_entries = RATE_ENTRIES};
+	struct xdp_program *own;
+	struct xdp_costs costs;
+
+	(void)state;
+	NEEDS_PROGRAM();
+	assert_int_equal(xdp_program_load(&sizes, why, &own), 0);
+	assert_int_equal(xdp_measure(own, &costs), 0);
+	printf("kept %u ns, passed %u ns, socket %u ns\n", costs.kept, costs.passed, costs.socket);
+	assert_in_range(costs.kept, 20, 1000000);
+	assert_in_range(costs.passed, 20, 1000000);
+	assert_in_range(costs.socket, 200, 10000000);
+	{
+		const struct kit_query q = {.name = "measure", .qtype = 1};
+		LIBBPF_OPTS(bpf_test_run_opts, o, .repeat = 1);
+		uint8_t frame[KIT_FRAME_MAX];
+
+		o.data_in = frame;
+		o.data_size_in = (uint32_t)kit_frame(&q, frame);
+		memset(frame, 0, 12); /* as lo has it */
+		memcpy(frame + 30, (const uint8_t[]){192, 0, 2, 1}, 4);
+		kit_mend(frame, o.data_size_in);
+		assert_int_equal(bpf_prog_test_run_opts(xdp_program_fd(own), &o), 0);
+		assert_int_equal(o.retval, XDP_PASS);
+	}
+	xdp_program_free(own);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, begin)
 	const struct CMUnitTest tests[] = {
 		T(test_questions), T(test_headers), T(test_source_ports), T(test_opt_fields), T(test_cut), T(test_lease), T(test_generations),
 		T(test_one_zone_dies_alone), T(test_collisions), T(test_hash_is_the_program_s), T(test_rates), T(test_rates_of_workers), T(test_writers_race),
-		T(test_damaged),
+		T(test_damaged), T(test_probes), T(test_bare), T(test_measure),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);

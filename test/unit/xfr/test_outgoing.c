@@ -237,6 +237,15 @@ static void large_records(void **state)
 		assert_int_equal(content_finish(c), 0);
 		bed_open(&b);
 		assert_int_equal(xfr_out_zone(&set, &b.s, bed_put(&b, (const uint8_t *)"", c), &x), 0);
+		/* The SOA goes alone, and the record asks for more room first. */
+		w = writer_of(buf, 300);
+		assert_int_equal(xfr_out_next(x, &w), 1);
+		assert_int_equal(get_u16(buf + 6), 1);
+		for (unsigned k = 0; k < 2; k++) {
+			w = writer_of(buf, 300 + k * 16384);
+			assert_int_equal(xfr_out_next(x, &w), ERR_LIMIT);
+			assert_int_equal(w.pos, 0);
+		}
 		do {
 			w = writer_of(buf, sizeof(buf));
 			more = xfr_out_next(x, &w);

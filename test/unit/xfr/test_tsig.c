@@ -2,6 +2,7 @@
 /* TSIG against messages that dnspython signed, and between our own client and server. */
 #include "base/err.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "dns/base64.h"
 #include "dns/message.h"
 #include "tsig_vectors.h"
@@ -539,6 +540,25 @@ static void keys_lengths(void **state)
 	tsig_key_free(NULL);
 }
 
+/* What the fleet file takes for an algorithm is one here. */
+static void keys_of_the_fleet_file(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		char yaml[200];
+		int n = snprintf(yaml, sizeof(yaml), "fleet: f\nnodes: [{name: a, role: primary}]\nkeys: [{name: k, algorithm: %s, secret-file: x}]\n",
+		                 vectors[i].algorithm);
+		struct config *c = NULL;
+		struct diag diag;
+
+		diag_init(&diag);
+		assert_int_equal(config_parse("z.yaml", yaml, (size_t)n, &diag, &c), 0);
+		assert_string_equal(tsig_algorithm_text(c->keys[0].algorithm)->text, vectors[i].algorithm);
+		config_free(c);
+		diag_done(&diag);
+	}
+}
+
 static void secrets_parsed(void **state)
 {
 	static const struct {
@@ -586,7 +606,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(vectors_verify),   cmocka_unit_test(vectors_altered),        cmocka_unit_test(errors_told),
 	        cmocka_unit_test(formats_refused),  cmocka_unit_test(streams_whole),          cmocka_unit_test(streams_disorder),
-	        cmocka_unit_test(streams_unsigned_limit), cmocka_unit_test(keys_lengths),     cmocka_unit_test(secrets_parsed),
+	        cmocka_unit_test(streams_unsigned_limit), cmocka_unit_test(keys_lengths),     cmocka_unit_test(keys_of_the_fleet_file),
+	        cmocka_unit_test(secrets_parsed),
 	        cmocka_unit_test(no_room),
 	};
 

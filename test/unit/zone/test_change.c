@@ -829,6 +829,62 @@ static void test_one_transaction(void **state)
 	content_free(before);
 }
 
+/* A chain of differences as IXFR has it: lists of records in any order, some of them twice, in one transaction. */
+static void test_record_lists(void **state)
+{
+	struct bed *b = *state;
+	const struct name apex = kit_name("example."), www = kit_name("www.example."), deep = kit_name("a.b.example.");
+	struct content *c = example();
+	struct store_snapshot s;
+	const struct store_zone *z;
+	struct store_lookup l;
+
+	m.apex = apex;
+	assert_int_equal(store_put_zone(b->w[0], apex.wire, c, &meta), 0);
+	commit(b->w[0]);
+	for (uint32_t serial = 1; serial < 5; serial++) {
+		uint8_t soa[2][31] = {"\2ns\0\4host"};
+		const uint8_t last[4] = {192, 0, 2, (uint8_t)(serial + 9)}, next[4] = {192, 0, 2, (uint8_t)(serial + 10)};
+		struct rr removed[] = {
+			{.owner = www.wire, .type = RR_A, .rclass = CLASS_IN, .ttl = 0, .rdlen = 4, .rdata = last},
+			{.owner = apex.wire, .type = RR_SOA, .rclass = CLASS_IN, .ttl = 1, .rdlen = 30, .rdata = soa[0]},
+		};
+		struct rr added[] = {
+			{.owner = deep.wire, .type = 65000, .rclass = CLASS_IN, .ttl = 7, .rdlen = 4, .rdata = next},
+			{.owner = www.wire, .type = RR_A, .rclass = CLASS_IN, .ttl = 300, .rdlen = 4, .rdata = next},
+			{.owner = apex.wire, .type = RR_SOA, .rclass = CLASS_IN, .ttl = 1, .rdlen = 30, .rdata = soa[1]},
+			{.owner = www.wire, .type = RR_A, .rclass = CLASS_IN, .ttl = 300, .rdlen = 4, .rdata = next},
+		};
+		struct zone_change_problem problem;
+		struct zone_change change;
+
+		memcpy(soa[1], soa[0], sizeof(soa[1]));
+		put_u32(soa[0] + 10, serial);
+		put_u32(soa[1] + 10, serial + 1);
+		for (uint32_t i = 2; i <= 5; i++) {
+			put_u32(soa[0] + 10 + 4 * (i - 1), i);
+			put_u32(soa[1] + 10 + 4 * (i - 1), i);
+		}
+		/* The first has no address to delete yet. */
+		assert_int_equal(zone_change_from_records(apex.wire, removed + (serial == 1), ARRAY_LEN(removed) - (serial == 1), added, ARRAY_LEN(added), &change), 0);
+		assert_int_equal(zone_change_size(&change), serial == 1 ? 4 : 5);
+		assert_int_equal(store_change_zone(b->w[0], apex.wire, &change, &meta, &problem), 0);
+		zone_change_done(&change);
+	}
+	view(b->w[0], &s, &z);
+	assert_int_equal(z->serial, 1);
+	assert_int_equal(z->record_count, 8);
+	commit(b->w[0]);
+	view(b->w[0], &s, &z);
+	assert_int_equal(z->serial, 5);
+	assert_int_equal(z->record_count, 8 + 1 + 4);
+	store_lookup(&s, z, www.wire, &l);
+	assert_int_equal(store_rrset_of(&s, l.node, RR_A)->count, 3);
+	store_lookup(&s, z, deep.wire, &l);
+	assert_int_equal(store_rrset_of(&s, l.node, 65000)->count, 4);
+	content_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -837,6 +893,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ttl, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_transaction, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_record_lists, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

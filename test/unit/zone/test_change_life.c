@@ -373,6 +373,95 @@ static void test_full(void **state)
 	assert_int_equal(store_zone_get(&s, b->apex.wire)->serial, 1001);
 }
 
+enum { BIG_NAMES = 100, BIG_TEXT = 10000 };
+
+/* Replace one big record of the zone; returns how much of it is waste, in percent, or a negative code. */
+static int change_big(struct bed *b, unsigned i)
+{
+	static const uint8_t text[2][BIG_TEXT] = {{0}, {1}};
+	struct zone_change_problem problem;
+	struct zone_change change;
+	const struct store_zone *z;
+	struct store_snapshot s;
+	char owner[40];
+	uint64_t g;
+	int err = zone_change_init(&change, b->apex.wire);
+
+	if (err)
+		return err;
+	snprintf(owner, sizeof(owner), "b%u.example.", i % BIG_NAMES);
+	kit_add(change.removed, kit_name(owner).wire, RR_TXT, text[i / BIG_NAMES % 2], BIG_TEXT);
+	kit_add(change.added, kit_name(owner).wire, RR_TXT, text[(i / BIG_NAMES + 1) % 2], BIG_TEXT);
+	err = content_finish(change.removed);
+	if (!err)
+		err = content_finish(change.added);
+	if (!err)
+		err = store_change_zone(b->w, b->apex.wire, &change, &meta, &problem);
+	if (!err)
+		err = store_commit(b->w, &g);
+	zone_change_done(&change);
+	if (err)
+		return err;
+	store_writer_snapshot(b->w, &s);
+	z = store_zone_get(&s, b->apex.wire);
+	return (int)(z->waste * 100ULL / (z->bytes / STORE_CELL - z->spare));
+}
+
+static int change_without_room(struct bed *b)
+{
+	struct rlimit limit = {2 << 20, RLIM_INFINITY};
+	unsigned i = 0;
+	int waste = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &limit) < 0 || open_writer(b) != 0 || b->info.fresh)
+		return 1;
+	for (; i < 70; i++) {
+		waste = change_big(b, i);
+		if (waste < 0)
+			return 2;
+	}
+	if (waste <= 31)
+		return 3;
+	limit.rlim_cur = RLIM_INFINITY;
+	if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
+		return 4;
+	for (; i < 300 && waste > 31; i++)
+		waste = change_big(b, i);
+	return waste >= 0 && waste <= 31 ? 0 : 5;
+}
+
+/* A zone that cannot be compacted for lack of space is changed on, and compacted when there is space again. */
+static void test_no_room_to_compact(void **state)
+{
+	static const uint8_t text[BIG_TEXT] = {0};
+	struct bed *b = *state;
+	struct content *c = content_new(b->apex.wire);
+	uint64_t g;
+	int status;
+	pid_t pid;
+
+	kit_add_soa(c, b->apex.wire, 1);
+	kit_add(c, b->apex.wire, RR_NS, "\2ns", 4);
+	for (unsigned i = 0; i < BIG_NAMES; i++) {
+		char owner[40];
+
+		snprintf(owner, sizeof(owner), "b%u.example.", i);
+		kit_add(c, kit_name(owner).wire, RR_TXT, text, sizeof(text));
+	}
+	assert_int_equal(content_finish(c), 0);
+	assert_int_equal(open_writer(b), 0);
+	assert_int_equal(store_put_zone(b->w, b->apex.wire, c, &meta), 0);
+	assert_int_equal(store_commit(b->w, &g), 0);
+	content_free(c);
+	close_writer(b);
+	pid = fork_child();
+	if (!pid)
+		_exit(change_without_room(b));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* A zone that was changed is checked on take-over as one that was built: any bit turned in what belongs to it is found. */
 static void test_flipped(void **state)
 {
@@ -424,6 +513,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_readers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pinned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_room_to_compact, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flipped, setup, teardown),
 	};
 

@@ -212,7 +212,112 @@ static void test_space_returns(void **state)
 	assert_false(b->info.fresh);
 }
 
+/* What was taken ahead of need goes back, under the eyes of a reader and in the middle of a transaction. */
+static void test_shrink(void **state)
+{
+	struct bed *b = *state;
+	struct name one = apex_of(0), two = apex_of(1);
+	struct content *other = kit_version(two.wire, 2, 100, 300);
+	struct store_reader *r = NULL;
+	struct store_stats stats;
+	struct store_snapshot s;
+	unsigned shrunk = 0;
+	struct stat st;
+	uint64_t g;
+
+	/* Each in a store of its own, so that there are no holes in it; how much is left over depends on the size. */
+	for (unsigned names = 40000; names < 64000; names += 3000) {
+		struct content *large = kit_version(one.wire, names, names, 1000);
+		uint64_t before;
+
+		unlink(b->path);
+		open_writer(b);
+		assert_int_equal(kit_put(b->w, one.wire, large), 0);
+		assert_int_equal(store_commit(b->w, &g), 0);
+		assert_int_equal(store_reader_open(b->path, b->pins[0], &r), 0);
+		store_pin(r, &s);
+		assert_int_equal(kit_put(b->w, two.wire, other), 0);
+		store_stats(b->w, &stats);
+		before = stats.file_bytes;
+		store_shrink(b->w);
+		store_stats(b->w, &stats);
+		shrunk += stats.file_bytes < before;
+		assert_true(stats.file_bytes < stats.live_bytes + (9 << 18));
+		assert_int_equal(stat(b->path, &st), 0);
+		assert_int_equal(st.st_size, stats.file_bytes);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), names);
+		store_unpin(r);
+		assert_int_equal(store_commit(b->w, &g), 0);
+		store_shrink(b->w);
+		assert_int_equal(kit_put(b->w, one.wire, large), 0);
+		assert_int_equal(store_commit(b->w, &g), 0);
+		store_pin(r, &s);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), names);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, two.wire)), 2);
+		store_unpin(r);
+		close_writer(b);
+		open_writer(b);
+		assert_false(b->info.fresh);
+		close_writer(b);
+		store_reader_close(r);
+		content_free(large);
+	}
+	assert_true(shrunk > 0);
+	content_free(other);
+}
+
 /* Many zones in one transaction leave no path copies behind. */
+/* Pages are gathered under readers, between changes, and given back: nobody sees a difference. */
+static void test_huge_pages(void **state)
+{
+	struct bed *b = *state;
+	struct name one = apex_of(0), two = apex_of(1);
+	struct store_reader *r = NULL;
+	struct store_snapshot s;
+	unsigned turns = 0;
+	uint64_t g, sum;
+
+	open_writer(b);
+	assert_false(store_gather_pages(b->w, 10)); /* too small */
+	for (unsigned version = 5000; version < 5004; version++) {
+		struct content *large = kit_version(one.wire, version, version, 2000), *small = kit_version(two.wire, version, 3, 10);
+
+		assert_int_equal(kit_put(b->w, one.wire, large), 0);
+		assert_int_equal(store_commit(b->w, &g), 0);
+		if (!r)
+			assert_int_equal(store_reader_open(b->path, b->pins[0], &r), 0);
+		store_pin(r, &s);
+		assert_int_equal((uintptr_t)s.base % STORE_HUGE_PAGE, 0);
+		sum = kit_sum(&s);
+		for (bool more = true; more; turns++) {
+			more = store_gather_pages(b->w, 1);
+			assert_int_equal(kit_put(b->w, two.wire, small), 0);
+			assert_int_equal(store_commit(b->w, &g), 0);
+			store_collect(b->w);
+			assert_true(kit_sum(&s) == sum);
+		}
+		store_unpin(r);
+		store_shrink(b->w);
+		store_pin(r, &s);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), version);
+		assert_int_equal(kit_version_of(&s, store_zone_get(&s, two.wire)), version);
+		store_unpin(r);
+		content_free(large);
+		content_free(small);
+	}
+	printf("%u turns\n", turns);
+	close_writer(b);
+	open_writer(b);
+	assert_false(b->info.fresh);
+	while (store_gather_pages(b->w, 2))
+		;
+	close_writer(b);
+	store_pin(r, &s);
+	assert_int_equal(kit_version_of(&s, store_zone_get(&s, one.wire)), 5003);
+	store_unpin(r);
+	store_reader_close(r);
+}
+
 static void test_one_large_transaction(void **state)
 {
 	struct bed *b = *state;
@@ -718,6 +823,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_old_version_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_space_returns, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shrink, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_huge_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_large_transaction, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_sets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_watcher, setup, teardown),

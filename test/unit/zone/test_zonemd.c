@@ -3,7 +3,7 @@
 #include "base/diag.h"
 #include "base/err.h"
 #include "store_kit.h"
-#include "zone/canonical.h"
+#include "zone/difference.h"
 #include "zone/digest.h"
 #include "zone/zonemd.h"
 
@@ -203,151 +203,194 @@ static void no_data(void **state)
 
 /* ---- the digest that follows changes ---- */
 
-struct rrs {
-	struct rr list[4096];
-	size_t count;
+/* The records of a zone in the making: few names and types, so that sets grow, shrink, change their TTL and go. */
+enum { POOL = 60 };
+
+struct pool {
+	struct rr all[POOL];
+	bool there[POOL];
+	struct name owners[POOL];
+	uint8_t rdata[POOL][64];
 };
 
-/* The records of random names; the same seed gives the same. */
-static void random_records(struct rng *r, const uint8_t *apex, struct rrs *out, unsigned count)
+static void put_text(struct pool *p, unsigned i, const char *owner, const struct name *apex, uint16_t type, const char *text)
 {
-	static const uint16_t types[] = {RR_A, RR_NS, RR_MX, RR_TXT, RR_NSEC3, RR_RRSIG};
-	static const uint8_t mx[] = "\0\5" "\2Mx" "\7Example", txt[] = "\4Text";
-	static uint8_t a[4096][4];
+	struct writer w = writer_of(p->rdata[i], sizeof(p->rdata[i]));
+	struct rdata_problem problem;
 
-	for (unsigned i = 0; i < count; i++) {
-		uint16_t type = types[rng_below(r, 4)];
-		struct name *n = malloc(sizeof(*n));
+	assert_int_equal(name_from_text(owner, strlen(owner), apex->wire, &p->owners[i]), 0);
+	if (rdata_from_string(type, text, apex->wire, &w, &problem) != 0)
+		fail_msg("%s: %s", text, problem.text);
+	p->all[i] = (struct rr){.owner = p->owners[i].wire, .type = type, .rclass = CLASS_IN, .ttl = 300, .rdlen = (uint16_t)w.pos, .rdata = p->rdata[i]};
+}
 
-		while (!kit_random_name(r, apex, n))
-			;
-		put_u32(a[i], (uint32_t)rng_next(r));
-		out->list[out->count++] = (struct rr){
-		        .owner = n->wire, .type = type, .rclass = CLASS_IN, .ttl = 300,
-		        .rdlen = type == RR_A ? 4 : type == RR_TXT ? 5 : (uint16_t)(sizeof(mx) - (type == RR_MX ? 0 : 2)),
-		        .rdata = type == RR_A ? a[i] : type == RR_TXT ? txt : type == RR_MX ? mx : mx + 2};
+static void fill_pool(struct pool *p, const struct name *apex)
+{
+	static const char *const owners[] = {"a", "B.a", "*.w", "c", "1234567890123456789012345678901V"};
+	char text[200];
+
+	memset(p, 0, sizeof(*p));
+	for (unsigned i = 0; i < POOL; i++) {
+		const char *owner = owners[i % 5];
+
+		switch (i / 5 % 6) {
+		case 0:
+		case 1:
+			snprintf(text, sizeof(text), "192.0.2.%u", i);
+			put_text(p, i, owner, apex, RR_A, text);
+			break;
+		case 2:
+			snprintf(text, sizeof(text), "%u Mx.Elsewhere.", i);
+			put_text(p, i, owner, apex, RR_MX, text);
+			break;
+		case 3: /* of A, of MX, and of a type that nobody has */
+			snprintf(text, sizeof(text), "%s 8 2 60 20300101000000 20200101000000 %u k. AAAA", i % 3 ? i % 2 ? "A" : "MX" : "LOC", i);
+			put_text(p, i, owner, apex, RR_RRSIG, text);
+			break;
+		case 4:
+			snprintf(text, sizeof(text), "\"text %u\"", i);
+			put_text(p, i, owner, apex, RR_TXT, text);
+			break;
+		default:
+			put_text(p, i, owners[4], apex, RR_NSEC3, i < 40 ? "1 0 0 - 1234567890123456789012345678902V NS" : "1 0 0 AB 1234567890123456789012345678902V A");
+			break;
+		}
+		for (unsigned k = 0; k < i; k++) /* the same one twice is one */
+			if (p->all[k].type == p->all[i].type && p->all[k].rdlen == p->all[i].rdlen && name_equal(p->all[k].owner, p->all[i].owner) &&
+			    memcmp(p->rdata[k], p->rdata[i], p->all[i].rdlen) == 0)
+				put_text(p, i, "unique", apex, RR_A, (snprintf(text, sizeof(text), "192.0.3.%u", i), text));
 	}
 }
 
-static void free_records(struct rrs *l)
+/* Take some away, bring some, and some back with another TTL. */
+static void change_pool(struct pool *p, struct rng *r, const uint8_t *apex, struct zone_change *out)
 {
-	for (size_t i = 0; i < l->count; i++)
-		free((uint8_t *)l->list[i].owner - offsetof(struct name, wire));
-	l->count = 0;
-}
+	struct rr removed[2 * POOL], added[2 * POOL];
+	size_t n_removed = 0, n_added = 0;
 
-static struct content *content_of(const uint8_t *apex, const struct rr *list, size_t count)
-{
-	struct content *c = content_new(apex);
+	for (unsigned k = 1 + rng_below(r, 8); k > 0; k--) {
+		unsigned i = rng_below(r, POOL);
+		bool was = p->there[i], used = false;
 
-	for (size_t i = 0; i < count; i++)
-		assert_int_equal(content_add(c, &list[i], NULL), 0);
-	assert_int_equal(content_finish(c), 0);
-	return c;
-}
-
-/* Its records once each, as the content has them. */
-static struct rr *records_of(const struct content *c)
-{
-	struct rr *list = calloc(content_record_count(c), sizeof(*list));
-	size_t n = 0;
-
-	for (size_t i = 0; i < content_rrset_count(c); i++) {
-		const struct content_rrset *set = content_rrset(c, i);
-
-		for (uint32_t k = 0; k < set->count; k++)
-			list[n++] = (struct rr){.owner = set->owner, .type = set->type, .rclass = CLASS_IN, .ttl = set->ttl,
-			                        .rdlen = set->records[k].rdlen, .rdata = set->records[k].rdata};
+		for (size_t j = 0; j < n_removed; j++)
+			used |= removed[j].rdata == p->rdata[i];
+		for (size_t j = 0; j < n_added; j++)
+			used |= added[j].rdata == p->rdata[i];
+		if (used)
+			continue;
+		if (was)
+			removed[n_removed++] = p->all[i];
+		p->all[i].ttl = 100 * (1 + rng_below(r, 4));
+		p->there[i] = !was || rng_below(r, 3) == 0;
+		if (p->there[i])
+			added[n_added++] = p->all[i];
 	}
-	return list;
+	assert_int_equal(zone_change_from_records(apex, removed, n_removed, added, n_added, out), 0);
 }
 
+/* Hundreds of changes one after the other: the digest that follows is that of the whole, and of the same records as content. */
 static void digest_follows(void **state)
 {
+	struct store_zone_meta meta = {.state = STORE_ZONE_SERVING, .network = UINT32_MAX, .source = "test"};
 	struct name apex = kit_name("Example.");
-	static struct rrs l;
+	struct zone_digest d, whole, part;
+	static struct pool p;
 	struct rng r = {.s = 3};
+	struct both b;
 
 	(void)state;
-	for (unsigned round = 0; round < 20; round++) {
-		struct zone_digest whole, stored, part, empty = {0};
-		struct content *c;
-		struct rr *list;
+	fill_pool(&p, &apex);
+	open_both(&b, apex.wire, parse(apex.wire, "$TTL 60\n@ SOA ns admin 1 1 1 1 1\n@ NS ns.\n@ NSEC3PARAM 1 0 0 -\n"));
+	assert_int_equal(zone_digest_store(&b.s, b.zone, &d), 0);
+	for (unsigned step = 0; step < 400; step++) {
+		struct zone_change_problem problem = {""};
+		struct zone_change change;
+		uint64_t generation;
+
+		change_pool(&p, &r, apex.wire, &change);
+		assert_int_equal(zone_digest_touched(&b.s, b.zone, &change, &part), 0);
+		zone_digest_subtract(&d, &part);
+		if (store_change_zone(b.w, apex.wire, &change, &meta, &problem) != 0)
+			fail_msg("step %u: %s", step, problem.text);
+		assert_int_equal(store_commit(b.w, &generation), 0);
+		store_writer_snapshot(b.w, &b.s);
+		b.zone = store_zone_get(&b.s, apex.wire);
+		assert_int_equal(zone_digest_touched(&b.s, b.zone, &change, &part), 0);
+		zone_digest_add(&d, &part);
+		assert_int_equal(zone_digest_store(&b.s, b.zone, &whole), 0);
+		if (!zone_digest_equal(&whole, &d))
+			fail_msg("step %u: another digest", step);
+		zone_change_done(&change);
+		store_collect(b.w);
+	}
+	close_both(&b);
+}
+
+/* What differs in one record, in its TTL or in one octet has another digest; what differs in case or order has not. */
+static void digest_tells(void **state)
+{
+	static const struct {
+		const char *text;
+		bool same;
+	} cases[] = {
+	        {"@ SOA ns1 admin 1 1 1 1 1\n@ NS ns1\na A 192.0.2.1\na A 192.0.2.2\n", true},
+	        {"A A 192.0.2.2\n@ SOA NS1 admin 1 1 1 1 1\na A 192.0.2.1\n@ NS ns1\n@ NS NS1\n", true},
+	        {"@ SOA ns1 admin 1 1 1 1 1\n@ NS ns1\na A 192.0.2.1\n", false},
+	        {"@ SOA ns1 admin 1 1 1 1 1\n@ NS ns1\na A 192.0.2.1\na A 192.0.2.3\n", false},
+	        {"@ SOA ns1 admin 1 1 1 1 1\n@ NS ns1\na 61 A 192.0.2.1\na 61 A 192.0.2.2\n", false},
+	        {"@ SOA ns1 admin 1 1 1 1 1\n@ NS ns1\na A 192.0.2.1\nb A 192.0.2.2\n", false},
+	        {"@ SOA ns1 admin 2 1 1 1 1\n@ NS ns1\na A 192.0.2.1\na A 192.0.2.2\n", false},
+	        {"@ SOA ns1 admin 1 1 1 1 1\n@ NS ns1\na A 192.0.2.1\na A 192.0.2.2\n@ ZONEMD 1 1 1 " RIGHT "\n", false},
+	};
+	struct name apex = kit_name("example.");
+	struct zone_digest first, content, store;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[600];
 		struct both b;
-		size_t n;
 
-		random_records(&r, apex.wire, &l, 1 + round * 20);
-		c = content_of(apex.wire, l.list, l.count);
-		open_both(&b, apex.wire, c);
-		list = records_of(c);
-		n = content_record_count(c);
-		assert_int_equal(zone_digest_content(c, &whole), 0);
-		assert_int_equal(zone_digest_store(&b.s, b.zone, &stored), 0);
-		assert_true(zone_digest_equal(&whole, &stored));
-		/* In any order and in any portions. */
-		part = empty;
-		for (size_t i = n; i > 0;) {
-			size_t step = 1 + rng_below(&r, 5);
-
-			step = step < i ? step : i;
-			i -= step;
-			assert_false(zone_digest_equal(&whole, &part));
-			assert_int_equal(zone_digest_add(&part, list + i, step), 0);
-		}
-		assert_true(zone_digest_equal(&whole, &part));
-		/* One gone, one with another TTL, one octet: each is seen, and back again. */
-		for (unsigned i = 0; i < 3; i++) {
-			struct rr other = list[rng_below(&r, (unsigned)n)];
-			uint8_t rdata[64];
-
-			assert_int_equal(zone_digest_remove(&part, &other, 1), 0);
-			assert_false(zone_digest_equal(&whole, &part));
-			memcpy(rdata, other.rdata, other.rdlen);
-			rdata[other.rdlen - 1] ^= i == 1 && other.type == RR_A ? 1 : 0;
-			other.ttl += i != 1 || other.type != RR_A;
-			other.rdata = rdata;
-			assert_int_equal(zone_digest_add(&part, &other, 1), 0);
-			assert_false(zone_digest_equal(&whole, &part));
-			assert_int_equal(zone_digest_remove(&part, &other, 1), 0);
-			rdata[other.rdlen - 1] ^= i == 1 && other.type == RR_A ? 1 : 0;
-			other.ttl -= i != 1 || other.type != RR_A;
-			assert_int_equal(zone_digest_add(&part, &other, 1), 0);
-			assert_true(zone_digest_equal(&whole, &part));
-		}
-		assert_int_equal(zone_digest_remove(&part, list, n), 0);
-		assert_true(zone_digest_equal(&empty, &part));
-		free(list);
+		snprintf(text, sizeof(text), "$TTL 60\n%s", cases[i].text);
+		open_both(&b, apex.wire, parse(apex.wire, text));
+		assert_int_equal(zone_digest_content(b.content, &content), 0);
+		assert_int_equal(zone_digest_store(&b.s, b.zone, &store), 0);
+		assert_true(zone_digest_equal(&content, &store));
+		if (!i)
+			first = content;
+		if (zone_digest_equal(&first, &content) != cases[i].same)
+			fail_msg("case %zu", i);
 		close_both(&b);
-		free_records(&l);
 	}
 }
 
 /* The sum is one of numbers of 256 bits: against SHA-256 of the record, added up by hand. */
 static void digest_value(void **state)
 {
-	static const uint8_t rdata[] = {192, 0, 2, 1};
-	struct rr rr = {.owner = (const uint8_t *)"\1A", .type = RR_A, .rclass = CLASS_IN, .ttl = 60, .rdlen = 4, .rdata = rdata};
-	struct zone_digest d = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}}, one = {0};
+	struct zone_digest d = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}}, one;
+	struct content *c = parse((const uint8_t *)"", "A 60 A 192.0.2.1\n");
 	char text[ZONE_DIGEST_TEXT_MAX];
 
 	(void)state;
-	assert_int_equal(zone_digest_add(&one, &rr, 1), 0);
+	assert_int_equal(zone_digest_content(c, &one), 0);
 	/* printf '\001a\0\0\001\0\001\0\0\0\074\0\004\300\0\002\001' | sha256sum */
 	assert_string_equal(zone_digest_text(&one, text), "28496dbecabb627ffac9729e85627ed7c39124f7138eed9dd87af259a56c7097");
-	/* Minus one, carried through all words. */
-	assert_int_equal(zone_digest_add(&d, &rr, 1), 0);
-	assert_int_equal(d.words[0], one.words[0] - 1);
-	assert_int_equal(d.words[3], one.words[3]);
-	assert_int_equal(zone_digest_remove(&d, &rr, 1), 0);
+	/* Minus one, carried through all words, and back. */
+	zone_digest_add(&d, &one);
+	assert_true(d.words[0] == one.words[0] - 1);
+	for (unsigned i = 1; i < ZONE_DIGEST_WORDS; i++)
+		assert_true(d.words[i] == one.words[i]);
+	zone_digest_subtract(&d, &one);
 	for (unsigned i = 0; i < ZONE_DIGEST_WORDS; i++)
 		assert_true(d.words[i] == UINT64_MAX);
+	content_free(c);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(zones_of_the_rfc), cmocka_unit_test(both_algorithms), cmocka_unit_test(verdicts_told),
-	        cmocka_unit_test(no_data),          cmocka_unit_test(digest_follows),  cmocka_unit_test(digest_value),
+	        cmocka_unit_test(no_data),          cmocka_unit_test(digest_follows),  cmocka_unit_test(digest_tells),
+	        cmocka_unit_test(digest_value),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
