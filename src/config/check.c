@@ -428,11 +428,13 @@ static void check_transfers(const struct check *k, const struct tree *t, const s
 			for (size_t a = 0; a < k->c->networks[n].address_count; a++)
 				if (addr_equal(&z->notify[i].addr, &k->c->networks[n].addresses[a]))
 					tree_error(k->src, item_of(t, "notify", i),
-					           "%s is a service address: whoever is nearest would be told; name the server's own address",
+					           "%s is a service address: whoever is nearest would be told; name "
+					           "the server's own address",
 					           endpoint_text(&z->notify[i], text));
 	for (size_t i = 0; i < z->allow_transfer_count; i++)
 		if (!z->allow_transfer[i].len && z->key == UINT32_MAX)
-			tree_warning(k->src, item_of(t, "allow-transfer", i), "without a \"key\" anybody may copy the whole zone");
+			tree_warning(k->src, item_of(t, "allow-transfer", i),
+			             "without a \"key\" anybody may copy the whole zone");
 }
 
 static void check_zones(const struct check *k)

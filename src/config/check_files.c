@@ -16,7 +16,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILES_SECRET_MAX = 65536 /* octets */, FILES_TSIG_MAX = 1024 /* octets of a secret, decoded */, FILES_COOKIE_MAX = 256, FILES_NEAR = 16 /* zones */ };
+enum {
+	FILES_SECRET_MAX = 65536 /* octets */,
+	FILES_TSIG_MAX = 1024 /* octets of a secret, decoded */,
+	FILES_COOKIE_MAX = 256,
+	FILES_NEAR = 16 /* zones */
+};
 
 static void check_secret(const struct config *c, const char *file, struct diag *diag)
 {
@@ -131,7 +136,8 @@ static void check_tsig_secret(const struct config *c, const char *file, struct d
 	if (!text)
 		return;
 	if (!good_tsig_secret(text, len))
-		diag_add(diag, DIAG_ERROR, file, 1, 0, "a TSIG secret is base64 of at most %d octets: make one with openssl rand -base64 32",
+		diag_add(diag, DIAG_ERROR, file, 1, 0,
+		         "a TSIG secret is base64 of at most %d octets: make one with openssl rand -base64 32",
 		         FILES_TSIG_MAX);
 	OPENSSL_cleanse(text, len);
 	free(text);

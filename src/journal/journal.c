@@ -59,7 +59,7 @@ static const char file_name[] = "journal.lmdb", new_name[] = "journal.new", dama
 
 struct journal {
 	char *folder;
-	int folder_fd; /* -1: folder is a path from anywhere */
+	int folder_fd;           /* -1: folder is a path from anywhere */
 	int lock_fd;             /* held with flock(): one process at a time */
 	MDB_env *env;
 	MDB_dbi dbi;
@@ -119,7 +119,8 @@ static bool disk_is_full(const struct journal *j)
 {
 	struct statvfs st;
 
-	return statvfs(j->folder, &st) == 0 && (uint64_t)st.f_bavail * st.f_frsize < DISK_FULL_OCTETS;
+	/* By the lock's descriptor: the folder may be one that no path leads to. */
+	return fstatvfs(j->lock_fd, &st) == 0 && (uint64_t)st.f_bavail * st.f_frsize < DISK_FULL_OCTETS;
 }
 
 static int lmdb_failed(struct journal_txn *t, int rc, const char *doing)
@@ -439,8 +440,11 @@ int journal_open(const char *folder, const struct journal_options *o, struct tex
 	int err = ERR_NO_MEMORY;
 
 	text_init(&unheard);
-	if (!j || !t)
+	if (!j || !t) {
+		if (o && o->by_descriptor)
+			close(o->folder_fd);
 		goto out;
+	}
 	t->journal = j;
 	t->why = why ? why : &unheard;
 	j->lock_fd = -1;

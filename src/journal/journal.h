@@ -40,7 +40,7 @@ struct journal_options {
 	/* A folder that cannot be reached by a path: it is given as ".", is the working directory of the caller of journal_open(), and journal_write() goes
 	 * there by this descriptor should the file have to be opened anew; other threads must then not depend on the working directory. */
 	bool by_descriptor;
-	int folder_fd;   /* the journal's now, closed with it */
+	int folder_fd;   /* the journal's now, closed with it, also when it cannot be opened */
 };
 
 /* Open or create the journal in folder (made when it is not there). o may be NULL. why gets one line on failure:

@@ -29,6 +29,7 @@
 #include "xfr/tsig.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,25 +207,43 @@ static const struct ip_addr *source_for(const struct fetch *f, const struct endp
 	return a->family ? a : NULL;
 }
 
-static int udp_to(const struct fetch *f, const struct endpoint *at, int *out)
+/* A socket for this primary, bound to the address it is to come from. */
+static int socket_for(const struct fetch *f, const struct endpoint *at, int type, int *out)
 {
 	const struct ip_addr *from = source_for(f, at);
-	struct sockaddr_storage ss;
-	socklen_t len = endpoint_to_sockaddr(at, &ss);
-	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), err = 0;
+	int fd = socket(at->addr.family == 6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
 
 	if (fd < 0)
 		return -errno;
 	if (from) {
 		const struct endpoint local = {.addr = *from};
-		struct sockaddr_storage ls;
-		socklen_t local_len = endpoint_to_sockaddr(&local, &ls);
+		struct sockaddr_storage ss;
+		socklen_t len = endpoint_to_sockaddr(&local, &ss);
 
-		err = bind(fd, (const struct sockaddr *)&ls, local_len) < 0 ? -errno : 0;
+		/* The port is chosen when connecting, for this primary alone: else thousands of transfers use them up. Without the option it is slower. */
+		if (type == SOCK_STREAM)
+			(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+		if (bind(fd, (const struct sockaddr *)&ss, len) < 0) {
+			int err = -errno;
+
+			close(fd);
+			return err;
+		}
 	}
-	if (!err && connect(fd, (const struct sockaddr *)&ss, len) < 0)
+	*out = fd;
+	return 0;
+}
+
+static int udp_to(const struct fetch *f, const struct endpoint *at, int *out)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(at, &ss);
+	int fd, err = socket_for(f, at, SOCK_DGRAM, &fd);
+
+	if (err)
+		return err;
+	if (connect(fd, (const struct sockaddr *)&ss, len) < 0) {
 		err = -errno;
-	if (err) {
 		close(fd);
 		return err;
 	}
@@ -671,18 +690,21 @@ static int write_request(struct fetch *f, struct conn *c, uint16_t id)
 static int connect_to(struct fetch *f, struct conn *c)
 {
 	const struct endpoint *at = &now_at(f)->at;
-	const struct ip_addr *from = source_for(f, at);
+	const struct linger reset = {.l_onoff = 1};
 	struct sockaddr_storage ss;
-	int err = 0;
+	int fd, err = socket_for(f, at, SOCK_STREAM, &fd);
 
-	if (from) {
-		const struct endpoint local = {.addr = *from};
-
-		endpoint_to_sockaddr(&local, &ss);
-		err = uv_tcp_bind(&c->tcp, (const struct sockaddr *)&ss, 0);
+	if (err)
+		return err;
+	/* Closed by RST, once all is there or nothing is wanted any more: no port rests in TIME_WAIT. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	err = uv_tcp_open(&c->tcp, fd);
+	if (err) {
+		close(fd);
+		return err;
 	}
 	endpoint_to_sockaddr(at, &ss);
-	return err ? err : uv_tcp_connect(&c->connect, &c->tcp, (const struct sockaddr *)&ss, on_connected);
+	return uv_tcp_connect(&c->connect, &c->tcp, (const struct sockaddr *)&ss, on_connected);
 }
 
 static void attempt(struct fetch *f)
