@@ -88,7 +88,7 @@ static void checksums(uint8_t *frame, size_t at, bool v6, size_t udp_len)
 
 void kit_mend(uint8_t *frame, size_t len)
 {
-	bool v6;
+	bool v6 = false;
 	size_t at = ip_at(frame, len, &v6), udp_at = at + (v6 ? 40 : 20), udp_len;
 
 	if (!at || udp_at + 8 > len)
@@ -100,7 +100,7 @@ void kit_mend(uint8_t *frame, size_t len)
 
 bool kit_checksums_right(const uint8_t *frame, size_t len)
 {
-	bool v6;
+	bool v6 = false;
 	size_t at = ip_at(frame, len, &v6), udp_at = at + (v6 ? 40 : 20), udp_len = get16(frame + udp_at + 4);
 
 	if (!at || udp_at + udp_len > len || (!v6 && finish(add(0, frame + at, 20)) != 0) || get16(frame + udp_at + 6) == 0)
@@ -141,7 +141,8 @@ size_t kit_frame(const struct kit_query *q, uint8_t frame[KIT_FRAME_MAX])
 		m[n + 7] = q->dnssec_ok ? 0x80 : 0;
 		put16(m + n + 9, q->options_len);
 		n += 11;
-		memcpy(m + n, q->options, q->options_len);
+		if (q->options_len)
+			memcpy(m + n, q->options, q->options_len);
 		n += q->options_len;
 	}
 	if (q->behind_len)
@@ -216,7 +217,7 @@ size_t kit_echo_reply(bool v6, bool vlan, const uint8_t *icmp, size_t icmp_len, 
 
 bool kit_echo_right(const uint8_t *frame, size_t len)
 {
-	bool v6;
+	bool v6 = false;
 	size_t at = ip_at(frame, len, &v6), to = at + (v6 ? 40 : 20), icmp_len;
 
 	if (!at || to + 8 > len || (!v6 && finish(add(0, frame + at, 20)) != 0))
@@ -341,7 +342,7 @@ static void swap(uint8_t *a, uint8_t *b, size_t n)
 
 enum kit_verdict kit_twin_run(const struct kit_twin *t, const uint8_t *frame, size_t len, uint8_t out[KIT_FRAME_MAX], size_t *out_len)
 {
-	bool v6;
+	bool v6 = false;
 	size_t at = ip_at(frame, len, &v6), udp_at = at + (v6 ? 40 : 20), payload, question;
 	const struct kit_known *k;
 	struct asked a;
