@@ -97,6 +97,7 @@ struct fetch {
 	uint16_t order[FETCH_PRIMARIES_MAX];
 	uint16_t order_count, turn;
 	struct conn *conn;
+	bool good;                    /* the result */
 	struct xfr_in *in;
 	enum xfr_kind kind;
 	struct fetch_result result;
@@ -150,8 +151,15 @@ static void on_conn_closed(uv_handle_t *h)
 
 static void end_conn(struct fetch *f)
 {
+	const struct linger reset = {.l_onoff = 1};
+	uv_os_fd_t fd;
+
 	if (!f->conn)
 		return;
+	/* Nothing more is wanted of this primary: by RST, so that it stops sending and no port rests in TIME_WAIT. After all has come it is FIN, which
+	 * a server does not take for a failure. */
+	if (!f->good && uv_fileno((uv_handle_t *)&f->conn->tcp, &fd) == 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	f->conn->f = NULL;
 	uv_close((uv_handle_t *)&f->conn->tcp, on_conn_closed);
 	f->conn = NULL;
@@ -175,6 +183,7 @@ void fetch_cancel(struct fetch *f)
 static void finish(struct fetch *f, enum fetch_outcome outcome, uint16_t primary)
 {
 	f->result.outcome = outcome;
+	f->good = outcome != FETCH_FAILED;
 	f->result.primary = primary;
 	f->result.took_ms = clock_ms() - f->began_ms;
 	if (outcome == FETCH_WHOLE || outcome == FETCH_DIFFERENCES) {
@@ -690,14 +699,11 @@ static int write_request(struct fetch *f, struct conn *c, uint16_t id)
 static int connect_to(struct fetch *f, struct conn *c)
 {
 	const struct endpoint *at = &now_at(f)->at;
-	const struct linger reset = {.l_onoff = 1};
 	struct sockaddr_storage ss;
 	int fd, err = socket_for(f, at, SOCK_STREAM, &fd);
 
 	if (err)
 		return err;
-	/* Closed by RST, once all is there or nothing is wanted any more: no port rests in TIME_WAIT. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	err = uv_tcp_open(&c->tcp, fd);
 	if (err) {
 		close(fd);

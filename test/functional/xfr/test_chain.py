@@ -60,7 +60,7 @@ class Node:
 
     def pid(self, role):
         with open(self.path("run", "pids"), encoding="ascii") as f:
-            return next(int(p) for r, i, p in (line.split() for line in f) if r == role and i == "0")
+            return next((int(p) for r, i, p in (line.split() for line in f) if r == role and i == "0"), 0)
 
     def stop(self):
         stop_process(self.process, timeout=20)
