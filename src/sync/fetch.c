@@ -6,7 +6,7 @@
  *                                            ▼
  *     IXFR over TCP ── fails in any way ──► AXFR over TCP ── fails ──► the next primary ──► ... ──► failed
  *
- * The newest serial is chosen, then who answered last; who does not answer over UDP is tried over TCP after those who did. A single primary of a zone
+ * Who said by NOTIFY that it has a newer serial is not asked for it. The newest serial is chosen, then who answered last; who does not answer over UDP is tried over TCP after those who did. A single primary of a zone
  * without data is not asked for its serial first. Questions are signed with the zone's key, and then nothing unsigned is believed (RFC 8945). A
  * primary that does not know EDNS is asked without.
  *
@@ -86,7 +86,7 @@ struct fetch {
 	void *ctx;
 	struct name apex;
 	const struct tsig_key *key;
-	bool has_serial, whole, force;
+	bool has_serial, whole, force, direct;
 	uint32_t serial;
 	uint16_t preferred;
 	uint16_t count;
@@ -451,6 +451,13 @@ static void on_first_turn(uv_timer_t *t)
 		choose(f);
 		return;
 	}
+	/* It said so itself; the others are for the case that it fails. */
+	if (f->direct) {
+		for (uint16_t i = 0; i < f->count; i++)
+			f->list[i].state = i == f->preferred ? PROBE_TCP : PROBE_SILENT;
+		choose(f);
+		return;
+	}
 	uv_timer_start(&f->timer, on_udp_timer, FETCH_UDP_FIRST_MS, 0);
 	for (size_t i = 0; i < f->count; i++)
 		start_probe(f, &f->list[i]);
@@ -549,7 +556,7 @@ static struct candidate *now_at(struct fetch *f)
 
 static void give_up_on(struct fetch *f, const char *why)
 {
-	say(f, &now_at(f)->at, "%s%s%s", f->kind == XFR_IXFR ? "IXFR: " : "AXFR: ", f->list[f->order[f->turn]].state == PROBE_SILENT ? "(silent over UDP) " : "",
+	say(f, &now_at(f)->at, "%s%s%s", f->kind == XFR_IXFR ? "IXFR: " : "AXFR: ", now_at(f)->state == PROBE_SILENT && !f->direct ? "(silent over UDP) " : "",
 	    why);
 	f->turn++;
 	next_candidate(f);
@@ -762,6 +769,7 @@ int fetch_start(const struct fetch_settings *settings, const struct fetch_reques
 	f->serial = q->serial;
 	f->whole = q->whole;
 	f->force = q->force;
+	f->direct = q->direct;
 	f->preferred = q->preferred < count ? q->preferred : 0;
 	f->count = count;
 	for (size_t i = 0; i < count; i++)

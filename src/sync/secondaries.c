@@ -334,7 +334,7 @@ static void ask(struct secondaries *s, const struct secondary_action *act)
 	struct secondary *z = act->zone;
 	const struct tsig_key *key = z->key < s->ring->count ? s->ring->list[z->key] : NULL;
 	const struct fetch_request q = {.apex = z->apex, .primaries = z->primaries, .primary_count = z->primary_count, .preferred = z->primary, .key = key,
-	                                .has_serial = z->has_version, .serial = z->serial, .whole = act->whole, .force = act->force};
+	                                .has_serial = z->has_version, .serial = z->serial, .whole = act->whole, .force = act->force, .direct = act->direct};
 	struct flight *f;
 	int err = ERR_NO_MEMORY;
 
