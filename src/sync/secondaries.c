@@ -904,13 +904,16 @@ void secondaries_free(struct secondaries *s)
 {
 	if (!s)
 		return;
+	/* Whoever asks in the meantime finds nothing. */
 	free_all(s->flights);
 	free_all(s->waiting);
 	free_all(s->taken);
+	s->flights = s->waiting = s->taken = NULL;
+	secondary_set_free(s->set);
+	s->set = NULL;
 	uv_timer_stop(&s->timer);
 	uv_timer_stop(&s->counter);
 	uv_run(s->fetch.loop, UV_RUN_NOWAIT);
-	secondary_set_free(s->set);
 	keyring_unref(s->ring);
 	free(s->noted);
 	free(s->early);
