@@ -332,11 +332,13 @@ int lab_drill(const struct lab *l, const struct lab_drill_options *o)
 	const struct drill *d = NULL;
 	int err = 0;
 
+	if (strcmp(o->name, "zone") == 0)
+		return lab_drill_zone(l, o);
 	for (size_t i = 0; i < ARRAY_LEN(drills); i++)
 		if (strcmp(drills[i].name, o->name) == 0)
 			d = &drills[i];
 	if (!d || !o->runs || o->runs > RUNS_MAX) {
-		fprintf(stderr, "zonecast: drills are kill, crash, hang, wrong, cut and drain, 1 to %d runs\n", RUNS_MAX);
+		fprintf(stderr, "zonecast: drills are kill, crash, hang, wrong, cut, drain and zone, 1 to %d runs\n", RUNS_MAX);
 		return ERR_INVALID;
 	}
 	if (!o->json)

@@ -11,16 +11,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char example_com[] =
-	"$TTL 300\n"
-	"@ SOA ns1 hostmaster 2026112001 3600 600 604800 300\n"
-	"@ NS ns1\n@ NS ns2\n"
-	"ns1 A 192.0.2.53\nns1 AAAA 2001:db8:53::53\nns2 A 192.0.2.53\nns2 AAAA 2001:db8:53::53\n"
-	"@ A 198.51.100.1\n@ AAAA 2001:db8::1\n@ MX 10 mail\n@ TXT \"v=spf1 mx -all\"\n"
-	"www CNAME @\nmail A 198.51.100.25\n"
-	"*.apps A 198.51.100.80\n"
-	"sub NS ns.sub\nns.sub A 198.51.100.53\n"
-	"@ HTTPS 1 . alpn=h2,h3\n_dns.resolver SVCB 1 www.example.com. alpn=dot port=853\n";
+#define FIRST_SERIAL 2026112001U
+#define EXAMPLE_COM \
+"$TTL 300\n" \
+	"@ SOA ns1 hostmaster %u 3600 600 604800 300\n" \
+	"@ NS ns1\n@ NS ns2\n" \
+	"ns1 A 192.0.2.53\nns1 AAAA 2001:db8:53::53\nns2 A 192.0.2.53\nns2 AAAA 2001:db8:53::53\n" \
+	"@ A 198.51.100.1\n@ AAAA 2001:db8::1\n@ MX 10 mail\n@ TXT \"v=spf1 mx -all\"\n" \
+	"www CNAME @\nmail A 198.51.100.25\n" \
+	"*.apps A 198.51.100.80\n" \
+	"sub NS ns.sub\nns.sub A 198.51.100.53\n" \
+	"@ HTTPS 1 . alpn=h2,h3\n_dns.resolver SVCB 1 www.example.com. alpn=dot port=853\n"
 static const char example_org[] =
 	"$TTL 3600\n"
 	"@ SOA ns1.example.com. hostmaster.example.com. 7 7200 900 1209600 600\n"
@@ -34,6 +35,18 @@ static int write_example(const struct lab *l, const char *name, const char *text
 
 	snprintf(path, sizeof(path), "%s/zones/%s.zone", l->dir, name);
 	return lab_write_file(path, text, 0644);
+}
+
+int lab_write_example(const struct lab *l, uint32_t serial)
+{
+	struct text t;
+	int err;
+
+	text_init(&t);
+	text_fmt(&t, EXAMPLE_COM, serial);
+	err = t.failed ? ERR_NO_MEMORY : write_example(l, "example.com", t.chars);
+	text_done(&t);
+	return err;
 }
 
 /* Copies NAME.zone and NAME.zone.gz of the folder given; gzip(1) knows the rest. */
@@ -92,7 +105,7 @@ int lab_write_fleet(const struct lab *l, struct text *why)
 
 	snprintf(path, sizeof(path), "%s/zones", l->dir);
 	mkdir(path, 0755);
-	err = write_example(l, "example.com", example_com);
+	err = lab_write_example(l, FIRST_SERIAL);
 	if (!err)
 		err = write_example(l, "example.org", example_org);
 	if (!err)
@@ -110,8 +123,9 @@ int lab_write_fleet(const struct lab *l, struct text *why)
 	         "    as: %u\n"
 	         "    drain-time: 2s\n"
 	         "    rise-hold-max: 2s\n" /* drills repeat: a flap must not be held against the next */
-	         "nodes:\n",
-	         LAB_AS);
+	         "nodes:\n"
+	         "  - {name: hidden, role: primary, management: [10.1.%d.2, \"fd00:1:%d::2\"]}\n",
+	         LAB_AS, LAB_HIDDEN_NET, LAB_HIDDEN_NET);
 	for (unsigned i = 0; i < LAB_REGIONS; i++)
 		text_fmt(&t,
 		         "  - name: pop-%s\n"
@@ -135,16 +149,30 @@ int lab_write_fleet(const struct lab *l, struct text *why)
 	return err;
 }
 
-int lab_start_pop(const struct lab *l, unsigned i)
+static int start_node(const struct lab *l, const char *ns, const char *node)
 {
-	char ns[LAB_NETNS_MAX], config[LAB_PATH_MAX + 32], run[LAB_PATH_MAX + 48], state[LAB_PATH_MAX + 48], what[32], node[32];
+	char config[LAB_PATH_MAX + 32], run[LAB_PATH_MAX + 48], state[LAB_PATH_MAX + 48];
 
-	lab_netns(l, 'p', i, ns);
-	snprintf(node, sizeof(node), "pop-%s", lab_regions[i].name);
-	snprintf(what, sizeof(what), "%s", node);
 	snprintf(config, sizeof(config), "%s/fleet.yaml", l->dir);
 	snprintf(run, sizeof(run), "%s/%s/run", l->dir, node);
 	snprintf(state, sizeof(state), "%s/%s/state", l->dir, node);
-	return lab_start(l, ns, what, (const char *const[]){l->self, "run", "--config", config, "--node", node, "--run-dir", run,
+	return lab_start(l, ns, node, (const char *const[]){l->self, "run", "--config", config, "--node", node, "--run-dir", run,
 	                 "--state-dir", state, "--workers", "1", "--allow-faults", NULL}, NULL);
+}
+
+int lab_start_pop(const struct lab *l, unsigned i)
+{
+	char ns[LAB_NETNS_MAX], node[32];
+
+	lab_netns(l, 'p', i, ns);
+	snprintf(node, sizeof(node), "pop-%s", lab_regions[i].name);
+	return start_node(l, ns, node);
+}
+
+int lab_start_hidden(const struct lab *l)
+{
+	char ns[LAB_NETNS_MAX];
+
+	lab_netns(l, 'h', 0, ns);
+	return start_node(l, ns, "hidden");
 }

@@ -16,7 +16,8 @@
  *	client -- transit(eu, BIRD) -- pop        the transits form a full mesh with latency between regions;
  *	client -- transit(us, FRR)  -- pop        every pop announces 192.0.2.0/24 and 2001:db8:53::/48
  *	client -- transit(as, FRR)  -- pop
- */
+ *
+ * The hidden primary, at the transit of eu, has the zone files; the pops transfer their zones from it. */
 enum { LAB_REGIONS = 3, LAB_NAME_MAX = 8, LAB_PATH_MAX = 400, LAB_PROCS_MAX = 64, LAB_NETNS_MAX = 32 };
 
 #define LAB_DIR_DEFAULT "/run/zonecast-lab"
@@ -26,6 +27,8 @@ enum { LAB_REGIONS = 3, LAB_NAME_MAX = 8, LAB_PATH_MAX = 400, LAB_PROCS_MAX = 64
 #define LAB_PREFIX_V4 "192.0.2.0/24"
 #define LAB_PREFIX_V6 "2001:db8:53::/48"
 #define LAB_AS 64500
+/* The hidden primary's link, in the clients' range, which the transits know. */
+#define LAB_HIDDEN_NET 9
 
 enum lab_router { LAB_BIRD, LAB_FRR };
 
@@ -45,7 +48,7 @@ struct lab {
 	char self[LAB_PATH_MAX];      /* this binary */
 };
 
-/* Namespace of a region's part: 't' transit, 'c' client, 'p' pop. */
+/* Namespace of a region's part: 't' transit, 'c' client, 'p' pop; 'h' the hidden primary, of region 0 only. */
 void lab_netns(const struct lab *l, char part, unsigned region, char buf[LAB_NETNS_MAX]);
 
 /* ---- commands.c: other programs ---- */
@@ -74,6 +77,9 @@ int lab_build_network(const struct lab *l, struct text *why) MUST_CHECK;
 int lab_start_routers(const struct lab *l, struct text *why) MUST_CHECK;
 int lab_write_fleet(const struct lab *l, struct text *why) MUST_CHECK;
 int lab_start_pop(const struct lab *l, unsigned region) MUST_CHECK;
+int lab_start_hidden(const struct lab *l) MUST_CHECK;
+/* The zone example.com in its file, with this serial. */
+int lab_write_example(const struct lab *l, uint32_t serial) MUST_CHECK;
 
 /* A socket created inside a namespace; it stays there. */
 int lab_socket_in(const char *netns, int family, int type, int *fd) MUST_CHECK;

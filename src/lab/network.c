@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Namespaces, links and addresses. Region i (from 1): client 10.1.i.0/24, pop 10.2.i.0/24, and the same in fd00:1:i::/64, fd00:2:i::/64; link between
+/* Namespaces, links and addresses. Region i (from 1): client 10.1.i.0/24, pop 10.2.i.0/24, and the same in fd00:1:i::/64, fd00:2:i::/64; the hidden primary 10.1.9.0/24, fd00:1:9::/64; link between
  * transits i and j (i < j): 10.3.ij.0/24, fd00:3:ij::/64. Latency by netem where the kernel has it, else by our delay line. */
 #include "lab/lab.h"
 
@@ -78,6 +78,30 @@ static int attach(const struct lab *l, char part, unsigned i, struct text *why)
 	return err;
 }
 
+/* Client network LAB_HIDDEN_NET of the first transit. */
+static int attach_hidden(const struct lab *l, struct text *why)
+{
+	char ns[LAB_NETNS_MAX], transit[LAB_NETNS_MAX], v4[32], v6[32];
+	int err;
+
+	lab_netns(l, 'h', 0, ns);
+	lab_netns(l, 't', 0, transit);
+	err = make_netns(l, ns, false, why);
+	if (!err)
+		err = veth(transit, "hidden", ns, "transit", why);
+	if (!err)
+		err = address(transit, "hidden", 1, LAB_HIDDEN_NET, 1, why);
+	if (!err)
+		err = address(ns, "transit", 1, LAB_HIDDEN_NET, 2, why);
+	snprintf(v4, sizeof(v4), "10.1.%d.1", LAB_HIDDEN_NET);
+	snprintf(v6, sizeof(v6), "fd00:1:%d::1", LAB_HIDDEN_NET);
+	if (!err)
+		err = RUN(why, "ip", "-n", ns, "route", "add", "default", "via", v4);
+	if (!err)
+		err = RUN(why, "ip", "-n", ns, "-6", "route", "add", "default", "via", v6);
+	return err;
+}
+
 static bool has_netem(const struct lab *l)
 {
 	char ns[LAB_NETNS_MAX];
@@ -149,6 +173,8 @@ int lab_build_network(const struct lab *l, struct text *why)
 		if (!err)
 			err = attach(l, 'p', i, why);
 	}
+	if (!err)
+		err = attach_hidden(l, why);
 	if (err)
 		return err;
 	netem = has_netem(l);

@@ -33,7 +33,7 @@ static void bird_config(unsigned i, struct text *t)
 	         "}\n"
 	         "filter to_transit {\n"
 	         "  if source = RTS_BGP then accept;\n"
-	         "  if net ~ 10.1.0.0/16 || net ~ fd00:1::/32 then accept;\n"
+	         "  if net ~ 10.1.0.0/16 || net ~ fd00:1::/32 || net ~ 10.2.0.0/16 || net ~ fd00:2::/32 then accept;\n"
 	         "  reject;\n"
 	         "}\n",
 	         r);
@@ -102,11 +102,11 @@ static void frr_config(unsigned i, struct text *t)
 	for (unsigned v = 4; v <= 6; v += 2) {
 		text_fmt(t, " address-family ipv%u unicast\n", v);
 		if (v == 4)
-			text_fmt(t, "  network 10.1.%u.0/24\n  neighbor 10.2.%u.2 activate\n  neighbor 10.2.%u.2 route-map FROM-POP in\n"
-			            "  neighbor 10.2.%u.2 route-map NONE out\n  neighbor 10.2.%u.2 maximum-prefix 2\n", r, r, r, r, r);
+			text_fmt(t, "  network 10.1.%u.0/24\n  network 10.2.%u.0/24\n  neighbor 10.2.%u.2 activate\n  neighbor 10.2.%u.2 route-map FROM-POP in\n"
+			            "  neighbor 10.2.%u.2 route-map NONE out\n  neighbor 10.2.%u.2 maximum-prefix 2\n", r, r, r, r, r, r);
 		else
-			text_fmt(t, "  network fd00:1:%u::/64\n  neighbor fd00:2:%u::2 activate\n  neighbor fd00:2:%u::2 route-map FROM-POP6 in\n"
-			            "  neighbor fd00:2:%u::2 route-map NONE out\n  neighbor fd00:2:%u::2 maximum-prefix 2\n", r, r, r, r, r);
+			text_fmt(t, "  network fd00:1:%u::/64\n  network fd00:2:%u::/64\n  neighbor fd00:2:%u::2 activate\n  neighbor fd00:2:%u::2 route-map FROM-POP6 in\n"
+			            "  neighbor fd00:2:%u::2 route-map NONE out\n  neighbor fd00:2:%u::2 maximum-prefix 2\n", r, r, r, r, r, r);
 		for (unsigned j = 0; j < LAB_REGIONS; j++) {
 			unsigned net = i < j ? r * 10 + j + 1 : (j + 1) * 10 + r, far = i < j ? 2 : 1;
 			char peer[64];

@@ -59,7 +59,9 @@ int lab_up(const struct lab *l)
 	if (!err)
 		err = lab_write_fleet(l, &why);
 	if (!err)
-		printf("starting zonecast at three PoPs\n");
+		printf("starting zonecast: the hidden primary, and three PoPs\n");
+	if (!err)
+		err = lab_start_hidden(l);
 	for (unsigned i = 0; !err && i < LAB_REGIONS; i++)
 		err = lab_start_pop(l, i);
 	if (!err) {

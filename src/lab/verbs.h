@@ -20,5 +20,7 @@ struct lab_drill_options {
 	bool json;
 };
 int lab_drill(const struct lab *l, const struct lab_drill_options *o) MUST_CHECK;
+/* `drill zone`: a change at the hidden primary, and when each client is answered by it; see drill_zone.c. */
+int lab_drill_zone(const struct lab *l, const struct lab_drill_options *o) MUST_CHECK;
 /* Index of the region, or -1. */
 int lab_region_of(const char *name);

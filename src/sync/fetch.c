@@ -6,7 +6,7 @@
  *                                            ▼
  *     IXFR over TCP ── fails in any way ──► AXFR over TCP ── fails ──► the next primary ──► ... ──► failed
  *
- * The newest serial is chosen, then who answered last; who does not answer over UDP is tried over TCP after those who did. A single primary of a zone
+ * Who said by NOTIFY that it has a newer serial is not asked for it. The newest serial is chosen, then who answered last; who does not answer over UDP is tried over TCP after those who did. A single primary of a zone
  * without data is not asked for its serial first. Questions are signed with the zone's key, and then nothing unsigned is believed (RFC 8945). A
  * primary that does not know EDNS is asked without.
  *
@@ -86,7 +86,7 @@ struct fetch {
 	void *ctx;
 	struct name apex;
 	const struct tsig_key *key;
-	bool has_serial, whole, force;
+	bool has_serial, whole, force, direct;
 	uint32_t serial;
 	uint16_t preferred;
 	uint16_t count;
@@ -97,6 +97,7 @@ struct fetch {
 	uint16_t order[FETCH_PRIMARIES_MAX];
 	uint16_t order_count, turn;
 	struct conn *conn;
+	bool good;                    /* the result */
 	struct xfr_in *in;
 	enum xfr_kind kind;
 	struct fetch_result result;
@@ -150,8 +151,15 @@ static void on_conn_closed(uv_handle_t *h)
 
 static void end_conn(struct fetch *f)
 {
+	const struct linger reset = {.l_onoff = 1};
+	uv_os_fd_t fd;
+
 	if (!f->conn)
 		return;
+	/* Nothing more is wanted of this primary: by RST, so that it stops sending and no port rests in TIME_WAIT. After all has come it is FIN, which
+	 * a server does not take for a failure. */
+	if (!f->good && uv_fileno((uv_handle_t *)&f->conn->tcp, &fd) == 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	f->conn->f = NULL;
 	uv_close((uv_handle_t *)&f->conn->tcp, on_conn_closed);
 	f->conn = NULL;
@@ -175,6 +183,7 @@ void fetch_cancel(struct fetch *f)
 static void finish(struct fetch *f, enum fetch_outcome outcome, uint16_t primary)
 {
 	f->result.outcome = outcome;
+	f->good = outcome != FETCH_FAILED;
 	f->result.primary = primary;
 	f->result.took_ms = clock_ms() - f->began_ms;
 	if (outcome == FETCH_WHOLE || outcome == FETCH_DIFFERENCES) {
@@ -442,6 +451,13 @@ static void on_first_turn(uv_timer_t *t)
 		choose(f);
 		return;
 	}
+	/* It said so itself; the others are for the case that it fails. */
+	if (f->direct) {
+		for (uint16_t i = 0; i < f->count; i++)
+			f->list[i].state = i == f->preferred ? PROBE_TCP : PROBE_SILENT;
+		choose(f);
+		return;
+	}
 	uv_timer_start(&f->timer, on_udp_timer, FETCH_UDP_FIRST_MS, 0);
 	for (size_t i = 0; i < f->count; i++)
 		start_probe(f, &f->list[i]);
@@ -540,7 +556,7 @@ static struct candidate *now_at(struct fetch *f)
 
 static void give_up_on(struct fetch *f, const char *why)
 {
-	say(f, &now_at(f)->at, "%s%s%s", f->kind == XFR_IXFR ? "IXFR: " : "AXFR: ", f->list[f->order[f->turn]].state == PROBE_SILENT ? "(silent over UDP) " : "",
+	say(f, &now_at(f)->at, "%s%s%s", f->kind == XFR_IXFR ? "IXFR: " : "AXFR: ", now_at(f)->state == PROBE_SILENT && !f->direct ? "(silent over UDP) " : "",
 	    why);
 	f->turn++;
 	next_candidate(f);
@@ -690,14 +706,11 @@ static int write_request(struct fetch *f, struct conn *c, uint16_t id)
 static int connect_to(struct fetch *f, struct conn *c)
 {
 	const struct endpoint *at = &now_at(f)->at;
-	const struct linger reset = {.l_onoff = 1};
 	struct sockaddr_storage ss;
 	int fd, err = socket_for(f, at, SOCK_STREAM, &fd);
 
 	if (err)
 		return err;
-	/* Closed by RST, once all is there or nothing is wanted any more: no port rests in TIME_WAIT. */
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	err = uv_tcp_open(&c->tcp, fd);
 	if (err) {
 		close(fd);
@@ -756,6 +769,7 @@ int fetch_start(const struct fetch_settings *settings, const struct fetch_reques
 	f->serial = q->serial;
 	f->whole = q->whole;
 	f->force = q->force;
+	f->direct = q->direct;
 	f->preferred = q->preferred < count ? q->preferred : 0;
 	f->count = count;
 	for (size_t i = 0; i < count; i++)

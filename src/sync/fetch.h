@@ -42,6 +42,7 @@ struct fetch_request {
 	uint32_t serial;              /* of the version held */
 	bool whole;                   /* AXFR */
 	bool force;                   /* whatever its serial */
+	bool direct;                  /* the preferred one is known to have a newer serial */
 };
 
 enum fetch_outcome { FETCH_CURRENT, FETCH_WHOLE, FETCH_DIFFERENCES, FETCH_FAILED };

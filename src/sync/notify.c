@@ -65,12 +65,21 @@ static void write_message(const struct notify_task *t, uint16_t id, struct write
 	writer_u16(w, id);
 	writer_u16(w, OPCODE_NOTIFY << 11 | DNS_AA);
 	writer_u16(w, 1);
-	writer_u16(w, 0);
+	writer_u16(w, 1);
 	writer_u16(w, 0);
 	writer_u16(w, 0);
 	writer_bytes(w, t->apex, name_len(t->apex));
 	writer_u16(w, RR_SOA);
 	writer_u16(w, CLASS_IN);
+	writer_bytes(w, t->apex, name_len(t->apex));
+	writer_u16(w, RR_SOA);
+	writer_u16(w, CLASS_IN);
+	writer_u32(w, 0);
+	writer_u16(w, 2 + 5 * 4);
+	writer_u16(w, 0); /* two root names */
+	writer_u32(w, t->serial);
+	for (unsigned i = 0; i < 4; i++)
+		writer_u32(w, 0);
 }
 
 static void send_one(struct notifier *n, struct notify_task *t)

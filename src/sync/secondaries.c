@@ -13,6 +13,9 @@
  * zone that the mapped store has is answered meanwhile. In a new configuration zones with the same primaries and key go on as they were, transfers
  * under way included; others are asked for anew, keeping their version.
  *
+ * After a start each zone is asked for soon, spread over time, whenever its refresh was due: a NOTIFY may have been acknowledged by the process that died. One that
+ * comes before zones are recalled is kept until then.
+ *
  * Timers go to the journal in the wall clock's time, a few seconds late and many at once: killed before that, a zone believes itself refreshed a little
  * earlier than it was, and asks a little sooner. A clock that was set back does not prolong a zone's life beyond its EXPIRE. */
 #include "sync/secondaries.h"
@@ -38,6 +41,7 @@ enum {
 	COUNT_MS = 1000,      /* gauges on the board */
 	NOTE_EVERY = 5,       /* of these: timers to the journal */
 	NOTE_MAX = 20000,     /* zones whose timers go in one write */
+	EARLY_MAX = 256,      /* NOTIFYs kept before zones are recalled; a zone of others waits for its first turn */
 	TOLD_MAX = 400,       /* octets of a text in a description */
 	LOG_BURST = 50,       /* lines a second about zones */
 };
@@ -69,6 +73,8 @@ struct secondaries {
 	struct flight *flights;
 	struct flight *waiting, **last; /* for a run, linked by next; they left `flights` */
 	bool new_config;
+	struct name *early;           /* zones that NOTIFY came for before there was a set */
+	size_t early_count;
 	unsigned ticks;
 	struct secondary **noted;     /* their timers are to go to the journal */
 	size_t noted_count, noted_cap;
@@ -165,8 +171,6 @@ static void recall_zone(struct secondary_set *set, struct secondary *z, const st
 		p.failures = t->failures;
 		p.primary = primary_index(z, t->primary);
 		p.error = t->error;
-		if (t->refresh_at_s)
-			p.due_ms = MIN(from_wall(t->refresh_at_s, now, wall), now + (int64_t)h->refresh_s * 1000);
 	}
 	secondary_recall(set, z, &p);
 }
@@ -330,7 +334,7 @@ static void ask(struct secondaries *s, const struct secondary_action *act)
 	struct secondary *z = act->zone;
 	const struct tsig_key *key = z->key < s->ring->count ? s->ring->list[z->key] : NULL;
 	const struct fetch_request q = {.apex = z->apex, .primaries = z->primaries, .primary_count = z->primary_count, .preferred = z->primary, .key = key,
-	                                .has_serial = z->has_version, .serial = z->serial, .whole = act->whole, .force = act->force};
+	                                .has_serial = z->has_version, .serial = z->serial, .whole = act->whole, .force = act->force, .direct = act->direct};
 	struct flight *f;
 	int err = ERR_NO_MEMORY;
 
@@ -546,6 +550,28 @@ static int make_set(struct secondaries *s)
 	return 0;
 }
 
+static void keep_early(struct secondaries *s, const uint8_t *apex)
+{
+	if (!s->early)
+		s->early = calloc(EARLY_MAX, sizeof(*s->early));
+	if (s->early && s->early_count < EARLY_MAX)
+		name_copy(&s->early[s->early_count++], apex);
+}
+
+/* Whoever sent them: what it costs is one question, to a primary. */
+static void hear_early(struct secondaries *s)
+{
+	for (size_t i = 0; i < s->early_count; i++) {
+		struct secondary *z = secondary_find(s->set, s->early[i].wire);
+
+		if (z)
+			secondary_demand(s->set, z, false, false);
+	}
+	free(s->early);
+	s->early = NULL;
+	s->early_count = 0;
+}
+
 static void choose_sources(struct secondaries *s)
 {
 	const struct config_node *node = s->role->node;
@@ -658,6 +684,8 @@ void secondaries_end(struct secondaries *s, int err)
 
 	if (s->recall && (err || make_set(s) < 0))
 		s->new_config = true;
+	else if (s->recall)
+		hear_early(s);
 	for (f = s->taken; f; f = next) {
 		next = f->next;
 		landed(s, f, err);
@@ -695,6 +723,10 @@ void secondaries_notified(struct secondaries *s, const uint8_t *apex, const stru
 	bool good_key = z && z->key == UINT32_MAX;
 	struct name name;
 
+	if (!s->set) {
+		keep_early(s, apex);
+		return;
+	}
 	if (key && key_name_or_null && name_from_text(key_name_or_null, strlen(key_name_or_null), root, &name) == 0)
 		good_key = name_equal(name.wire, key->name.wire);
 	if (!z || secondary_notified(s->set, z, from, good_key, has_serial, serial) == SECONDARY_STRANGER) {
@@ -872,15 +904,19 @@ void secondaries_free(struct secondaries *s)
 {
 	if (!s)
 		return;
+	/* Whoever asks in the meantime finds nothing. */
 	free_all(s->flights);
 	free_all(s->waiting);
 	free_all(s->taken);
+	s->flights = s->waiting = s->taken = NULL;
+	secondary_set_free(s->set);
+	s->set = NULL;
 	uv_timer_stop(&s->timer);
 	uv_timer_stop(&s->counter);
 	uv_run(s->fetch.loop, UV_RUN_NOWAIT);
-	secondary_set_free(s->set);
 	keyring_unref(s->ring);
 	free(s->noted);
+	free(s->early);
 	free(s->held);
 	free(s->timers);
 	free(s);

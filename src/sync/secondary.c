@@ -15,7 +15,7 @@
  * itself a secondary, so that a chain ages together: it may not prolong what the SOA says. An expired zone is told once (SECONDARY_EXPIRE); what
  * is done then is the caller's, and whether it is served on is told by serve_expired. It is asked for as before.
  *
- * A NOTIFY counts when it comes from a primary's address (any port) and, where the zone has a key, was signed with it. One that comes while the zone is
+ * A NOTIFY that names a newer serial saves the question for it. A NOTIFY counts when it comes from a primary's address (any port) and, where the zone has a key, was signed with it. One that comes while the zone is
  * busy makes another turn, unless the serial it names has come by then.
  *
  * Not here: choosing among primaries (fetch.c asks all and takes the newest), the network, the disk. */
@@ -464,9 +464,9 @@ static bool take_from(struct secondary_set *set, bool urgent, struct secondary_a
 		z->phase = SECONDARY_BUSY;
 		s->busy++;
 		set->busy++;
-		*out = (struct secondary_action){.what = SECONDARY_ASK, .zone = z, .whole = z->whole, .force = z->force};
+		*out = (struct secondary_action){.what = SECONDARY_ASK, .zone = z, .whole = z->whole, .force = z->force, .direct = z->direct};
 		/* What is wished from now on is for the next turn. */
-		z->urgent = z->again = z->whole = z->force = false;
+		z->urgent = z->again = z->whole = z->force = z->direct = false;
 		changed(set, z);
 		return true;
 	}
@@ -620,17 +620,30 @@ void secondary_seen(struct secondary *z, uint32_t serial)
 
 /* ---- from outside ---- */
 
+static bool is_single(const struct secondary *z, uint16_t at)
+{
+	for (uint16_t i = 0; i < z->primary_count; i++)
+		if (i != at && addr_equal(&z->primaries[i].addr, &z->primaries[at].addr))
+			return false;
+	return true;
+}
+
 enum secondary_heard secondary_notified(struct secondary_set *set, struct secondary *z, const struct ip_addr *from, bool good_key, bool has_serial,
                                         uint32_t serial)
 {
-	bool known = false;
+	uint16_t at = 0;
 
-	for (size_t i = 0; i < z->primary_count && !known; i++)
-		known = addr_equal(&z->primaries[i].addr, from);
-	if (!known || !good_key)
+	while (at < z->primary_count && !addr_equal(&z->primaries[at].addr, from))
+		at++;
+	if (at == z->primary_count || !good_key)
 		return SECONDARY_STRANGER;
 	if (has_serial && z->has_version && !z->expired && !serial_after(serial, z->serial))
 		return SECONDARY_OLD_NEWS;
+	/* Several at one address (other ports) are asked who has it. */
+	if (has_serial && z->has_version && !z->expired && (z->primary_count == 1 || is_single(z, at))) {
+		z->direct = true;
+		z->primary = at;
+	}
 	if (z->phase == SECONDARY_BUSY) {
 		/* The one that asks for most counts. */
 		if (!z->again || (has_serial && z->again_has_serial && serial_after(serial, z->again_serial)))

@@ -44,6 +44,7 @@ struct secondary {
 	uint8_t phase;                     /* enum secondary_phase */
 	bool urgent, again, whole, force;  /* wishes: before others; once more after this; all of it; even if older */
 	bool again_has_serial;
+	bool direct;                       /* a primary has told that it has a newer one: no need to ask for its serial */
 	uint32_t again_serial;
 	uint32_t serial, refresh_s, retry_s, expire_s;
 	uint32_t primary_serial;
@@ -99,6 +100,7 @@ struct secondary_action {
 	struct secondary *zone; /* SECONDARY_ASK: busy until one of the three functions below is called */
 	bool whole;             /* as AXFR */
 	bool force;             /* whatever its serial */
+	bool direct;            /* zone->primary has said by NOTIFY that it has a newer serial */
 };
 /* The next thing to do now; call until false. */
 bool secondary_next(struct secondary_set *set, int64_t now_ms, struct secondary_action *out);

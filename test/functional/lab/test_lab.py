@@ -72,6 +72,15 @@ def test_drill(lab, region, name, flags, bound):
                 assert run[family]["after"] != f"pop-{region}"
 
 
+def test_a_change_at_the_hidden_primary_reaches_everybody(lab):
+    """NOTIFY, connection, IXFR: five crossings of the ocean. The primary is in eu, us 40 ms away, as 110 ms."""
+    result = json.loads(zonecast("lab", "drill", "zone", "--runs", "3", "--json", *lab).stdout)
+    for run in result["runs"]:
+        print({region: round(times["ipv4_ms"]) for region, times in run.items()})
+        for region, bound in (("eu", 1000), ("us", 1500), ("as", 2500)):
+            assert 0 < run[region]["ipv4_ms"] < bound and 0 < run[region]["ipv6_ms"] < bound
+
+
 def pids(lab, region):
     with open(os.path.join(lab[1], f"pop-{region}", "run", "pids"), encoding="ascii") as f:
         return {(r, int(i)): int(p) for r, i, p in (line.split() for line in f)}

@@ -5,6 +5,11 @@ import random
 import re
 import time
 
+import dns.exception
+import dns.flags
+import dns.message
+import dns.opcode
+import dns.query
 import dns.rrset
 import pytest
 
@@ -79,6 +84,47 @@ def test_real_primaries(tmp_path, kind, signed, host):
             node.wait_serial(ZONE, 3, 30)
             assert same(node, file)
             assert node.counters()["axfr"] == 0
+
+
+@pytest.mark.parametrize("signed", [False, True], ids=["plain", "tsig"])
+def test_notify(tmp_path, signed):
+    """A refresh is an hour away: only NOTIFY brings the change, and only one that is to be believed."""
+    key, timers = Key() if signed else None, "3600 600 86400 60"
+    file = write_zone(tmp_path, 1, timers=timers)
+    with KnotPeer(str(tmp_path), ZONE, file, key=key) as primary, Holder(str(tmp_path), [Zone(ZONE, [primary], key)]) as node:
+        node.wait_serial(ZONE, 1)
+        for serial in (2, 3):
+            write_zone(tmp_path, serial, timers=timers)
+            primary.reload()
+            wait(lambda s=serial: primary.serial() == s, "the primary's new version")
+            before = node.counters()
+            for message in strange_notifies(key):
+                answer = message(node)
+                assert answer is None or answer.rcode() in (5, 9), answer
+            assert node.serial(ZONE) == serial - 1
+            assert node.counters()["notified"] == before["notified"]
+            assert send_notify(key).rcode() == 0
+            node.wait_serial(ZONE, serial, 20)
+        assert node.counters()["notified"] >= 2 and node.counters()["failed"] == 0
+
+
+def send_notify(key, source="127.0.0.1", zone=ZONE):
+    m = dns.message.make_query(zone, "SOA")
+    m.flags = dns.flags.AA
+    m.set_opcode(dns.opcode.NOTIFY)
+    if key:
+        m.use_tsig(key.ring, algorithm=key.algorithm)
+    try:
+        return dns.query.udp(m, "127.0.0.1", timeout=5, port=53, source=source)
+    except dns.exception.Timeout:
+        return None
+
+
+def strange_notifies(key):
+    yield lambda node: send_notify(key, source="127.0.0.9")
+    yield lambda node: send_notify(key, zone="nowhere.")
+    if key:
+        yield lambda node: send_notify(None)
 
 
 def test_wrong_key_is_refused_and_told(tmp_path):

@@ -245,6 +245,8 @@ static void test_notify(void **state)
 			fail_msg("%s: heard otherwise", cases[i].name);
 		if (secondary_next(set, 5, &a) != cases[i].asks)
 			fail_msg("%s: asked otherwise", cases[i].name);
+		if (cases[i].asks && (a.direct != cases[i].has_serial || (a.direct && a.zone->primary != cases[i].from - 1)))
+			fail_msg("%s: asks for the serial, or another", cases[i].name);
 		secondary_set_free(set);
 	}
 }
