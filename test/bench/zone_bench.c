@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* zone_bench [-t] ZONE FILE STORE: what each step of loading one zone file costs, by hand and never part of the tests. STORE is made anew; put it where a run
+/* zone_bench ZONE FILE STORE: what each step of loading one zone file costs, by hand and never part of the tests. STORE is made anew; put it where a run
  * directory would be (memory). CPU time is of the process, kernel and all threads included; instructions are of this thread and
- * those it starts, in user space. -t: parsing and sorting by one thread only. */
+ * those it starts, in user space, where the machine counts them. Large files are parsed by all CPUs the process may use: taskset makes it one. */
 #include "base/clock.h"
 #include "base/diag.h"
 #include "zone/content.h"

@@ -75,6 +75,8 @@ static const char everything[] =
         "    - {name: bad.example, types: [ANY, TYPE65280, a], action: refuse}\n"
         "    - {clients: [192.0.2.0/24], action: truncate}\n"
         "  xdp: native\n"
+        "  xdp-cache: false\n"
+        "  xdp-sockets: false\n"
         "  cache: 64MiB\n"
         "  query-log-sample: 1000\n";
 
@@ -241,6 +243,8 @@ static void test_answer_values(void **state)
 	assert_int_equal(a->filters[1].client_count, 1);
 	assert_int_equal(a->filters[1].action, CONFIG_FILTER_TRUNCATE);
 	assert_int_equal(a->xdp, CONFIG_XDP_NATIVE);
+	assert_false(a->xdp_cache);
+	assert_false(a->xdp_sockets);
 	assert_int_equal(a->cache, 64U << 20);
 	assert_int_equal(a->query_log_sample, 1000);
 	config_free(c);
@@ -258,6 +262,8 @@ static void test_answer_values(void **state)
 	assert_int_equal(a->rate_limit.errors, 200);
 	assert_int_equal(a->rate_limit.slip, 2);
 	assert_int_equal(a->xdp, CONFIG_XDP_OFF);
+	assert_true(a->xdp_cache);
+	assert_true(a->xdp_sockets);
 	assert_int_equal(a->cache, 8U << 20);
 	assert_int_equal(a->query_log_sample, 0);
 	config_free(c);
