@@ -20,7 +20,7 @@ _zonecast()
 	--log-level)
 		words="error warning notice info debug"
 		;;
-	--node | --listen | --workers | --name | --client | --rcode | --count)
+	--node | --listen | --allow-transfer | --workers | --name | --client | --rcode | --count)
 		return
 		;;
 	*)
@@ -29,7 +29,7 @@ _zonecast()
 		help:2) words=$verbs ;;
 		zone:2 | help:3) words="check list show reload status retransfer" ;;
 		lab:2) words="up status drill down" ;;
-		run:*) words="--config --node --zones --listen --workers --state-dir --run-dir --log-level --allow-faults --help" ;;
+		run:*) words="--config --node --zones --listen --allow-transfer --workers --state-dir --run-dir --log-level --allow-faults --help" ;;
 		check:*) words="--config --node --no-zones --json --help" ;;
 		queries:*) words="--follow --name --client --rcode --count --config --run-dir --json --help" ;;
 		drain:*) words="--no-wait --config --run-dir --json --help" ;;

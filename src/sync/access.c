@@ -123,7 +123,9 @@ static void make_nodes(struct access *a, const struct config *c, const struct co
 
 static const void *copy(struct access *a, const void *items, size_t count, size_t size)
 {
-	return count ? arena_dup(&a->arena, items, count * size) : NULL;
+	void *to = count ? arena_alloc_aligned(&a->arena, count * size, 8) : NULL;
+
+	return to ? memcpy(to, items, count * size) : NULL;
 }
 
 static void make_rule(struct access *a, const struct config *c, const struct config_zone *z, const struct config_node *node)

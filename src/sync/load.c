@@ -340,10 +340,19 @@ static int turn(struct run *r, bool first)
 	return err < 0 ? err : worst;
 }
 
+/* A predecessor may have died before it told of the last serials. */
+static void tell_serials(const struct loader *l)
+{
+	for (size_t i = 0; l->on_serial && i < l->zones->count; i++)
+		if (l->zones->rows[i].serving)
+			l->on_serial(l->on_serial_ctx, l->zones->rows[i].apex, l->zones->rows[i].serial);
+}
+
 /* NULL: the list in force, with which the store is not in line. */
 static int take_list(struct run *r, struct zone_list *zones)
 {
 	struct loader *l = r->loader;
+	bool first = !l->zones;
 	int err = align_store(l->writer, zones && l->aligned ? l->zones : NULL, zones ? zones : l->zones, &r->dirty);
 
 	if (zones) {
@@ -357,6 +366,8 @@ static int take_list(struct run *r, struct zone_list *zones)
 	if (err) {
 		store_abort(l->writer);
 		r->dirty = false;
+	} else if (first) {
+		tell_serials(l);
 	}
 	return err;
 }

@@ -20,7 +20,8 @@ struct loader {
 	size_t pin_count;
 	struct xdp_cache *kernel;    /* answers kept there die with each change; NULL: there are none; borrowed */
 	struct history *history;     /* told of each change between two versions; NULL: nobody keeps them; borrowed */
-	/* Called on the loading thread after a commit for each zone that serves another serial than before; NULL: nobody cares. */
+	/* Called on the loading thread after a commit for each zone that serves another serial than before, and in the first run for each that is served; NULL: nobody
+	 * cares. */
 	void (*on_serial)(void *ctx, const uint8_t *apex, uint32_t serial);
 	void *on_serial_ctx;
 	struct zone_list *zones;     /* in force; NULL before the first run */

@@ -714,7 +714,7 @@ void secondaries_reload(struct secondaries *s)
 	choose_sources(s);
 }
 
-void secondaries_notified(struct secondaries *s, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial,
+bool secondaries_notified(struct secondaries *s, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial,
                           const char *key_name_or_null)
 {
 	struct secondary *z = s->set ? secondary_find(s->set, apex) : NULL;
@@ -731,10 +731,11 @@ void secondaries_notified(struct secondaries *s, const uint8_t *apex, const stru
 		good_key = name_equal(name.wire, key->name.wire);
 	if (!z || secondary_notified(s->set, z, from, good_key, has_serial, serial) == SECONDARY_STRANGER) {
 		board_add(&s->board->notify_refused, 1);
-		return;
+		return false;
 	}
 	board_add(&s->board->notified, 1);
 	pump(s);
+	return true;
 }
 
 bool secondaries_expires(const struct secondaries *s, const uint8_t *apex, uint32_t *seconds)

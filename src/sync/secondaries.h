@@ -41,8 +41,8 @@ int secondaries_run(struct secondaries *s, struct loader *l) MUST_CHECK;
 void secondaries_end(struct secondaries *s, int err);
 
 /* A NOTIFY has come (RFC 1996): from this address, with this serial if it named one, signed with a key that was verified or NULL. Decides by the zone's
- * primaries and key whether it is believed. */
-void secondaries_notified(struct secondaries *s, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial,
+ * primaries and key whether it is believed. False: it is not, or the zones are not known yet: whoever told is to tell again. */
+bool secondaries_notified(struct secondaries *s, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial,
                           const char *key_name_or_null);
 /* Seconds until the copy of the zone expires here. False: not held by transfer. */
 bool secondaries_expires(const struct secondaries *s, const uint8_t *apex, uint32_t *seconds);

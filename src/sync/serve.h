@@ -16,8 +16,9 @@
 /* What workers hand to sync, answered: transfers to others, NOTIFY, signed questions. See serve.c. On the loop of sync. */
 struct serve_hooks {
 	void *ctx;
-	/* A NOTIFY that is believed: from a primary of the zone, signed with its key where it has one (key_name, else NULL). NULL: nobody cares. */
-	void (*notified)(void *ctx, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial, const char *key_name);
+	/* A NOTIFY that is believed: from a primary of the zone, signed with its key where it has one (key_name, else NULL). False: not heard, it must come again. NULL: nobody
+	 * cares. */
+	bool (*notified)(void *ctx, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial, const char *key_name);
 	/* Seconds until the zone's copy expires here, for EXPIRE (RFC 7314). False, or NULL: this node is the zone's primary, the SOA says. */
 	bool (*expires)(void *ctx, const uint8_t *apex, uint32_t *seconds);
 	/* Differences that memory does not know, from the journal, of at most octets_max; the receiver's. False, or NULL: there are none. */

@@ -119,8 +119,11 @@ static enum serve_outcome answer_notify(struct serve *s, struct serve_job *job, 
 	}
 	if (job->tsig.key)
 		name_to_text(job->tsig.key->name.wire, key);
-	if (s->hooks.notified)
-		s->hooks.notified(s->hooks.ctx, q->qname.wire, &from->addr, q->has_serial, q->serial, job->tsig.key ? key : NULL);
+	/* Right after a start, say. Without an answer it is told again; with one it would be forgotten until the next refresh. */
+	if (s->hooks.notified && !s->hooks.notified(s->hooks.ctx, q->qname.wire, &from->addr, q->has_serial, q->serial, job->tsig.key ? key : NULL)) {
+		job_clear(job);
+		return SERVE_CLOSE;
+	}
 	return say(job, q, RCODE_NOERROR, w);
 }
 

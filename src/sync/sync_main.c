@@ -223,12 +223,11 @@ static int take_access(struct sync *s)
 	return 0;
 }
 
-static void on_notified(void *ctx, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial, const char *key_name)
+static bool on_notified(void *ctx, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial, const char *key_name)
 {
 	struct sync *s = ctx;
 
-	if (s->secondaries)
-		secondaries_notified(s->secondaries, apex, from, has_serial, serial, key_name);
+	return s->secondaries && secondaries_notified(s->secondaries, apex, from, has_serial, serial, key_name);
 }
 
 static bool on_expires(void *ctx, const uint8_t *apex, uint32_t *seconds)

@@ -128,7 +128,7 @@ def change(hidden, name, number):
 def wait_served(pop, name, number, seconds=30):
     for address in POP:
         wait_until(lambda a=address: serial(pop.ns, a, name) == number, seconds,
-                   lambda: f"{name} {number} at the pop:\n{pop.log()[-3000:]}", 0.002)
+                   lambda: f"{name} {number} at the pop: {pop.status()['transfers_out']} {pop.status()['transfers_in']}\n{pop.log()[-3000:]}", 0.002)
 
 
 def ask(ns, address, kind, message):

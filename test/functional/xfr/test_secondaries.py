@@ -247,3 +247,5 @@ def test_told_again(net, tmp_path):
         os.kill(primary.pids()["sync", 0], signal.SIGKILL)
         wait_until(lambda: sec.run(["dig", f"@{PRIMARY[4]}", "p4.y.test", "AXFR", "+noall", "+answer", "+time=2", "+tries=1"], check=False).count("SOA") == 2,
                    20, "a transfer after sync's death")
+        # What its predecessor may not have told it tells again, acknowledged or not.
+        wait_until(lambda: b"p4" in sock.recvfrom(4096)[0], 30, "told once more")
