@@ -725,7 +725,7 @@ bool secondaries_notified(struct secondaries *s, const uint8_t *apex, const stru
 
 	if (!s->set) {
 		keep_early(s, apex);
-		return;
+		return false;
 	}
 	if (key && key_name_or_null && name_from_text(key_name_or_null, strlen(key_name_or_null), root, &name) == 0)
 		good_key = name_equal(name.wire, key->name.wire);
