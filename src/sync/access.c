@@ -123,7 +123,11 @@ static void make_nodes(struct access *a, const struct config *c, const struct co
 
 static const void *copy(struct access *a, const void *items, size_t count, size_t size)
 {
-	return count ? arena_dup(&a->arena, items, count * size) : NULL;
+	void *made = count ? arena_zalloc(&a->arena, count * size) : NULL; /* aligned, as arena_dup() is not */
+
+	if (made)
+		memcpy(made, items, count * size);
+	return made;
 }
 
 static void make_rule(struct access *a, const struct config *c, const struct config_zone *z, const struct config_node *node)
