@@ -80,10 +80,10 @@ static int add(scmp_filter_ctx ctx, uint32_t action, const int *calls, size_t n)
 static int add_client_sockets(scmp_filter_ctx ctx)
 {
 	static const int calls[] = {SCMP_SYS(connect), SCMP_SYS(bind)};
-	int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
+	int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET, 0));
 
 	if (!err)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6, 0));
 	return err ? err : add(ctx, SCMP_ACT_ALLOW, calls, ARRAY_LEN(calls));
 }
 
