@@ -181,10 +181,11 @@ def test_a_limited_client_that_knows_cookies_is_told(site, node):
         client.cookie = bytes(range(8))
         return not client.once() and len(client.cookie) == 24
 
-    flooding = threading.Thread(target=flood, args=(site, ["198.18.9.2"]), kwargs={"count": 20 * RATE, "seconds": 4})
+    # Sent in bursts: so many that the prefix is beyond its rate for a good part of the time between two of them as well.
+    flooding = threading.Thread(target=flood, args=(site, ["198.18.9.2"]), kwargs={"count": 150 * RATE, "seconds": 6})
     flooding.start()
     try:
-        wait_until(limited, 4 * SLOW, "BADCOOKIE")
+        wait_until(limited, 6 * SLOW, "BADCOOKIE")
         for _ in range(50):
             assert client.once()
     finally:
