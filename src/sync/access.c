@@ -3,7 +3,7 @@
  *
  * A zone with a key is transferred to who signs with that key, and only where `allow-transfer`, if the zone has it, has the address, too. A zone without a key is
  * transferred to the management addresses of the fleet's nodes and to `allow-transfer`. Loopback is an address like any other. In the stand-alone form
- * all zones are transferred to the prefixes of --allow-transfer.
+ * all zones are transferred to the prefixes of --allow-transfer. What `transfer-over` demands comes before all of this.
  *
  * A NOTIFY (RFC 1996) is believed from a primary of the zone, signed with the zone's key where it has one. The primaries of a zone are those named, or, on a pop with a zone that
  * others have as a file, the nodes of the role primary.
@@ -24,12 +24,16 @@
 enum { DNS_PORT = 53 };
 
 struct rule {
-	const uint8_t *apex;          /* lower case */
-	uint32_t key;                 /* index in the ring; UINT32_MAX: none */
-	const struct ip_prefix *allow; size_t allow_count;
-	const struct endpoint *notify; size_t notify_count;
-	const struct ip_addr *primaries; size_t primary_count;
-	uint32_t network;             /* whose pops are told; UINT32_MAX: none */
+	const uint8_t *apex; /* lower case */
+	uint32_t key;        /* index in the ring; UINT32_MAX: none */
+	const struct ip_prefix *allow;
+	size_t allow_count;
+	const struct endpoint *notify;
+	size_t notify_count;
+	const struct ip_addr *primaries;
+	size_t primary_count;
+	uint8_t over;     /* enum access_over: at least */
+	uint32_t network; /* whose pops are told; UINT32_MAX: none */
 };
 
 struct pops {
@@ -64,6 +68,10 @@ const char *access_verdict_text(enum access_verdict v)
 		return "signed with another key than the zone's";
 	case ACCESS_ADDRESS:
 		return "the address is not allowed to";
+	case ACCESS_CLEAR:
+		return "the zone is transferred over TLS only (TLS 1.3, ALPN \"dot\")";
+	case ACCESS_CERTIFICATE:
+		return "the zone is transferred to clients with a good certificate only";
 	case ACCESS_SOURCE:
 		return "not from a primary of the zone";
 	case ACCESS_NO_SECONDARY:
@@ -100,8 +108,11 @@ static void make_pops(struct access *a, const struct config *c)
 
 		p->at = arena_zalloc(&a->arena, (a->node_count + 1) * sizeof(*p->at));
 		for (size_t i = 0; p->at && i < c->node_count; i++)
-			for (size_t k = 0; c->nodes[i].role == CONFIG_POP && serves(&c->nodes[i], net) && k < c->nodes[i].management_count; k++)
-				p->at[p->count++] = (struct endpoint){c->nodes[i].management[k], DNS_PORT};
+			for (size_t k = 0; c->nodes[i].role == CONFIG_POP && serves(&c->nodes[i], net) &&
+			                   k < c->nodes[i].management_count;
+			     k++)
+				p->at[p->count++] =
+					(struct endpoint){.addr = c->nodes[i].management[k], .port = DNS_PORT};
 	}
 }
 
@@ -137,7 +148,13 @@ static void make_rule(struct access *a, const struct config *c, const struct con
 	struct name lower;
 
 	name_lower(&lower, z->apex);
-	*r = (struct rule){.apex = arena_dup(&a->arena, lower.wire, lower.len), .key = z->key, .network = z->network,
+	_Static_assert((int)ACCESS_OVER_TLS == (int)CONFIG_OVER_TLS &&
+	                       (int)ACCESS_OVER_MUTUAL_TLS == (int)CONFIG_OVER_MUTUAL_TLS,
+	               "in the same order");
+	*r = (struct rule){.apex = arena_dup(&a->arena, lower.wire, lower.len),
+	                   .key = z->key,
+	                   .network = z->network,
+	                   .over = z->transfer_over,
 	                   .allow = copy(a, z->allow_transfer, z->allow_transfer_count, sizeof(*z->allow_transfer)),
 	                   .allow_count = z->allow_transfer_count,
 	                   .notify = copy(a, z->notify, z->notify_count, sizeof(*z->notify)), .notify_count = z->notify_count};
@@ -259,13 +276,16 @@ static enum access_verdict judge_key(const struct access *a, const struct rule *
 	return key == a->ring->list[r->key] ? ACCESS_GRANTED : ACCESS_WRONG_KEY;
 }
 
-enum access_verdict access_transfer(const struct access *a, const uint8_t *apex, const struct ip_addr *from, const struct tsig_key *key)
+enum access_verdict access_transfer(const struct access *a, const uint8_t *apex, const struct ip_addr *from,
+                                    enum access_over over, const struct tsig_key *key)
 {
 	const struct rule *r = find(a, apex);
 	enum access_verdict v;
 
 	if (!r)
 		return ACCESS_NO_ZONE;
+	if (over < r->over)
+		return over == ACCESS_OVER_CLEAR ? ACCESS_CLEAR : ACCESS_CERTIFICATE;
 	v = judge_key(a, r, key);
 	if (v != ACCESS_GRANTED)
 		return v;

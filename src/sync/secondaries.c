@@ -29,7 +29,9 @@
 #include "sync/arrive.h"
 #include "sync/fetch.h"
 #include "sync/keyring.h"
+#include "sync/link.h"
 #include "sync/secondary.h"
+#include "sync/tls_profiles.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -69,7 +71,8 @@ struct secondaries {
 	struct fetch_settings fetch;
 	uv_timer_t timer, counter;
 	struct keyring *ring;
-	struct secondary_set *set;    /* NULL before the first run */
+	struct tls_profiles *tls;
+	struct secondary_set *set; /* NULL before the first run */
 	struct flight *flights;
 	struct flight *waiting, **last; /* for a run, linked by next; they left `flights` */
 	bool new_config;
@@ -333,8 +336,17 @@ static void ask(struct secondaries *s, const struct secondary_action *act)
 {
 	struct secondary *z = act->zone;
 	const struct tsig_key *key = z->key < s->ring->count ? s->ring->list[z->key] : NULL;
-	const struct fetch_request q = {.apex = z->apex, .primaries = z->primaries, .primary_count = z->primary_count, .preferred = z->primary, .key = key,
-	                                .has_serial = z->has_version, .serial = z->serial, .whole = act->whole, .force = act->force, .direct = act->direct};
+	const struct fetch_request q = {.apex = z->apex,
+	                                .primaries = z->primaries,
+	                                .primary_count = z->primary_count,
+	                                .preferred = z->primary,
+	                                .key = key,
+	                                .tls = s->tls,
+	                                .has_serial = z->has_version,
+	                                .serial = z->serial,
+	                                .whole = act->whole,
+	                                .force = act->force,
+	                                .direct = act->direct};
 	struct flight *f;
 	int err = ERR_NO_MEMORY;
 
@@ -459,12 +471,27 @@ static const struct held *held_find(const struct secondaries *s, const uint8_t *
 	return NULL;
 }
 
-static int add_zone(struct secondaries *s, struct secondary_set *set, const struct keyring *ring, const struct config_zone *conf)
+/* Tells apart by what secrets and proofs a zone's primaries are spoken to: another one is another zone. */
+static uint64_t key_id_of(const struct keyring *ring, const struct tls_profiles *tls, uint32_t key,
+                          const struct endpoint *sources, size_t count)
+{
+	uint64_t id = key < ring->count ? ring->ids[key] : 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (sources[i].tls && sources[i].tls <= tls->count)
+			id = hash_checksum(&tls->ids[sources[i].tls - 1], sizeof(tls->ids[0]), id + i);
+	return id;
+}
+
+static int add_zone(struct secondaries *s, struct secondary_set *set, const struct keyring *ring,
+                    const struct tls_profiles *tls, const struct config_zone *conf)
 {
 	const struct config *c = s->role->config;
 	struct endpoint sources[CONFIG_SOURCES_MAX];
-	struct secondary_config zc = {.apex = conf->apex, .primaries = sources, .key = conf->key, .serve_expired = conf->at_expiry == CONFIG_EXPIRY_SERVE,
-	                              .key_id = conf->key < ring->count ? ring->ids[conf->key] : 0};
+	struct secondary_config zc = {.apex = conf->apex,
+	                              .primaries = sources,
+	                              .key = conf->key,
+	                              .serve_expired = conf->at_expiry == CONFIG_EXPIRY_SERVE};
 	struct secondary *z, *old;
 	const struct held *h;
 	struct name lower;
@@ -475,6 +502,7 @@ static int add_zone(struct secondaries *s, struct secondary_set *set, const stru
 	zc.primary_count = config_zone_sources(c, s->role->node, conf, sources, ARRAY_LEN(sources));
 	if (!zc.primary_count)
 		return 0;
+	zc.key_id = key_id_of(ring, tls, conf->key, sources, zc.primary_count);
 	err = secondary_add(set, &zc, &z);
 	if (err)
 		return err;
@@ -525,28 +553,34 @@ static int make_set(struct secondaries *s)
 	const struct config *c = s->role->config;
 	struct secondary_set *set;
 	struct keyring *ring = NULL;
+	struct tls_profiles *tls = NULL;
 	uint64_t seed;
 	int err = keyring_new(s->role, &ring);
 
+	if (!err)
+		err = tls_profiles_new(s->role, &tls);
 	random_bytes(&seed, sizeof(seed));
 	set = err ? NULL : secondary_set_new(seed);
 	if (!set)
 		err = ERR_NO_MEMORY;
 	for (size_t i = 0; !err && i < c->zone_count; i++)
-		err = add_zone(s, set, ring, &c->zones[i]);
+		err = add_zone(s, set, ring, tls, &c->zones[i]);
 	if (!err)
 		err = secondary_begin(set, now_ms());
 	if (err) {
 		secondary_set_free(set);
 		keyring_unref(ring);
+		tls_profiles_unref(tls);
 		return err;
 	}
 	keep_flights(s, set);
 	keep_noted(s, set);
 	secondary_set_free(s->set);
 	keyring_unref(s->ring);
+	tls_profiles_unref(s->tls);
 	s->set = set;
 	s->ring = ring;
+	s->tls = tls;
 	return 0;
 }
 
@@ -878,6 +912,11 @@ int secondaries_new(struct role *role, uv_loop_t *loop, struct journal *journal,
 	s->new_config = true;
 	s->last = &s->waiting;
 	s->fetch.loop = loop;
+	s->fetch.links = links_new(loop);
+	if (!s->fetch.links) {
+		free(s);
+		return ERR_NO_MEMORY;
+	}
 	s->fetch.max_octets = memory_limit();
 	choose_sources(s);
 	uv_timer_init(loop, &s->timer);
@@ -914,8 +953,10 @@ void secondaries_free(struct secondaries *s)
 	s->set = NULL;
 	uv_timer_stop(&s->timer);
 	uv_timer_stop(&s->counter);
+	links_free(s->fetch.links);
 	uv_run(s->fetch.loop, UV_RUN_NOWAIT);
 	keyring_unref(s->ring);
+	tls_profiles_unref(s->tls);
 	free(s->noted);
 	free(s->early);
 	free(s->held);
