@@ -65,8 +65,7 @@ int addresses_add(struct addresses *a, const struct ip_addr *addr)
 	err = loaddr_add(addr);
 	if (err == ERR_EXISTS) {
 		if (!is_ours(a, addr))
-			log_info("address=%s on=lo note=\"was there already; it will be left there\"",
-			         addr_text(addr, text));
+			log_info("address=%s on=lo note=\"was there already; it will be left there\"", addr_text(addr, text));
 		return 0;
 	}
 	if (err < 0)

@@ -8,8 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ enum { PATIENCE = 1 };
 enum {
 	/* A supervisor that was itself kept from running cannot judge the others' heartbeats in that round. */
 	CHECK_LATE_MS = 60,
-	STARVED_CPU_MS = 20, /* who gets less than this while it is late has not had its chance */
+	STARVED_CPU_MS = 20,  /* who gets less than this while it is late has not had its chance */
 	STARVED_MOST_MS = 2000,
 };
 
@@ -52,8 +52,7 @@ static void write_pids(const struct children *all)
 	fprintf(f, "supervisor 0 %d\n", getpid());
 	for (size_t i = 0; i < all->count; i++)
 		if (all->child[i].pid)
-			fprintf(f, "%s %u %d\n", board_role_text(all->child[i].kind), all->child[i].index,
-			        all->child[i].pid);
+			fprintf(f, "%s %u %d\n", board_role_text(all->child[i].kind), all->child[i].index, all->child[i].pid);
 	if (fclose(f) == 0 && rename(tmp, all->pids_path) < 0)
 		log_warn("pids file=%s error=\"%s\"", all->pids_path, err_text(-errno));
 }
@@ -83,8 +82,7 @@ int children_bundle(const struct children *all, enum board_role kind)
 	return kind == ROLE_ANSWER ? b->answer_fd : kind == ROLE_SYNC ? b->zones_fd : b->config_fd;
 }
 
-static int make_brief(const struct children *all, const struct child *c, int channel, const struct fresh *fresh,
-                      int *out)
+static int make_brief(const struct children *all, const struct child *c, int channel, const struct fresh *fresh, int *out)
 {
 	const struct plan *p = all->plan;
 	struct role_brief *b = calloc(1, sizeof(*b));
@@ -127,8 +125,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 		b->socket_count = sockets_of_worker(all->sockets, c->index, b->sockets);
 	if (c->kind == ROLE_SYNC) {
 		for (unsigned i = 0; i < p->workers; i++)
-			b->sockets[b->socket_count++] =
-				(struct role_socket){.fd = all->handover[i][1], .kind = ROLE_SOCKET_HANDOVER};
+			b->sockets[b->socket_count++] = (struct role_socket){.fd = all->handover[i][1], .kind = ROLE_SOCKET_HANDOVER};
 		b->allow_transfer_count = (uint32_t)MIN(all->allow_transfer_count, (size_t)ROLE_PREFIXES_MAX);
 		for (uint32_t i = 0; i < b->allow_transfer_count; i++)
 			b->allow_transfer[i] = all->allow_transfer[i];
@@ -160,8 +157,7 @@ static void inherit(int fd)
 }
 
 /* Between fork and exec: only calls that are safe there. */
-static NORETURN void become(const struct children *all, const struct child *c, const struct fresh *fresh, int brief,
-                            int channel)
+static NORETURN void become(const struct children *all, const struct child *c, const struct fresh *fresh, int brief, int channel)
 {
 	char number[16];
 	char *argv[] = {"zonecast", "role", (char *)(uintptr_t)board_role_text(c->kind), number, NULL};
@@ -299,11 +295,7 @@ int children_add(struct children *all, enum board_role kind, unsigned index)
 
 	if (all->count == CHILDREN_MAX || slot >= BOARD_PROCS_MAX)
 		return ERR_LIMIT;
-	*c = (struct child){.all = all,
-	                    .kind = kind,
-	                    .index = index,
-	                    .channel = -1,
-	                    .wanted = true,
+	*c = (struct child){.all = all, .kind = kind, .index = index, .channel = -1, .wanted = true,
 	                    .shown = &all->board->supervisor.procs[slot]};
 	all->count++;
 	return start(c);
@@ -363,8 +355,8 @@ static void ended(struct child *c, int status)
 	c->restart_at_ms = now / 1000000U + wait_ms;
 	if (c->wanted && !clean)
 		log_err("process=%s index=%u ended %s=%d restart_in_ms=%u", board_role_text(c->kind), c->index,
-		        WIFSIGNALED(status) ? "signal" : "status",
-		        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (unsigned)wait_ms);
+		        WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+		        (unsigned)wait_ms);
 	if (c->all->on_end)
 		c->all->on_end(c->all->ctx, c, status);
 	if (c->wanted && !wait_ms) {
@@ -372,8 +364,7 @@ static void ended(struct child *c, int status)
 
 		if (err < 0) {
 			c->restart_at_ms = now / 1000000U + CHILD_BACKOFF_MAX_MS;
-			log_err("process=%s index=%u start error=\"%s\"", board_role_text(c->kind), c->index,
-			        err_text(err));
+			log_err("process=%s index=%u start error=\"%s\"", board_role_text(c->kind), c->index, err_text(err));
 		}
 	}
 	write_pids(c->all);
@@ -456,8 +447,8 @@ static void check_one(struct children *all, struct child *c, uint64_t now)
 	if (c->killed || age_ms < limit_ms * PATIENCE || starved(c, since, age_ms))
 		return;
 	c->killed = true;
-	log_err("process=%s index=%u pid=%d hangs heartbeat_age_ms=%u action=kill", board_role_text(c->kind), c->index,
-	        c->pid, (unsigned)age_ms);
+	log_err("process=%s index=%u pid=%d hangs heartbeat_age_ms=%u action=kill", board_role_text(c->kind), c->index, c->pid,
+	        (unsigned)age_ms);
 	kill(c->pid, SIGKILL);
 }
 

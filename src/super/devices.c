@@ -143,15 +143,13 @@ int device_echo_socket(const struct device *d, const struct ip_addr *neighbor, i
 	bool v6 = neighbor->family == 6;
 	struct sockaddr_storage ss;
 	socklen_t len = endpoint_to_sockaddr(&to, &ss);
-	int made = socket(v6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
-	                  v6 ? (int)IPPROTO_ICMPV6 : (int)IPPROTO_ICMP);
+	int made = socket(v6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, v6 ? (int)IPPROTO_ICMPV6 : (int)IPPROTO_ICMP);
 	int size = BUFFER_SIZE, err;
 
 	if (made < 0)
 		return -errno;
 	(void)setsockopt(made, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)); /* the default does, too */
-	if (only_echo_replies(made, v6) < 0 ||
-	    setsockopt(made, SOL_SOCKET, SO_BINDTODEVICE, d->name, (socklen_t)strlen(d->name) + 1) < 0 ||
+	if (only_echo_replies(made, v6) < 0 || setsockopt(made, SOL_SOCKET, SO_BINDTODEVICE, d->name, (socklen_t)strlen(d->name) + 1) < 0 ||
 	    connect(made, (struct sockaddr *)&ss, len) < 0) {
 		err = -errno;
 		close(made);

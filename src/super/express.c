@@ -34,9 +34,9 @@
 enum {
 	COUNT_MS = 200,
 	SMALL_ANSWERS = 131072, /* 32 MiB */
-	LARGE_ANSWERS = 8192,   /* 12 MiB */
+	LARGE_ANSWERS = 8192,  /* 12 MiB */
 	DNS_PORT = 53,
-	HOLD_MS = 10000, /* after a failed proof; doubles */
+	HOLD_MS = 10000,       /* after a failed proof; doubles */
 	HOLD_DOUBLINGS_MAX = 6,
 };
 
@@ -45,22 +45,22 @@ struct used_device {
 	struct xdp_device in_program;
 	bool attached;
 	bool proved, disproved; /* by the latest that is known */
-	unsigned failures;      /* proofs lost */
-	uint64_t passing_ms;    /* since; 0: it does not */
-	char why[XDP_WHY_MAX];  /* it is not attached, or is on trial */
+	unsigned failures;     /* proofs lost */
+	uint64_t passing_ms;   /* since; 0: it does not */
+	char why[XDP_WHY_MAX]; /* it is not attached, or is on trial */
 };
 
 struct express {
 	struct xdp_program *program;
-	uint8_t wish; /* enum config_xdp, of the start */
-	bool rings;   /* AF_XDP sockets are wanted */
+	uint8_t wish;          /* enum config_xdp, of the start */
+	bool rings;            /* AF_XDP sockets are wanted */
 	unsigned workers;
 	struct used_device device[DEVICES_MAX];
 	size_t count;
 	struct role_path path[ROLE_PATHS_MAX];
 	uint32_t path_count;
 	uint64_t counted_ms;
-	bool off;               /* by configuration */
+	bool off;              /* by configuration */
 	struct xdp_costs costs; /* with `auto` */
 	enum board_xdp_rung rung;
 	char why[BOARD_WHY_MAX];
@@ -153,8 +153,7 @@ static void attach(struct express *x, struct used_device *d, uint32_t *places)
 	}
 	neighbors = open_paths(x, &d->is);
 	if (trial && !neighbors) {
-		snprintf(d->why, sizeof(d->why),
-		         "no BGP neighbor beyond it by whose echoes it could be seen that answers arrive");
+		snprintf(d->why, sizeof(d->why), "no BGP neighbor beyond it by whose echoes it could be seen that answers arrive");
 		return;
 	}
 	memcpy(d->in_program.mac, d->is.mac, sizeof(d->in_program.mac));
@@ -165,8 +164,7 @@ static void attach(struct express *x, struct used_device *d, uint32_t *places)
 		snprintf(d->why, sizeof(d->why), "%s", err_text(err));
 		return;
 	}
-	if (xdp_program_attach(x->program, d->is.index,
-	                       x->wish == CONFIG_XDP_GENERIC ? XDP_MODE_GENERIC : XDP_MODE_NATIVE, d->why) < 0)
+	if (xdp_program_attach(x->program, d->is.index, x->wish == CONFIG_XDP_GENERIC ? XDP_MODE_GENERIC : XDP_MODE_NATIVE, d->why) < 0)
 		return;
 	*places += d->in_program.queues;
 	d->attached = true;
@@ -183,16 +181,14 @@ static void tell(struct express *x, struct board *board)
 	char cost[80] = "";
 
 	if (x->costs.socket)
-		snprintf(cost, sizeof(cost), "; an answer costs %u ns there, %u ns by a socket", x->costs.kept,
-		         x->costs.socket);
+		snprintf(cost, sizeof(cost), "; an answer costs %u ns there, %u ns by a socket", x->costs.kept, x->costs.socket);
 	for (size_t i = 0; i < x->count; i++) {
 		const struct used_device *d = &x->device[i];
 		char *to = serves(d) ? done : not_done;
 		size_t used = strlen(to);
 		const char *more = d->why[0] ? d->why : d->proved ? "answers are seen to arrive" : "";
 
-		snprintf(to + used, BOARD_WHY_MAX - used, "%s%.15s%s%.200s", used ? ", " : "", d->is.name,
-		         more[0] ? ": " : "", more);
+		snprintf(to + used, BOARD_WHY_MAX - used, "%s%.15s%s%.200s", used ? ", " : "", d->is.name, more[0] ? ": " : "", more);
 		if (serves(d))
 			rung = x->wish == CONFIG_XDP_GENERIC ? RUNG_GENERIC : RUNG_NATIVE;
 	}
@@ -201,8 +197,7 @@ static void tell(struct express *x, struct board *board)
 	else if (rung == RUNG_SOCKETS)
 		snprintf(text, sizeof(text), "%s", not_done);
 	else
-		snprintf(text, sizeof(text), "attached to %s%s%s%s", done, *not_done ? "; not to " : "", not_done,
-		         cost);
+		snprintf(text, sizeof(text), "attached to %s%s%s%s", done, *not_done ? "; not to " : "", not_done, cost);
 	if (x->off) {
 		rung = RUNG_OFF;
 		snprintf(text, sizeof(text), "switched off by the configuration");
@@ -242,9 +237,8 @@ static int weigh(struct express *x, char why[XDP_WHY_MAX])
 	}
 	if (x->costs.kept < x->costs.socket && x->costs.passed < x->costs.socket)
 		return 0;
-	snprintf(why, XDP_WHY_MAX,
-	         "the program takes %u ns for an answer here and %u ns where it has none, a socket %u ns",
-	         x->costs.kept, x->costs.passed, x->costs.socket);
+	snprintf(why, XDP_WHY_MAX, "the program takes %u ns for an answer here and %u ns where it has none, a socket %u ns", x->costs.kept,
+	         x->costs.passed, x->costs.socket);
 	return ERR_UNSUPPORTED;
 }
 
@@ -317,8 +311,7 @@ void express_reload(struct express *x, const struct plan *p, struct board *board
 	if (err < 0) {
 		xdp_program_switch(x->program, false);
 		x->rung = RUNG_SOCKETS;
-		snprintf(x->why, sizeof(x->why), "switched off, since its settings cannot be changed: %s",
-		         err_text(err));
+		snprintf(x->why, sizeof(x->why), "switched off, since its settings cannot be changed: %s", err_text(err));
 		show(board, RUNG_SOCKETS, x->why);
 		return;
 	}
@@ -349,16 +342,12 @@ uint32_t express_rings(struct express *x, unsigned worker, struct role_ring out[
 				static struct log_limit limit;
 
 				if (log_limit_pass(&limit, 1))
-					log_warn("xdp device=%s queue=%u error=\"no AF_XDP socket: %s\"", d->is.name, q,
-					         err_text(err));
+					log_warn("xdp device=%s queue=%u error=\"no AF_XDP socket: %s\"", d->is.name, q, err_text(err));
 				if (fd >= 0)
 					close(fd);
 				continue;
 			}
-			out[count++] = (struct role_ring){.fd = fd,
-			                                  .ifindex = d->is.index,
-			                                  .queue = q,
-			                                  .place = d->in_program.first + q,
+			out[count++] = (struct role_ring){.fd = fd, .ifindex = d->is.index, .queue = q, .place = d->in_program.first + q,
 			                                  .mtu = d->is.mtu};
 		}
 	}
@@ -377,8 +366,7 @@ uint32_t express_paths(const struct express *x, struct role_path out[ROLE_PATHS_
 /* ---- proofs ---- */
 
 /* What watch thinks of the ways through a device: the worst, and the best where none is bad. */
-static enum board_verdict verdict_of(const struct express *x, const struct board *board, const struct used_device *d,
-                                     char why[XDP_WHY_MAX])
+static enum board_verdict verdict_of(const struct express *x, const struct board *board, const struct used_device *d, char why[XDP_WHY_MAX])
 {
 	enum board_verdict verdict = VERDICT_UNKNOWN;
 	struct board_watch_path copy;

@@ -20,8 +20,7 @@ static void put(struct board *board, size_t i, enum board_order order)
 	atomic_store(&o->order, order);
 }
 
-void orders_load(struct board *board, const struct config *config, const struct config_node *node,
-                 const char *state_dir)
+void orders_load(struct board *board, const struct config *config, const struct config_node *node, const char *state_dir)
 {
 	bool drained[BOARD_NETWORKS_MAX] = {false};
 	char path[600], line[160];
@@ -50,8 +49,7 @@ void orders_load(struct board *board, const struct config *config, const struct 
 }
 
 /* The file first: an order that could not be kept is refused, not lost at the next start. */
-static int save(const bool drained[BOARD_NETWORKS_MAX], const struct config *config, const struct config_node *node,
-                const char *state_dir)
+static int save(const bool drained[BOARD_NETWORKS_MAX], const struct config *config, const struct config_node *node, const char *state_dir)
 {
 	char path[600], tmp[608];
 	int err = 0;
@@ -83,9 +81,7 @@ int orders_set(struct board *board, const struct config *config, const struct co
 	if (network != UINT32_MAX && network >= node->network_count)
 		return ERR_NOT_FOUND;
 	for (size_t i = 0; i < node->network_count; i++)
-		drained[i] = (network == UINT32_MAX || network == i
-		                      ? order
-		                      : atomic_load(&board->supervisor.orders[i].order)) == ORDER_DRAIN;
+		drained[i] = (network == UINT32_MAX || network == i ? order : atomic_load(&board->supervisor.orders[i].order)) == ORDER_DRAIN;
 	err = save(drained, config, node, state_dir);
 	if (err < 0)
 		return err;

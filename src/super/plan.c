@@ -117,8 +117,7 @@ static bool names_zone_file(const struct plan *p, const char *zones_dir, const c
 	size_t dir = zones_dir ? strlen(zones_dir) : 0;
 
 	if (zones_dir)
-		return strncmp(path, zones_dir, dir) == 0 &&
-		       (!path[dir] || (path[dir] == '/' && !strchr(path + dir + 1, '/')));
+		return strncmp(path, zones_dir, dir) == 0 && (!path[dir] || (path[dir] == '/' && !strchr(path + dir + 1, '/')));
 	for (size_t i = 0; i < p->config->zone_count; i++)
 		if (p->config->zones[i].file && strcmp(p->config->zones[i].file, path) == 0)
 			return true;
@@ -181,8 +180,7 @@ static int bundle_secrets(struct plan *p, struct diag *diag)
 }
 
 /* Without files of their own, cookies have secrets derived from the TSIG keys, which are the same on every node. */
-static int cookie_secrets(const struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], struct diag *diag,
-                          struct cookie_secrets *out)
+static int cookie_secrets(const struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], struct diag *diag, struct cookie_secrets *out)
 {
 	static const char label[] = "zonecast cookie secret";
 	const struct config_answer *a = p->config ? &p->config->answer : NULL;
@@ -204,8 +202,7 @@ static int cookie_secrets(const struct plan *p, const uint8_t seed[COOKIE_SECRET
 		} else if (bytes) {
 			uint8_t digest[EVP_MAX_MD_SIZE];
 
-			if (!HMAC(EVP_sha256(), bytes, (int)len, (const uint8_t *)label, sizeof(label) - 1, digest,
-			          NULL))
+			if (!HMAC(EVP_sha256(), bytes, (int)len, (const uint8_t *)label, sizeof(label) - 1, digest, NULL))
 				err = ERR_NO_MEMORY;
 			memcpy(out->secret[i], digest, COOKIE_SECRET_LEN);
 		}
@@ -229,8 +226,7 @@ static bool fastopen_keys(struct plan *p, const struct cookie_secrets *secrets)
 
 	p->fastopen_count = MIN(secrets->count, (unsigned)PLAN_FASTOPEN_KEYS);
 	for (unsigned i = 0; i < p->fastopen_count; i++) {
-		if (!HMAC(EVP_sha256(), secrets->secret[i], COOKIE_SECRET_LEN, (const uint8_t *)label,
-		          sizeof(label) - 1, digest, NULL))
+		if (!HMAC(EVP_sha256(), secrets->secret[i], COOKIE_SECRET_LEN, (const uint8_t *)label, sizeof(label) - 1, digest, NULL))
 			return false;
 		memcpy(p->fastopen[i], digest, LISTEN_FASTOPEN_KEY);
 	}
@@ -257,9 +253,8 @@ static int bundle_tls(struct plan *p, struct diag *diag)
 /* What workers are told. In the stand-alone form all defaults hold, but no rate limit: whoever runs it has not said who asks. */
 static int plan_answer(struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], struct diag *diag)
 {
-	static const char alone[] =
-		"fleet: alone\nnodes: [{name: alone, role: primary}]\n"
-		"answer: {rate-limit: {answers: 0, referrals: 0, no-data: 0, no-names: 0, errors: 0}}\n";
+	static const char alone[] = "fleet: alone\nnodes: [{name: alone, role: primary}]\n"
+				    "answer: {rate-limit: {answers: 0, referrals: 0, no-data: 0, no-names: 0, errors: 0}}\n";
 	struct cookie_secrets secrets;
 	struct text yaml;
 	int err = cookie_secrets(p, seed, diag, &secrets);
@@ -272,9 +267,7 @@ static int plan_answer(struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], st
 	else
 		text_str(&yaml, alone);
 	p->answer = bundle_new();
-	err = yaml.failed || !p->answer
-	              ? ERR_NO_MEMORY
-	              : bundle_add(p->answer, p->config ? p->config->path : "alone", yaml.chars, yaml.len);
+	err = yaml.failed || !p->answer ? ERR_NO_MEMORY : bundle_add(p->answer, p->config ? p->config->path : "alone", yaml.chars, yaml.len);
 	if (!err)
 		err = bundle_add(p->answer, ROLE_ITEM_COOKIES, &secrets, sizeof(secrets));
 	if (!err && p->config && p->config->answer.tls.enabled)
@@ -311,8 +304,7 @@ static struct config *known_config(const struct supervisor_options *o, const cha
 	if (len < KNOWN_ZONES_MIN)
 		return NULL;
 	diag_init(&diag);
-	if (config_parse_head(o->config_path, yaml, len, &diag, &c) == 0 &&
-	    !known_good(o->run_dir ? o->run_dir : c->run_dir, c)) {
+	if (config_parse_head(o->config_path, yaml, len, &diag, &c) == 0 && !known_good(o->run_dir ? o->run_dir : c->run_dir, c)) {
 		config_free(c);
 		c = NULL;
 	}
@@ -320,8 +312,7 @@ static struct config *known_config(const struct supervisor_options *o, const cha
 	return c;
 }
 
-static int plan_fleet(const struct supervisor_options *o, const struct plan *in_force, struct diag *diag,
-                      struct plan *p)
+static int plan_fleet(const struct supervisor_options *o, const struct plan *in_force, struct diag *diag, struct plan *p)
 {
 	const char *yaml, *name;
 	size_t len;
@@ -345,8 +336,7 @@ static int plan_fleet(const struct supervisor_options *o, const struct plan *in_
 	p->node = config_node_find(p->config, p->node_name);
 	if (!p->node) {
 		diag_add(diag, DIAG_ERROR, o->config_path, 0, 0,
-		         "no node is called \"%s\"; add it to nodes:, or name this machine's node with --node",
-		         p->node_name);
+		         "no node is called \"%s\"; add it to nodes:, or name this machine's node with --node", p->node_name);
 		return ERR_INVALID;
 	}
 	config_check_files(p->config, p->node, diag);
@@ -358,8 +348,7 @@ static int plan_fleet(const struct supervisor_options *o, const struct plan *in_
 		const struct config_network *n = &p->config->networks[p->node->networks[i]];
 
 		for (size_t k = 0; k < n->address_count; k++) {
-			if (p->service_count == PLAN_ENDPOINTS_MAX ||
-			    add_endpoint(p, &n->addresses[k], DNS_PORT, diag) < 0)
+			if (p->service_count == PLAN_ENDPOINTS_MAX || add_endpoint(p, &n->addresses[k], DNS_PORT, diag) < 0)
 				return ERR_INVALID;
 			p->service[p->service_count++] = n->addresses[k];
 		}
@@ -384,8 +373,7 @@ static int plan_fleet(const struct supervisor_options *o, const struct plan *in_
 static int plan_alone(const struct supervisor_options *o, struct diag *diag, struct plan *p)
 {
 	if (access(o->zones_dir, R_OK | X_OK) < 0) {
-		diag_add(diag, DIAG_ERROR, o->zones_dir, 0, 0, "cannot read the folder of zone files: %s",
-		         err_text(-errno));
+		diag_add(diag, DIAG_ERROR, o->zones_dir, 0, 0, "cannot read the folder of zone files: %s", err_text(-errno));
 		return ERR_INVALID;
 	}
 	for (size_t i = 0; i < o->listen_count; i++)
@@ -395,8 +383,8 @@ static int plan_alone(const struct supervisor_options *o, struct diag *diag, str
 	return 0;
 }
 
-int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], const struct plan *in_force,
-              struct diag *diag, struct plan *out)
+int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], const struct plan *in_force, struct diag *diag,
+              struct plan *out)
 {
 	struct plan *p = calloc(1, sizeof(*p));
 	char fallback[ROLE_PATH_MAX];
@@ -416,18 +404,11 @@ int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECR
 			snprintf(fallback, sizeof(fallback), "/run/zonecast");
 		else
 			snprintf(fallback, sizeof(fallback), "/tmp/zonecast-%u", geteuid());
-		err = copy_path(p->run_dir, "run-dir",
-		                o->run_dir  ? o->run_dir
-		                : p->config ? p->config->run_dir
-		                            : fallback,
-		                diag);
+		err = copy_path(p->run_dir, "run-dir", o->run_dir ? o->run_dir : p->config ? p->config->run_dir : fallback, diag);
 	}
 	if (!err)
 		err = copy_path(p->state_dir, "state-dir",
-		                o->state_dir ? o->state_dir
-		                : p->config  ? p->config->state_dir
-		                             : p->run_dir,
-		                diag);
+		                o->state_dir ? o->state_dir : p->config ? p->config->state_dir : p->run_dir, diag);
 	if (!p->workers)
 		p->workers = MIN(cpus(), (unsigned)BOARD_WORKERS_MAX);
 	if (p->workers > BOARD_WORKERS_MAX)

@@ -145,9 +145,7 @@ uint32_t sockets_of_endpoint(const struct socket_set *s, size_t i, unsigned work
 
 	if (o->udp)
 		out[n++] = (struct role_socket){.fd = o->udp[worker], .kind = ROLE_SOCKET_UDP, .at = o->at};
-	out[n++] = (struct role_socket){.fd = o->tcp[worker],
-	                                .kind = o->udp ? ROLE_SOCKET_TCP : ROLE_SOCKET_TLS,
-	                                .at = o->at};
+	out[n++] = (struct role_socket){.fd = o->tcp[worker], .kind = o->udp ? ROLE_SOCKET_TCP : ROLE_SOCKET_TLS, .at = o->at};
 	return n;
 }
 

@@ -20,10 +20,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "limit/rate.h"
+#include "sample/ring.h"
 #include "net/listen.h"
 #include "net/loaddr.h"
 #include "proc/handover.h"
-#include "sample/ring.h"
 #include "super/addresses.h"
 #include "super/children.h"
 #include "super/express.h"
@@ -58,11 +58,11 @@
 enum {
 	TICK_MS = 20,
 	RELOAD_LINGER_MS = 5000,
-	STOP_ROLES_MS = 1000, /* for roles to end by themselves */
+	STOP_ROLES_MS = 1000,   /* for roles to end by themselves */
 	STOP_DRAIN_SLACK_MS = 5000,
 	DESCRIPTORS = 1 << 20,
-	PREDECESSOR_MS = 1000, /* for the roles of a killed predecessor to be gone */
-	FIRST_ANSWER_MS = 100, /* for workers to map the store, before zones are read */
+	PREDECESSOR_MS = 1000,  /* for the roles of a killed predecessor to be gone */
+	FIRST_ANSWER_MS = 100,  /* for workers to map the store, before zones are read */
 };
 
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP };
@@ -132,8 +132,7 @@ static bool predecessor_lives(const char *run_dir)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 		c = fopen(path, "re");
-		lives = c && fscanf(c, "%*d (%31[^)]) %c", name, &state) == 2 && strcmp(name, "zonecast") == 0 &&
-		        state != 'Z';
+		lives = c && fscanf(c, "%*d (%31[^)]) %c", name, &state) == 2 && strcmp(name, "zonecast") == 0 && state != 'Z';
 		if (c)
 			fclose(c);
 	}
@@ -167,9 +166,8 @@ static int folders(struct supervisor *s)
 	if (s->lock_fd < 0 || flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
 		err = -errno;
 		log_err("run-dir=%s error=\"%s\"", p->run_dir,
-		        err == -EWOULDBLOCK
-		                ? "another zonecast runs with this folder; give this one a --run-dir of its own"
-		                : err_text(err));
+		        err == -EWOULDBLOCK ? "another zonecast runs with this folder; give this one a --run-dir of its own"
+		                            : err_text(err));
 		return err;
 	}
 	wait_for_predecessor(p->run_dir);
@@ -226,22 +224,12 @@ static void raise_locked_memory(void)
 
 static void shed_capabilities(const struct supervisor *s)
 {
-	static const unsigned keep[] =
-		{
-			CAP_NET_ADMIN,
-			CAP_NET_BIND_SERVICE,
-			CAP_BPF,
-			CAP_PERFMON, /* addresses, ports, XDP */
-			CAP_SETUID,
-			CAP_SETGID,
-			CAP_SETPCAP,
-			CAP_KILL,
-			CAP_CHOWN, /* to start and stop roles under their account */
-			CAP_DAC_READ_SEARCH,
-			CAP_SYS_NICE,
-			CAP_IPC_LOCK, /* fleet and key files; roles with real-time threads */
-			CAP_NET_RAW,  /* AF_XDP sockets of a worker that starts again; last, see below */
-		};
+	static const unsigned keep[] = {
+		CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_BPF, CAP_PERFMON, /* addresses, ports, XDP */
+		CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_KILL, CAP_CHOWN,  /* to start and stop roles under their account */
+		CAP_DAC_READ_SEARCH, CAP_SYS_NICE, CAP_IPC_LOCK,           /* fleet and key files; roles with real-time threads */
+		CAP_NET_RAW,                                               /* AF_XDP sockets of a worker that starts again; last, see below */
+	};
 	size_t count = ARRAY_LEN(keep) - (s->express ? 0 : 1);
 
 	if (geteuid() != 0)
@@ -282,8 +270,8 @@ static int take_up(struct supervisor *s, const struct plan *p, char *problem, si
 	for (; added < p->service_count; added++) {
 		err = addresses_add(&s->addresses, &p->service[added]);
 		if (err < 0) {
-			snprintf(problem, cap, "cannot add service address %s to lo: %s",
-			         addr_text(&p->service[added], text), bind_hint(err));
+			snprintf(problem, cap, "cannot add service address %s to lo: %s", addr_text(&p->service[added], text),
+			         bind_hint(err));
 			break;
 		}
 	}
@@ -291,8 +279,7 @@ static int take_up(struct supervisor *s, const struct plan *p, char *problem, si
 		was_open[opened] = sockets_has(set, &p->endpoints[opened]);
 		err = sockets_open(set, &p->endpoints[opened], p->tls_port && p->endpoints[opened].port == p->tls_port);
 		if (err < 0) {
-			snprintf(problem, cap, "cannot listen on %s: %s", endpoint_text(&p->endpoints[opened], text),
-			         bind_hint(err));
+			snprintf(problem, cap, "cannot listen on %s: %s", endpoint_text(&p->endpoints[opened], text), bind_hint(err));
 			break;
 		}
 	}
@@ -338,8 +325,7 @@ static void take_down(struct supervisor *s)
 		bool keep = false;
 
 		for (size_t k = 0; k < s->plan.endpoint_count; k++)
-			keep |= addr_equal(&s->plan.endpoints[k].addr, &at.addr) &&
-			        s->plan.endpoints[k].port == at.port;
+			keep |= addr_equal(&s->plan.endpoints[k].addr, &at.addr) && s->plan.endpoints[k].port == at.port;
 		if (!keep) {
 			tell_endpoint(s, ROLE_SOCKET_CLOSE, i);
 			sockets_close(set, &at);
@@ -592,8 +578,7 @@ static void grant_read(struct supervisor *s, struct child *sync, const struct ro
 	path[len] = '\0';
 	if (s->plan.keep_dac_read || !plan_grants_read(&s->plan, s->options->zones_dir, path))
 		return;
-	log_notice("sync file=%s note=\"its account cannot read this file: it goes on with the privilege to read all\"",
-	           path);
+	log_notice("sync file=%s note=\"its account cannot read this file: it goes on with the privilege to read all\"", path);
 	s->plan.keep_dac_read = true;
 	child_renew(sync);
 }
@@ -719,8 +704,7 @@ static void on_tick(uv_timer_t *t)
 
 		s->said_ready = true;
 		log_notice("ready took_ms=%u zones=%u failed=%u", (unsigned)(now - s->started_ms),
-		           (unsigned)board_get(&s->board->sync.zones_serving),
-		           (unsigned)board_get(&s->board->sync.zones_failed));
+		           (unsigned)board_get(&s->board->sync.zones_serving), (unsigned)board_get(&s->board->sync.zones_failed));
 		if (write(STDERR_FILENO, word, sizeof(word) - 1) < 0)
 			log_warn("ready error=\"nobody hears it\"");
 	}
@@ -748,8 +732,7 @@ static int complete_plan(struct supervisor *s)
 	if (!s->plan.config)
 		return 0;
 	if (s->plan.without_zones) {
-		log_info("fleet file=%s note=\"found good before: workers begin before its zones are read\"",
-		         s->plan.config->path);
+		log_info("fleet file=%s note=\"found good before: workers begin before its zones are read\"", s->plan.config->path);
 		wait_for_workers(s);
 	}
 	diag_init(&diag);
@@ -794,8 +777,7 @@ static int shared_memory(const char *name, size_t size, int *out, void **memory)
 
 	if (fd < 0)
 		return -errno;
-	*memory = ftruncate(fd, (off_t)size) < 0 ? MAP_FAILED
-	                                         : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	*memory = ftruncate(fd, (off_t)size) < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (*memory == MAP_FAILED) {
 		err = -errno;
 		close(fd);
@@ -991,8 +973,8 @@ int supervisor_run(const struct supervisor_options *o)
 		atomic_store(&s->board->supervisor.started_ns, clock_ns());
 		show_plan(s);
 		shed_capabilities(s);
-		log_notice("start version=%s node=%s workers=%u run-dir=%s", ZONECAST_VERSION, s->plan.node_name,
-		           s->plan.workers, s->plan.run_dir);
+		log_notice("start version=%s node=%s workers=%u run-dir=%s", ZONECAST_VERSION, s->plan.node_name, s->plan.workers,
+		           s->plan.run_dir);
 		err = run_loop(s);
 		log_notice("stopped");
 	}
