@@ -280,6 +280,8 @@ static bool must_read(struct run *r, const struct zone_row *row)
 static void read_ahead(struct run *r)
 {
 	r->judged = MAX(r->judged, r->at);
+	if (!ahead_wants(r->ahead))
+		return;
 	for (; r->judged < r->zones->count && r->judged - r->at < LOOK_AHEAD && ahead_has_room(r->ahead); r->judged++) {
 		const struct zone_row *row = &r->zones->rows[r->judged];
 
