@@ -37,11 +37,13 @@ struct arrival {
 	enum arrival_outcome outcome;
 	uint32_t serial, refresh_s, retry_s, expire_s; /* ARRIVAL_SERVED: of its SOA */
 	uint64_t records;             /* sent; of the zone */
+	uint64_t repeated;            /* differences: records added that were there already, and passed over */
 	unsigned took_ms;             /* to check, store and commit */
 	char error[ARRIVAL_ERROR_MAX];
 	/* For arrive.c. */
 	struct zone_row *row;
 	struct content *content;
+	uint64_t renewed;             /* names that differences hid or showed */
 };
 void arrival_free(struct arrival *a);
 

@@ -258,8 +258,8 @@ static int store_one(struct run *r, struct zone_row *row, const struct ahead_zon
 		snprintf(how, sizeof(how), " removed=%zu added=%zu", applied.removed, applied.added);
 	soa_set = content_soa(read->content);
 	if (soa_set && soa_parse(soa_set->records[0].rdata, soa_set->records[0].rdlen, &soa) == 0)
-		log_info("zone=%s serial=%u records=%zu%s took_ms=%u", name, soa.serial, content_record_count(read->content), how,
-		         read->took_ms + (unsigned)(clock_ms() - began));
+		log_info("zone=%s serial=%u records=%zu%s read_ms=%u took_ms=%u", name, soa.serial, content_record_count(read->content), how,
+		         read->took_ms, read->took_ms + (unsigned)(clock_ms() - began));
 	return 0;
 }
 

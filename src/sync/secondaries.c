@@ -633,6 +633,7 @@ static void served(struct secondaries *s, struct secondary *z, const struct flig
 	char zone[NAME_TEXT_MAX];
 
 	board_add(ixfr ? &s->board->ixfr : &s->board->axfr, 1);
+	board_add(&s->board->repeated, a->repeated);
 	secondary_arrived(s->set, z, &news, now_ms());
 	note(s, z);
 	if (!log_limit_pass(&zone_lines, LOG_BURST))

@@ -353,22 +353,6 @@ static int read_record(struct xfr_in *x, struct reader *r, struct name *owner, s
 	return 0;
 }
 
-/* EXPIRE of RFC 7314 in the OPT record's options. */
-static void read_options(struct xfr_in *x, const uint8_t *options, size_t len)
-{
-	struct reader r = reader_of(options, len);
-
-	while (reader_left(&r) >= 4) {
-		uint16_t code = reader_u16(&r), olen = reader_u16(&r);
-		const uint8_t *data = reader_bytes(&r, olen);
-
-		if (data && code == EDNS_EXPIRE && olen == 4) {
-			x->facts.has_expire = true;
-			x->facts.expire_s = get_u32(data);
-		}
-	}
-}
-
 static int check_rcode(struct xfr_in *x, unsigned rcode)
 {
 	char text[12];
@@ -389,7 +373,7 @@ static int read_rest(struct xfr_in *x, struct message *m, unsigned *rcode)
 	while ((more = message_next(m, &rr)) > 0)
 		if (rr.type == RR_OPT && rr.section == 3) {
 			*rcode |= (rr.ttl >> 24) << 4;
-			read_options(x, rr.rdata, rr.rdlen);
+			(void)message_expire(rr.rdata, rr.rdlen, &x->facts.has_expire, &x->facts.expire_s);
 		}
 	if (more < 0)
 		return lie(x, XFR_MALFORMED, "the records behind the answer: %s", err_text(more));
@@ -499,6 +483,11 @@ struct content *xfr_in_take_content(struct xfr_in *x)
 const struct xfr_differences *xfr_in_differences(const struct xfr_in *x)
 {
 	return &x->differences;
+}
+
+size_t xfr_in_drop_added(struct xfr_in *x, size_t i, xfr_record_fn *is_there, void *ctx)
+{
+	return xfr_differences_drop_added(&x->differences, i, is_there, ctx);
 }
 
 void xfr_in_facts(const struct xfr_in *x, struct xfr_in_facts *out)

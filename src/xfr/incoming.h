@@ -93,6 +93,8 @@ unsigned xfr_in_rcode(const struct xfr_in *x);    /* with XFR_RCODE, extended (R
 struct content *xfr_in_take_content(struct xfr_in *x);
 /* After XFR_IN_DIFFERENCES: belong to x. */
 const struct xfr_differences *xfr_in_differences(const struct xfr_in *x);
+/* Drop of the records that difference i adds those that is_there() says to be there already; returns how many. */
+size_t xfr_in_drop_added(struct xfr_in *x, size_t i, xfr_record_fn *is_there, void *ctx);
 
 struct xfr_in_facts {
 	uint64_t messages, records, octets; /* octets of messages as they came */

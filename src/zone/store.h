@@ -213,7 +213,7 @@ int store_put_zone(struct store_writer *w, const uint8_t *apex, const struct con
         MUST_CHECK;
 /* Apply a change (zone/difference.h) to the version being built, at a cost that goes with the change and not with the zone; what it says then is
  * what store_put_zone() with all the records would say. ERR_NOT_FOUND: no such zone, or it serves nothing. ERR_INVALID: the change does not apply or
- * leaves what cannot be served, and *problem says why. Several in a row are one step for readers; commit before the first, so that store_abort() undoes
+ * leaves what cannot be served, and *problem says why. ERR_LIMIT: it would cost more than building the zone (problem->renewed). Several in a row are one step for readers; commit before the first, so that store_abort() undoes
  * these only when a later one fails. Now and then a zone is copied as a whole to be rid of what changes left behind. */
 int store_change_zone(struct store_writer *w, const uint8_t *apex, const struct zone_change *change, const struct store_zone_meta *meta,
                       struct zone_change_problem *problem) MUST_CHECK;

@@ -4,7 +4,8 @@
  * records; test/unit/zone/test_change.c compares the two after every step.
  *
  * Owners are taken in canonical order, so what lies above a name is right already when its turn comes. A name that begins or ceases to hide what is
- * below it (a delegation, a DNAME) has the flags of all names below it set again: the one part of a change that costs more than what it touches. */
+ * below it (a delegation, a DNAME) has the flags of all names below it set again: the one part of a change that costs more than what it touches, and
+ * is therefore limited. */
 #include "zone/store_edit.h"
 
 #include "base/err.h"
@@ -241,6 +242,10 @@ static int hide_below(struct edit *e, const uint8_t *name, bool hides)
 		const struct store_node *n = edit_cell(e, leaf);
 		uint16_t flags = own_flags(e, n);
 
+		if (++e->problem->renewed > e->renewed_max) {
+			snprintf(e->problem->text, sizeof(e->problem->text), "what hides most of the zone comes and goes in it: building the zone costs less");
+			return ERR_LIMIT;
+		}
 		at = store_node_name(n);
 		if (top && !name_is_under(at, top))
 			top = NULL;
