@@ -8,6 +8,7 @@
 #include "sync/ahead.h"
 
 #include "base/clock.h"
+#include "sync/known.h"
 #include "sync/source.h"
 
 #include <pthread.h>
@@ -24,6 +25,7 @@ enum {
 struct ahead {
 	ahead_progress_fn *on_progress;
 	void *ctx;
+	const uint8_t *prints_key; /* or NULL */
 	pthread_mutex_t lock; /* of all below, but for what is in a slot between its beginning and its end */
 	pthread_cond_t work, done;
 	pthread_t threads[THREADS_MAX];
@@ -41,14 +43,33 @@ static void progress(void *ctx, uint64_t done, uint64_t all)
 	z->ahead->on_progress(z->ahead->ctx, z->row, done, all);
 }
 
+static unsigned cpu_count(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? MIN((unsigned)CPU_COUNT(&cpus), (unsigned)THREADS_MAX) : 1;
+}
+
+/* Without memory for them the zone is compared without. */
+static void make_prints(struct ahead_zone *z)
+{
+	struct zone_prints *p;
+
+	if (z->ahead->prints_key && z->row->serving && content_record_count(z->content) >= KNOWN_RECORDS_MIN &&
+	    zone_prints_make(z->content, z->ahead->prints_key, cpu_count(), &p) == 0)
+		z->prints = p;
+}
+
 static void read_zone(struct ahead_zone *z)
 {
 	struct zone_load_options o = {.on_progress = progress, .ctx = z};
 	uint64_t began = clock_ms();
 
 	z->err = zone_load_file(z->row->path, z->row->apex, &o, &z->diag, &z->content);
-	if (!z->err)
+	if (!z->err) {
 		source_add_includes(z->content, z->row->path, z->source, sizeof(z->source));
+		make_prints(z);
+	}
 	z->took_ms = (unsigned)(clock_ms() - began);
 }
 
@@ -88,11 +109,8 @@ static void *thread(void *arg)
 
 static void start_threads(struct ahead *a)
 {
-	unsigned n = THREADS_MIN;
-	cpu_set_t cpus;
+	unsigned n = MAX(cpu_count(), (unsigned)THREADS_MIN);
 
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
-		n = MIN(MAX((unsigned)CPU_COUNT(&cpus), n), (unsigned)THREADS_MAX);
 	while (a->thread_count < n && pthread_create(&a->threads[a->thread_count], NULL, thread, a) == 0)
 		a->thread_count++;
 }
@@ -111,6 +129,20 @@ struct ahead *ahead_new(ahead_progress_fn *on_progress, void *ctx)
 	return a;
 }
 
+void ahead_want_prints(struct ahead *a, const uint8_t *key)
+{
+	a->prints_key = key;
+}
+
+static void empty(struct ahead_zone *z)
+{
+	diag_done(&z->diag);
+	content_free(z->content);
+	zone_prints_free(z->prints);
+	z->content = NULL;
+	z->prints = NULL;
+}
+
 void ahead_free(struct ahead *a)
 {
 	if (!a)
@@ -121,12 +153,8 @@ void ahead_free(struct ahead *a)
 	pthread_mutex_unlock(&a->lock);
 	for (unsigned i = 0; i < a->thread_count; i++)
 		pthread_join(a->threads[i], NULL);
-	for (; a->first != a->next; a->first++) {
-		struct ahead_zone *z = &a->slots[a->first % AHEAD_ZONES];
-
-		diag_done(&z->diag);
-		content_free(z->content);
-	}
+	for (; a->first != a->next; a->first++)
+		empty(&a->slots[a->first % AHEAD_ZONES]);
 	pthread_cond_destroy(&a->done);
 	pthread_cond_destroy(&a->work);
 	pthread_mutex_destroy(&a->lock);
@@ -144,6 +172,7 @@ void ahead_add(struct ahead *a, const struct zone_row *row)
 
 	z->row = row;
 	z->content = NULL;
+	z->prints = NULL;
 	z->err = 0;
 	source_begin(row->path, z->source, sizeof(z->source));
 	z->size = strtoull(z->source, NULL, 10); /* it begins with the size */
@@ -186,9 +215,7 @@ struct ahead_zone *ahead_take(struct ahead *a)
 
 void ahead_release(struct ahead *a, struct ahead_zone *z)
 {
-	diag_done(&z->diag);
-	content_free(z->content);
-	z->content = NULL;
+	empty(z);
 	pthread_mutex_lock(&a->lock);
 	a->bytes -= z->size;
 	a->first++;

@@ -170,6 +170,9 @@ const struct store_node *store_nsec3_node(const struct store_snapshot *s, const 
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z,
                                          const struct store_node *prev);
 
+/* The first node after a name in canonical order, which need not be there; NULL: the very first. Without those of the NSEC3 chain. NULL at the end. */
+const struct store_node *store_node_after(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *name);
+
 /* The same order for who passes through a whole zone: a step instead of a descent for each node. One of the two tries. */
 enum { STORE_WALK_DEPTH = 520 };
 struct store_walk {

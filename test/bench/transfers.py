@@ -45,6 +45,7 @@ class Apart:
         try:
             run("ip", "netns", "add", self.name)
             run("ip", "-n", self.name, "link", "set", "lo", "up")
+            run("ip", "-n", self.name, "addr", "add", SECONDARY[4] + "/32", "dev", "lo")  # BIND listens only where an interface has the address
             run("ip", "-n", self.name, "addr", "add", SECONDARY[6] + "/128", "dev", "lo", "nodad")
             enter(self.name)
         except BaseException:
