@@ -462,6 +462,19 @@ static int bring(struct batch *b, struct arrival *a)
 	return err ? err : worst;
 }
 
+static void measure(struct loader *l, struct arrival *a)
+{
+	const struct store_zone *z;
+	struct store_snapshot s;
+
+	if (!a->row)
+		return;
+	store_writer_snapshot(l->writer, &s);
+	z = store_zone_get(&s, a->row->apex);
+	a->records = a->row->records;
+	a->octets = z ? z->bytes : 0;
+}
+
 int arrive(struct loader *l, struct journal *j, struct arrival *list, uint64_t *journal_failed)
 {
 	struct batch b = {.loader = l};
@@ -479,8 +492,7 @@ int arrive(struct loader *l, struct journal *j, struct arrival *list, uint64_t *
 		worst = err ? err : worst;
 		note_all(l, j, list, a, journal_failed);
 		for (struct arrival *k = list; k != a; k = k->next)
-			if (k->row)
-				k->records = k->row->records;
+			measure(l, k);
 		release(list, a);
 		list = a;
 	}
@@ -560,6 +572,7 @@ static void take_from_store(const struct store_snapshot *s, struct held *h)
 	h->retry_s = soa.retry;
 	h->expire_s = soa.expire;
 	h->loaded_wall_s = z->loaded_wall_s;
+	h->octets = z->bytes;
 }
 
 struct lacking {

@@ -35,6 +35,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { RECORD_OVERHEAD = 48 /* octets in memory beside owner and RDATA, about (zone/content.c; for differences a little more) */ };
+
 enum state { STATE_FIRST, STATE_SECOND, STATE_WHOLE, STATE_DELETED, STATE_ADDED, STATE_DONE };
 
 struct xfr_in {
@@ -275,7 +277,7 @@ static int take_record(struct xfr_in *x, const struct rr *rr)
 	if (rrtype_is_meta(rr->type))
 		return lie(x, XFR_TYPE, "a record of type %s is no data of a zone", type);
 	x->facts.records++;
-	x->memory += name_len(rr->owner) + 10U + rr->rdlen;
+	x->memory += name_len(rr->owner) + RECORD_OVERHEAD + rr->rdlen;
 	if (x->facts.records > x->set.max_records)
 		return lie(x, XFR_MANY_RECORDS, "more than %llu records", (unsigned long long)x->set.max_records);
 	if (x->memory > x->set.max_octets)

@@ -29,7 +29,7 @@ struct xfr_in_settings {
 	bool udp;            /* asked over UDP: strangers' messages are ignored, and what does not fit is asked over TCP */
 	bool has_serial;     /* we hold a version (always with IXFR): an older one is refused */
 	uint32_t serial;
-	/* 0: the default. Octets count as uncompressed records, which is what they take in memory. */
+	/* 0: the default. Octets are what the records take in memory. */
 	uint64_t max_records, max_octets, max_messages, max_differences;
 };
 

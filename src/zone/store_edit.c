@@ -502,7 +502,8 @@ int store_edit_zone(struct chunks *chunks, struct store_zone *z, const uint8_t *
 	size_t removed_count = content_rrset_count(change->removed), added_count = content_rrset_count(change->added), r = 0, a = 0;
 	struct edit e = {.chunks = chunks, .z = z, .apex = apex, .apex_labels = name_labels(apex), .problem = problem,
 	                 .names = {.base = chunks->w->base, .root = z->names, .kind = TRIE_NAMES, .skip = name_labels(apex)},
-	                 .hashes = {.base = chunks->w->base, .root = z->nsec3, .kind = TRIE_HASHES}};
+	                 .hashes = {.base = chunks->w->base, .root = z->nsec3, .kind = TRIE_HASHES},
+	                 .renewed_max = zone_change_renewed_max(z->node_count)};
 	int err = 0;
 
 	e.space = (struct switch_space){array_take, array_room, array_drop, array_is_fresh, &e};
