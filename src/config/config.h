@@ -117,6 +117,7 @@ struct config_zone {
 	uint32_t key;             /* index, UINT32_MAX: none */
 	struct ip_prefix *allow_transfer; size_t allow_transfer_count; /* clients; with a key, of those who have it */
 	struct endpoint *notify;  size_t notify_count; /* told of changes, beside the fleet's pops */
+	uint32_t max_records;     /* of one transfer; 0: a limit that goes with the version held */
 	uint8_t at_expiry;        /* enum config_expiry: what is done with a zone held by transfer whose time has run out */
 	bool dnssec_auto;
 	unsigned line;            /* of the fleet file, for messages */
