@@ -47,34 +47,38 @@ static struct content_record *make_record(struct content *c, const uint8_t *rdat
 int content_put_zonemd(struct content *c, const uint8_t *rdata, uint16_t len)
 {
 	const struct content_rrset *soa = content_soa(c);
+	struct content_rrset made, *set;
 	struct content_record *r;
-	struct content_rrset *set;
+	bool there;
 	size_t at;
 	int err;
 
 	if (!soa)
 		return ERR_NOT_FOUND;
+	/* A verifier needs both, so one is not to be cached for longer than the other. */
+	made = (struct content_rrset){.owner = soa->owner, .ttl = soa->ttl, .count = 1, .type = RR_ZONEMD};
 	at = place_of(c, RR_ZONEMD);
 	set = at < c->rrset_count ? &c->rrsets[at] : NULL;
-	if (set && set->type == RR_ZONEMD && name_equal(set->owner, c->apex.wire) && set->count == 1 && set->records[0].rdlen == len &&
-	    set->ttl == soa->ttl) {
+	there = set && set->type == RR_ZONEMD && name_equal(set->owner, c->apex.wire);
+	if (there && set->count == 1 && set->records[0].rdlen == len && set->ttl == made.ttl) {
 		memcpy((uint8_t *)(uintptr_t)set->records[0].rdata, rdata, len);
 		return 0;
 	}
-	r = make_record(c, rdata, len, soa->ttl);
+	r = make_record(c, rdata, len, made.ttl);
 	if (!r)
 		return ERR_NO_MEMORY;
-	if (!set || set->type != RR_ZONEMD || !name_equal(set->owner, c->apex.wire)) {
+	made.records = r;
+	if (there) {
+		c->record_count -= set->count;
+	} else {
 		err = content_grow(&c->rrsets, &c->rrset_cap, c->rrset_count, sizeof(*c->rrsets));
 		if (err)
 			return err;
 		set = &c->rrsets[at];
 		memmove(set + 1, set, (c->rrset_count - at) * sizeof(*set));
 		c->rrset_count++;
-		*set = (struct content_rrset){.count = 0};
 	}
-	c->record_count += 1U - set->count;
-	/* A verifier needs both, so one is not to be cached for longer than the other. */
-	*set = (struct content_rrset){.owner = content_soa(c)->owner, .ttl = content_soa(c)->ttl, .count = 1, .type = RR_ZONEMD, .records = r};
+	*set = made;
+	c->record_count++;
 	return 0;
 }
