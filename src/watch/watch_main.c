@@ -40,9 +40,10 @@
 #include <string.h>
 
 enum {
-	SLOW_MS = 20,  /* how often the store and the first load are looked for: two loads and a compare */
-	LATE_MS = 500, /* this process was stopped or starved */
-	JUDGE_EVERY = 25, /* of SLOW_MS */
+	SLOW_MS = 20,   /* how often the store and the first load are looked for, until it is over */
+	LOOK_MS = 100,  /* from then on */
+	LATE_MS = 500,  /* this process was stopped or starved */
+	JUDGE_EVERY = 5, /* of LOOK_MS: a verdict may change with nothing but the time */
 };
 
 static void log_verdict(const struct watch_network *n, enum board_verdict from, enum board_verdict to, const char *why)
@@ -156,10 +157,10 @@ static void on_slow(uv_timer_t *timer)
 
 	if (!w->loaded && open && board_get(&w->board->sync.loads_done)) {
 		w->loaded = true;
+		uv_timer_set_repeat(timer, LOOK_MS);
 		publish_all(w);
 	}
 	forget_idle(w, clock_ns());
-	/* A verdict may change with nothing but the time. */
 	if (w->loaded && ++w->ticks % JUDGE_EVERY == 0)
 		publish_all(w);
 }
@@ -210,7 +211,7 @@ int watch_main(struct role *role)
 			w->loaded = board_get(&w->board->sync.loads_done) > 0;
 			uv_timer_init(&w->loop, &w->slow);
 			w->slow.data = w;
-			err = uv_timer_start(&w->slow, on_slow, 0, SLOW_MS);
+			err = uv_timer_start(&w->slow, on_slow, 0, w->loaded ? LOOK_MS : SLOW_MS);
 			if (!err)
 				err = paths_start(w, &w->paths);
 		}
