@@ -36,7 +36,8 @@ static void say_signatures(const struct verdict_facts *f, char *why)
 
 	clock_span_text((uint64_t)(left < 0 ? -left : left) * 1000, span);
 	if (left <= 0)
-		snprintf(why, BOARD_WHY_MAX, "DNSSEC signatures of %.120s expired %s ago: validating resolvers refuse its answers", f->signatures_zone, span);
+		snprintf(why, BOARD_WHY_MAX, "DNSSEC signatures of %.120s expired %s%s: validating resolvers refuse its answers", f->signatures_zone,
+		         left ? span : "just now", left ? " ago" : "");
 	else
 		snprintf(why, BOARD_WHY_MAX, "DNSSEC signatures of %.120s expire in %s", f->signatures_zone, span);
 }

@@ -57,17 +57,17 @@ def test_expiry(site, tmp_path, mode):
         told = network(node)["signatures"]
         assert told["zone"].rstrip(".") == "signed.test" and told["exact"] and 29 * 86400 < told["left_s"] <= 30 * 86400
         ends = signer.sign(signed, LIFE_S)
-        wait_until(lambda: network(node)["checks"]["verdict"] == "soft", LIFE_S, lambda: f"degraded: {network(node)}\n{node.log()[-3000:]}")
+        wait_until(lambda: network(node)["checks"]["verdict"] == "soft-fail", LIFE_S, lambda: f"degraded: {network(node)}\n{node.log()[-3000:]}")
         assert "signed.test" in network(node)["checks"]["why"] and "expire in" in network(node)["checks"]["why"]
-        assert site.announced() and network(node)["decision"]["announce"] == "yes"
+        assert site.announced() and network(node)["decision"]["announce"] == "announced"
         wait_until(lambda: "expired" in network(node)["checks"]["why"], LIFE_S + 20 * SLOW, "expired")
         assert time.time() >= ends - 1
         if mode == "withdraw":
-            assert network(node)["checks"]["verdict"] == "hard"
+            assert network(node)["checks"]["verdict"] == "hard-fail"
             wait_until(lambda: not any(site.routes()), 10 * SLOW, "withdrawn")
             assert "signed.test" in network(node)["decision"]["why"]
         else:
-            assert network(node)["checks"]["verdict"] == "soft"
+            assert network(node)["checks"]["verdict"] == "soft-fail"
             assert site.announced()
         signer.sign(signed, 30 * 86400)
         wait_until(lambda: network(node)["checks"]["verdict"] == "pass", 30, "signed anew")

@@ -36,7 +36,7 @@ static const struct {
 	{"signatures that last", PASSING, SIGNED(3600, true), VERDICT_PASS, "all 2 checks pass: 1 address over UDP and TCP"},
 	{"signatures near their end", PASSING, SIGNED(3599, true), VERDICT_SOFT, "DNSSEC signatures of a.test expire in 59m59s"},
 	{"signatures at their end", PASSING, SIGNED(0, true), VERDICT_HARD,
-	 "DNSSEC signatures of a.test expired 0ms ago: validating resolvers refuse its answers"},
+	 "DNSSEC signatures of a.test expired just now: validating resolvers refuse its answers"},
 	{"signatures past their end", PASSING, SIGNED(-7200, true), VERDICT_HARD,
 	 "DNSSEC signatures of a.test expired 2h00m ago: validating resolvers refuse its answers"},
 	{"signatures past their end, an alert only", PASSING, SIGNED(-7200, false), VERDICT_SOFT,
