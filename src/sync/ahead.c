@@ -60,9 +60,17 @@ static void make_prints(struct ahead_zone *z)
 {
 	struct zone_prints *p;
 
+	zone_prints_free(z->prints);
+	z->prints = NULL;
 	if (z->ahead->prints_key && z->row->serving && content_record_count(z->content) >= KNOWN_RECORDS_MIN &&
 	    zone_prints_make(z->content, z->ahead->prints_key, cpu_count(), &p) == 0)
 		z->prints = p;
+}
+
+void ahead_print_again(struct ahead_zone *z)
+{
+	if (z->prints)
+		make_prints(z);
 }
 
 static void read_zone(struct ahead_zone *z)

@@ -35,6 +35,8 @@ typedef void ahead_progress_fn(void *ctx, const struct zone_row *row, uint64_t d
 struct ahead *ahead_new(ahead_progress_fn *on_progress, void *ctx);
 /* Large zones that are served already come with fingerprints made with this key, which outlives the ring. Before the first zone is added. */
 void ahead_want_prints(struct ahead *a, const uint8_t *key);
+/* The content of a zone that was taken has been changed. */
+void ahead_print_again(struct ahead_zone *z);
 /* Waits for what is under way, throws away what was not taken. */
 void ahead_free(struct ahead *a);
 /* wants: it is time to add what there is to add, until there is no room: many at once, so that the kernel has many files to read at once. */
