@@ -233,6 +233,9 @@ void board_write_begin(_Atomic uint32_t *seq);
 void board_write_end(_Atomic uint32_t *seq);
 bool board_copy(const _Atomic uint32_t *seq, const void *from, void *to, size_t len);
 
+/* By a route process before its first stamp: what its predecessor left there ended with that one's sessions. */
+void board_route_clear(struct board_route *route);
+
 /* Single-writer counter: no locked instruction. */
 static inline void board_add(_Atomic uint64_t *counter, uint64_t n)
 {

@@ -27,8 +27,9 @@ enum {
 	ROLE_SOCKETS_MAX = 512,
 	ROLE_PATH_MAX = 512,
 	ROLE_PREFIXES_MAX = 64,
-	ROLE_STAMP_MS = 20,  /* how often a loop stamps its heartbeat */
-	ROLE_HANG_MS = 2000, /* roles other than answer; a worker's limit is WORKER_HANG_MS */
+	WORKER_STAMP_MS = 20, /* how often a loop stamps its heartbeat */
+	ROLE_STAMP_MS = 200,  /* roles other than answer: each wake-up is taken from answering */
+	ROLE_HANG_MS = 2000,  /* roles other than answer; a worker's limit is WORKER_HANG_MS */
 	WORKER_HANG_MS = 100,
 };
 /* Distance in stamps of one worker to the limit at which route withdraws: longer than a kill and restart of the worker. */

@@ -39,8 +39,9 @@
 #include <string.h>
 
 enum {
-	SLOW_MS = 20,  /* how often the store and the first load are looked for: two loads and a compare */
-	LATE_MS = 500, /* this process was stopped or starved */
+	SLOW_MS = 20,   /* how often the store and the first load are looked for, until it is over */
+	LOOK_MS = 100,  /* from then on */
+	LATE_MS = 500,  /* this process was stopped or starved */
 };
 
 static void log_verdict(const struct watch_network *n, enum board_verdict from, enum board_verdict to, const char *why)
@@ -134,6 +135,7 @@ static void on_slow(uv_timer_t *timer)
 
 	if (!w->loaded && open && board_get(&w->board->sync.loads_done)) {
 		w->loaded = true;
+		uv_timer_set_repeat(timer, LOOK_MS);
 		publish_all(w);
 	}
 	forget_idle(w, clock_ns());
@@ -185,7 +187,7 @@ int watch_main(struct role *role)
 			w->loaded = board_get(&w->board->sync.loads_done) > 0;
 			uv_timer_init(&w->loop, &w->slow);
 			w->slow.data = w;
-			err = uv_timer_start(&w->slow, on_slow, 0, SLOW_MS);
+			err = uv_timer_start(&w->slow, on_slow, 0, w->loaded ? LOOK_MS : SLOW_MS);
 			if (!err)
 				err = paths_start(w, &w->paths);
 		}
