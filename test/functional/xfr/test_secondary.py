@@ -33,7 +33,7 @@ def apart():
 
 
 def zone_text(serial, names=200, timers=TIMERS):
-    lines = [f"$TTL 300\n@ SOA ns1 host {serial} {timers}\n@ NS ns1\nns1 A 192.0.2.53\nns1 AAAA 2001:db8::53"]
+    lines = [f"$TTL 300\n@ SOA ns1 host {serial} {timers}\n@ NS ns1\n@ TXT apex\nns1 A 192.0.2.53\nns1 AAAA 2001:db8::53"]
     lines += [f"h{i} A 192.0.2.{i % 250}" for i in range(names)]
     lines += [f"v{serial}-{i} TXT \"of {serial}\"" for i in range(5)]
     return "\n".join(lines) + "\n"
@@ -75,7 +75,7 @@ def test_real_primaries(tmp_path, kind, signed, host):
         assert told["primary"].endswith(f":{primary.port}") and told["expires_s"] > 80000
         if kind.sends_differences:
             assert (counted["axfr"], counted["ixfr"], counted["fallbacks"]) == (1, 2, 0), node.log()
-            assert counted["repeated"] == 0 or kind.adds_again
+            assert (counted["repeated"] > 0) == kind.adds_again, counted
         assert counted["axfr"] + counted["ixfr"] == 3 and counted["refused"] == counted["journal_failed"] == 0
         # A reboot while no primary is there: the journal has it all.
         primary.stop()
@@ -233,7 +233,7 @@ def test_differences_that_add_what_is_there(tmp_path):
         wait(lambda: node.counters()["ixfr"] == 1, "the count")
         counted = node.counters()
         assert (counted["axfr"], counted["fallbacks"], counted["repeated"]) == (1, 0, 2), counted
-        first, lines, _ = fetch("127.0.0.1", 53, ZONE, options=("--ixfr", 1))
+        first, lines, _ = fetch("127.0.0.1", 53, ZONE, options=("--serial", 1))
         assert len([line for line in lines if line.startswith("+")]) == 2, (first, lines)
         before = node.show(ZONE)
         node.kill()
