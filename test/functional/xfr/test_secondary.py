@@ -195,6 +195,43 @@ def test_lies(tmp_path, name):
         wait(lambda: node.told(ZONE)["state"] == "fresh", lambda: f"fresh; {node.told(ZONE)}")
 
 
+def unsigned(message):
+    message.tsig = None
+
+
+def spoilt(query, serial):
+    wire = bytearray(whole(query, ZONE, serial)[0])
+    wire[-10] ^= 1  # in the MAC: only original id, error and length of other data follow
+    return [bytes(wire)]
+
+
+def other_secret(message):
+    message.use_tsig(Key(secret="//////////////////////////////////////////8=").ring)
+
+
+# What is sent over TCP, what the error says.
+SIGNED_LIES = {
+    "not signed": (lambda q: [reply(q, [soa(ZONE, 2), *apex(ZONE), soa(ZONE, 2)], sign=unsigned)], "without the TSIG record"),
+    "wrong MAC": (lambda q: spoilt(q, 2), "BADSIG"),
+    "another secret": (lambda q: [reply(q, [soa(ZONE, 2), *apex(ZONE), soa(ZONE, 2)], sign=other_secret)], "BADSIG"),
+    "end not signed": (lambda q: [reply(q, [soa(ZONE, 2), *apex(ZONE)]), reply(q, [soa(ZONE, 2)], sign=unsigned)], "not signed"),
+}
+
+
+@pytest.mark.parametrize("name", SIGNED_LIES)
+def test_lies_in_signatures(tmp_path, name):
+    lie, text = SIGNED_LIES[name]
+    key = Key()
+    with Liar(ZONE, 1, lambda q: whole(q, ZONE, 1), key=key) as primary, Holder(str(tmp_path), [Zone(ZONE, [primary], key)]) as node:
+        node.wait_serial(ZONE, 1)
+        before = node.show(ZONE)
+        primary.lie, primary.serial = lie, 2
+        wait(lambda: node.told(ZONE)["failures"] >= 1, lambda: f"a failure; {node.told(ZONE)}\n{node.log()}")
+        assert text in node.told(ZONE)["error"] and node.show(ZONE) == before, node.told(ZONE)
+        primary.lie = lambda q: whole(q, ZONE, 2)
+        node.wait_serial(ZONE, 2)
+
+
 def test_lies_about_differences(tmp_path):
     """Differences that do not apply: the whole zone comes instead, in the same turn."""
     def lie(query):
