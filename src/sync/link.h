@@ -13,7 +13,7 @@
 enum {
 	LINK_IDLE_MS = 5000, /* that a connection is kept without a request; other servers end it after 10 s and more */
 	LINK_IDLE_MAX = 512, /* connections kept so, of all primaries */
-	LINK_IDLE_PER_PRIMARY = 16,
+	LINK_IDLE_PER_PRIMARY = 32, /* as many as are asked at a time (SECONDARY_ACTIVE_PER_SOURCE) */
 	LINK_SESSIONS_MAX = 4096, /* TLS sessions remembered, of as many primaries */
 };
 
