@@ -7,10 +7,13 @@
 Prints for each the median seconds until the secondary serves everything, the CPU seconds of both nodes, and the ratios; connections and handshakes of the many."""
 import argparse
 import os
+import socket
 import statistics
 import sys
 import tempfile
 import time
+
+import dns.message
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
@@ -30,6 +33,18 @@ def cpu(node):
                 fields = s.read().rsplit(")", 1)[1].split()
             total += int(fields[11]) + int(fields[12])
     return total / TICK
+
+
+def answers(node, zone):
+    """Does it answer the zone's SOA?"""
+    with node.ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(1)
+        s.connect((POP[0], 53))
+        try:
+            s.send(dns.message.make_query(zone, "SOA").to_wire())
+            return bool(dns.message.from_wire(s.recv(4096)).answer)
+        except OSError:
+            return False
 
 
 def measure(wire, folder, zones, tls, rounds):
@@ -54,8 +69,10 @@ zones:
             before = cpu(primary)
             began = time.monotonic()
             with pop:
-                wait_until(lambda p=pop: p.status()["transfers_in"]["serving"] == len(zones), 300, lambda p=pop: p.status()["transfers_in"], 0.01)
+                wait_until(lambda n=(i + 1) * len(zones): primary.status()["transfers_out"]["axfr"] == n, 300, lambda: primary.status()["transfers_out"], 0.001)
+                wait_until(lambda p=pop: answers(p, zones[-1]), 300, f"{zones[-1]} at the secondary", 0.001)
                 times.append(time.monotonic() - began)
+                wait_until(lambda p=pop: p.status()["transfers_in"]["serving"] == len(zones), 300, lambda p=pop: p.status()["transfers_in"], 0.01)
                 used.append(cpu(primary) - before + cpu(pop))
         counters = primary.status()["queries"]
     return statistics.median(times), statistics.median(used), counters
