@@ -360,7 +360,10 @@ size_t content_find_near(const struct content *c, const uint8_t *name, size_t ne
 
 const struct content_rrset *content_lookup(const struct content *c, const uint8_t *name, uint16_t type)
 {
-	for (size_t i = content_find(c, name); i < c->rrset_count && name_equal(c->rrsets[i].owner, name); i++)
+	/* The apex is asked for most, and comes first. */
+	size_t first = c->rrset_count && name_equal(c->rrsets[0].owner, name) ? 0 : content_find(c, name);
+
+	for (size_t i = first; i < c->rrset_count && name_equal(c->rrsets[i].owner, name); i++)
 		if (c->rrsets[i].type == type)
 			return &c->rrsets[i];
 	return NULL;
