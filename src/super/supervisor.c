@@ -546,6 +546,8 @@ static int carry_out(struct supervisor *s, const struct role_message *m, struct 
 			tell_all(s, ROLE_ORDERS, false);
 		return err;
 	case REQUEST_ZONE_RELOAD:
+	case REQUEST_ZONE_RELOAD_FORCE:
+		sync.request = m->request;
 		c = children_find(&s->children, ROLE_SYNC, 0);
 		sync.text_len = MIN(m->text_len, 1023U);
 		memcpy(sync.text, m->text, sync.text_len);

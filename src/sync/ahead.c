@@ -9,6 +9,7 @@
 #include "sync/ahead.h"
 
 #include "base/clock.h"
+#include "sync/known.h"
 #include "sync/source.h"
 
 #include <fcntl.h>
@@ -29,6 +30,7 @@ enum {
 struct ahead {
 	ahead_progress_fn *on_progress;
 	void *ctx;
+	const uint8_t *prints_key; /* or NULL */
 	pthread_mutex_t lock; /* of all below, but for what is in a slot between its beginning and its end */
 	pthread_cond_t work, done;
 	pthread_t threads[THREADS_MAX];
@@ -46,6 +48,31 @@ static void progress(void *ctx, uint64_t done, uint64_t all)
 	z->ahead->on_progress(z->ahead->ctx, z->row, done, all);
 }
 
+static unsigned cpu_count(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? MIN((unsigned)CPU_COUNT(&cpus), (unsigned)THREADS_MAX) : 1;
+}
+
+/* Without memory for them the zone is compared without. */
+static void make_prints(struct ahead_zone *z)
+{
+	struct zone_prints *p;
+
+	zone_prints_free(z->prints);
+	z->prints = NULL;
+	if (z->ahead->prints_key && z->row->serving && content_record_count(z->content) >= KNOWN_RECORDS_MIN &&
+	    zone_prints_make(z->content, z->ahead->prints_key, cpu_count(), &p) == 0)
+		z->prints = p;
+}
+
+void ahead_print_again(struct ahead_zone *z)
+{
+	if (z->prints)
+		make_prints(z);
+}
+
 static void read_zone(struct ahead_zone *z)
 {
 	struct zone_load_options o = {
@@ -53,8 +80,10 @@ static void read_zone(struct ahead_zone *z)
 	uint64_t began = clock_ms();
 
 	z->err = zone_load_file(z->row->path, z->row->apex, &o, &z->diag, &z->content);
-	if (!z->err)
+	if (!z->err) {
 		source_add_includes(z->content, z->row->path, z->source, sizeof(z->source));
+		make_prints(z);
+	}
 	if (z->fd >= 0)
 		close(z->fd);
 	z->fd = -1;
@@ -97,12 +126,11 @@ static void *thread(void *arg)
 
 static void start_threads(struct ahead *a)
 {
-	unsigned n = 0;
-	cpu_set_t cpus;
+	unsigned n = cpu_count();
 
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) > 1)
-		n = MIN((unsigned)CPU_COUNT(&cpus), (unsigned)THREADS_MAX);
 	a->started = true;
+	if (n < 2)
+		return;
 	while (a->thread_count < n && pthread_create(&a->threads[a->thread_count], NULL, thread, a) == 0)
 		a->thread_count++;
 }
@@ -121,6 +149,23 @@ struct ahead *ahead_new(ahead_progress_fn *on_progress, void *ctx)
 	return a;
 }
 
+void ahead_want_prints(struct ahead *a, const uint8_t *key)
+{
+	a->prints_key = key;
+}
+
+static void empty(struct ahead_zone *z)
+{
+	diag_done(&z->diag);
+	content_free(z->content);
+	zone_prints_free(z->prints);
+	if (z->fd >= 0)
+		close(z->fd);
+	z->fd = -1;
+	z->content = NULL;
+	z->prints = NULL;
+}
+
 void ahead_free(struct ahead *a)
 {
 	if (!a)
@@ -131,14 +176,8 @@ void ahead_free(struct ahead *a)
 	pthread_mutex_unlock(&a->lock);
 	for (unsigned i = 0; i < a->thread_count; i++)
 		pthread_join(a->threads[i], NULL);
-	for (; a->first != a->next; a->first++) {
-		struct ahead_zone *z = &a->slots[a->first % AHEAD_ZONES];
-
-		diag_done(&z->diag);
-		content_free(z->content);
-		if (z->fd >= 0)
-			close(z->fd);
-	}
+	for (; a->first != a->next; a->first++)
+		empty(&a->slots[a->first % AHEAD_ZONES]);
 	pthread_cond_destroy(&a->done);
 	pthread_cond_destroy(&a->work);
 	pthread_mutex_destroy(&a->lock);
@@ -182,6 +221,7 @@ void ahead_add(struct ahead *a, const struct zone_row *row)
 
 	z->row = row;
 	z->content = NULL;
+	z->prints = NULL;
 	z->err = 0;
 	open_file(z);
 	z->ahead = a;
@@ -223,9 +263,7 @@ struct ahead_zone *ahead_take(struct ahead *a)
 
 void ahead_release(struct ahead *a, struct ahead_zone *z)
 {
-	diag_done(&z->diag);
-	content_free(z->content);
-	z->content = NULL;
+	empty(z);
 	pthread_mutex_lock(&a->lock);
 	a->bytes -= z->size;
 	a->first++;

@@ -17,3 +17,5 @@ void source_begin(const struct stat *st, const char *path, char *text, size_t ca
 void source_add_includes(const struct content *c, const char *path, char *text, size_t cap);
 /* Are all files still the same, and is the first one path? */
 bool source_unchanged(const char *text, size_t len, const char *path);
+/* Each included file that the text names. */
+void source_each_include(const char *text, size_t len, const uint8_t *apex, void (*fn)(void *ctx, const uint8_t *apex, const char *path), void *ctx);
