@@ -62,7 +62,7 @@ enum {
 	STOP_DRAIN_SLACK_MS = 5000,
 	DESCRIPTORS = 1 << 20,
 	PREDECESSOR_MS = 1000,  /* for the roles of a killed predecessor to be gone */
-	FIRST_ANSWER_MS = 100,  /* for workers to map the store, before zones are read */
+	FIRST_ANSWER_MS = 250,  /* for workers to map the store, before zones are read */
 };
 
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP };
