@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The node as a primary of zone files: a file that is saved is served at once, however it was saved; the gate that it passes: serials, digests, zones that
 shrink; what is remembered over a reboot."""
+import json
 import os
 import shutil
 import time
@@ -59,7 +60,6 @@ def node_of(tmp_path, more="", content=None):
 
 
 def zones_of(node):
-    import json
     return json.loads(node.command("status", "--json").stdout)["zones"]
 
 
@@ -403,6 +403,33 @@ def test_zonemd_verified(apart, tmp_path):
         node.configure([FileZone(ZONE, path, ", zonemd: compute")])
         assert node.command("reload").returncode == 0
         wait(lambda: node.ask(ZONE, "ZONEMD").answer, "a digest")
+
+
+def test_digest(apart, tmp_path):
+    """Of the content: whatever the order of the file, and with the serial as every other record."""
+    path, holder = node_of(tmp_path, ", zonemd: compute", content=text(1, 30000))
+
+    def digest(node):
+        done = node.command("zone", "show", ZONE, "--digest", "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    with holder as node:
+        wait(lambda: node.serial(ZONE) == 1, "the zone")
+        first = digest(node)
+        assert first["serial"] == 1 and first["records"] == 30004 and len(first["digest"]) == 64
+        assert first["zonemd_sha384"] == node.ask(ZONE, "ZONEMD").answer[0][0].digest.hex()
+        save(path, text(2, 30000))
+        wait(lambda: node.serial(ZONE) == 2, "another serial")
+        second = digest(node)
+        assert second["digest"] != first["digest"] and second["zonemd_sha384"] != first["zonemd_sha384"]
+        rows = text(1, 30000).splitlines()
+        save(path, "\n".join(rows[:1] + rows[:0:-1]) + "\n")
+        assert node.command("zone", "reload", ZONE, "--force").returncode == 0
+        wait(lambda: node.serial(ZONE) == 1, "the first again")
+        assert digest(node) == first
+        shown = node.command("zone", "show", ZONE, "--digest").stdout
+        assert first["digest"] in shown and first["zonemd_sha384"] in shown
 
 
 def test_many_saved_at_once(apart, tmp_path):
