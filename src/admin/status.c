@@ -318,7 +318,7 @@ static json_t *transfers_in(const struct status_facts *f)
 	} rows[] = {
 #define ROW(m) {#m, offsetof(struct board_transfers_in, m)}
 		ROW(zones), ROW(serving), ROW(expired), ROW(failing), ROW(empty), ROW(queued), ROW(active), ROW(confirmed), ROW(axfr), ROW(ixfr),
-		ROW(fallbacks), ROW(failed), ROW(refused), ROW(records), ROW(bytes), ROW(notified), ROW(notify_refused), ROW(journal_failed),
+		ROW(fallbacks), ROW(failed), ROW(refused), ROW(records), ROW(bytes), ROW(notified), ROW(notify_refused), ROW(journal_failed), ROW(repeated),
 	};
 	json_t *o = json_object();
 

@@ -143,6 +143,7 @@ struct board_sync {
 		_Atomic uint64_t records, bytes;                          /* as sent */
 		_Atomic uint64_t notified, notify_refused;                /* NOTIFYs believed; not believed */
 		_Atomic uint64_t journal_failed;                          /* writes */
+		_Atomic uint64_t repeated;                                /* records that IXFRs added although they were there */
 	} in;
 };
 

@@ -123,6 +123,7 @@ struct config_zone {
 	uint32_t key;             /* index, UINT32_MAX: none */
 	struct ip_prefix *allow_transfer; size_t allow_transfer_count; /* clients; with a key, of those who have it */
 	struct endpoint *notify;  size_t notify_count; /* told of changes, beside the fleet's pops */
+	uint32_t max_records;     /* of one transfer; 0: a limit that goes with the version held */
 	uint8_t at_expiry;        /* enum config_expiry: what is done with a zone held by transfer whose time has run out */
 	bool watch;               /* a saved file is read at once; true */
 	uint8_t serial;           /* enum config_serial: what a file gets whose content changed under the serial it had; keep */
@@ -206,11 +207,15 @@ struct config {
 	struct config_zone *zones; size_t zone_count;
 	struct config_answer answer;
 	uint8_t hash[32];         /* SHA-256 of the file's octets */
+	size_t zones_from, zones_to; /* octets of the file that hold the lines of the list of zones, where they are plain ones (config/quick.c); else 0 */
 };
 
 /* Parse and check len octets of YAML; path names the file and anchors relative paths. Problems are in diag, each with line and column.
  * On success *out is the caller's, freed with config_free(). ERR_INVALID when diag has errors. */
 int config_parse(const char *path, const char *yaml, size_t len, struct diag *diag, struct config **out) MUST_CHECK;
+/* Likewise without a look at the list of zones: zone_count is 0. For who knows that the whole file is good, and cannot wait for a hundred thousand zones to
+ * be read. ERR_NOT_FOUND where the list does not stand in lines of its own. Places told of what is behind the list are wrong. */
+int config_parse_head(const char *path, const char *yaml, size_t len, struct diag *diag, struct config **out) MUST_CHECK;
 int config_load(const char *path, struct diag *diag, struct config **out) MUST_CHECK;
 void config_free(struct config *c);
 /* Appends c as YAML in normal form (defaults written out, absolute paths), which parses back to the same configuration. */

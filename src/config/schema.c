@@ -176,6 +176,8 @@ static const struct schema_row zone_rows[] = {
          .help = "servers told of each change, beside the fleet's pops"},
         {"at-expiry", SCHEMA_WORD, .reload = true, NUMBER(config_zone, at_expiry), .words = words_expiry, .value = "servfail",
          .help = "what is answered when no primary was reachable for the zone's expire time: servfail, or serve the last version"},
+        {"max-records", SCHEMA_UINT, .reload = true, NUMBER(config_zone, max_records), .min = 0, .max = 100000000, .value = "0",
+         .help = "records that a transfer from a primary may have; 0: eight times the memory of the version held, at least 256 MiB"},
         {"watch", SCHEMA_BOOL, .reload = true, AT(config_zone, watch), .value = "true",
          .help = "read the zone file as soon as it is saved"},
         {"serial", SCHEMA_WORD, .reload = true, NUMBER(config_zone, serial), .words = words_serial, .value = "keep",

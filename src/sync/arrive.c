@@ -5,7 +5,7 @@
  *     differences:  store_change_zone() one by one ──► ZONEMD of the result, if it has one            ──► commit ──► journal
  *
  * What is not fit is refused and the version served stays. Differences that do not apply are a reason to ask for the whole zone, as is a result whose
- * ZONEMD does not fit. Checks that look at a whole zone are not repeated for differences, which would cost the zone and not the change: the store refuses what
+ * ZONEMD does not fit, and a chain of differences whose work exceeds that of the zone. Checks that look at a whole zone are not repeated for differences, which would cost the zone and not the change: the store refuses what
  * it cannot answer from.
  *
  * The store comes before the journal: answers do not wait for the disk. Killed between the two, the store (which outlives the process, not a reboot) has a
@@ -20,6 +20,7 @@
 #include "sync/apply.h"
 #include "sync/gate.h"
 #include "sync/history.h"
+#include "sync/present.h"
 #include "xfr/incoming.h"
 #include "zone/check.h"
 #include "zone/difference.h"
@@ -212,28 +213,38 @@ static int store_whole(struct loader *l, struct arrival *a)
 	return 0;
 }
 
-static int add_all(struct content *c, const struct rr *list, size_t count)
+/* What is added although it is there is left out, and forgotten before history and journal hear of it. */
+static bool drop_present(struct loader *l, struct arrival *a, size_t i, const struct zone_change *change)
 {
-	int err = 0;
+	const struct store_zone *z;
+	struct store_snapshot s;
+	size_t dropped;
 
-	for (size_t i = 0; i < count && !err; i++)
-		err = content_add(c, &list[i], NULL);
-	return err ? err : content_finish(c);
+	store_writer_draft(l->writer, &s);
+	z = store_zone_get(&s, a->row->apex);
+	dropped = z ? present_drop(a->in, i, change, &s, z) : 0;
+	a->repeated += dropped;
+	return dropped > 0;
 }
 
-static int apply_one(struct loader *l, struct arrival *a, const struct xfr_difference *d, const struct store_zone_meta *meta)
+static int apply_one(struct loader *l, struct arrival *a, size_t i, const struct store_zone_meta *meta)
 {
+	const struct xfr_difference *d = &xfr_in_differences(a->in)->list[i];
 	struct zone_change_problem problem = {.text = ""};
 	struct zone_change change;
-	int err = zone_change_init(&change, a->row->apex);
+	int err = zone_change_from_records(a->row->apex, d->deleted, d->deleted_count, d->added, d->added_count, &change);
 
 	if (err)
 		return err;
-	err = add_all(change.removed, d->deleted, d->deleted_count);
-	if (!err)
-		err = add_all(change.added, d->added, d->added_count);
-	if (!err)
+	err = store_change_zone(l->writer, a->row->apex, &change, meta, &problem);
+	if (err == ERR_INVALID && drop_present(l, a, i, &change)) {
+		zone_change_done(&change);
+		err = zone_change_from_records(a->row->apex, d->deleted, d->deleted_count, d->added, d->added_count, &change);
+		if (err)
+			return err;
 		err = store_change_zone(l->writer, a->row->apex, &change, meta, &problem);
+	}
+	a->renewed += problem.renewed;
 	if (!err && l->history)
 		history_add(l->history, a->row->apex, &change);
 	else
@@ -261,6 +272,7 @@ static int store_differences(struct loader *l, struct arrival *a)
 	struct store_zone_meta meta;
 	struct store_snapshot s;
 	enum zonemd_verdict digest;
+	uint64_t renewed_max;
 	uint64_t had;
 	struct soa soa;
 	int err = 0;
@@ -271,8 +283,15 @@ static int store_differences(struct loader *l, struct arrival *a)
 	if (!z || z->state != STORE_ZONE_SERVING || !d->count || z->serial != d->list[0].from)
 		return refuse(a, ARRIVAL_NO_USE, "the version that the differences begin with is not served here");
 	had = z->record_count;
-	for (size_t i = 0; i < d->count && !err; i++)
-		err = apply_one(l, a, &d->list[i], &meta);
+	renewed_max = zone_change_renewed_max(z->node_count);
+	for (size_t i = 0; i < d->count && !err; i++) {
+		err = apply_one(l, a, i, &meta);
+		/* Each for itself is within its limit, but a chain may be long. */
+		if (!err && a->renewed > renewed_max) {
+			snprintf(a->error, sizeof(a->error), "the differences hide and show most of the zone again and again: the whole zone costs less");
+			err = ERR_LIMIT;
+		}
+	}
 	if (err) {
 		undo(l, a);
 		a->outcome = ARRIVAL_NO_USE;
@@ -470,6 +489,19 @@ static int bring(struct batch *b, struct arrival *a)
 	return err ? err : worst;
 }
 
+static void measure(struct loader *l, struct arrival *a)
+{
+	const struct store_zone *z;
+	struct store_snapshot s;
+
+	if (!a->row)
+		return;
+	store_writer_snapshot(l->writer, &s);
+	z = store_zone_get(&s, a->row->apex);
+	a->records = a->row->records;
+	a->octets = z ? z->bytes : 0;
+}
+
 int arrive(struct loader *l, struct journal *j, struct arrival *list, uint64_t *journal_failed)
 {
 	struct batch b = {.loader = l};
@@ -487,8 +519,7 @@ int arrive(struct loader *l, struct journal *j, struct arrival *list, uint64_t *
 		worst = err ? err : worst;
 		note_all(l, j, list, a, journal_failed);
 		for (struct arrival *k = list; k != a; k = k->next)
-			if (k->row)
-				k->records = k->row->records;
+			measure(l, k);
 		release(list, a);
 		list = a;
 	}
@@ -568,6 +599,7 @@ static void take_from_store(const struct store_snapshot *s, struct held *h)
 	h->retry_s = soa.retry;
 	h->expire_s = soa.expire;
 	h->loaded_wall_s = z->loaded_wall_s;
+	h->octets = z->bytes;
 }
 
 struct lacking {

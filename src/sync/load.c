@@ -9,6 +9,7 @@
 #include "sync/apply.h"
 #include "sync/gate.h"
 #include "sync/history.h"
+#include "sync/known.h"
 #include "sync/source.h"
 #include "sync/told.h"
 #include "sync/watcher.h"
@@ -46,6 +47,7 @@ void loader_init(struct loader *l, const char *store_path, struct board *board, 
 	pthread_mutex_init(&l->lock, NULL);
 	for (unsigned i = 0; i < workers; i++)
 		l->pins[l->pin_count++] = &board->workers[i].pin;
+	l->known = known_new();
 	l->pins[l->pin_count++] = &board->watch.pin;
 	l->pins[l->pin_count++] = &board->admin.pin;
 	for (unsigned i = 0; i < BOARD_TRANSFER_PINS; i++)
@@ -58,6 +60,8 @@ void loader_done(struct loader *l)
 	l->writer = NULL;
 	zone_list_free(l->zones);
 	l->zones = NULL;
+	known_free(l->known);
+	l->known = NULL;
 	serials_done(&l->serials);
 	pthread_mutex_destroy(&l->lock);
 }
@@ -348,6 +352,26 @@ void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *a
 	applied->has_change = false;
 }
 
+static int apply(struct run *r, const struct zone_row *row, struct ahead_zone *read, const struct store_zone_meta *meta, struct applied *out)
+{
+	struct loader *l = r->loader;
+	const struct store_zone *z;
+	struct store_snapshot s;
+	int err;
+
+	if (!read->prints)
+		return apply_content(l->writer, row->apex, read->content, meta, out);
+	store_writer_snapshot(l->writer, &s);
+	z = store_zone_get(&s, row->apex);
+	err = apply_content_known(l->writer, row->apex, read->content, meta, z ? known_find(l->known, row->apex, z) : NULL, read->prints, out);
+	if (err)
+		return err;
+	store_writer_draft(l->writer, &s);
+	known_keep(l->known, row->apex, store_zone_get(&s, row->apex), read->prints);
+	read->prints = NULL;
+	return 0;
+}
+
 /* The zone stays as it is. */
 static void fail(struct run *r, struct zone_row *row, const char *name, const char *why)
 {
@@ -368,7 +392,7 @@ static void watch_files(const struct loader *l, const struct zone_row *row, cons
 }
 
 /* 1: refused. */
-static int pass_gate(struct run *r, struct zone_row *row, const struct ahead_zone *read, const char *name)
+static int pass_gate(struct run *r, struct zone_row *row, struct ahead_zone *read, const char *name)
 {
 	const struct gate_rules rules = gate_rules_of(row->conf, row->followed);
 	struct loader *l = r->loader;
@@ -391,6 +415,8 @@ static int pass_gate(struct run *r, struct zone_row *row, const struct ahead_zon
 		told_error(l, row, out.text);
 		return 1;
 	}
+	if (out.changed || rules.zonemd == CONFIG_ZONEMD_COMPUTE)
+		ahead_print_again(read);
 	if (out.text[0])
 		log_warn("zone=%s file=%s note=\"%s\"", name, row->path, out.text);
 	if (rules.serial != CONFIG_SERIAL_KEEP && (out.changed || row->allowed || past.has_serial))
@@ -411,7 +437,7 @@ static void describe_failure(const struct ahead_zone *read, char *out, size_t ca
 }
 
 /* Zone problems are logged and are no error of the run; a store that cannot take the zone is. */
-static int store_one(struct run *r, struct zone_row *row, const struct ahead_zone *read)
+static int store_one(struct run *r, struct zone_row *row, struct ahead_zone *read)
 {
 	struct store_zone_meta meta = {.state = STORE_ZONE_SERVING, .network = row->network, .source = read->source};
 	const struct content_rrset *soa_set;
@@ -439,7 +465,7 @@ static int store_one(struct run *r, struct zone_row *row, const struct ahead_zon
 		told_error(r->loader, row, err_text(err));
 		return 0;
 	}
-	err = apply_content(r->loader->writer, row->apex, read->content, &meta, &applied);
+	err = apply(r, row, read, &meta, &applied);
 	if (err) {
 		log_err("zone=%s error=\"the store cannot take it: %s\" action=\"%s\"", name, err_text(err),
 		        row->serving ? "the last good version stays" : "answers SERVFAIL");
@@ -454,8 +480,8 @@ static int store_one(struct run *r, struct zone_row *row, const struct ahead_zon
 		snprintf(how, sizeof(how), " removed=%zu added=%zu", applied.removed, applied.added);
 	soa_set = content_soa(read->content);
 	if (soa_set && soa_parse(soa_set->records[0].rdata, soa_set->records[0].rdlen, &soa) == 0)
-		log_info("zone=%s serial=%u records=%zu%s took_ms=%u", name, soa.serial, content_record_count(read->content), how,
-		         read->took_ms + (unsigned)(clock_ms() - began));
+		log_info("zone=%s serial=%u records=%zu%s read_ms=%u took_ms=%u", name, soa.serial, content_record_count(read->content), how,
+		         read->took_ms, read->took_ms + (unsigned)(clock_ms() - began));
 	return 0;
 }
 
@@ -476,6 +502,8 @@ static bool must_read(struct run *r, const struct zone_row *row)
 static void read_ahead(struct run *r)
 {
 	r->judged = MAX(r->judged, r->at);
+	if (!ahead_wants(r->ahead))
+		return;
 	for (; r->judged < r->zones->count && r->judged - r->at < LOOK_AHEAD && ahead_has_room(r->ahead); r->judged++) {
 		const struct zone_row *row = &r->zones->rows[r->judged];
 
@@ -495,6 +523,7 @@ static bool lacks_right(struct run *r, const struct ahead_zone *read)
 	return true;
 }
 
+/* A large zone is visible before the memory of what it was read from is given back. */
 static int bring_up(struct run *r, struct zone_row *row)
 {
 	struct ahead_zone *read;
@@ -505,6 +534,8 @@ static int bring_up(struct run *r, struct zone_row *row)
 		return 0;
 	read = ahead_take(r->ahead);
 	err = lacks_right(r, read) ? 0 : store_one(r, row, read);
+	if (!err && row->stored && content_record_count(read->content) >= KNOWN_RECORDS_MIN)
+		err = commit(r, (size_t)(row - r->zones->rows) + 1);
 	row->allowed = false;
 	ahead_release(r->ahead, read);
 	return err;
@@ -596,6 +627,8 @@ static int begin(struct loader *l, struct run *r, size_t zones)
 	r->ahead = ahead_new(on_progress, r);
 	if (!r->ahead)
 		return ERR_NO_MEMORY;
+	if (l->known)
+		ahead_want_prints(r->ahead, known_key(l->known));
 	atomic_store(&b->loading_done, 0);
 	atomic_store(&b->loading_zones, zones);
 	atomic_store(&b->loading, 1);
@@ -694,8 +727,8 @@ int loader_run_some(struct loader *l, const struct name *zones, size_t count)
 		if (!row || !row->path)
 			continue;
 		ahead_add(r.ahead, row);
-		err = bring_up(&r, row);
 		r.settled = (size_t)(row - l->zones->rows);
+		err = bring_up(&r, row);
 		if (!err)
 			err = commit(&r, r.settled + 1);
 		atomic_store(&l->board->sync.loading_done, ++r.done);

@@ -12,6 +12,7 @@
 
 struct history;
 struct applied;
+struct known;
 struct watcher;
 struct xdp_cache;
 
@@ -23,6 +24,7 @@ struct loader {
 	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 2 + BOARD_TRANSFER_PINS];
 	size_t pin_count;
 	struct xdp_cache *kernel;    /* answers kept there die with each change; NULL: there are none; borrowed */
+	struct known *known;         /* fingerprints of large zones; NULL: none are kept */
 	struct history *history;     /* told of each change between two versions; NULL: nobody keeps them; borrowed */
 	/* Called on the loading thread after a commit for each zone that serves another serial than before, and in the first run for each that is served; NULL: nobody
 	 * cares. */

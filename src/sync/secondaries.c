@@ -44,6 +44,10 @@ enum {
 	NOTE_MAX = 20000,     /* zones whose timers go in one write */
 	EARLY_MAX = 256,      /* NOTIFYs kept before zones are recalled; a zone of others waits for its first turn */
 	LOG_BURST = 50,       /* lines a second about zones */
+	GROWTH = 8,           /* a transfer may take so many times what the version held takes, */
+	GROWTH_OCTETS = 256 << 20, /* or this, */
+	RECORD_OCTETS = 1024, /* or, with a limit of records, this for each */
+	OCTETS_LEAST = 1 << 20, /* and this */
 };
 
 struct flight {
@@ -173,6 +177,7 @@ static void recall_zone(struct secondary_set *set, struct secondary *z, const st
 		p.error = t->error;
 	}
 	secondary_recall(set, z, &p);
+	z->octets = h->octets;
 }
 
 /* Its timers have changed. */
@@ -330,12 +335,24 @@ static void on_fetched(void *ctx, struct fetch *fetch, struct fetch_result *r)
 	pump(s);
 }
 
+/* What a transfer may take in memory. An operator's number of records has the last word; without it a zone may grow a lot at once, and one that is not held yet may be large, but
+ * a primary that never stops sending is stopped before it costs the machine. */
+static uint64_t octets_max(const struct secondaries *s, const struct secondary *z)
+{
+	uint64_t most = s->fetch.max_octets;
+
+	if (z->max_records)
+		return MIN(most, (uint64_t)OCTETS_LEAST + (uint64_t)z->max_records * RECORD_OCTETS);
+	return z->octets ? MIN(most, MAX((uint64_t)GROWTH_OCTETS, z->octets * GROWTH)) : most;
+}
+
 static void ask(struct secondaries *s, const struct secondary_action *act)
 {
 	struct secondary *z = act->zone;
 	const struct tsig_key *key = z->key < s->ring->count ? s->ring->list[z->key] : NULL;
 	const struct fetch_request q = {.apex = z->apex, .primaries = z->primaries, .primary_count = z->primary_count, .preferred = z->primary, .key = key,
-	                                .has_serial = z->has_version, .serial = z->serial, .whole = act->whole, .force = act->force, .direct = act->direct};
+	                                .has_serial = z->has_version, .serial = z->serial, .whole = act->whole, .force = act->force, .direct = act->direct,
+	                                .max_records = z->max_records, .max_octets = octets_max(s, z)};
 	struct flight *f;
 	int err = ERR_NO_MEMORY;
 
@@ -466,6 +483,7 @@ static int add_zone(struct secondaries *s, struct secondary_set *set, const stru
 	const struct config *c = s->role->config;
 	struct endpoint sources[CONFIG_SOURCES_MAX];
 	struct secondary_config zc = {.apex = conf->apex, .primaries = sources, .key = conf->key, .serve_expired = conf->at_expiry == CONFIG_EXPIRY_SERVE,
+	                              .max_records = conf->max_records,
 	                              .key_id = conf->key < ring->count ? ring->ids[conf->key] : 0};
 	struct secondary *z, *old;
 	const struct held *h;
@@ -487,6 +505,7 @@ static int add_zone(struct secondaries *s, struct secondary_set *set, const stru
 		(void)secondary_inherit(set, z, old);
 	else if (h)
 		recall_zone(set, z, h, now_ms());
+	z->octets = h ? h->octets : old ? old->octets : 0;
 	return 0;
 }
 
@@ -635,7 +654,9 @@ static void served(struct secondaries *s, struct secondary *z, const struct flig
 	char zone[NAME_TEXT_MAX];
 
 	board_add(ixfr ? &s->board->ixfr : &s->board->axfr, 1);
+	board_add(&s->board->repeated, a->repeated);
 	secondary_arrived(s->set, z, &news, now_ms());
+	z->octets = a->octets;
 	note(s, z);
 	if (!log_limit_pass(&zone_lines, LOG_BURST))
 		return;

@@ -19,29 +19,38 @@ static void put_bits(uint64_t bits, char *text)
 		text[i] = digits[bits & 63];
 }
 
-/* IDENTITY characters. False: cannot be looked at. */
-static bool identity(const char *path, char *text)
+/* IDENTITY characters. */
+static void identity_of(const struct stat *st, const char *path, char *text)
 {
-	struct stat st;
 	uint64_t facts[5], sum;
 
-	if (stat(path, &st) < 0)
-		return false;
-	facts[0] = (uint64_t)st.st_size;
-	facts[1] = (uint64_t)st.st_mtim.tv_sec;
-	facts[2] = (uint64_t)st.st_mtim.tv_nsec;
-	facts[3] = st.st_ino;
+	facts[0] = (uint64_t)st->st_size;
+	facts[1] = (uint64_t)st->st_mtim.tv_sec;
+	facts[2] = (uint64_t)st->st_mtim.tv_nsec;
+	facts[3] = st->st_ino;
 	facts[4] = hash_checksum(path, strlen(path), 1);
 	sum = hash_checksum(facts, sizeof(facts), 2);
 	put_bits(sum, text);
 	put_bits(hash_checksum(facts, sizeof(facts), sum ^ facts[4]), text + HALF);
+}
+
+/* False: cannot be looked at. */
+static bool identity(const char *path, char *text)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return false;
+	identity_of(&st, path, text);
 	return true;
 }
 
-void source_begin(const char *path, char *text, size_t cap)
+void source_begin(const struct stat *st, const char *path, char *text, size_t cap)
 {
-	bool good = cap > IDENTITY && identity(path, text);
+	bool good = cap > IDENTITY;
 
+	if (good)
+		identity_of(st, path, text);
 	text[good ? IDENTITY : 0] = '\0';
 }
 

@@ -76,6 +76,10 @@ struct zone_load_options {
 	void *ctx;
 	unsigned threads; /* that parse a large file; 0: one for each CPU, up to 8 */
 	uint64_t piece;   /* for tests: octets that a thread takes at a time, and files from twice this on are large; 0: what is good */
+	/* The file is open already (borrowed), is a regular one and has so many octets. */
+	bool opened;
+	int fd;
+	uint64_t size;
 };
 int zone_load_file(const char *path, const uint8_t *apex, const struct zone_load_options *o, struct diag *diag,
                    struct content **out) MUST_CHECK;

@@ -177,6 +177,9 @@ const struct store_node *store_nsec3_node(const struct store_snapshot *s, const 
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z,
                                          const struct store_node *prev);
 
+/* The first node after a name in canonical order, which need not be there; NULL: the very first. Without those of the NSEC3 chain. NULL at the end. */
+const struct store_node *store_node_after(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *name);
+
 /* The same order for who passes through a whole zone: a step instead of a descent for each node. One of the two tries. */
 enum { STORE_WALK_DEPTH = 520 };
 struct store_walk {
@@ -220,7 +223,7 @@ int store_put_zone(struct store_writer *w, const uint8_t *apex, const struct con
         MUST_CHECK;
 /* Apply a change (zone/difference.h) to the version being built, at a cost that goes with the change and not with the zone; what it says then is
  * what store_put_zone() with all the records would say. ERR_NOT_FOUND: no such zone, or it serves nothing. ERR_INVALID: the change does not apply or
- * leaves what cannot be served, and *problem says why. Several in a row are one step for readers; commit before the first, so that store_abort() undoes
+ * leaves what cannot be served, and *problem says why. ERR_LIMIT: it would cost more than building the zone (problem->renewed). Several in a row are one step for readers; commit before the first, so that store_abort() undoes
  * these only when a later one fails. Now and then a zone is copied as a whole to be rid of what changes left behind. */
 int store_change_zone(struct store_writer *w, const uint8_t *apex, const struct zone_change *change, const struct store_zone_meta *meta,
                       struct zone_change_problem *problem) MUST_CHECK;

@@ -48,6 +48,7 @@ struct edit {
 	store_ref scrap[ARRAY_CELLS_MAX + 1]; /* arrays taken here and not needed any more: lists by size, linked through the first cell */
 	struct owner owner;
 	struct zone_change_problem *problem;
+	uint64_t renewed_max;
 };
 
 static inline void *edit_cell(const struct edit *e, store_ref ref)

@@ -322,6 +322,21 @@ def test_serial_survives_reboot(apart, tmp_path):
         wait(lambda: node.serial(ZONE) == 50, "still")
 
 
+def test_serial_and_digest_of_a_large_zone(apart, tmp_path):
+    """Large zones are compared by fingerprints: these are of the version with its new serial and digest, not of the file."""
+    path, holder = node_of(tmp_path, f", serial: increment, zonemd: compute{FOLLOWED}", content=text(1, 25000, content("a")))
+    with holder as node:
+        wait(lambda: node.serial(ZONE) == 1, "the first version")
+        for n, word in enumerate("bcd"):
+            save(path, text(1, 25000, content(word)))
+            wait(lambda n=n: node.serial(ZONE) == n + 2, f"version {word}: {node.log()[-1000:]}")
+            assert word_of(node) == word
+            assert node.ask(ZONE, "ZONEMD").answer[0][0].serial == n + 2
+        save(path, text(40, 25000, content("d")))
+        wait(lambda: node.serial(ZONE) == 40, "the file's own serial, and nothing else")
+        assert node.ask(ZONE, "ZONEMD").answer[0][0].serial == 40
+
+
 def test_signed_zones_get_no_serial(apart, tmp_path):
     key = "@ DNSKEY 257 3 13 ICqHQXzk6cZvzeSXg7zNAAp1eiJd4xwA+4Vj2R2oU3HQsyTgfpBXSGlmGQfKwFLDMZcLb4TIk0iLb7zLQUgHfA==\n"
     path, holder = node_of(tmp_path, f", serial: increment{FOLLOWED}", content=text(1, more=key))

@@ -817,6 +817,57 @@ static void test_ttl(void **state)
 	}
 }
 
+/* Delegations one below the other, all of them taken away from the top down: each look at all names below would cost the zone once more. */
+static void test_hides_again_and_again(void **state)
+{
+	enum { DEPTH = 30, NAMES = 12000 };
+	struct bed *b = *state;
+	struct content *c;
+	struct zone_change_problem problem;
+	struct zone_change change;
+	struct store_stats before, after;
+	char text[200] = "example.", owner[240], up[sizeof(text)];
+
+	m.apex = kit_name("example.");
+	c = content_new(m.apex.wire);
+	assert_non_null(c);
+	kit_add_soa(c, m.apex.wire, 1);
+	change_add(c, "example.", RR_NS, 300, "ns.example.");
+	assert_int_equal(zone_change_init(&change, m.apex.wire), 0);
+	for (unsigned i = 0; i < DEPTH; i++) {
+		memcpy(up, text, sizeof(up));
+		assert_true(snprintf(text, sizeof(text), "l%u.%s", i, up) < (int)sizeof(text));
+		change_add(c, text, RR_NS, 300, "ns.example.");
+		change_add(change.removed, text, RR_NS, 300, "ns.example.");
+	}
+	for (unsigned i = 0; i < NAMES; i++) {
+		snprintf(owner, sizeof(owner), "n%u.%s", i, text);
+		change_add(c, owner, RR_A, 300, "192.0.2.1");
+	}
+	assert_int_equal(content_finish(c), 0);
+	assert_int_equal(content_finish(change.removed), 0);
+	assert_int_equal(content_finish(change.added), 0);
+	assert_int_equal(store_put_zone(b->w[0], m.apex.wire, c, &meta), 0);
+	commit(b->w[0]);
+	store_stats(b->w[0], &before);
+	assert_int_equal(store_change_zone(b->w[0], m.apex.wire, &change, &meta, &problem), ERR_LIMIT);
+	assert_non_null(strstr(problem.text, "building the zone costs less"));
+	assert_int_equal(problem.renewed, zone_change_renewed_max(NAMES + DEPTH + 1) + 1);
+	store_stats(b->w[0], &after);
+	assert_int_equal(before.live_bytes, after.live_bytes);
+	zone_change_done(&change);
+	/* One of them alone is no more than the zone. */
+	assert_int_equal(zone_change_init(&change, m.apex.wire), 0);
+	change_add(change.removed, "l0.example.", RR_NS, 300, "ns.example.");
+	assert_int_equal(content_finish(change.removed), 0);
+	assert_int_equal(content_finish(change.added), 0);
+	assert_int_equal(store_change_zone(b->w[0], m.apex.wire, &change, &meta, &problem), 0);
+	assert_int_equal(problem.renewed, NAMES + DEPTH - 1);
+	commit(b->w[0]);
+	zone_change_done(&change);
+	content_free(c);
+}
+
 /* Several changes in one transaction, seen all or not at all. */
 static void test_one_transaction(void **state)
 {
@@ -921,6 +972,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_large, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ttl, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hides_again_and_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_transaction, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_record_lists, setup, teardown),
 	};
