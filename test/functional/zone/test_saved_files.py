@@ -15,7 +15,7 @@ import pytest
 
 from netns import missing
 from paths import SANITIZED
-from secondary import Apart, Holder
+from secondary import Apart, Holder, Zone
 from servers import Zonecast
 from transfers import wait
 
@@ -370,6 +370,31 @@ def test_shrinking_file(apart, tmp_path):
         wait(lambda: node.serial(ZONE) == 5, "small")
         save(path, text(6))
         wait(lambda: node.serial(ZONE) == 6, "smaller")
+
+
+class Source(Zonecast):
+    name = "source"
+    extra = ("--allow-transfer", "127.0.0.1/32")
+
+
+@pytest.mark.parametrize("records,left", [(1000, 300), (6000, 100)], ids=["differences", "whole"])
+def test_shrinking_transfer(apart, tmp_path, records, left):
+    path = tmp_path / "zone"
+    save(path, text(1, records))
+    with Source(str(tmp_path), {f"{ZONE}.": str(path)}) as source, Holder(str(tmp_path), [Zone(ZONE, [source])]) as node:
+        wait(lambda: node.serial(ZONE) == 1, "the zone")
+        save(path, text(2, left))
+        wait(lambda: dns.query.udp(dns.message.make_query(ZONE, "SOA"), "127.0.0.1", port=source.port, timeout=5).answer[0][0].serial == 2, "the primary")
+        assert node.command("zone", "reload", ZONE).returncode == 0
+        wait(lambda: "shrink-limit" in node.told(ZONE).get("error", ""), lambda: f"refused: {node.told(ZONE)}")
+        assert f"{records - left} of its {records + 3} records" in node.told(ZONE)["error"]
+        assert node.serial(ZONE) == 1 and node.counters()["refused"] >= 1
+        assert node.command("zone", "retransfer", ZONE).returncode == 0
+        wait(lambda: node.counters()["refused"] >= 2, "refused again")
+        assert node.serial(ZONE) == 1
+        assert node.command("zone", "retransfer", ZONE, "--force").returncode == 0
+        wait(lambda: node.serial(ZONE) == 2, "an explicit yes")
+        assert node.told(ZONE)["state"] == "fresh"
 
 
 def transferred(node, address="127.0.0.1"):
