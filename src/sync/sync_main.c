@@ -26,14 +26,16 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 enum {
 	RETRY_MS = 1000,
 	COLLECT_MS = 250,
 	GATHER_PIECES = 16, /* of 2 MiB in one turn of the collector: some milliseconds */
 	WISHES_MAX = 10000, /* zones that one run is asked for by name, about */
+	LOADING_NICE = 5,   /* loading is behind answering where both want a CPU; threads that it starts are, too */
 };
 
 struct wishes {
@@ -80,6 +82,8 @@ static void run(uv_work_t *work)
 	s->result = s->arrived = 0;
 	if (s->watcher && s->zones)
 		watcher_folders(s->watcher, s->zones);
+	/* Refused by a kernel or a container, answers are a little later while zones load. */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOADING_NICE);
 	if (s->now.whole)
 		s->result = loader_run(&s->loader, s->zones, s->now.zones, s->now.count);
 	else if (s->now.count)
