@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "sync/apply.h"
+#include "sync/gate.h"
 #include "sync/history.h"
 #include "sync/present.h"
 #include "xfr/incoming.h"
@@ -120,6 +121,24 @@ static void note_soa(struct arrival *a, const struct soa *soa)
 	a->expire_s = soa->expire;
 }
 
+static bool verifies(const struct arrival *a)
+{
+	return !a->row->conf || a->row->conf->zonemd != CONFIG_ZONEMD_OFF;
+}
+
+/* A primary that has lost half of a zone must not take it from everybody. */
+static bool shrinks(struct arrival *a, uint64_t had, uint64_t has)
+{
+	char text[GATE_TEXT_MAX];
+
+	if (a->force || !a->row->conf ||
+	    !gate_shrinks(had, has, a->row->conf->shrink_limit, "zonecast zone retransfer --force", text))
+		return false;
+	snprintf(a->error, sizeof(a->error), "%s", text);
+	a->outcome = ARRIVAL_REFUSED;
+	return true;
+}
+
 /* The gate. True: fit to be served. */
 static bool is_fit(struct arrival *a, const struct content *c)
 {
@@ -146,7 +165,9 @@ static bool is_fit(struct arrival *a, const struct content *c)
 		a->outcome = ARRIVAL_REFUSED;
 		return false;
 	}
-	digest = zonemd_verify_content(c, text);
+	if (a->row->serving && shrinks(a, a->row->records, content_record_count(c)))
+		return false;
+	digest = verifies(a) ? zonemd_verify_content(c, text) : ZONEMD_ABSENT;
 	if (digest == ZONEMD_MISMATCH || digest == ZONEMD_FAILED) {
 		snprintf(a->error, sizeof(a->error), "ZONEMD: %s", text);
 		a->outcome = ARRIVAL_REFUSED;
@@ -252,6 +273,7 @@ static int store_differences(struct loader *l, struct arrival *a)
 	struct store_snapshot s;
 	enum zonemd_verdict digest;
 	uint64_t renewed_max;
+	uint64_t had;
 	struct soa soa;
 	int err = 0;
 
@@ -260,6 +282,7 @@ static int store_differences(struct loader *l, struct arrival *a)
 	z = store_zone_get(&s, a->row->apex);
 	if (!z || z->state != STORE_ZONE_SERVING || !d->count || z->serial != d->list[0].from)
 		return refuse(a, ARRIVAL_NO_USE, "the version that the differences begin with is not served here");
+	had = z->record_count;
 	renewed_max = zone_change_renewed_max(z->node_count);
 	for (size_t i = 0; i < d->count && !err; i++) {
 		err = apply_one(l, a, i, &meta);
@@ -276,7 +299,11 @@ static int store_differences(struct loader *l, struct arrival *a)
 	}
 	store_writer_draft(l->writer, &s);
 	z = store_zone_get(&s, a->row->apex);
-	digest = z ? zonemd_verify_store(&s, z, text) : ZONEMD_FAILED;
+	if (z && shrinks(a, had, z->record_count)) {
+		undo(l, a);
+		return 0;
+	}
+	digest = !z ? ZONEMD_FAILED : verifies(a) ? zonemd_verify_store(&s, z, text) : ZONEMD_ABSENT;
 	if (digest == ZONEMD_MISMATCH || digest == ZONEMD_FAILED || !soa_of_store(&s, z, &soa)) {
 		undo(l, a);
 		return refuse(a, ARRIVAL_NO_USE, digest == ZONEMD_MISMATCH ? text : "what the differences make is no zone");

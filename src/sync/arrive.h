@@ -32,6 +32,7 @@ struct arrival {
 	struct name apex;
 	enum arrival_kind kind;
 	struct xfr_in *in;            /* owned */
+	bool force;                   /* an operator's yes to what guards would refuse */
 	char who[ARRIVAL_WHO_MAX];    /* address of the primary */
 	/* Results. */
 	enum arrival_outcome outcome;

@@ -7,9 +7,12 @@
 #include "sync/ahead.h"
 #include "sync/align.h"
 #include "sync/apply.h"
+#include "sync/gate.h"
 #include "sync/history.h"
 #include "sync/known.h"
 #include "sync/source.h"
+#include "sync/told.h"
+#include "sync/watcher.h"
 #include "xdp/cache.h"
 
 #include <errno.h>
@@ -41,6 +44,7 @@ struct run {
 void loader_init(struct loader *l, const char *store_path, struct board *board, unsigned workers)
 {
 	*l = (struct loader){.store_path = store_path, .board = board};
+	pthread_mutex_init(&l->lock, NULL);
 	for (unsigned i = 0; i < workers; i++)
 		l->pins[l->pin_count++] = &board->workers[i].pin;
 	l->known = known_new();
@@ -58,6 +62,8 @@ void loader_done(struct loader *l)
 	l->zones = NULL;
 	known_free(l->known);
 	l->known = NULL;
+	serials_done(&l->serials);
+	pthread_mutex_destroy(&l->lock);
 }
 
 /* ---- counts: kept with every commit, so that one zone's change costs that zone ---- */
@@ -76,7 +82,9 @@ static void count(struct loader *l, const struct zone_row *row, bool in)
 
 static void count_all(struct loader *l)
 {
-	l->serving = l->records = 0;
+	l->serving = l->records = l->failing = 0;
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++)
+		l->first[i] = (struct loader_first){.stale = true};
 	memset(l->net_zones, 0, sizeof(l->net_zones));
 	memset(l->net_ready, 0, sizeof(l->net_ready));
 	for (size_t i = 0; i < l->zones->count; i++) {
@@ -84,13 +92,121 @@ static void count_all(struct loader *l)
 
 		if (row->slot < BOARD_NETWORKS_MAX)
 			l->net_zones[row->slot]++;
+		l->failing += row->error != NULL;
 		count(l, row, true);
 	}
 }
 
-static void publish_counts(const struct loader *l)
+/* ---- signatures: the zone of each network of which they end first ---- */
+
+static bool ends_first(const struct zone_row *a, const struct zone_row *b)
+{
+	return !b || signatures_before(a->signatures.end, b->signatures.end);
+}
+
+static void note_signatures(struct loader *l, const struct zone_row *row)
+{
+	struct loader_first *f = row->slot < BOARD_NETWORKS_MAX ? &l->first[row->slot] : NULL;
+
+	if (!f || f->stale)
+		return;
+	if (f->row == row)
+		f->stale = true;
+	else if (row->serving && row->signatures.any && ends_first(row, f->row))
+		f->row = row;
+}
+
+static void find_first(struct loader *l)
+{
+	bool stale = false;
+
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
+		stale |= l->first[i].stale;
+		if (l->first[i].stale)
+			l->first[i].row = NULL;
+	}
+	for (size_t i = 0; stale && i < l->zones->count; i++) {
+		const struct zone_row *row = &l->zones->rows[i];
+		struct loader_first *f = row->slot < BOARD_NETWORKS_MAX ? &l->first[row->slot] : NULL;
+
+		if (f && f->stale && row->serving && row->signatures.any && ends_first(row, f->row))
+			f->row = row;
+	}
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++)
+		l->first[i].stale = false;
+}
+
+static void publish_signatures(struct loader *l)
+{
+	find_first(l);
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
+		struct board_sync_network *b = &l->board->sync.networks[i];
+		const struct zone_row *row = l->first[i].row;
+		char name[NAME_TEXT_MAX] = "";
+		uint32_t known = !row ? 0 : row->signatures.exact ? 1 : 2;
+
+		if (row)
+			name_to_text(row->apex, name);
+		if (b->signatures == known && (!row || (b->signatures_end == row->signatures.end && strncmp(b->signatures_zone, name, BOARD_ZONE_MAX - 1) == 0)))
+			continue;
+		board_write_begin(&b->seq);
+		b->signatures = known;
+		b->signatures_end = row ? row->signatures.end : 0;
+		snprintf(b->signatures_zone, sizeof(b->signatures_zone), "%.*s", BOARD_ZONE_MAX - 1, name);
+		board_write_end(&b->seq);
+	}
+}
+
+enum { LOOK_EARLY_S = 3600 /* before the alert, so that it does not come for nothing */ };
+
+static bool wants_look(const struct loader *l, const struct zone_row *row, int64_t now_wall_s)
+{
+	const struct config *c = l->zones->from;
+
+	return c && row->serving && row->signatures.any && !row->signatures.exact && row->network < c->network_count &&
+	       signatures_left_s(&row->signatures, now_wall_s) < c->networks[row->network].signatures_alert_ms / 1000 + LOOK_EARLY_S;
+}
+
+bool loader_wants_look(const struct loader *l)
+{
+	int64_t now = clock_wall_s();
+
+	for (size_t i = 0; l->zones && l->aligned && i < BOARD_NETWORKS_MAX; i++)
+		if (l->first[i].row && wants_look(l, l->first[i].row, now))
+			return true;
+	return false;
+}
+
+void loader_look_at_signatures(struct loader *l)
+{
+	int64_t now = clock_wall_s();
+	struct store_snapshot s;
+
+	if (!l->zones || !l->aligned || !l->writer)
+		return;
+	store_writer_snapshot(l->writer, &s);
+	for (size_t i = 0; i < l->zones->count; i++) {
+		struct zone_row *row = &l->zones->rows[i];
+		const struct store_zone *z = wants_look(l, row, now) ? store_zone_get(&s, row->apex) : NULL;
+		struct signatures found;
+
+		if (!z || signatures_look(&s, z, &found) < 0)
+			continue;
+		pthread_mutex_lock(&l->lock);
+		row->signatures = found;
+		pthread_mutex_unlock(&l->lock);
+		if (row->slot < BOARD_NETWORKS_MAX)
+			l->first[row->slot].stale = true;
+	}
+	publish_signatures(l);
+}
+
+static void publish_counts(struct loader *l)
 {
 	struct board_sync *b = &l->board->sync;
+
+	publish_signatures(l);
+	atomic_store(&b->zones_failing, l->failing);
 
 	atomic_store(&b->zones_configured, l->zones->count);
 	atomic_store(&b->zones_serving, l->serving);
@@ -109,14 +225,18 @@ static void publish_counts(const struct loader *l)
 static void settle(struct run *r, const struct store_snapshot *s, struct zone_row *row)
 {
 	const struct store_zone *z = store_zone_get(s, row->apex);
-	const struct loader *l = r->loader;
+	struct loader *l = r->loader;
 	bool served = row->serving;
 	uint32_t serial = row->serial;
 
 	count(r->loader, row, false);
+	pthread_mutex_lock(&l->lock);
 	row->serving = z && z->state == STORE_ZONE_SERVING;
 	row->records = row->serving ? (uint32_t)z->record_count : 0;
 	row->serial = row->serving ? z->serial : 0;
+	row->signatures = row->serving ? signatures_known(z) : (struct signatures){0};
+	pthread_mutex_unlock(&l->lock);
+	note_signatures(l, row);
 	row->stored = false;
 	count(r->loader, row, true);
 	if (l->on_serial && row->serving && (!served || row->serial != serial))
@@ -129,8 +249,10 @@ static int commit(struct run *r, size_t end)
 	struct board_sync *b = &r->loader->board->sync;
 	struct store_snapshot s;
 	uint64_t generation;
-	int err = r->dirty ? store_commit(r->loader->writer, &generation) : 0;
+	int err;
 
+	serials_write(&r->loader->serials, r->loader->journal);
+	err = r->dirty ? store_commit(r->loader->writer, &generation) : 0;
 	if (err < 0)
 		return err;
 	if (r->dirty)
@@ -250,6 +372,70 @@ static int apply(struct run *r, const struct zone_row *row, struct ahead_zone *r
 	return 0;
 }
 
+/* The zone stays as it is. */
+static void fail(struct run *r, struct zone_row *row, const char *name, const char *why)
+{
+	board_add(&r->loader->board->sync.loads_failed, 1);
+	log_err("zone=%s file=%s error=\"%s\" action=\"%s\"", name, row->path, why, row->serving ? "the last good version stays" : "answers SERVFAIL until it loads");
+}
+
+/* Files that the zone is made of, beside its own, and those that are to blame: saving one is a reason to read it again. */
+static void watch_files(const struct loader *l, const struct zone_row *row, const struct ahead_zone *read)
+{
+	if (!l->watcher || !row->watched)
+		return;
+	for (uint32_t i = 0; read->content && content_file(read->content, i); i++)
+		watcher_add(l->watcher, row->apex, content_file(read->content, i));
+	for (const struct diag_entry *e = read->diag.first; e; e = e->next)
+		if (e->severity == DIAG_ERROR && e->file)
+			watcher_add(l->watcher, row->apex, e->file);
+}
+
+/* 1: refused. */
+static int pass_gate(struct run *r, struct zone_row *row, struct ahead_zone *read, const char *name)
+{
+	const struct gate_rules rules = gate_rules_of(row->conf, row->followed);
+	struct loader *l = r->loader;
+	struct gate_past past = {0};
+	struct gate_outcome out;
+	struct store_snapshot s;
+	const struct store_zone *z;
+	int err;
+
+	store_writer_draft(l->writer, &s);
+	z = store_zone_get(&s, row->apex);
+	if (rules.serial != CONFIG_SERIAL_KEEP && (!z || z->state != STORE_ZONE_SERVING))
+		past = serials_past(l->journal, row->apex, read->source);
+	err = gate_file(read->content, &s, z, &rules, &past, row->allowed, clock_wall_s(), &out);
+	if (err)
+		return err;
+	if (out.refused) {
+		board_add(&l->board->sync.loads_refused, 1);
+		fail(r, row, name, out.text);
+		told_error(l, row, out.text);
+		return 1;
+	}
+	if (out.changed || rules.zonemd == CONFIG_ZONEMD_COMPUTE)
+		ahead_print_again(read);
+	if (out.text[0])
+		log_warn("zone=%s file=%s note=\"%s\"", name, row->path, out.text);
+	if (rules.serial != CONFIG_SERIAL_KEEP && (out.changed || row->allowed || past.has_serial))
+		err = serials_add(&l->serials, row->apex, out.serial, read->source);
+	return err;
+}
+
+static void describe_failure(const struct ahead_zone *read, char *out, size_t cap)
+{
+	char line[1400];
+
+	for (const struct diag_entry *e = read->diag.first; e; e = e->next)
+		if (e->severity == DIAG_ERROR) {
+			snprintf(out, cap, "%.300s%s", diag_entry_text(e, line, sizeof(line)), read->diag.errors > 1 ? " (and more)" : "");
+			return;
+		}
+	snprintf(out, cap, "%s", err_text(read->err));
+}
+
 /* Zone problems are logged and are no error of the run; a store that cannot take the zone is. */
 static int store_one(struct run *r, struct zone_row *row, struct ahead_zone *read)
 {
@@ -259,23 +445,35 @@ static int store_one(struct run *r, struct zone_row *row, struct ahead_zone *rea
 	char name[NAME_TEXT_MAX];
 	struct soa soa = {0};
 	struct applied applied;
-	char how[80] = "";
+	char how[400] = "";
 	int err;
 
 	name_to_text(row->apex, name);
 	log_problems(&read->diag);
+	watch_files(r->loader, row, read);
 	if (read->err < 0) {
-		board_add(&r->loader->board->sync.loads_failed, 1);
-		log_err("zone=%s file=%s error=\"%s\" action=\"%s\"", name, row->path, err_text(read->err),
-		        row->serving ? "the last good version stays" : "answers SERVFAIL until it loads");
+		describe_failure(read, how, sizeof(how));
+		fail(r, row, name, err_text(read->err));
+		told_error(r->loader, row, how);
+		return 0;
+	}
+	err = pass_gate(r, row, read, name);
+	if (err > 0)
+		return 0;
+	if (err < 0) {
+		fail(r, row, name, err_text(err));
+		told_error(r->loader, row, err_text(err));
 		return 0;
 	}
 	err = apply(r, row, read, &meta, &applied);
 	if (err) {
 		log_err("zone=%s error=\"the store cannot take it: %s\" action=\"%s\"", name, err_text(err),
 		        row->serving ? "the last good version stays" : "answers SERVFAIL");
+		told_error(r->loader, row, err_text(err));
 		return err;
 	}
+	if (row->error)
+		told_error(r->loader, row, NULL);
 	row->stored = r->dirty = true;
 	loader_keep_change(r->loader, row->apex, &applied);
 	if (applied.in_place)
@@ -304,6 +502,8 @@ static bool must_read(struct run *r, const struct zone_row *row)
 static void read_ahead(struct run *r)
 {
 	r->judged = MAX(r->judged, r->at);
+	if (!ahead_wants(r->ahead))
+		return;
 	for (; r->judged < r->zones->count && r->judged - r->at < LOOK_AHEAD && ahead_has_room(r->ahead); r->judged++) {
 		const struct zone_row *row = &r->zones->rows[r->judged];
 
@@ -336,6 +536,7 @@ static int bring_up(struct run *r, struct zone_row *row)
 	err = lacks_right(r, read) ? 0 : store_one(r, row, read);
 	if (!err && row->stored && content_record_count(read->content) >= KNOWN_RECORDS_MIN)
 		err = commit(r, (size_t)(row - r->zones->rows) + 1);
+	row->allowed = false;
 	ahead_release(r->ahead, read);
 	return err;
 }
@@ -380,12 +581,15 @@ static int take_list(struct run *r, struct zone_list *zones)
 {
 	struct loader *l = r->loader;
 	bool first = !l->zones;
-	int err = align_store(l->writer, zones && l->aligned ? l->zones : NULL, zones ? zones : l->zones, &r->dirty);
+	int err;
 
+	pthread_mutex_lock(&l->lock);
+	err = align_store(l->writer, zones && l->aligned ? l->zones : NULL, zones ? zones : l->zones, &r->dirty);
 	if (zones) {
 		zone_list_free(l->zones);
 		r->zones = l->zones = zones;
 	}
+	pthread_mutex_unlock(&l->lock);
 	count_all(l);
 	if (!err)
 		err = commit(r, 0);
@@ -492,6 +696,14 @@ int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count)
 			settle(&r, &s, rows[i]);
 	publish_counts(l);
 	return 0;
+}
+
+void loader_allow(struct loader *l, const uint8_t *apex)
+{
+	struct zone_row *row = l->zones ? zone_list_find(l->zones, apex) : NULL;
+
+	if (row)
+		row->allowed = true;
 }
 
 bool loader_has(const struct loader *l, const uint8_t *apex)

@@ -4,12 +4,16 @@
 #include "base/attr.h"
 #include "board/board.h"
 #include "proc/role.h"
+#include "sync/serials.h"
 #include "sync/zone_list.h"
 #include "zone/store.h"
+
+#include <pthread.h>
 
 struct history;
 struct applied;
 struct known;
+struct watcher;
 struct xdp_cache;
 
 /* Bring the store in line with a list of zones. Runs on a thread of its own; the only user of the store's writer. */
@@ -26,10 +30,18 @@ struct loader {
 	 * cares. */
 	void (*on_serial)(void *ctx, const uint8_t *apex, uint32_t serial);
 	void *on_serial_ctx;
+	struct journal *journal;     /* of serials that files got in place of their own; NULL: none; borrowed */
+	struct watcher *watcher;     /* told of the files that zones were read from; NULL: nobody watches; borrowed */
+	struct serials serials;      /* given since the last commit */
+	pthread_mutex_t lock;        /* of `zones` and of what is told of its rows: see sync/told.h. The loading thread alone writes, and reads without it */
 	struct zone_list *zones;     /* in force; NULL before the first run */
 	bool aligned;                /* the store has these zones and no others */
 	/* Of what is committed. */
-	uint64_t serving, records;
+	uint64_t serving, records, failing;
+	struct loader_first {        /* of each network: the zone whose signatures end first */
+		const struct zone_row *row; /* NULL: none is signed */
+		bool stale;
+	} first[BOARD_NETWORKS_MAX];
 	uint32_t net_zones[BOARD_NETWORKS_MAX], net_ready[BOARD_NETWORKS_MAX];
 	/* Set by the user: a file that this process has no right to read ends the run, with its path in `unreadable`, instead of counting as a
 	 * zone that does not load. */
@@ -50,10 +62,13 @@ void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *a
 bool loader_has(const struct loader *l, const uint8_t *apex);
 /* The zone in the list in force, to which the store is in line; NULL: none. */
 struct zone_row *loader_row(const struct loader *l, const uint8_t *apex);
-/* What apply_content() found to differ is kept for those that have the version before. Takes the change over. */
-struct applied;
-void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *applied);
 /* Commit what others than the loader have put into the store's next version: rows that are marked `stored`. Counts follow. */
 int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count) MUST_CHECK;
 /* Read these zones, whether their files have changed or not, and look at no other. Those that loader_has() not are left out. */
 int loader_run_some(struct loader *l, const struct name *zones, size_t count) MUST_CHECK;
+/* An operator's yes: the zone's next reading may do what the gate would refuse. Between two runs only. */
+void loader_allow(struct loader *l, const uint8_t *apex);
+/* Zones of which it is known only that no signature ends before some moment that is near: look when. After a run, on its thread. */
+void loader_look_at_signatures(struct loader *l);
+/* Is there one? On the loop, between two runs. */
+bool loader_wants_look(const struct loader *l);

@@ -30,6 +30,7 @@
 #include "sync/fetch.h"
 #include "sync/keyring.h"
 #include "sync/secondary.h"
+#include "sync/told.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -42,7 +43,6 @@ enum {
 	NOTE_EVERY = 5,       /* of these: timers to the journal */
 	NOTE_MAX = 20000,     /* zones whose timers go in one write */
 	EARLY_MAX = 256,      /* NOTIFYs kept before zones are recalled; a zone of others waits for its first turn */
-	TOLD_MAX = 400,       /* octets of a text in a description */
 	LOG_BURST = 50,       /* lines a second about zones */
 	GROWTH = 8,           /* a transfer may take so many times what the version held takes, */
 	GROWTH_OCTETS = 256 << 20, /* or this, */
@@ -56,7 +56,7 @@ struct flight {
 	struct fetch *fetch;
 	struct keyring *ring;
 	struct name apex;
-	bool has_expire, whole;       /* of its result, while its arrival waits */
+	bool has_expire, whole, force; /* of its result, while its arrival waits */
 	uint32_t option_s;
 	uint16_t primary;
 	struct arrival *arrival;      /* owned; NULL while fetching */
@@ -321,6 +321,7 @@ static void on_fetched(void *ctx, struct fetch *fetch, struct fetch_result *r)
 			break;
 		}
 		a->in = r->in;
+		a->force = f->force;
 		snprintf(a->who, sizeof(a->who), "%s", endpoint_text(&z->primaries[r->primary < z->primary_count ? r->primary : 0], who));
 		f->arrival = a;
 		f->primary = r->primary;
@@ -364,6 +365,7 @@ static void ask(struct secondaries *s, const struct secondary_action *act)
 		f->all = s;
 		f->ring = keyring_ref(s->ring);
 		f->whole = act->whole || act->force || !z->has_version;
+		f->force = act->force;
 		name_copy(&f->apex, z->apex);
 		err = fetch_start(&s->fetch, &q, on_fetched, f, &f->fetch);
 	}
@@ -792,22 +794,6 @@ int secondaries_retransfer(struct secondaries *s, const uint8_t *apex, bool forc
 	return 0;
 }
 
-static void add_string(struct text *out, const char *key, const char *value)
-{
-	text_fmt(out, ",\"%s\":\"", key);
-	for (const char *p = value; *p && p < value + TOLD_MAX; p++) {
-		unsigned char c = (unsigned char)*p;
-
-		if (c == '"' || c == '\\')
-			text_fmt(out, "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			text_fmt(out, "\\u%04x", c);
-		else
-			text_char(out, *p);
-	}
-	text_char(out, '"');
-}
-
 static const char *state_of(const struct secondary *z)
 {
 	return !z->has_version && !z->expired ? "empty" : z->expired ? "expired" : z->failures ? "failing" : "fresh";
@@ -821,10 +807,10 @@ static void describe(const struct secondaries *s, const struct secondary *z, str
 
 	text_str(out, "{\"role\":\"secondary\"");
 	name_to_text(z->apex, text);
-	add_string(out, "zone", text);
-	add_string(out, "state", state_of(z));
-	add_string(out, "phase", phases[z->phase]);
-	add_string(out, "primary", endpoint_text(&z->primaries[z->primary], text));
+	told_string(out, "zone", text);
+	told_string(out, "state", state_of(z));
+	told_string(out, "phase", phases[z->phase]);
+	told_string(out, "primary", endpoint_text(&z->primaries[z->primary], text));
 	text_fmt(out, ",\"primaries\":%u,\"failures\":%u", z->primary_count, z->failures);
 	if (z->has_version)
 		text_fmt(out, ",\"serial\":%u", z->serial);
@@ -845,7 +831,7 @@ static void describe(const struct secondaries *s, const struct secondary *z, str
 			text_fmt(out, ",\"receiving\":{\"records\":%" PRIu64 ",\"octets\":%" PRIu64 "}", facts.records, facts.octets);
 		}
 	if (z->error)
-		add_string(out, "error", z->error);
+		told_string(out, "error", z->error);
 	text_str(out, "}\n");
 }
 
@@ -859,21 +845,11 @@ int secondaries_describe(const struct secondaries *s, const uint8_t *apex, struc
 	return 0;
 }
 
-void secondaries_list(const struct secondaries *s, const uint8_t *after, size_t max, struct text *out)
+const uint8_t *secondaries_after(const struct secondaries *s, const uint8_t *after)
 {
 	const struct secondary *z = s->set ? secondary_after(s->set, after) : NULL;
 
-	for (; z; z = secondary_after(s->set, z->apex)) {
-		size_t was = out->len;
-
-		describe(s, z, out);
-		if (out->len <= max)
-			continue;
-		/* It begins the next piece. */
-		out->len = was;
-		out->chars[was] = '\0';
-		return;
-	}
+	return z ? z->apex : NULL;
 }
 
 /* ---- life ---- */

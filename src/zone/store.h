@@ -74,6 +74,11 @@ enum store_zone_state {
 	STORE_ZONE_NO_DATA, /* configured but never loaded, or expired: SERVFAIL */
 };
 
+enum store_signatures {
+	STORE_SIGNATURES_ANY = 1,
+	STORE_SIGNATURES_BOUND = 2, /* none ends before signatures_end, but perhaps none at that moment either */
+};
+
 /* Parameters of the NSEC3 chain in use (RFC 5155 4.1.2: NSEC3PARAM with flags 0, or what the records themselves say). */
 struct store_nsec3_params {
 	uint8_t in_use;
@@ -105,6 +110,8 @@ struct store_zone {
 	uint32_t spare;       /* cells at the end of the last region that no version has used */
 	uint32_t waste;       /* cells of the regions that only older versions referred to */
 	uint32_t network;     /* index in the configuration of the network that serves it; UINT32_MAX when none */
+	uint32_t signatures;  /* enum store_signatures: what is known of them, see zone/signatures.h */
+	uint32_t signatures_end; /* when the first set loses its last signature, as RRSIG has it */
 	uint8_t tail[];       /* apex_len octets of apex name, then source_len of text */
 };
 static inline const uint8_t *store_zone_apex(const struct store_zone *z)

@@ -401,6 +401,7 @@ static int edit_owner(struct edit *e, const uint8_t *name, const struct owner_ra
 	if (err)
 		return err;
 	count_sets(e, true);
+	owner_note_signatures(e);
 	name = name_as_written(&e->owner, in_names, in_hashes, added->first < added->end ? content_rrset(added->c, added->first)->owner : NULL);
 	denial = may_hash && owner_find(&e->owner, RR_NSEC3, 0);
 	if (may_hash)

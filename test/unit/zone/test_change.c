@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "dns/rr.h"
 #include "zone/difference.h"
+#include "zone/signatures.h"
 #include "zone/store_trie.h"
 
 #include <setjmp.h>
@@ -205,6 +206,8 @@ static void random_add(struct rng *r)
 		rec.rdlen = 24;
 		put_u16(rec.rdata, covered[rng_below(r, ARRAY_LEN(covered))]);
 		rec.rdata[23] = (uint8_t)few;
+		/* Around the end of the circle, and often the same. */
+		put_u32(rec.rdata + 8, UINT32_MAX - 8 + rng_below(r, 16));
 		if (m.nsec3 && !rng_below(r, 3)) {
 			rec.owner = hash_owner(r);
 			put_u16(rec.rdata, RR_NSEC3);
@@ -331,6 +334,29 @@ static void same_answers(const struct store_snapshot *s, const struct store_zone
 	same_node(s, store_nsec_cover(s, x, name), t, store_nsec_cover(t, y, name));
 }
 
+static unsigned ends_known, ends_bound;
+
+/* What is kept of signatures against a look at all of them. built: known exactly. */
+static void check_signatures(const struct store_snapshot *s, const struct store_zone *z, bool built)
+{
+	struct signatures known = signatures_known(z), truth;
+
+	assert_int_equal(signatures_look(s, z, &truth), 0);
+	if (built || known.exact) {
+		assert_true(known.exact);
+		assert_int_equal(known.any, truth.any);
+	}
+	assert_true(known.any || !truth.any);
+	if (!truth.any)
+		return;
+	if (known.exact)
+		assert_int_equal(known.end, truth.end);
+	else
+		assert_true(!signatures_before(truth.end, known.end));
+	ends_known += !built && known.exact;
+	ends_bound += !built && !known.exact;
+}
+
 static void same_zones(const struct store_snapshot *s, const struct store_zone *x, const struct store_snapshot *t, const struct store_zone *y, struct rng *r)
 {
 	const struct store_node *a = NULL, *b = NULL;
@@ -344,6 +370,8 @@ static void same_zones(const struct store_snapshot *s, const struct store_zone *
 	assert_int_equal(x->rrset_count, y->rrset_count);
 	assert_int_equal(x->record_count, y->record_count);
 	assert_int_equal(x->is_signed, y->is_signed);
+	check_signatures(s, x, false);
+	check_signatures(t, y, true);
 	assert_int_equal(x->has_nsec, y->has_nsec);
 	assert_int_equal(x->network, y->network);
 	assert_int_equal(p != NULL, q != NULL);
@@ -625,6 +653,7 @@ static void test_large(void **state)
 		run_sequence(*state, i & 1 ? "." : "example.", 1000 + i, 1500, 60, i < 2 ? 3 : 40);
 	assert_in_range(most_regions, 5, 4096);
 	assert_in_range(compacted, 5, 100);
+	assert_true(ends_known > 100 && ends_bound > 10);
 }
 
 /* ---- what a change says and refuses ---- */
