@@ -16,7 +16,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 5,
+	BOARD_VERSION = 6,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -122,7 +122,9 @@ struct board_sync {
 		_Atomic uint64_t history_octets;                       /* of differences kept in memory */
 	} out;
 	struct board_sync_network {
-		_Atomic uint32_t zones, ready; /* configured for the network; serving */
+		_Atomic uint32_t zones, ready; /* of the network; serving */
+		_Atomic uint32_t excused;      /* members of catalogs without data that nobody could get */
+		_Atomic uint32_t awaited;      /* catalogs that are to say what its members are */
 	} networks[BOARD_NETWORKS_MAX];
 	/* Zones held by transfer. */
 	struct board_transfers_in {

@@ -265,7 +265,7 @@ static const uint8_t *group_of(const struct listing *l)
 
 static bool same_label(const uint8_t *a, const uint8_t *b)
 {
-	return a == b || (a && b && memcmp(a, b, (size_t)a[0] + 1) == 0);
+	return a == b || (a && b && a[0] == b[0] && memcmp(a, b, (size_t)a[0] + 1) == 0);
 }
 
 static bool same_name(const uint8_t *a, const uint8_t *b)

@@ -634,7 +634,8 @@ static int recall(struct loader *l, struct journal *j, struct held *held, bool *
 	return err;
 }
 
-int arrive_recall(struct loader *l, struct journal *j, struct held **out, size_t *count, uint64_t *journal_failed)
+static int recall_rows(struct loader *l, struct journal *j, bool only_new, struct held **out, size_t *count,
+                       uint64_t *journal_failed)
 {
 	const struct zone_list *zones = l->zones;
 	struct held *held = calloc(zones->count ? zones->count : 1, sizeof(*held));
@@ -642,9 +643,11 @@ int arrive_recall(struct loader *l, struct journal *j, struct held **out, size_t
 	size_t n = 0;
 	int err = held && lacks ? 0 : ERR_NO_MEMORY;
 
-	for (size_t i = 0; i < zones->count && !err; i++)
-		if (zones->rows[i].held)
+	for (size_t i = 0; i < zones->count && !err; i++) {
+		if (zones->rows[i].held && (!only_new || zones->rows[i].recall))
 			held[n++].apex = zones->rows[i].apex;
+		zones->rows[i].recall = false;
+	}
 	if (!err)
 		err = recall(l, j, held, lacks, n);
 	if (!err && j)
@@ -657,6 +660,16 @@ int arrive_recall(struct loader *l, struct journal *j, struct held **out, size_t
 	*out = held;
 	*count = n;
 	return 0;
+}
+
+int arrive_recall(struct loader *l, struct journal *j, struct held **out, size_t *count, uint64_t *journal_failed)
+{
+	return recall_rows(l, j, false, out, count, journal_failed);
+}
+
+int arrive_recall_new(struct loader *l, struct journal *j, struct held **out, size_t *count, uint64_t *journal_failed)
+{
+	return recall_rows(l, j, true, out, count, journal_failed);
 }
 
 /* ---- timers ---- */

@@ -70,6 +70,23 @@ static void count(struct loader *l, const struct zone_row *row, bool in)
 		l->net_ready[row->slot] += (uint32_t)one;
 }
 
+static void count_one(struct loader *l, const struct zone_row *row, bool in)
+{
+	if (row->slot < BOARD_NETWORKS_MAX)
+		l->net_zones[row->slot] += in ? 1 : UINT32_MAX;
+	count(l, row, in);
+}
+
+void loader_uncount(struct loader *l, const struct zone_row *row)
+{
+	count_one(l, row, false);
+}
+
+void loader_recount(struct loader *l, const struct zone_row *row)
+{
+	count_one(l, row, true);
+}
+
 static void count_all(struct loader *l)
 {
 	l->serving = l->records = 0;
@@ -82,6 +99,27 @@ static void count_all(struct loader *l)
 			l->net_zones[row->slot]++;
 		count(l, row, true);
 	}
+}
+
+int loader_change_list(struct loader *l, struct zone_row *rows, size_t count)
+{
+	size_t dropped = 0;
+	int err;
+
+	for (size_t i = 0; i < l->zones->count; i++)
+		if (l->zones->rows[i].dropped) {
+			count_one(l, &l->zones->rows[i], false);
+			dropped++;
+		}
+	if (!dropped && !count)
+		return 0;
+	err = zone_list_merge(l->zones, rows, count);
+	for (size_t i = 0; i < l->zones->count && err && dropped; i++)
+		if (l->zones->rows[i].dropped)
+			count_one(l, &l->zones->rows[i], true);
+	for (size_t i = 0; i < count && !err; i++)
+		count_one(l, &rows[i], true);
+	return err;
 }
 
 static void publish_counts(const struct loader *l)
@@ -426,6 +464,8 @@ int loader_run(struct loader *l, struct zone_list *zones, const struct name *for
 	int err, worst;
 
 	err = open_store(l);
+	if (!err && zones && l->on_list)
+		err = l->on_list(l->on_list_ctx, l, zones);
 	if (!err)
 		err = begin(l, &r, zones ? zones->count : l->zones->count);
 	if (err < 0) {

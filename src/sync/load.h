@@ -24,8 +24,11 @@ struct loader {
 	 * cares. */
 	void (*on_serial)(void *ctx, const uint8_t *apex, uint32_t serial);
 	void *on_serial_ctx;
-	struct zone_list *zones;     /* in force; NULL before the first run */
-	bool aligned;                /* the store has these zones and no others */
+	/* Called on the loading thread with a list that is to be taken, when the store is open: more zones may join it. NULL: it is whole as it is. */
+	int (*on_list)(void *ctx, struct loader *l, struct zone_list *zones);
+	void *on_list_ctx;
+	struct zone_list *zones; /* in force; NULL before the first run */
+	bool aligned;            /* the store has these zones and no others */
 	/* Of what is committed. */
 	uint64_t serving, records;
 	uint32_t net_zones[BOARD_NETWORKS_MAX], net_ready[BOARD_NETWORKS_MAX];
@@ -55,3 +58,9 @@ void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *a
 int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count) MUST_CHECK;
 /* Read these zones, whether their files have changed or not, and look at no other. Those that loader_has() not are left out. */
 int loader_run_some(struct loader *l, const struct name *zones, size_t count) MUST_CHECK;
+/* Rows of the list that are marked `dropped` go, these come, whose names are in the store's next version already, and belong to the list then. What held a row must look for
+ * it anew. ERR_NO_MEMORY: nothing is changed. */
+int loader_change_list(struct loader *l, struct zone_row *rows, size_t count) MUST_CHECK;
+/* Around a change of what a row says: its network, what it serves. */
+void loader_uncount(struct loader *l, const struct zone_row *row);
+void loader_recount(struct loader *l, const struct zone_row *row);

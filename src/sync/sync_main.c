@@ -11,6 +11,7 @@
 #include "journal/journal.h"
 #include "proc/role.h"
 #include "sync/access.h"
+#include "sync/catalogs.h"
 #include "sync/history.h"
 #include "sync/load.h"
 #include "sync/notify.h"
@@ -51,6 +52,7 @@ struct sync {
 	struct serve *serve;
 	struct journal *journal;         /* NULL: none */
 	struct secondaries *secondaries; /* NULL: no zone is held by transfer */
+	struct catalogs *catalogs;
 	bool busy, stopping, said_ready;
 	bool new_config;       /* since the list of zones was made */
 	bool may_ask;          /* for the right to read every file */
@@ -75,6 +77,8 @@ static void run(uv_work_t *work)
 	else if (s->now.count)
 		s->result = loader_run_some(&s->loader, s->now.zones, s->now.count);
 	s->zones = NULL;
+	if (!s->result && s->loader.zones && s->loader.aligned)
+		s->result = catalogs_produce(s->catalogs, &s->loader);
 	if (s->secondaries)
 		s->arrived = s->loader.zones && s->loader.aligned ? secondaries_run(s->secondaries, &s->loader) : ERR_INVALID;
 }
@@ -132,7 +136,7 @@ static void after(uv_work_t *work, int status)
 	free(s->now.zones);
 	s->now = (struct wishes){0};
 	if (s->secondaries)
-		secondaries_end(s->secondaries, s->arrived);
+		secondaries_end(s->secondaries, &s->loader, s->arrived);
 	free_retired(s);
 	if (looked)
 		malloc_trim(0);
@@ -144,6 +148,10 @@ static void after(uv_work_t *work, int status)
 		ask_right(s);
 	if (s->result < 0 || s->arrived < 0) {
 		s->new_config |= s->result < 0; /* it may not have got as far as to take the list */
+		if (catalogs_failed(s->catalogs)) {
+			s->new_config = true;
+			secondaries_reload(s->secondaries);
+		}
 		uv_timer_start(&s->retry, on_retry, RETRY_MS, 0);
 	} else if (!s->said_ready && role_send(s->role->brief.supervisor_fd, &ready, -1) == 0)
 		s->said_ready = true;
@@ -198,13 +206,20 @@ static void begin(struct sync *s)
 	if (uv_queue_work(&s->loop, &s->work, run, after) < 0) {
 		s->busy = false;
 		if (s->secondaries)
-			secondaries_end(s->secondaries, ERR_NO_MEMORY);
+			secondaries_end(s->secondaries, &s->loader, ERR_NO_MEMORY);
 	}
 }
 
 static bool may_ask(const struct role *role)
 {
 	return role->brief.uid != UINT32_MAX && !role->brief.keep_dac_read;
+}
+
+static uint64_t on_origin(void *ctx, const uint8_t *apex)
+{
+	const struct sync *s = ctx;
+
+	return s->secondaries ? secondaries_origin(s->secondaries, apex) : 0;
 }
 
 /* Who may transfer and who is told, by the configuration in force. Without memory what was before stays. */
@@ -217,6 +232,7 @@ static int take_access(struct sync *s)
 		log_err("sync what=access error=\"%s\"", err_text(err));
 		return err;
 	}
+	access_members(a, on_origin, s);
 	serve_access(s->serve, a);
 	notifier_access(s->notifier, a);
 	access_unref(a);
@@ -452,6 +468,11 @@ int sync_main(struct role *role)
 	role->on_message = on_message;
 	role->on_stop = on_stop;
 	loader_init(&s->loader, role->brief.store_path, role->board, role->brief.workers);
+	s->catalogs = catalogs_new();
+	if (!s->catalogs)
+		return 1;
+	s->loader.on_list = catalogs_complete;
+	s->loader.on_list_ctx = s->catalogs;
 	err = open_kernel_cache(s);
 	if (err < 0) {
 		/* Zones must not change under answers that nobody takes back. */
@@ -472,7 +493,8 @@ int sync_main(struct role *role)
 		err = open_journal(s);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
-	if (secondaries_needed(role) && secondaries_new(role, &s->loop, s->journal, on_wanted, s, &s->secondaries) < 0)
+	if (secondaries_needed(role) &&
+	    secondaries_new(role, &s->loop, s->journal, s->catalogs, on_wanted, s, &s->secondaries) < 0)
 		return 1;
 	s->may_ask = may_ask(role);
 	s->next.whole = true;
@@ -482,6 +504,7 @@ int sync_main(struct role *role)
 	serve_free(s->serve);
 	notifier_free(s->notifier);
 	secondaries_free(s->secondaries);
+	catalogs_free(s->catalogs);
 	journal_close(s->journal);
 	loader_done(&s->loader);
 	history_free(s->history);
