@@ -972,6 +972,22 @@ static void add_string(struct text *out, const char *key, const char *value)
 	text_char(out, '"');
 }
 
+/* The catalog that it is a member of, and the group whose template it goes by. */
+static void add_template(const struct secondaries *s, const struct secondary *z, struct text *out)
+{
+	const struct config *c = s->role->config;
+	const struct config_template *t = config_template_find(c, z->origin);
+	char text[NAME_TEXT_MAX];
+
+	for (size_t i = 0; t && i < c->catalog_count; i++)
+		if (t == &c->catalogs[i].members || (t >= c->catalogs[i].groups && t < c->catalogs[i].groups + c->catalogs[i].group_count)) {
+			name_to_text(c->catalogs[i].apex, text);
+			add_string(out, "catalog", text);
+		}
+	if (t && t->name)
+		add_string(out, "group", t->name);
+}
+
 static const char *state_of(const struct secondary *z)
 {
 	return !z->has_version && !z->expired ? "empty" : z->expired ? "expired" : z->failures ? "failing" : "fresh";
@@ -990,6 +1006,8 @@ static void describe(const struct secondaries *s, const struct secondary *z, str
 	add_string(out, "phase", phases[z->phase]);
 	add_string(out, "primary", endpoint_text(&z->primaries[z->primary], text));
 	text_fmt(out, ",\"primaries\":%u,\"failures\":%u", z->primary_count, z->failures);
+	if (z->origin)
+		add_template(s, z, out);
 	if (z->has_version)
 		text_fmt(out, ",\"serial\":%u", z->serial);
 	if (z->has_primary_serial)

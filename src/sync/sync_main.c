@@ -331,6 +331,19 @@ static void wish(struct wishes *w, const struct name *zone)
 	w->zones[w->count++] = *zone;
 }
 
+static int about_catalogs(struct sync *s, uint32_t request, const uint8_t *apex, struct text *out)
+{
+	int err = 0;
+
+	if (request == REQUEST_CATALOGS)
+		catalogs_describe(s->catalogs, apex, ROLE_TEXT_MAX, out);
+	else
+		err = catalogs_accept(s->catalogs, apex);
+	if (request == REQUEST_CATALOG_ACCEPT && !err)
+		begin(s);
+	return err;
+}
+
 /* Requests about zones held by transfer. */
 static void answer_request(struct sync *s, const struct role_message *m)
 {
@@ -341,10 +354,12 @@ static void answer_request(struct sync *s, const struct role_message *m)
 	int err = m->text_len ? name_from_text(m->text, m->text_len, root, &name) : 0;
 
 	text_init(&text);
-	if (err < 0 || (!m->text_len && m->request != REQUEST_ZONES_AFTER))
+	if (err < 0 || (!m->text_len && m->request != REQUEST_ZONES_AFTER && m->request != REQUEST_CATALOGS))
 		reply.result = ERR_MALFORMED;
 	else if (m->request == REQUEST_ZONES_AFTER)
 		reply.result = 0;
+	else if (m->request == REQUEST_CATALOGS || m->request == REQUEST_CATALOG_ACCEPT)
+		reply.result = about_catalogs(s, m->request, m->text_len ? name.wire : NULL, &text);
 	else if (s->secondaries && m->request == REQUEST_ZONE_STATUS)
 		reply.result = secondaries_describe(s->secondaries, name.wire, &text);
 	else if (s->secondaries)
