@@ -532,6 +532,12 @@ int membership_take(struct membership *m, unsigned catalog, const struct catalog
 	return err ? err : judge_all(m, rules, changes);
 }
 
+int membership_judge(struct membership *m, unsigned catalog, const struct catalog *c, const struct membership_rules *rules, struct text *why)
+{
+	find_entries(m, catalog, c);
+	return is_guarded(m, catalog, rules, why) ? ERR_LIMIT : 0;
+}
+
 int membership_drop(struct membership *m, unsigned catalog, const struct membership_rules *rules,
                     struct membership_changes *changes)
 {

@@ -55,6 +55,8 @@ int membership_catalog(struct membership *m, const uint8_t *apex, unsigned *inde
 int membership_take(struct membership *m, unsigned catalog, const struct catalog *c,
                     const struct membership_rules *rules, struct membership_changes *changes,
                     struct text *why) MUST_CHECK;
+/* Would that be refused? 0, or ERR_LIMIT with why. Changes nothing. */
+int membership_judge(struct membership *m, unsigned catalog, const struct catalog *c, const struct membership_rules *rules, struct text *why) MUST_CHECK;
 /* The catalog is none any more: all its members go, unless another has them. */
 int membership_drop(struct membership *m, unsigned catalog, const struct membership_rules *rules,
                     struct membership_changes *changes) MUST_CHECK;

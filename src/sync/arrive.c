@@ -163,6 +163,20 @@ static void make_meta(const struct arrival *a, char *source, size_t cap, struct 
 	*out = (struct store_zone_meta){.state = STORE_ZONE_SERVING, .network = a->row->network, .source = source};
 }
 
+/* Fit to be served, but is it what we want? content NULL: in the version being built. */
+static bool is_welcome(struct loader *l, struct arrival *a, const struct content *content)
+{
+	struct text why;
+	int err;
+
+	text_init(&why);
+	err = loader_judge(l, a->row->apex, content, &why);
+	if (err)
+		refuse(a, ARRIVAL_REFUSED, why.len ? why.chars : err_text(err));
+	text_done(&why);
+	return !err;
+}
+
 /* ---- the store ---- */
 
 static int store_whole(struct loader *l, struct arrival *a)
@@ -179,7 +193,7 @@ static int store_whole(struct loader *l, struct arrival *a)
 	err = a->content ? content_finish(a->content) : ERR_NO_MEMORY;
 	if (err)
 		return refuse(a, ARRIVAL_REFUSED, err_text(err));
-	if (!is_fit(a, a->content))
+	if (!is_fit(a, a->content) || !is_welcome(l, a, a->content))
 		return 0;
 	err = apply_content(l->writer, a->row->apex, a->content, &meta, &applied);
 	if (err) {
@@ -261,6 +275,10 @@ static int store_differences(struct loader *l, struct arrival *a)
 	if (digest == ZONEMD_MISMATCH || digest == ZONEMD_FAILED || !soa_of_store(&s, z, &soa)) {
 		undo(l, a);
 		return refuse(a, ARRIVAL_NO_USE, digest == ZONEMD_MISMATCH ? text : "what the differences make is no zone");
+	}
+	if (!is_welcome(l, a, NULL)) {
+		undo(l, a);
+		return 0;
 	}
 	note_soa(a, &soa);
 	a->row->stored = true;

@@ -5,8 +5,9 @@
  *          ──► rows of the loader's list, the store, the journal (here) ──► timers and transfers (secondaries.c, when it hears the news)
  *
  * A catalog is a zone like others: from a file or by transfer, in store and journal. After each run of the loading thread the generation of its version in the store tells whether it
- * changed; if so it is read as a whole (some 20 ms for 100,000 members), and what is done after that goes with what changed, but for a pass over the list of rows (2 ms). What is not
- * fit, or takes away too much (shrink-limit), is kept for later: it is looked at again when the zone changes, or when an operator says so.
+ * changed; if so it is read as a whole, and what is done after that goes with what changed, but for a pass over the list of rows. A version that is
+ * no valid catalog, or takes away too much (shrink-limit), is judged before it gets into the store: it is refused as one whose ZONEMD is wrong, so that store and journal always have
+ * a version from which the members can be made.
  *
  * A member is a row of the list with a template in place of a line of the configuration. Its template is known by an id made of names, so that it survives a reload.
  *
@@ -213,18 +214,66 @@ static int register_catalogs(struct catalogs *k, struct zone_list *l)
 	return err;
 }
 
-static void say_why(struct taken *t, const struct store_zone *z, const char *why, bool is_held)
+static void say_why(struct taken *t, uint32_t serial, const char *why, bool is_held)
 {
 	char name[NAME_TEXT_MAX];
 
 	name_to_text(t->apex.wire, name);
-	if (!t->why[0] || t->refused != z->serial)
-		log_err("catalog=%s serial=%u error=\"%s\" action=\"%s\"", name, z->serial, why,
-		        is_held ? "members stay as they are, until zonecast catalog accept"
-		                : "members stay as they are");
+	if (!t->why[0] || t->refused != serial)
+		log_err("catalog=%s serial=%u error=\"%s\" action=\"%s\"", name, serial, why,
+		        is_held ? "members stay as they are, until zonecast catalog accept" : "members stay as they are");
 	snprintf(t->why, sizeof(t->why), "%s", why);
-	t->refused = z->serial;
+	t->refused = serial;
 	t->is_held = is_held;
+}
+
+static struct taken *taken_of(struct catalogs *k, const uint8_t *apex)
+{
+	for (unsigned i = 0; i < k->count; i++)
+		if (k->taken[i].configured && name_equal(k->taken[i].apex.wire, apex))
+			return &k->taken[i];
+	return NULL;
+}
+
+static uint32_t serial_of(const struct content *c)
+{
+	const struct content_rrset *set = content_soa(c);
+	struct soa soa = {0};
+
+	return set && soa_parse(set->records[0].rdata, set->records[0].rdlen, &soa) == 0 ? soa.serial : 0;
+}
+
+static const struct store_zone *draft_of(const struct loader *l, const uint8_t *apex, struct store_snapshot *s)
+{
+	store_writer_draft(l->writer, s);
+	return store_zone_get(s, apex);
+}
+
+int catalogs_judge(void *catalogs, struct loader *l, const uint8_t *apex, const struct content *content, struct text *why)
+{
+	struct catalogs *k = catalogs;
+	struct taken *t = taken_of(k, apex);
+	const struct store_zone *z = NULL;
+	struct membership_rules rules;
+	struct catalog *c = NULL;
+	struct store_snapshot s;
+	unsigned i;
+	int err;
+
+	if (!t)
+		return 0;
+	z = content ? NULL : draft_of(l, apex, &s);
+	if (!content && !z)
+		return 0;
+	i = (unsigned)(t - k->taken);
+	rules = rules_of(t, l->zones, atomic_load(&k->accept[i]));
+	err = content ? catalog_from_content(content, t->members_limit, why, &c) : catalog_from_store(&s, z, t->members_limit, why, &c);
+	if (!err)
+		err = membership_judge(k->members, i, c, &rules, why);
+	if (err == ERR_INVALID || err == ERR_LIMIT)
+		say_why(t, content ? serial_of(content) : z->serial, why->len ? why->chars : err_text(err), c != NULL);
+	catalog_free(c);
+	return err;
 }
 
 /* One catalog's version, if it is a new one. Errors of the catalog are told in its `why`. */
@@ -241,7 +290,7 @@ static int look_at(struct catalogs *k, unsigned i, struct zone_list *l, const st
 	int err;
 
 	if (!t->configured || !z || z->state != STORE_ZONE_SERVING ||
-	    (t->generation == z->generation && !(accept && t->is_held)))
+	    (t->generation == z->generation && !(accept && t->is_held && t->refused == z->serial)))
 		return 0;
 	text_init(&why);
 	t->generation = z->generation;
@@ -249,7 +298,7 @@ static int look_at(struct catalogs *k, unsigned i, struct zone_list *l, const st
 	if (!err)
 		err = membership_take(k->members, i, c, &rules, &k->changes, &why);
 	if (err == ERR_INVALID || err == ERR_LIMIT) {
-		say_why(t, z, why.len ? why.chars : err_text(err), c != NULL);
+		say_why(t, z->serial, why.len ? why.chars : err_text(err), c != NULL);
 		err = 0;
 	} else if (err) {
 		t->generation = 0;
@@ -718,14 +767,6 @@ int catalogs_accept(struct catalogs *k, const uint8_t *apex)
 			return 0;
 		}
 	return ERR_NOT_FOUND;
-}
-
-bool catalogs_has_work(const struct catalogs *k)
-{
-	for (unsigned i = 0; i < k->told_count; i++)
-		if (k->told[i].is_held && atomic_load(&k->accept[i]))
-			return true;
-	return false;
 }
 
 static void text_json(struct text *out, const char *value)

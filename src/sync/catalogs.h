@@ -13,6 +13,7 @@
 
 /* Catalogs that this node takes zones from, and those it makes: see catalogs.c. What is for the loading thread may be called on the loop while no run is under way. */
 struct catalogs;
+struct content;
 struct config;
 struct config_node;
 struct journal;
@@ -29,6 +30,8 @@ bool catalogs_needed(const struct config *c, const struct config_node *node);
 
 /* A loader's on_list: the members of catalogs that the store has join a list made of the configuration. */
 int catalogs_complete(void *catalogs, struct loader *l, struct zone_list *zones) MUST_CHECK;
+/* A loader's on_version: refuses versions of catalogs that must not be processed, or take away too much. */
+int catalogs_judge(void *catalogs, struct loader *l, const uint8_t *apex, const struct content *content, struct text *why) MUST_CHECK;
 /* After other things of a run: catalogs with another version than before are read, and store and list changed accordingly. recall: members that come are known from before,
  * perhaps: their rows are marked. The result is the store's. */
 int catalogs_run(struct catalogs *k, struct loader *l, struct journal *j, bool recall,
@@ -67,6 +70,5 @@ unsigned catalogs_awaited(const struct catalogs *k, const struct config *c, cons
                           uint32_t network);
 /* The next version of the catalog is taken, whatever it takes away; then a run is wanted. ERR_NOT_FOUND. */
 int catalogs_accept(struct catalogs *k, const uint8_t *apex) MUST_CHECK;
-bool catalogs_has_work(const struct catalogs *k);
 /* Lines of JSON about the catalogs after this name (NULL: from the first), at most max octets. */
 void catalogs_describe(const struct catalogs *k, const uint8_t *after, size_t max, struct text *out);

@@ -264,6 +264,11 @@ void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *a
 	applied->has_change = false;
 }
 
+int loader_judge(struct loader *l, const uint8_t *apex, const struct content *c, struct text *why)
+{
+	return l->on_version ? l->on_version(l->on_list_ctx, l, apex, c, why) : 0;
+}
+
 /* Zone problems are logged and are no error of the run; a store that cannot take the zone is. */
 static int store_one(struct run *r, struct zone_row *row, const struct ahead_zone *read)
 {
@@ -273,6 +278,7 @@ static int store_one(struct run *r, struct zone_row *row, const struct ahead_zon
 	char name[NAME_TEXT_MAX];
 	struct soa soa = {0};
 	struct applied applied;
+	struct text why;
 	char how[80] = "";
 	int err;
 
@@ -284,6 +290,15 @@ static int store_one(struct run *r, struct zone_row *row, const struct ahead_zon
 		        row->serving ? "the last good version stays" : "answers SERVFAIL until it loads");
 		return 0;
 	}
+	text_init(&why);
+	if (loader_judge(r->loader, row->apex, read->content, &why) != 0) {
+		board_add(&r->loader->board->sync.loads_failed, 1);
+		log_err("zone=%s file=%s error=\"%s\" action=\"%s\"", name, row->path, why.chars,
+		        row->serving ? "the last good version stays" : "answers SERVFAIL until it loads");
+		text_done(&why);
+		return 0;
+	}
+	text_done(&why);
 	err = apply_content(r->loader->writer, row->apex, read->content, &meta, &applied);
 	if (err) {
 		log_err("zone=%s error=\"the store cannot take it: %s\" action=\"%s\"", name, err_text(err),

@@ -27,6 +27,9 @@ struct loader {
 	/* Called on the loading thread with a list that is to be taken, when the store is open: more zones may join it. NULL: it is whole as it is. */
 	int (*on_list)(void *ctx, struct loader *l, struct zone_list *zones);
 	void *on_list_ctx;
+	/* Called on the loading thread with a version that is fit to be served: as content, or (NULL) as a zone of the version being built. Not 0: it is refused, and why
+	 * says so. NULL: all is taken. Same ctx. */
+	int (*on_version)(void *ctx, struct loader *l, const uint8_t *apex, const struct content *c, struct text *why);
 	struct zone_list *zones; /* in force; NULL before the first run */
 	bool aligned;            /* the store has these zones and no others */
 	/* Of what is committed. */
@@ -54,6 +57,8 @@ struct zone_row *loader_row(const struct loader *l, const uint8_t *apex);
 /* What apply_content() found to differ is kept for those that have the version before. Takes the change over. */
 struct applied;
 void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *applied);
+/* What on_version says. */
+int loader_judge(struct loader *l, const uint8_t *apex, const struct content *c, struct text *why) MUST_CHECK;
 /* Commit what others than the loader have put into the store's next version: rows that are marked `stored`. Counts follow. */
 int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count) MUST_CHECK;
 /* Read these zones, whether their files have changed or not, and look at no other. Those that loader_has() not are left out. */

@@ -717,7 +717,7 @@ static void choose_sources(struct secondaries *s)
 
 bool secondaries_has_work(const struct secondaries *s)
 {
-	return s->new_config || s->waiting || s->noted_count || catalogs_has_work(s->catalogs);
+	return s->new_config || s->waiting || s->noted_count;
 }
 
 void secondaries_begin(struct secondaries *s)

@@ -331,6 +331,17 @@ static void wish(struct wishes *w, const struct name *zone)
 	w->zones[w->count++] = *zone;
 }
 
+/* The version that was refused is to be taken: transferred or read again. */
+static void ask_again(struct sync *s, const uint8_t *apex)
+{
+	struct name name;
+
+	name_copy(&name, apex);
+	if (!s->secondaries || secondaries_refresh(s->secondaries, apex) == ERR_NOT_FOUND)
+		wish(&s->next, &name);
+	begin(s);
+}
+
 static int about_catalogs(struct sync *s, uint32_t request, const uint8_t *apex, struct text *out)
 {
 	int err = 0;
@@ -340,7 +351,7 @@ static int about_catalogs(struct sync *s, uint32_t request, const uint8_t *apex,
 	else
 		err = catalogs_accept(s->catalogs, apex);
 	if (request == REQUEST_CATALOG_ACCEPT && !err)
-		begin(s);
+		ask_again(s, apex);
 	return err;
 }
 
@@ -487,6 +498,7 @@ int sync_main(struct role *role)
 	if (!s->catalogs)
 		return 1;
 	s->loader.on_list = catalogs_complete;
+	s->loader.on_version = catalogs_judge;
 	s->loader.on_list_ctx = s->catalogs;
 	err = open_kernel_cache(s);
 	if (err < 0) {

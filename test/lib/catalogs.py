@@ -148,7 +148,7 @@ class BindProducer(Server):
         self.write("named.conf", f"""options {{
   directory "{self.folder}"; pid-file "{self.folder}/named.pid"; session-keyfile "{self.folder}/session.key";
   listen-on port {self.port} {{ 127.0.0.1; }}; listen-on-v6 port {self.port} {{ ::1; }};
-  recursion no; dnssec-validation no; {notify} allow-transfer {{ any; }}; ixfr-from-differences yes; check-names primary ignore;
+  recursion no; dnssec-validation no; notify-delay 0; {notify} allow-transfer {{ any; }}; ixfr-from-differences yes; check-names primary ignore;
 }};
 controls {{ }};
 zone "{self.catalog}" {{ type primary; file "{file_of(self.folder, self.catalog)}"; }};
