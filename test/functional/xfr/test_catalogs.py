@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Catalog zones (RFC 9432): zones that come and go with a catalog of Knot or BIND."""
 import json
+import subprocess
 
+import dns.exception
+import dns.message
+import dns.query
 import dns.rcode
 import pytest
 
-from catalogs import BindProducer, KnotProducer
+from catalogs import BindConsumer, BindProducer, KnotConsumer, KnotProducer, PdnsConsumer, write_zone
 from netns import missing
 from paths import ZONECAST
 from secondary import Apart, Holder
@@ -23,28 +27,33 @@ def apart():
         yield a
 
 
-class Consumer(Holder):
+class Node(Holder):
+    def again(self):
+        self.start()
+        wait(self.ready, lambda: self.log()[-3000:])
+
+
+class Consumer(Node):
     """catalogs: lines of `catalogs`, zones: lines of `zones` for them, as YAML."""
 
-    def __init__(self, folder, zones, catalogs, name="consumer"):
-        self.lines, self.tables = zones, catalogs
+    def __init__(self, folder, zones, catalogs, name="consumer", address=None):
+        self.lines, self.tables, self.at = zones, catalogs, address
         super().__init__(str(folder), [], name)
 
     def configure(self, zones):
         self.held = []
         self.write("fleet.yaml", f"fleet: test\nstate-dir: {self.path('state')}\nrun-dir: {self.path('run')}\n"
-                   'nodes:\n  - {name: here, role: primary, management: [127.0.0.1, "::1"], workers: 1}\n'
+                   f'nodes:\n  - {{name: here, role: primary, management: [{self.at or "127.0.0.1"}{"" if self.at else ", " + chr(34) + "::1" + chr(34)}], workers: 1}}\n'
                    f"zones:\n{self.lines}catalogs:\n{self.tables}")
+
+    def ask(self, zone, qtype="SOA", address=None):
+        return super().ask(zone, qtype, address or self.at or "127.0.0.1")
 
     def reconfigure(self, zones, catalogs):
         self.lines, self.tables = zones, catalogs
         self.configure([])
         done = self.command("reload")
         assert done.returncode == 0, done.stdout + done.stderr
-
-    def again(self):
-        self.start()
-        wait(self.ready, lambda: self.log()[-3000:])
 
     def members(self):
         return {z["zone"]: z for z in self.told()}
@@ -99,6 +108,36 @@ def test_knot_produces(tmp_path, host):
         node.again()
         node.wait_zones("b.example.")
         assert node.rcode("c.example.") == dns.rcode.REFUSED
+
+
+class Maker(Node):
+    """Ours as the primary that makes a catalog of its zones, a dict as of the other producers. consumer: whom it tells."""
+
+    def __init__(self, folder, members, consumer=None, zone_more="", catalog_more="", address="127.0.0.1"):
+        self.zone_folder = str(folder / "made")
+        self.consumer, self.zone_more, self.catalog_more, self.address = consumer, zone_more, catalog_more, address
+        self.contents = dict(members)
+        super().__init__(str(folder), [], "maker")
+        self.waits_for = list(members)[-1:]
+
+    def configure(self, zones):
+        notify = f', notify: ["{self.consumer}"]' if self.consumer else ""
+        allow = f'allow-transfer: [127.0.0.0/8, "::1/128"]{notify}'
+        text = (f"fleet: test\nstate-dir: {self.path('state')}\nrun-dir: {self.path('run')}\n"
+                f'nodes:\n  - {{name: here, role: primary, management: ["{self.address}"], workers: 1}}\nzones:\n'
+                f"  - {{name: {CATALOG}, {allow}}}\n{self.zone_more}")
+        for zone, group in self.contents.items():
+            text += f"  - {{name: {zone}, file: {write_zone(self.zone_folder, zone)}, {allow}{', group: ' + group if group else ''}}}\n"
+        self.write("fleet.yaml", f"{text}catalogs:\n  - {{zone: {CATALOG}, produce: true{self.catalog_more}}}\n")
+
+    def set(self, members):
+        self.contents = dict(members)
+        self.configure([])
+        done = self.command("reload")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def ask(self, zone, qtype="SOA", address=None):
+        return super().ask(zone, qtype, address or self.address)
 
 
 def bind(tmp_path, members, **how):
@@ -265,3 +304,67 @@ def test_many_members(tmp_path):
         knot.set({z: None for z in many if z != "m7.example."})
         wait(lambda: node.counters()["zones"] == 2000, node.counters)
         assert node.rcode("m7.example.") == dns.rcode.REFUSED and node.serial("m8.example.") == 1
+
+
+CONSUMERS = {KnotConsumer: "knotd", BindConsumer: "named", PdnsConsumer: "pdns_server"}
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("kind", CONSUMERS, ids=lambda k: k.name)
+def test_we_produce(tmp_path, kind, host):
+    """Others take zones from our catalog, and follow it."""
+    if not have(CONSUMERS[kind]) or (kind is PdnsConsumer and not PdnsConsumer.available()):
+        pytest.skip(f"needs {CONSUMERS[kind]}" + (" with SQLite" if kind is PdnsConsumer else ""))
+    them = kind(tmp_path, CATALOG, f"{host}@53")
+    with Maker(tmp_path, {"a.example.": None, "b.example.": "blue"}, consumer=f"127.0.0.1:{them.port}", address=host) as node:
+        wait(lambda: node.serial(CATALOG) and node.serial("b.example.") == 1, node.log)
+        first = node.serial(CATALOG)
+
+        def has(zone):
+            try:
+                reply = dns.query.udp(dns.message.make_query(zone, "SOA"), "127.0.0.1", timeout=1, port=them.port)
+            except (dns.exception.Timeout, OSError):
+                return None
+            return reply.rcode() == 0 and bool(reply.answer)
+        with them:
+            wait(lambda: has("a.example.") and has("b.example."), lambda: them.log()[-3000:] + node.log()[-3000:])
+            # What does not change the list of members is no new version of the catalog.
+            node.set({"b.example.": "blue", "a.example.": None})
+            assert node.command("reload").returncode == 0
+            assert node.serial(CATALOG) == first
+            node.set({"b.example.": None, "c.example.": None})
+            wait(lambda: has("c.example.") and has("a.example.") is False, lambda: them.log()[-3000:] + node.log()[-3000:])
+            assert has("b.example.") and (node.serial(CATALOG) - first) % 2**32 < 2**31 and node.serial(CATALOG) != first
+            now = node.serial(CATALOG)
+            node.kill()
+            node.again()
+            assert node.serial(CATALOG) == now
+            # After a reboot a new serial, and the same ids: nobody resets a zone.
+            node.kill()
+            node.reboot()
+            node.again()
+            wait(lambda: node.serial(CATALOG), node.log)
+            assert (node.serial(CATALOG) - now) % 2**32 < 2**31
+            node.set({"b.example.": None})
+            wait(lambda: has("c.example.") is False, lambda: them.log()[-3000:] + node.log()[-3000:])
+            assert has("b.example.")
+
+
+@pytest.mark.asan
+def test_ours_to_ours(tmp_path):
+    lines = f'  - {{name: {CATALOG}, primaries: ["127.0.0.1"], allow-transfer: [127.0.0.3/32]}}\n'
+    with Maker(tmp_path, {"a.example.": None, "b.example.": "blue"}, consumer="127.0.0.2:53") as maker, \
+            Consumer(tmp_path, lines, f"  - zone: {CATALOG}\n    members-limit: 3\n", address="127.0.0.2") as node:
+        node.wait_zones("a.example.", "b.example.")
+        # Who may transfer members is said by their template.
+        assert node.command("zone", "status", "a.example.").returncode == 0
+        for source, good in (("127.0.0.3", True), ("127.0.0.4", False)):
+            out = subprocess.run(["dig", "-b", source, "@127.0.0.2", "AXFR", "a.example.", "+noall", "+answer"], capture_output=True, text=True, timeout=60, check=False)
+            assert ("ns1.a.example." in out.stdout) == good, out.stdout
+        maker.set({"a.example.": None, "c.example.": None})
+        node.wait_zones("a.example.", "c.example.")
+        assert "came=1 went=1" in node.log()
+        maker.set({f"m{i}.example.": None for i in range(4)})
+        wait(lambda: "more than 3 members" in node.catalog().get("error", ""), node.catalog)
+        node.wait_zones("a.example.", "c.example.")
