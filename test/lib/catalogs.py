@@ -265,7 +265,12 @@ class PdnsConsumer(Server):
                 subprocess.run(["sqlite3", database], stdin=schema, check=True, timeout=60)
         self.write("pdns.conf", f"""launch=gsqlite3
 gsqlite3-database={database}
-local-address=127.0.0.1
+gsqlite3-pragma-journal-mode=WAL
+gsqlite3-pragma-synchronous=0
+retrieval-threads=1
+receiver-threads=1
+distributor-threads=1
+local-address=127.0.0.1, ::1
 local-port={self.port}
 socket-dir={self.folder}
 daemon=no

@@ -317,7 +317,7 @@ def test_we_produce(tmp_path, kind, host):
     if not have(CONSUMERS[kind]) or (kind is PdnsConsumer and not PdnsConsumer.available()):
         pytest.skip(f"needs {CONSUMERS[kind]}" + (" with SQLite" if kind is PdnsConsumer else ""))
     them = kind(tmp_path, CATALOG, f"{host}@53")
-    with Maker(tmp_path, {"a.example.": None, "b.example.": "blue"}, consumer=f"127.0.0.1:{them.port}", address=host) as node:
+    with Maker(tmp_path, {"a.example.": None, "b.example.": "blue"}, consumer=f"[{host}]:{them.port}" if host == "::1" and kind is PdnsConsumer else f"127.0.0.1:{them.port}", address=host) as node:
         wait(lambda: node.serial(CATALOG) and node.serial("b.example.") == 1, node.log)
         first = node.serial(CATALOG)
 
