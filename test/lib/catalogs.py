@@ -241,15 +241,11 @@ zone "{self.catalog}" {{ type secondary; file "{self.folder}/catalog.db"; primar
         self.spawn(["named", "-g", "-n", "1", "-c", self.path("named.conf")])
 
 
-class PdnsConsumer(Server):
+class Pdns(Server):
     """With SQLite, since the backend for BIND's files knows no catalogs."""
 
-    name = "pdns-consumer"
     address = "127.0.0.1"
-
-    def __init__(self, folder, catalog, primary):
-        super().__init__(str(folder), {})
-        self.catalog, self.primary = catalog, primary
+    more = ""
 
     @staticmethod
     def available():
@@ -258,11 +254,8 @@ class PdnsConsumer(Server):
     def util(self, *args):
         subprocess.run(["pdnsutil", f"--config-dir={self.folder}", *args], check=True, capture_output=True, timeout=60)
 
-    def start(self):
+    def prepare(self):
         database = self.path("pdns.sqlite3")
-        if not os.path.exists(database):
-            with open("/usr/share/doc/pdns-backend-sqlite3/schema.sqlite3.sql", encoding="ascii") as schema:
-                subprocess.run(["sqlite3", database], stdin=schema, check=True, timeout=60)
         self.write("pdns.conf", f"""launch=gsqlite3
 gsqlite3-database={database}
 gsqlite3-pragma-journal-mode=WAL
@@ -275,8 +268,6 @@ local-port={self.port}
 socket-dir={self.folder}
 daemon=no
 guardian=no
-secondary=yes
-autosecondary=yes
 xfr-cycle-interval=1
 zone-cache-refresh-interval=0
 query-cache-ttl=0
@@ -284,8 +275,66 @@ cache-ttl=0
 version-string=anonymous
 security-poll-suffix=
 loglevel=5
+{self.more}
 """)
-        address, port = self.primary.split("@")
-        self.util("create-secondary-zone", self.catalog.rstrip("."), f"[{address}]:{port}" if ":" in address else f"{address}:{port}")
-        self.util("set-kind", self.catalog.rstrip("."), "consumer")
+        if os.path.exists(database):
+            return False
+        with open("/usr/share/doc/pdns-backend-sqlite3/schema.sqlite3.sql", encoding="ascii") as schema:
+            subprocess.run(["sqlite3", database], stdin=schema, check=True, timeout=60)
+        return True
+
+    def start(self):
+        self.prepare()
         self.spawn(["pdns_server", f"--config-dir={self.folder}"])
+
+
+class PdnsConsumer(Pdns):
+    name = "pdns-consumer"
+    more = "secondary=yes\nautosecondary=yes\n"
+
+    def __init__(self, folder, catalog, primary):
+        super().__init__(str(folder), {})
+        self.catalog, self.primary = catalog, primary
+
+    def prepare(self):
+        if super().prepare():
+            address, port = self.primary.split("@")
+            self.util("create-secondary-zone", self.catalog.rstrip("."), f"[{address}]:{port}" if ":" in address else f"{address}:{port}")
+            self.util("set-kind", self.catalog.rstrip("."), "consumer")
+
+
+class PdnsProducer(Pdns):
+    name = "pdns-producer"
+
+    def __init__(self, folder, catalog, members, notify):
+        super().__init__(str(folder), {catalog: None})
+        self.catalog, self.members = catalog, dict(members)
+        self.more = f"primary=yes\nalso-notify={notify}\nallow-axfr-ips=127.0.0.0/8,::1\ndisable-axfr=no\n"
+        self.waits_for = list(members)[-1:]
+
+    def add(self, zone, group):
+        text = zone_text(zone)
+        path = self.write(zone + "zone", text)
+        self.util("load-zone", zone.rstrip("."), path)
+        self.util("set-kind", zone.rstrip("."), "primary")
+        self.util("set-catalog", zone.rstrip("."), self.catalog.rstrip("."))
+        if group:
+            self.util("set-option", zone.rstrip("."), "producer", "group", group)
+
+    def prepare(self):
+        if not super().prepare():
+            return
+        path = self.write("catalog.zone", f"$ORIGIN {self.catalog}\n@ 0 SOA invalid. invalid. 1 3600 600 2147483646 0\n@ 0 NS invalid.\n")
+        self.util("load-zone", self.catalog.rstrip("."), path)
+        self.util("set-kind", self.catalog.rstrip("."), "producer")
+        for zone, group in self.members.items():
+            self.add(zone, group)
+
+    def set(self, members):
+        for zone in self.members:
+            if zone not in members:
+                self.util("delete-zone", zone.rstrip("."))
+        for zone, group in members.items():
+            if zone not in self.members:
+                self.add(zone, group)
+        self.members = dict(members)

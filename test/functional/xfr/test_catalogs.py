@@ -9,7 +9,7 @@ import dns.query
 import dns.rcode
 import pytest
 
-from catalogs import BindConsumer, BindProducer, KnotConsumer, KnotProducer, PdnsConsumer, write_zone
+from catalogs import BindConsumer, BindProducer, KnotConsumer, KnotProducer, PdnsConsumer, PdnsProducer, write_zone
 from netns import missing
 from paths import ZONECAST
 from secondary import Apart, Holder
@@ -108,6 +108,19 @@ def test_knot_produces(tmp_path, host):
         node.again()
         node.wait_zones("b.example.")
         assert node.rcode("c.example.") == dns.rcode.REFUSED
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_powerdns_produces(tmp_path, host):
+    if not have("pdns_server", "pdnsutil", "sqlite3") or not PdnsProducer.available():
+        pytest.skip("needs PowerDNS with SQLite")
+    groups = f"  - zone: {CATALOG}\n    groups:\n      - {{name: blue, at-expiry: serve}}\n"
+    with PdnsProducer(tmp_path, CATALOG, {"a.example.": None, "b.example.": "blue"}, f"[{host}]:53" if ":" in host else host) as pdns, \
+            Consumer(tmp_path, catalog_line(pdns, host=host), groups) as node:
+        node.wait_zones("a.example.", "b.example.")
+        assert node.members()["b.example."]["group"] == "blue"
+        pdns.set({"b.example.": "blue", "c.example.": None})
+        node.wait_zones("b.example.", "c.example.")
 
 
 class Maker(Node):
