@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SWEEP_MS = 500, LOOK_MS = 50 };
+enum { SWEEP_MS = 500, LOOK_MS = 100 };
 
 enum client_stream { STREAM_NONE, STREAM_ZONE, STREAM_LIST, STREAM_QUERIES };
 enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_WAITING, CLIENT_WRITING,
@@ -253,7 +253,7 @@ static void forward(struct client *c, const struct request *r)
 		m.request = REQUEST_RESUME;
 		break;
 	case COMMAND_ZONE_RELOAD:
-		m.request = REQUEST_ZONE_RELOAD;
+		m.request = r->force ? REQUEST_ZONE_RELOAD_FORCE : REQUEST_ZONE_RELOAD;
 		break;
 	case COMMAND_ZONE_STATUS:
 		m.request = r->one ? REQUEST_ZONE_STATUS : REQUEST_ZONES_AFTER;
@@ -308,9 +308,10 @@ static void reply_about_zones(struct client *c, const struct role_message *m)
 		reply(c, json_pack("{s:b, s:o}", "ok", 1, "zones", zones));
 	else
 		reply(c, json_pack("{s:b, s:s, s:o}", "ok", 0, "error",
-		                   m->result != ERR_NOT_FOUND                   ? err_text(m->result)
+		                   m->result != ERR_NOT_FOUND             ? err_text(m->result)
 		                   : m->request == REQUEST_CATALOG_ACCEPT ? "this node takes no zones from such a catalog"
-		                                                            : "this node holds no such zone by transfer",
+		                   : m->request == REQUEST_ZONE_STATUS    ? "this node has no such zone"
+		                                                          : "this node holds no such zone by transfer",
 		                   "zones", zones));
 }
 

@@ -12,7 +12,7 @@
  *   {"command": "zone-list"}                               -> {"ok": true, "zones": [...]}
  *   {"command": "zone-show", "zone": "example.com"}        -> {"ok": true, "stream": true}, and after that line the zone in zone file form;
  *                                                             whole only if the last line is "; end"
- *   {"command": "zone-reload", "zone": "example.com"}      (zone may be absent: all)
+ *   {"command": "zone-reload", "zone": "example.com"}      (zone may be absent: all); "force": true, of one zone: whatever guards say
  *   {"command": "queries", "follow": true}                 -> {"ok": true, "stream": true, "sample": n}, and after that line one JSON object a
  *                                                             line for each sampled query that is there, oldest first; with "follow"
  *                                                             for each that comes, until the client closes

@@ -80,6 +80,10 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 		err = flag(o, "one", &r->one, problem, cap);
 	if (err)
 		return err;
+	if (r->command == COMMAND_ZONE_RELOAD && r->force && !r->zone[0]) {
+		snprintf(problem, cap, "\"force\" is for one zone: it needs a \"zone\"");
+		return ERR_INVALID;
+	}
 	if (!r->zone[0] && (r->command == COMMAND_ZONE_SHOW || r->command == COMMAND_ZONE_RETRANSFER || r->command == COMMAND_CATALOG_ACCEPT || (r->command == COMMAND_ZONE_STATUS && r->one))) {
 		snprintf(problem, cap, "%s needs a \"zone\"", commands[i].word);
 		return ERR_INVALID;

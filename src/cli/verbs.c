@@ -27,7 +27,7 @@ const struct cli_verb cli_zone_verbs[] = {
         {"list", cmd_zone_list, "zones of the running node", help_zone_list},
         {"show", cmd_zone_show, "print a zone as it is served", help_zone_show},
         {"reload", cmd_zone_reload, "read a zone file again", help_zone_reload},
-        {"status", cmd_zone_status, "zones held by transfer: fresh, failing, expired, and why", help_zone_status},
+        {"status", cmd_zone_status, "each zone: fresh, failing, expired, and why", help_zone_status},
         {"retransfer", cmd_zone_retransfer, "transfer a zone from its primary again", help_zone_retransfer},
 };
 const size_t cli_zone_verb_count = ARRAY_LEN(cli_zone_verbs);

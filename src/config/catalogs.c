@@ -38,6 +38,8 @@ static void inherit(struct config_template *t, const struct config_zone *from)
 		z->notify = from->notify;
 		z->notify_count = from->notify_count;
 	}
+	z->shrink_limit = from->shrink_limit;
+	z->zonemd = from->zonemd;
 	if (!t->has_at_expiry)
 		z->at_expiry = from->at_expiry;
 	t->has_at_expiry = true;
@@ -52,6 +54,11 @@ static void find_zones(struct config *c)
 				c->catalogs[k].zone = &c->zones[i];
 				c->zones[i].catalog = &c->catalogs[k];
 			}
+}
+
+static struct config_zone *own_zone(struct config *c, const struct config_catalog *k)
+{
+	return &c->zones[k->zone - c->zones];
 }
 
 void config_link_catalogs(const struct tree_source *src, const struct tree *root, struct config *c)
@@ -83,6 +90,9 @@ void config_link_catalogs(const struct tree_source *src, const struct tree *root
 			k->groups[g].id = identity(k, k->groups[g].name);
 			inherit(&k->groups[g], &k->members.zone);
 		}
+		/* Counted in members instead. */
+		if (k->zone)
+			own_zone(c, k)->shrink_limit = 100;
 	}
 }
 

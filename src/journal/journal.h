@@ -197,6 +197,14 @@ struct journal_timers {
 int journal_set_timers(struct journal_txn *t, const uint8_t *apex, const struct journal_timers *timers) MUST_CHECK;
 int journal_get_timers(struct journal_txn *t, const uint8_t *apex, struct journal_timers *out) MUST_CHECK; /* ERR_NOT_FOUND */
 
+/* The serial that a zone file's version got in place of its own, and a mark of the files it was read from. A zone without a version may have one. */
+struct journal_serial {
+	uint32_t serial;
+	uint64_t files[2];
+};
+int journal_set_serial(struct journal_txn *t, const uint8_t *apex, const struct journal_serial *s) MUST_CHECK;
+int journal_get_serial(struct journal_txn *t, const uint8_t *apex, struct journal_serial *out) MUST_CHECK; /* ERR_NOT_FOUND */
+
 /* How full the file is; only inside journal_read(). */
 struct journal_space {
 	uint64_t map_octets;  /* it may grow to, now */

@@ -27,8 +27,9 @@ enum {
 	ROLE_SOCKETS_MAX = 512,
 	ROLE_PATH_MAX = 512,
 	ROLE_PREFIXES_MAX = 64,
-	ROLE_STAMP_MS = 20,  /* how often a loop stamps its heartbeat */
-	ROLE_HANG_MS = 2000, /* roles other than answer; a worker's limit is WORKER_HANG_MS */
+	WORKER_STAMP_MS = 20, /* how often a loop stamps its heartbeat */
+	ROLE_STAMP_MS = 200,  /* roles other than answer: each wake-up is taken from answering */
+	ROLE_HANG_MS = 2000,  /* roles other than answer; a worker's limit is WORKER_HANG_MS */
 	WORKER_HANG_MS = 100,
 };
 /* Distance in stamps of one worker to the limit at which route withdraws: longer than a kill and restart of the worker. */
@@ -139,7 +140,8 @@ enum role_message_kind {
 enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT_SERVFAIL, REQUEST_FAULT_CLEAR,
                     /* For sync: one JSON line, as many as fit of those after a name, nothing. */
                     REQUEST_ZONE_STATUS, REQUEST_ZONES_AFTER, REQUEST_RETRANSFER, REQUEST_RETRANSFER_FORCE,
-                    /* Likewise: lines about the catalogs after a name; a catalog's name. */
+                    REQUEST_ZONE_RELOAD_FORCE,
+                    /* Lines about the catalogs after a name; a catalog's name. */
                     REQUEST_CATALOGS, REQUEST_CATALOG_ACCEPT };
 enum { ROLE_TEXT_MAX = 4096 };
 struct role_message {

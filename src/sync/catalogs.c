@@ -149,6 +149,7 @@ static void fill_row(struct zone_row *row, const struct zone_list *l, const stru
 	row->slot = zone_list_slot(l, t->zone.network);
 	row->serve_expired = t->zone.at_expiry == CONFIG_EXPIRY_SERVE;
 	row->origin = t->id;
+	row->conf = &t->zone;
 }
 
 static bool is_configured(void *ctx, const uint8_t *apex)
@@ -249,7 +250,7 @@ static const struct store_zone *draft_of(const struct loader *l, const uint8_t *
 	return store_zone_get(s, apex);
 }
 
-int catalogs_judge(void *catalogs, struct loader *l, const uint8_t *apex, const struct content *content, struct text *why)
+int catalogs_judge(void *catalogs, struct loader *l, const uint8_t *apex, const struct content *content, bool force, struct text *why)
 {
 	struct catalogs *k = catalogs;
 	struct taken *t = taken_of(k, apex);
@@ -266,6 +267,8 @@ int catalogs_judge(void *catalogs, struct loader *l, const uint8_t *apex, const 
 	if (!content && !z)
 		return 0;
 	i = (unsigned)(t - k->taken);
+	if (force)
+		atomic_store(&k->accept[i], true);
 	rules = rules_of(t, l->zones, atomic_load(&k->accept[i]));
 	err = content ? catalog_from_content(content, t->members_limit, why, &c) : catalog_from_store(&s, z, t->members_limit, why, &c);
 	if (!err)

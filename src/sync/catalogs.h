@@ -31,7 +31,7 @@ bool catalogs_needed(const struct config *c, const struct config_node *node);
 /* A loader's on_list: the members of catalogs that the store has join a list made of the configuration. */
 int catalogs_complete(void *catalogs, struct loader *l, struct zone_list *zones) MUST_CHECK;
 /* A loader's on_version: refuses versions of catalogs that must not be processed, or take away too much. */
-int catalogs_judge(void *catalogs, struct loader *l, const uint8_t *apex, const struct content *content, struct text *why) MUST_CHECK;
+int catalogs_judge(void *catalogs, struct loader *l, const uint8_t *apex, const struct content *content, bool force, struct text *why) MUST_CHECK;
 /* After other things of a run: catalogs with another version than before are read, and store and list changed accordingly. recall: members that come are known from before,
  * perhaps: their rows are marked. The result is the store's. */
 int catalogs_run(struct catalogs *k, struct loader *l, struct journal *j, bool recall,

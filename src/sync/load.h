@@ -4,11 +4,16 @@
 #include "base/attr.h"
 #include "board/board.h"
 #include "proc/role.h"
+#include "sync/serials.h"
 #include "sync/zone_list.h"
 #include "zone/store.h"
 
+#include <pthread.h>
+
 struct history;
 struct applied;
+struct known;
+struct watcher;
 struct xdp_cache;
 
 /* Bring the store in line with a list of zones. Runs on a thread of its own; the only user of the store's writer. */
@@ -19,6 +24,7 @@ struct loader {
 	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 2 + BOARD_TRANSFER_PINS];
 	size_t pin_count;
 	struct xdp_cache *kernel;    /* answers kept there die with each change; NULL: there are none; borrowed */
+	struct known *known;         /* fingerprints of large zones; NULL: none are kept */
 	struct history *history;     /* told of each change between two versions; NULL: nobody keeps them; borrowed */
 	/* Called on the loading thread after a commit for each zone that serves another serial than before, and in the first run for each that is served; NULL: nobody
 	 * cares. */
@@ -27,13 +33,21 @@ struct loader {
 	/* Called on the loading thread with a list that is to be taken, when the store is open: more zones may join it. NULL: it is whole as it is. */
 	int (*on_list)(void *ctx, struct loader *l, struct zone_list *zones);
 	void *on_list_ctx;
-	/* Called on the loading thread with a version that is fit to be served: as content, or (NULL) as a zone of the version being built. Not 0: it is refused, and why
-	 * says so. NULL: all is taken. Same ctx. */
-	int (*on_version)(void *ctx, struct loader *l, const uint8_t *apex, const struct content *c, struct text *why);
-	struct zone_list *zones; /* in force; NULL before the first run */
-	bool aligned;            /* the store has these zones and no others */
+	/* Called on the loading thread with a version that is fit to be served: as content, or (NULL) as a zone of the version being built; force: an operator said yes. Not 0: it
+	 * is refused, and why says so. NULL: all is taken. Same ctx. */
+	int (*on_version)(void *ctx, struct loader *l, const uint8_t *apex, const struct content *c, bool force, struct text *why);
+	struct journal *journal;     /* of serials that files got in place of their own; NULL: none; borrowed */
+	struct watcher *watcher;     /* told of the files that zones were read from; NULL: nobody watches; borrowed */
+	struct serials serials;      /* given since the last commit */
+	pthread_mutex_t lock;        /* of `zones` and of what is told of its rows: see sync/told.h. The loading thread alone writes, and reads without it */
+	struct zone_list *zones;     /* in force; NULL before the first run */
+	bool aligned;                /* the store has these zones and no others */
 	/* Of what is committed. */
-	uint64_t serving, records;
+	uint64_t serving, records, failing;
+	struct loader_first {        /* of each network: the zone whose signatures end first */
+		const struct zone_row *row; /* NULL: none is signed */
+		bool stale;
+	} first[BOARD_NETWORKS_MAX];
 	uint32_t net_zones[BOARD_NETWORKS_MAX], net_ready[BOARD_NETWORKS_MAX];
 	/* Set by the user: a file that this process has no right to read ends the run, with its path in `unreadable`, instead of counting as a
 	 * zone that does not load. */
@@ -54,11 +68,8 @@ void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *a
 bool loader_has(const struct loader *l, const uint8_t *apex);
 /* The zone in the list in force, to which the store is in line; NULL: none. */
 struct zone_row *loader_row(const struct loader *l, const uint8_t *apex);
-/* What apply_content() found to differ is kept for those that have the version before. Takes the change over. */
-struct applied;
-void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *applied);
-/* What on_version says. */
-int loader_judge(struct loader *l, const uint8_t *apex, const struct content *c, struct text *why) MUST_CHECK;
+/* What on_version says. force: an operator's yes. */
+int loader_judge(struct loader *l, const uint8_t *apex, const struct content *c, bool force, struct text *why) MUST_CHECK;
 /* Commit what others than the loader have put into the store's next version: rows that are marked `stored`. Counts follow. */
 int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count) MUST_CHECK;
 /* Read these zones, whether their files have changed or not, and look at no other. Those that loader_has() not are left out. */
@@ -69,3 +80,9 @@ int loader_change_list(struct loader *l, struct zone_row *rows, size_t count) MU
 /* Around a change of what a row says: its network, what it serves. */
 void loader_uncount(struct loader *l, const struct zone_row *row);
 void loader_recount(struct loader *l, const struct zone_row *row);
+/* An operator's yes: the zone's next reading may do what the gate would refuse. Between two runs only. */
+void loader_allow(struct loader *l, const uint8_t *apex);
+/* Zones of which it is known only that no signature ends before some moment that is near: look when. After a run, on its thread. */
+void loader_look_at_signatures(struct loader *l);
+/* Is there one? On the loop, between two runs. */
+bool loader_wants_look(const struct loader *l);

@@ -337,6 +337,7 @@ int secondary_add(struct secondary_set *set, const struct secondary_config *c, s
 	                        .key = c->key,
 	                        .key_id = c->key_id,
 	                        .serve_expired = c->serve_expired,
+	                        .max_records = c->max_records,
 	                        .due_ms = INT64_MIN,
 	                        .failed_ms = INT64_MIN,
 	                        .heap_at = SIZE_MAX,

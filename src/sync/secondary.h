@@ -60,6 +60,8 @@ struct secondary {
 	bool excused;           /* the owner's: see secondaries.c */
 	uint64_t origin;        /* the owner's: what it was made by; 0: the configuration */
 	uint32_t network;       /* the owner's */
+	uint64_t octets;        /* the owner's: of the version in the store; 0: not known */
+	uint32_t max_records;   /* as configured */
 };
 
 /* seed: any number; nodes with different ones do not ask at the same moments. NULL: out of memory. */
@@ -75,6 +77,7 @@ struct secondary_config {
 	bool serve_expired; /* an expired zone is answered on */
 	uint64_t origin;
 	uint32_t network;
+	uint32_t max_records; /* kept for the owner */
 };
 
 /* What is known of a zone from before, in the set's clock. */

@@ -2,7 +2,7 @@
 /* The sync process: the only writer of the store. Its loop hears the supervisor and beats the heart; the loading itself runs on a
  * thread, one run at a time, and a wish that comes meanwhile makes another run after it.
  *
- * Zones come from files, read again when they or files they include have changed and a reload is asked for, or from primaries (secondaries.c), whose
+ * Zones come from files, read again when they or files they include are saved (watcher.c) or a reload is asked for, or from primaries (secondaries.c), whose
  * transfers wait for the same thread. Others get them by transfer (serve.c) and are told of changes (notify.c). Signing is not here yet. */
 #include "sync/sync_main.h"
 
@@ -17,6 +17,8 @@
 #include "sync/notify.h"
 #include "sync/secondaries.h"
 #include "sync/serve.h"
+#include "sync/told.h"
+#include "sync/watcher.h"
 #include "sync/zone_list.h"
 #include "xdp/cache.h"
 
@@ -25,18 +27,24 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 enum {
 	RETRY_MS = 1000,
 	COLLECT_MS = 250,
 	GATHER_PIECES = 16, /* of 2 MiB in one turn of the collector: some milliseconds */
 	WISHES_MAX = 10000, /* zones that one run is asked for by name, about */
+	LOADING_NICE = 5,   /* loading is behind answering where both want a CPU; threads that it starts are, too */
 };
 
 struct wishes {
 	bool whole;         /* look at every zone */
+	bool index;         /* which file is which zone's: after a new list */
+	bool signatures;    /* look when those end of which that matters now */
+	struct name *allowed; /* of these zones, what the gate would refuse */
+	size_t allowed_count, allowed_cap;
 	struct name *zones; /* read these, whether their files have changed or not */
 	size_t count, cap;
 };
@@ -53,8 +61,10 @@ struct sync {
 	struct journal *journal;         /* NULL: none */
 	struct secondaries *secondaries; /* NULL: no zone is held by transfer */
 	struct catalogs *catalogs;
+	struct watcher *watcher;         /* NULL: the kernel does not tell of saved files */
 	bool busy, stopping, said_ready;
 	bool new_config;       /* since the list of zones was made */
+	bool new_list;         /* the run under way brings it */
 	bool may_ask;          /* for the right to read every file */
 	const struct config *made_from; /* the list of zones made last; compared only */
 	struct config *retired[2];      /* that a list may still borrow from: the one in force and the one on its way */
@@ -72,6 +82,10 @@ static void run(uv_work_t *work)
 	struct sync *s = work->data;
 
 	s->result = s->arrived = 0;
+	if (s->watcher && s->zones)
+		watcher_folders(s->watcher, s->zones);
+	/* Refused by a kernel or a container, answers are a little later while zones load. */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOADING_NICE);
 	if (s->now.whole)
 		s->result = loader_run(&s->loader, s->zones, s->now.zones, s->now.count);
 	else if (s->now.count)
@@ -79,6 +93,14 @@ static void run(uv_work_t *work)
 	s->zones = NULL;
 	if (!s->result && s->loader.zones && s->loader.aligned)
 		s->result = catalogs_produce(s->catalogs, &s->loader);
+	if (s->now.index && s->watcher && s->loader.zones && s->loader.writer) {
+		struct store_snapshot snapshot;
+
+		store_writer_snapshot(s->loader.writer, &snapshot);
+		watcher_index(s->watcher, s->loader.zones, &snapshot);
+	}
+	if (s->now.signatures)
+		loader_look_at_signatures(&s->loader);
 	if (s->secondaries)
 		s->arrived = s->loader.zones && s->loader.aligned ? secondaries_run(s->secondaries, &s->loader) : ERR_INVALID;
 }
@@ -133,7 +155,11 @@ static void after(uv_work_t *work, int status)
 	(void)status;
 	s->busy = false;
 	looked = s->now.whole || s->now.count;
+	/* After the zones: answers do not wait for it. */
+	s->next.index |= s->new_list || (s->now.index && s->result < 0);
+	s->new_list = false;
 	free(s->now.zones);
+	free(s->now.allowed);
 	s->now = (struct wishes){0};
 	if (s->secondaries)
 		secondaries_end(s->secondaries, &s->loader, s->arrived);
@@ -155,7 +181,9 @@ static void after(uv_work_t *work, int status)
 		uv_timer_start(&s->retry, on_retry, RETRY_MS, 0);
 	} else if (!s->said_ready && role_send(s->role->brief.supervisor_fd, &ready, -1) == 0)
 		s->said_ready = true;
-	if (s->next.whole || s->next.count || (s->secondaries && !s->result && !s->arrived && secondaries_has_work(s->secondaries)))
+	if (s->watcher)
+		watcher_listen(s->watcher, true);
+	if (s->next.whole || s->next.count || s->next.index || (s->secondaries && !s->result && !s->arrived && secondaries_has_work(s->secondaries)))
 		begin(s);
 }
 
@@ -199,6 +227,11 @@ static void begin(struct sync *s)
 		return;
 	}
 	s->loader.may_ask = s->may_ask;
+	for (size_t i = 0; i < s->now.allowed_count; i++)
+		loader_allow(&s->loader, s->now.allowed[i].wire);
+	s->new_list = s->zones != NULL;
+	if (s->watcher)
+		watcher_listen(s->watcher, false);
 	if (s->secondaries)
 		secondaries_begin(s->secondaries);
 	s->busy = true;
@@ -299,7 +332,7 @@ static int on_reload(struct role *role, struct config *old)
 	struct sync *s = role->state;
 
 	/* The journal is opened at the start, while its folder can be gone to. */
-	if (!s->secondaries && secondaries_needed(role))
+	if ((!s->secondaries && secondaries_needed(role)) || (!s->journal && serials_needed(role)))
 		return 1;
 	retire(s, old);
 	if (s->secondaries)
@@ -312,23 +345,29 @@ static int on_reload(struct role *role, struct config *old)
 	return 0;
 }
 
-static void wish(struct wishes *w, const struct name *zone)
+static bool add_name(struct name **list, size_t *count, size_t *cap, const struct name *zone)
 {
-	struct name *more = w->zones;
+	struct name *more;
 
-	if (w->count == w->cap && w->cap < WISHES_MAX) {
-		more = realloc(w->zones, (w->cap * 2 + 8) * sizeof(*more));
+	if (*count == *cap && *cap < WISHES_MAX) {
+		more = realloc(*list, (*cap * 2 + 8) * sizeof(*more));
 		if (more) {
-			w->zones = more;
-			w->cap = w->cap * 2 + 8;
+			*list = more;
+			*cap = *cap * 2 + 8;
 		}
 	}
-	if (w->count == w->cap) {
-		log_warn("reload error=\"too many zones asked for at once\" action=\"all files that have changed are read\"");
-		w->whole = true;
+	if (*count == *cap)
+		return false;
+	(*list)[(*count)++] = *zone;
+	return true;
+}
+
+static void wish(struct wishes *w, const struct name *zone)
+{
+	if (add_name(&w->zones, &w->count, &w->cap, zone))
 		return;
-	}
-	w->zones[w->count++] = *zone;
+	log_warn("reload error=\"too many zones asked for at once\" action=\"all files that have changed are read\"");
+	w->whole = true;
 }
 
 /* The version that was refused is to be taken: transferred or read again. */
@@ -337,8 +376,10 @@ static void ask_again(struct sync *s, const uint8_t *apex)
 	struct name name;
 
 	name_copy(&name, apex);
-	if (!s->secondaries || secondaries_refresh(s->secondaries, apex) == ERR_NOT_FOUND)
+	if (!s->secondaries || secondaries_retransfer(s->secondaries, apex, true) == ERR_NOT_FOUND) {
 		wish(&s->next, &name);
+		(void)add_name(&s->next.allowed, &s->next.allowed_count, &s->next.allowed_cap, &name);
+	}
 	begin(s);
 }
 
@@ -355,7 +396,51 @@ static int about_catalogs(struct sync *s, uint32_t request, const uint8_t *apex,
 	return err;
 }
 
-/* Requests about zones held by transfer. */
+static void on_saved(void *ctx, const struct name *zone)
+{
+	struct sync *s = ctx;
+
+	if (zone)
+		wish(&s->next, zone);
+	else
+		s->next.whole = true;
+	begin(s);
+}
+
+static int describe_zone(struct sync *s, const uint8_t *apex, struct text *out)
+{
+	int err = s->secondaries ? secondaries_describe(s->secondaries, apex, out) : ERR_NOT_FOUND;
+
+	return err == ERR_NOT_FOUND ? told_describe(&s->loader, apex, out) : err;
+}
+
+/* In canonical order, wherever they come from; as many as fit. */
+static int list_zones(struct sync *s, const uint8_t *after, struct text *out)
+{
+	struct name last, file;
+
+	for (;;) {
+		const uint8_t *held = s->secondaries ? secondaries_after(s->secondaries, after) : NULL, *next = held;
+		size_t was = out->len;
+
+		if (told_next(&s->loader, after, &file) && (!held || name_compare(file.wire, held) < 0))
+			next = file.wire;
+		if (!next)
+			return 0;
+		name_copy(&last, next);
+		if (describe_zone(s, last.wire, out) < 0)
+			return 0;
+		if (out->len > ROLE_TEXT_MAX) {
+			/* It begins the next piece. */
+			out->len = was;
+			out->chars[was] = '\0';
+			return 0;
+		}
+		after = last.wire;
+	}
+}
+
+/* Requests about single zones. */
 static void answer_request(struct sync *s, const struct role_message *m)
 {
 	struct role_message reply = {.kind = ROLE_REPLY, .id = m->id, .request = m->request, .result = ERR_NOT_FOUND};
@@ -368,15 +453,13 @@ static void answer_request(struct sync *s, const struct role_message *m)
 	if (err < 0 || (!m->text_len && m->request != REQUEST_ZONES_AFTER && m->request != REQUEST_CATALOGS))
 		reply.result = ERR_MALFORMED;
 	else if (m->request == REQUEST_ZONES_AFTER)
-		reply.result = 0;
+		reply.result = list_zones(s, m->text_len ? name.wire : NULL, &text);
 	else if (m->request == REQUEST_CATALOGS || m->request == REQUEST_CATALOG_ACCEPT)
 		reply.result = about_catalogs(s, m->request, m->text_len ? name.wire : NULL, &text);
-	else if (s->secondaries && m->request == REQUEST_ZONE_STATUS)
-		reply.result = secondaries_describe(s->secondaries, name.wire, &text);
+	else if (m->request == REQUEST_ZONE_STATUS)
+		reply.result = describe_zone(s, name.wire, &text);
 	else if (s->secondaries)
 		reply.result = secondaries_retransfer(s->secondaries, name.wire, m->request == REQUEST_RETRANSFER_FORCE);
-	if (s->secondaries && m->request == REQUEST_ZONES_AFTER && !reply.result)
-		secondaries_list(s->secondaries, m->text_len ? name.wire : NULL, ROLE_TEXT_MAX, &text);
 	reply.text_len = (uint32_t)MIN(text.len, (size_t)ROLE_TEXT_MAX);
 	memcpy(reply.text, text.chars, reply.text_len);
 	text_done(&text);
@@ -398,6 +481,8 @@ static void on_message(struct role *role, const struct role_message *m)
 		if (s->secondaries && secondaries_refresh(s->secondaries, name.wire) == 0)
 			return;
 		wish(&s->next, &name);
+		if (m->request == REQUEST_ZONE_RELOAD_FORCE)
+			(void)add_name(&s->next.allowed, &s->next.allowed_count, &s->next.allowed_cap, &name);
 	} else {
 		s->next.whole = true;
 	}
@@ -422,6 +507,10 @@ static void on_collect(uv_timer_t *t)
 		store_collect(s->loader.writer);
 	if (!s->busy && s->loader.writer)
 		(void)store_gather_pages(s->loader.writer, GATHER_PIECES);
+	if (!s->busy && loader_wants_look(&s->loader)) {
+		s->next.signatures = true;
+		begin(s);
+	}
 }
 
 static int open_kernel_cache(struct sync *s)
@@ -454,7 +543,7 @@ static int open_journal(struct sync *s)
 	int home, err = 0;
 	struct text why;
 
-	if (o.folder_fd < 0 || !secondaries_needed(s->role))
+	if (o.folder_fd < 0 || (!secondaries_needed(s->role) && !serials_needed(s->role)))
 		return 0;
 	text_init(&why);
 	home = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -478,6 +567,16 @@ static int open_journal(struct sync *s)
 		err = -errno;
 	close(home);
 	return err;
+}
+
+/* Without it files are read when a reload is asked for. */
+static void start_watching(struct sync *s)
+{
+	int err = watcher_new(&s->loop, &s->role->board->sync, s->role->brief.zones_dir[0] ? s->role->brief.zones_dir : NULL, on_saved, s, &s->watcher);
+
+	if (err < 0)
+		log_warn("watch error=\"%s\" action=\"saved files are read by zonecast zone reload only\"", err_text(err));
+	s->loader.watcher = s->watcher;
 }
 
 int sync_main(struct role *role)
@@ -518,7 +617,11 @@ int sync_main(struct role *role)
 	err = role_loop_start(role, &s->loop);
 	if (!err)
 		err = open_journal(s);
-	if (err < 0 || role_sandbox(role) < 0)
+	if (err < 0)
+		return 1;
+	s->loader.journal = s->journal;
+	start_watching(s);
+	if (role_sandbox(role) < 0)
 		return 1;
 	if (secondaries_needed(role) &&
 	    secondaries_new(role, &s->loop, s->journal, s->catalogs, on_wanted, s, &s->secondaries) < 0)
@@ -532,6 +635,7 @@ int sync_main(struct role *role)
 	notifier_free(s->notifier);
 	secondaries_free(s->secondaries);
 	catalogs_free(s->catalogs);
+	watcher_free(s->watcher);
 	journal_close(s->journal);
 	loader_done(&s->loader);
 	history_free(s->history);

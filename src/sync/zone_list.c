@@ -54,7 +54,7 @@ int zone_list_add(struct zone_list *l, const struct zone_row *row)
 /* apex and path are borrowed for the life of the list. */
 static int add(struct zone_list *l, const uint8_t *apex, const char *path, uint32_t network, uint32_t slot)
 {
-	return zone_list_add(l, &(struct zone_row){.apex = apex, .path = path, .network = network, .slot = slot});
+	return zone_list_add(l, &(struct zone_row){.apex = apex, .path = path, .network = network, .slot = slot, .watched = true});
 }
 
 int zone_row_member(struct zone_row *row, const uint8_t *apex)
@@ -72,6 +72,7 @@ int zone_row_member(struct zone_row *row, const uint8_t *apex)
 
 void zone_row_done(struct zone_row *row)
 {
+	free(row->error);
 	if (row->member)
 		free((void *)(uintptr_t)row->apex);
 }
@@ -181,13 +182,25 @@ uint32_t zone_list_slot(const struct zone_list *l, uint32_t network)
 	return UINT32_MAX;
 }
 
+/* Has each network a pop that would transfer zones from this node? */
+static void find_followers(const struct role *role, bool follows[CONFIG_NETWORKS_MAX])
+{
+	const struct config *c = role->config;
+
+	for (size_t i = 0; role->node->role == CONFIG_PRIMARY && i < c->node_count; i++)
+		for (size_t k = 0; c->nodes[i].role == CONFIG_POP && k < c->nodes[i].network_count; k++)
+			follows[c->nodes[i].networks[k] % CONFIG_NETWORKS_MAX] = true;
+}
+
 static int from_config(const struct role *role, struct zone_list *l)
 {
+	bool follows[CONFIG_NETWORKS_MAX] = {false};
 	const struct config *c = role->config;
 	int err = 0;
 
 	l->from = c;
 	l->node = role->node;
+	find_followers(role, follows);
 	for (size_t i = 0; !err && i < c->zone_count; i++) {
 		const struct config_zone *z = &c->zones[i];
 		struct endpoint source;
@@ -201,6 +214,10 @@ static int from_config(const struct role *role, struct zone_list *l)
 		if (!err) {
 			l->rows[l->count - 1].held = held;
 			l->rows[l->count - 1].serve_expired = z->at_expiry == CONFIG_EXPIRY_SERVE;
+			l->rows[l->count - 1].conf = z;
+			l->rows[l->count - 1].watched = z->watch;
+			l->rows[l->count - 1].followed = z->allow_transfer_count || z->notify_count ||
+			                                 (z->network < CONFIG_NETWORKS_MAX && follows[z->network]);
 		}
 	}
 	return err;
