@@ -190,6 +190,7 @@ static void do_zone_show(struct client *c, const struct request *r)
 	static const uint8_t root[1] = {0};
 
 	memset(&c->zone, 0, sizeof(c->zone));
+	c->zone.digest = r->digest;
 	if (name_from_text(r->zone, strlen(r->zone), root, &c->zone.apex) < 0) {
 		refuse(c, "that is no domain name");
 		return;

@@ -77,6 +77,8 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 	if (!err)
 		err = flag(o, "force", &r->force, problem, cap);
 	if (!err)
+		err = flag(o, "digest", &r->digest, problem, cap);
+	if (!err)
 		err = flag(o, "one", &r->one, problem, cap);
 	if (err)
 		return err;

@@ -542,8 +542,11 @@ static int store_one(struct run *r, struct zone_row *row, struct ahead_zone *rea
 	}
 	if (row->error)
 		told_error(r->loader, row, NULL);
-	row->stored = r->dirty = true;
+	if (!applied.unchanged)
+		row->stored = r->dirty = true;
 	loader_keep_change(r->loader, row->apex, &applied);
+	if (applied.unchanged)
+		snprintf(how, sizeof(how), " unchanged=1");
 	if (applied.in_place)
 		snprintf(how, sizeof(how), " removed=%zu added=%zu", applied.removed, applied.added);
 	soa_set = content_soa(read->content);
