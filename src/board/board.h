@@ -96,7 +96,10 @@ struct board_worker {
 	_Atomic uint64_t tcp_malformed, tcp_memory, tcp_idle_ms;
 	/* TLS: connections begun, open, handshakes done, of them resumed sessions, failed, not done in time; queries by family, which are not in
 	 * queries[]; the end of the certificate's validity in seconds since 1970, 0: none. */
-	_Atomic uint64_t tls_accepted, tls_open, tls_handshakes, tls_resumed, tls_failed, tls_timeouts, tls_queries[2], tls_expires;
+	_Atomic uint64_t tls_accepted, tls_open, tls_handshakes, tls_resumed, tls_failed, tls_timeouts, tls_queries[2],
+		tls_expires;
+	_Atomic uint64_t tls_relays,
+		tls_relayed; /* TLS connections that sync answers over this worker: now, and ever */
 	_Alignas(128) char end[];
 };
 
@@ -127,7 +130,9 @@ struct board_sync {
 		_Atomic uint64_t history_octets;                       /* of differences kept in memory */
 	} out;
 	struct board_sync_network {
-		_Atomic uint32_t zones, ready; /* configured for the network; serving */
+		_Atomic uint32_t zones, ready; /* of the network; serving */
+		_Atomic uint32_t excused;      /* members of catalogs without data that nobody could get */
+		_Atomic uint32_t awaited;      /* catalogs that are to say what its members are */
 		/* Of its zones the one whose signatures end first. */
 		_Atomic uint32_t seq;
 		uint32_t signatures;     /* 0: none is signed; 1: signatures_end is right; 2: a bound below it */

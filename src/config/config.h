@@ -23,6 +23,8 @@ enum {
 	CONFIG_MANAGEMENT_MAX = 8,
 	CONFIG_NEIGHBORS_MAX = 32,  /* of a node */
 	CONFIG_KEYS_MAX = 256,
+	CONFIG_TLS_AUTH_MAX = 64,
+	CONFIG_PINS_MAX = 16,
 	CONFIG_ZONES_MAX = 4000000,
 	CONFIG_WORKERS_MAX = 256,
 	CONFIG_COMMUNITIES_MAX = 32,
@@ -33,6 +35,8 @@ enum {
 	CONFIG_FILTER_CLIENTS_MAX = 1024,
 	CONFIG_PRIMARIES_MAX = 16,  /* of a zone, and servers to notify */
 	CONFIG_TRANSFER_MAX = 1024, /* prefixes that may transfer a zone */
+	CONFIG_CATALOGS_MAX = 64,
+	CONFIG_GROUPS_MAX = 256,    /* of a catalog */
 	CONFIG_NAME_MAX = 63,       /* bytes in names of networks, nodes and keys: letters, digits, - _ . */
 };
 
@@ -111,6 +115,20 @@ struct config_key {
 	const char *secret_file;  /* absolute path */
 };
 
+struct config_catalog;
+/* tls-auth[]: how servers that zones are transferred from are reached over TLS, and known (RFC 9103). */
+enum config_tls_mode { CONFIG_TLS_STRICT, CONFIG_TLS_OPPORTUNISTIC };
+struct config_tls_auth {
+	const char *name;
+	uint8_t mode;              /* enum config_tls_mode */
+	const char *server_name;   /* in its certificate; NULL: its address */
+	const char *ca_file;       /* absolute path, PEM; NULL: pins decide */
+	const char **pins;         size_t pin_count; /* base64 of SHA-256 of its public key */
+	const char *certificate_file, *key_file; /* ours, where it asks for one; both or neither */
+};
+
+enum config_transfer_over { CONFIG_OVER_ANY, CONFIG_OVER_TLS, CONFIG_OVER_MUTUAL_TLS };
+
 enum config_expiry { CONFIG_EXPIRY_SERVFAIL, CONFIG_EXPIRY_SERVE };
 enum config_serial { CONFIG_SERIAL_KEEP, CONFIG_SERIAL_INCREMENT, CONFIG_SERIAL_UNIXTIME, CONFIG_SERIAL_DATE };
 enum config_zonemd { CONFIG_ZONEMD_VERIFY, CONFIG_ZONEMD_COMPUTE, CONFIG_ZONEMD_OFF };
@@ -118,10 +136,12 @@ enum config_zonemd { CONFIG_ZONEMD_VERIFY, CONFIG_ZONEMD_COMPUTE, CONFIG_ZONEMD_
 struct config_zone {
 	const uint8_t *apex;
 	const char *file;         /* absolute path, or NULL */
-	struct endpoint *primaries; size_t primary_count;
+	struct endpoint *primaries; size_t primary_count; /* as written: port 0 and tls 0 are filled in by config_zone_sources() */
+	uint32_t tls;             /* index in tls_auth of primaries that have none of their own, the fleet's included; UINT32_MAX: none */
 	uint32_t network;         /* index, UINT32_MAX: none */
 	uint32_t key;             /* index, UINT32_MAX: none */
 	struct ip_prefix *allow_transfer; size_t allow_transfer_count; /* clients; with a key, of those who have it */
+	uint8_t transfer_over;    /* enum config_transfer_over: what transfers to others must come over */
 	struct endpoint *notify;  size_t notify_count; /* told of changes, beside the fleet's pops */
 	uint32_t max_records;     /* of one transfer; 0: a limit that goes with the version held */
 	uint8_t at_expiry;        /* enum config_expiry: what is done with a zone held by transfer whose time has run out */
@@ -130,7 +150,30 @@ struct config_zone {
 	uint8_t zonemd;           /* enum config_zonemd: verify */
 	uint8_t shrink_limit;     /* percent of its records that a zone may lose in one change; 50 */
 	bool dnssec_auto;
+	const char *group;        /* told in catalogs that are produced; NULL: none */
+	const struct config_catalog *catalog; /* the zone is a catalog; NULL: it is not */
 	unsigned line;            /* of the fleet file, for messages */
+};
+
+/* What becomes of members of a catalog (RFC 9432): a zone without name. What it does not say is as in the catalog's `members`, and there as in the
+ * catalog's own zone; after reading all is filled in. */
+struct config_template {
+	const char *name;         /* group; NULL: the catalog's own template */
+	struct config_zone zone;
+	bool has_at_expiry;
+	uint64_t id;              /* by names of catalog and group: the same in every version of the file; not 0 */
+};
+
+/* catalogs[]: of the zone of that name, which is one of zones[]. */
+struct config_catalog {
+	const uint8_t *apex;
+	bool produce;             /* made here, by the primary; else its members become zones of this node */
+	uint32_t *networks;       size_t network_count; /* produce: whose zones are in it; none: all zones */
+	struct config_template members;
+	struct config_template *groups; size_t group_count;
+	uint32_t members_limit;   /* 1,000,000 */
+	uint8_t shrink_limit;     /* percent of the members that may go at once; 50 */
+	const struct config_zone *zone; /* its own row; NULL only while the file is read */
 };
 
 /* answer.cookies: RFC 7873, RFC 9018. */
@@ -152,6 +195,7 @@ struct config_tcp {
 struct config_tls {
 	bool enabled;
 	const char *certificate_file, *key_file; /* absolute paths, PEM */
+	const char *client_ca_file;              /* issues certificates of clients that transfer zones; NULL: none is asked for */
 	uint16_t port;                           /* 853 */
 };
 
@@ -204,7 +248,9 @@ struct config {
 	struct config_network *networks; size_t network_count;
 	struct config_node *nodes; size_t node_count;
 	struct config_key *keys;  size_t key_count;
+	struct config_tls_auth *tls_auth; size_t tls_auth_count;
 	struct config_zone *zones; size_t zone_count;
+	struct config_catalog *catalogs; size_t catalog_count;
 	struct config_answer answer;
 	uint8_t hash[32];         /* SHA-256 of the file's octets */
 	size_t zones_from, zones_to; /* octets of the file that hold the lines of the list of zones, where they are plain ones (config/quick.c); else 0 */
@@ -232,9 +278,14 @@ void config_check_files(const struct config *c, const struct config_node *node, 
 /* Likewise that zone files can be read. Not those of `known` (may be NULL), an earlier version of c: a file that goes is no mistake in c. */
 void config_check_zone_files(const struct config *c, const struct config_node *node, const struct config *known, struct diag *diag);
 const struct config_node *config_node_find(const struct config *c, const char *name);
-/* Where a node transfers a zone from: its primaries; on a pop, of a zone with a file, the management addresses of the fleet's primaries (port 53).
+/* Where a node transfers a zone from: its primaries; on a pop, of a zone with a file, the management addresses of the fleet's primaries (port 53, or of
+ * answer.tls). Each with its port, and with `tls` where it is spoken to over TLS: the number of its profile in tls_auth, from 1.
  * None: the node reads the zone's file. At most cap, into out. */
 enum { CONFIG_SOURCES_MAX = 64 };
 size_t config_zone_sources(const struct config *c, const struct config_node *node, const struct config_zone *z, struct endpoint *out, size_t cap);
 /* Does the node have the zone? A primary has all, a pop those of its networks; NULL: any. */
 bool config_node_serves(const struct config_node *node, const struct config_zone *z);
+/* The template of a member whose catalog gives it this group (len octets; NULL: none): the group's, or the catalog's own. */
+const struct config_template *config_catalog_template(const struct config_catalog *catalog, const char *group, size_t len);
+/* By its id. NULL: there is no such any more. */
+const struct config_template *config_template_find(const struct config *c, uint64_t id);

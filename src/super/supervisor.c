@@ -62,7 +62,7 @@ enum {
 	STOP_DRAIN_SLACK_MS = 5000,
 	DESCRIPTORS = 1 << 20,
 	PREDECESSOR_MS = 1000,  /* for the roles of a killed predecessor to be gone */
-	FIRST_ANSWER_MS = 100,  /* for workers to map the store, before zones are read */
+	FIRST_ANSWER_MS = 250,  /* for workers to map the store, before zones are read */
 };
 
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP };
@@ -399,13 +399,15 @@ static void problems_text(const struct diag *d, struct text *out)
 
 static bool same_ground(const struct plan *a, const struct plan *b, struct text *why)
 {
+	size_t before = why->len; /* warnings of the new one */
+
 	if (strcmp(a->run_dir, b->run_dir) != 0 || strcmp(a->state_dir, b->state_dir) != 0)
 		text_str(why, "error: run-dir and state-dir cannot change while running; restart the node for that\n");
 	if (a->workers != b->workers)
 		text_str(why, "error: workers cannot change while running; restart the node for that\n");
 	if (a->uid != b->uid)
 		text_str(why, "error: user cannot change while running; restart the node for that\n");
-	return !why->len;
+	return why->len == before;
 }
 
 /* What is sealed is not needed here any more: that of sync may be large. */
@@ -556,6 +558,8 @@ static int carry_out(struct supervisor *s, const struct role_message *m, struct 
 	case REQUEST_ZONES_AFTER:
 	case REQUEST_RETRANSFER:
 	case REQUEST_RETRANSFER_FORCE:
+	case REQUEST_CATALOGS:
+	case REQUEST_CATALOG_ACCEPT:
 		return ask_sync(s, m);
 	case REQUEST_FAULT_SERVFAIL:
 	case REQUEST_FAULT_CLEAR:

@@ -3,10 +3,12 @@
  *
  * A zone with a key is transferred to who signs with that key, and only where `allow-transfer`, if the zone has it, has the address, too. A zone without a key is
  * transferred to the management addresses of the fleet's nodes and to `allow-transfer`. Loopback is an address like any other. In the stand-alone form
- * all zones are transferred to the prefixes of --allow-transfer.
+ * all zones are transferred to the prefixes of --allow-transfer. What `transfer-over` demands comes before all of this.
  *
  * A NOTIFY (RFC 1996) is believed from a primary of the zone, signed with the zone's key where it has one. The primaries of a zone are those named, or, on a pop with a zone that
  * others have as a file, the nodes of the role primary.
+ *
+ * A member of a catalog goes by the rule of its template, as if that were its line in the file.
  *
  * Told of a change are the servers in `notify`, and, by a primary, the management addresses of the pops that serve the zone's network. */
 #include "sync/access.h"
@@ -24,12 +26,17 @@
 enum { DNS_PORT = 53 };
 
 struct rule {
-	const uint8_t *apex;          /* lower case */
-	uint32_t key;                 /* index in the ring; UINT32_MAX: none */
-	const struct ip_prefix *allow; size_t allow_count;
-	const struct endpoint *notify; size_t notify_count;
-	const struct ip_addr *primaries; size_t primary_count;
-	uint32_t network;             /* whose pops are told; UINT32_MAX: none */
+	const uint8_t *apex; /* lower case; NULL: of a template */
+	uint64_t id;         /* of the template */
+	uint32_t key;        /* index in the ring; UINT32_MAX: none */
+	const struct ip_prefix *allow;
+	size_t allow_count;
+	const struct endpoint *notify;
+	size_t notify_count;
+	const struct ip_addr *primaries;
+	size_t primary_count;
+	uint8_t over;     /* enum access_over: at least */
+	uint32_t network; /* whose pops are told; UINT32_MAX: none */
 };
 
 struct pops {
@@ -43,7 +50,11 @@ struct access {
 	bool alone;
 	struct rule *rules;           /* by apex; of the stand-alone form one for all */
 	size_t rule_count;
-	struct keyring *ring;         /* by index in the configuration */
+	struct rule *templates;
+	size_t template_count;
+	access_origin_fn *origin; /* NULL: no members are known */
+	void *origin_ctx;
+	struct keyring *ring; /* by index in the configuration */
 	struct tsig_keys usable;
 	struct tsig_key **usable_list;
 	struct ip_addr *nodes;        /* management addresses of the fleet */
@@ -64,6 +75,10 @@ const char *access_verdict_text(enum access_verdict v)
 		return "signed with another key than the zone's";
 	case ACCESS_ADDRESS:
 		return "the address is not allowed to";
+	case ACCESS_CLEAR:
+		return "the zone is transferred over TLS only (TLS 1.3, ALPN \"dot\")";
+	case ACCESS_CERTIFICATE:
+		return "the zone is transferred to clients with a good certificate only";
 	case ACCESS_SOURCE:
 		return "not from a primary of the zone";
 	case ACCESS_NO_SECONDARY:
@@ -100,8 +115,11 @@ static void make_pops(struct access *a, const struct config *c)
 
 		p->at = arena_zalloc(&a->arena, (a->node_count + 1) * sizeof(*p->at));
 		for (size_t i = 0; p->at && i < c->node_count; i++)
-			for (size_t k = 0; c->nodes[i].role == CONFIG_POP && serves(&c->nodes[i], net) && k < c->nodes[i].management_count; k++)
-				p->at[p->count++] = (struct endpoint){c->nodes[i].management[k], DNS_PORT};
+			for (size_t k = 0; c->nodes[i].role == CONFIG_POP && serves(&c->nodes[i], net) &&
+			                   k < c->nodes[i].management_count;
+			     k++)
+				p->at[p->count++] =
+					(struct endpoint){.addr = c->nodes[i].management[k], .port = DNS_PORT};
 	}
 }
 
@@ -128,16 +146,23 @@ static const void *copy(struct access *a, const void *items, size_t count, size_
 	return to ? memcpy(to, items, count * size) : NULL;
 }
 
-static void make_rule(struct access *a, const struct config *c, const struct config_zone *z, const struct config_node *node)
+static void make_rule(struct access *a, const struct config *c, const struct config_zone *z,
+                      const struct config_node *node, struct rule *r)
 {
-	struct rule *r = &a->rules[a->rule_count++];
 	struct endpoint sources[CONFIG_SOURCES_MAX];
 	size_t count = config_zone_sources(c, node, z, sources, ARRAY_LEN(sources));
 	struct ip_addr *primaries;
 	struct name lower;
 
-	name_lower(&lower, z->apex);
-	*r = (struct rule){.apex = arena_dup(&a->arena, lower.wire, lower.len), .key = z->key, .network = z->network,
+	_Static_assert((int)ACCESS_OVER_TLS == (int)CONFIG_OVER_TLS &&
+	                       (int)ACCESS_OVER_MUTUAL_TLS == (int)CONFIG_OVER_MUTUAL_TLS,
+	               "in the same order");
+	if (z->apex)
+		name_lower(&lower, z->apex);
+	*r = (struct rule){.apex = z->apex ? arena_dup(&a->arena, lower.wire, lower.len) : NULL,
+	                   .key = z->key,
+	                   .network = z->network,
+	                   .over = z->transfer_over,
 	                   .allow = copy(a, z->allow_transfer, z->allow_transfer_count, sizeof(*z->allow_transfer)),
 	                   .allow_count = z->allow_transfer_count,
 	                   .notify = copy(a, z->notify, z->notify_count, sizeof(*z->notify)), .notify_count = z->notify_count};
@@ -158,9 +183,34 @@ static void make_rules(struct access *a, const struct config *c, const struct co
 	a->rules = arena_zalloc(&a->arena, (c->zone_count + 1) * sizeof(*a->rules));
 	for (size_t i = 0; arena_ok(&a->arena) && i < c->zone_count; i++)
 		if (config_node_serves(node, &c->zones[i]))
-			make_rule(a, c, &c->zones[i], node);
+			make_rule(a, c, &c->zones[i], node, &a->rules[a->rule_count++]);
 	if (arena_ok(&a->arena) && a->rule_count)
 		qsort(a->rules, a->rule_count, sizeof(*a->rules), by_apex);
+}
+
+static void make_template(struct access *a, const struct config *c, const struct config_template *t,
+                          const struct config_node *node)
+{
+	struct rule *r = &a->templates[a->template_count++];
+
+	make_rule(a, c, &t->zone, node, r);
+	r->id = t->id;
+}
+
+static void make_templates(struct access *a, const struct config *c, const struct config_node *node)
+{
+	size_t count = 1;
+
+	for (size_t i = 0; i < c->catalog_count; i++)
+		count += 1 + c->catalogs[i].group_count;
+	a->templates = arena_zalloc(&a->arena, count * sizeof(*a->templates));
+	for (size_t i = 0; a->templates && i < c->catalog_count; i++) {
+		if (c->catalogs[i].produce)
+			continue;
+		make_template(a, c, &c->catalogs[i].members, node);
+		for (size_t g = 0; g < c->catalogs[i].group_count; g++)
+			make_template(a, c, &c->catalogs[i].groups[g], node);
+	}
 }
 
 static void make_alone(struct access *a, const struct ip_prefix *prefixes, size_t count)
@@ -186,6 +236,7 @@ int access_make(const struct role *role, struct access **out)
 		make_keys(a);
 		make_nodes(a, role->config, role->node);
 		make_rules(a, role->config, role->node);
+		make_templates(a, role->config, role->node);
 	} else {
 		make_alone(a, role->brief.allow_transfer, role->brief.allow_transfer_count);
 	}
@@ -195,6 +246,12 @@ int access_make(const struct role *role, struct access **out)
 	}
 	*out = a;
 	return 0;
+}
+
+void access_members(struct access *a, access_origin_fn *fn, void *ctx)
+{
+	a->origin = fn;
+	a->origin_ctx = ctx;
 }
 
 struct access *access_ref(struct access *a)
@@ -219,18 +276,29 @@ const struct tsig_keys *access_keys(const struct access *a)
 
 /* ---- asking ---- */
 
+static const struct rule *find_member(const struct access *a, const uint8_t *apex)
+{
+	uint64_t id = a->origin && a->template_count ? a->origin(a->origin_ctx, apex) : 0;
+
+	for (size_t i = 0; id && i < a->template_count; i++)
+		if (a->templates[i].id == id)
+			return &a->templates[i];
+	return NULL;
+}
+
 static const struct rule *find(const struct access *a, const uint8_t *apex)
 {
+	const struct rule *r = NULL;
 	struct name lower;
 	struct rule key;
 
 	if (a->alone)
 		return a->rules;
-	if (!a->rule_count)
-		return NULL;
 	name_lower(&lower, apex);
 	key.apex = lower.wire;
-	return bsearch(&key, a->rules, a->rule_count, sizeof(*a->rules), by_apex);
+	if (a->rule_count)
+		r = bsearch(&key, a->rules, a->rule_count, sizeof(*a->rules), by_apex);
+	return r ? r : find_member(a, lower.wire);
 }
 
 static bool allows(const struct rule *r, const struct ip_addr *from)
@@ -259,13 +327,16 @@ static enum access_verdict judge_key(const struct access *a, const struct rule *
 	return key == a->ring->list[r->key] ? ACCESS_GRANTED : ACCESS_WRONG_KEY;
 }
 
-enum access_verdict access_transfer(const struct access *a, const uint8_t *apex, const struct ip_addr *from, const struct tsig_key *key)
+enum access_verdict access_transfer(const struct access *a, const uint8_t *apex, const struct ip_addr *from,
+                                    enum access_over over, const struct tsig_key *key)
 {
 	const struct rule *r = find(a, apex);
 	enum access_verdict v;
 
 	if (!r)
 		return ACCESS_NO_ZONE;
+	if (over < r->over)
+		return over == ACCESS_OVER_CLEAR ? ACCESS_CLEAR : ACCESS_CERTIFICATE;
 	v = judge_key(a, r, key);
 	if (v != ACCESS_GRANTED)
 		return v;
