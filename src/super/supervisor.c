@@ -556,6 +556,8 @@ static int carry_out(struct supervisor *s, const struct role_message *m, struct 
 	case REQUEST_ZONES_AFTER:
 	case REQUEST_RETRANSFER:
 	case REQUEST_RETRANSFER_FORCE:
+	case REQUEST_CATALOGS:
+	case REQUEST_CATALOG_ACCEPT:
 		return ask_sync(s, m);
 	case REQUEST_FAULT_SERVFAIL:
 	case REQUEST_FAULT_CLEAR:

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import socket
 import time
 
 import dns.exception
@@ -383,6 +384,29 @@ def test_newest_primary_is_chosen(tmp_path):
         old.serial, old.lie = 8, lambda q: whole(q, ZONE, 8)
         node.wait_serial(ZONE, 8)
         assert node.told(ZONE)["primary"].endswith(f":{old.port}")
+
+
+def test_many_zones_of_a_silent_primary(tmp_path):
+    """Thousands of zones that want to be refreshed at once: few sockets, each question from a port of its own that cannot be foretold, and nobody is flooded."""
+    count, ports, begun = 3000, [], time.monotonic()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.settimeout(0.2)
+        zones = [Zone(f"z{i}.test.", [f"127.0.0.1:{silent.getsockname()[1]}", "127.0.0.1:9"]) for i in range(count)]
+        with Holder(str(tmp_path), zones) as node:
+            most, fds = 0, f"/proc/{node.pids()['sync', 0]}/fd"
+            while len(ports) < 150:
+                try:
+                    ports.append(silent.recvfrom(4096)[1][1])
+                except TimeoutError:
+                    assert time.monotonic() - begun < 60, len(ports)
+                most = max(most, len(os.listdir(fds)))
+            assert most < 250, most  # 32 zones at a time for a primary, two sockets each, and its own
+            assert len(ports) / (time.monotonic() - begun) < 1000
+            steps = [abs(b - a) for a, b in zip(ports, ports[1:])]
+            # Each question is sent up to three times from one port.
+            assert len(set(ports)) >= len(ports) // 4 and sum(step > 16 for step in steps) > len(steps) // 2, ports
+            assert node.told("z0.test.")["state"] == "empty"
 
 
 def test_dead_primary_beside_a_live_one(tmp_path):
