@@ -80,10 +80,10 @@ static void run(uv_work_t *work)
 	struct sync *s = work->data;
 
 	s->result = s->arrived = 0;
-	/* Refused by a kernel or a container, answers are a little later while zones load. */
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOADING_NICE);
 	if (s->watcher && s->zones)
 		watcher_folders(s->watcher, s->zones);
+	/* Refused by a kernel or a container, answers are a little later while zones load. */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOADING_NICE);
 	if (s->now.whole)
 		s->result = loader_run(&s->loader, s->zones, s->now.zones, s->now.count);
 	else if (s->now.count)

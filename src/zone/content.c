@@ -50,14 +50,12 @@ void content_free(struct content *c)
 	free(c);
 }
 
-int content_grow(void *array, size_t *cap, size_t count, size_t size)
+int content_double(void *array, size_t *cap, size_t size)
 {
 	void **p = array;
 	size_t next = *cap ? *cap * 2 : 16;
 	void *q;
 
-	if (count < *cap)
-		return 0;
 	q = pages_realloc(*p, *cap * size, next * size);
 	if (!q)
 		return ERR_NO_MEMORY;
@@ -212,7 +210,7 @@ static int reserve(void *array, size_t *cap, size_t count, size_t size)
 	int err = 0;
 
 	while (!err && *cap < count)
-		err = content_grow(array, cap, *cap, size);
+		err = content_double(array, cap, size);
 	return err;
 }
 

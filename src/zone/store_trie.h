@@ -16,7 +16,7 @@ enum { TRIE_KEY_MAX = 520, TRIE_SYMBOLS = 48 };
 
 struct trie_key {
 	uint16_t len;
-	uint8_t sym[TRIE_KEY_MAX]; /* only len of them are set */
+	uint8_t sym[TRIE_KEY_MAX]; /* only len of them are set; whole words are read */
 };
 
 struct trie_slot {
