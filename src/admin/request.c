@@ -14,6 +14,7 @@ static const struct {
 	{"status", COMMAND_STATUS},       {"reload", COMMAND_RELOAD},       {"drain", COMMAND_DRAIN},
 	{"resume", COMMAND_RESUME},       {"zone-list", COMMAND_ZONE_LIST}, {"zone-show", COMMAND_ZONE_SHOW},
 	{"zone-reload", COMMAND_ZONE_RELOAD}, {"fault", COMMAND_FAULT},    {"queries", COMMAND_QUERIES},
+	{"catalog-status", COMMAND_CATALOG_STATUS}, {"catalog-accept", COMMAND_CATALOG_ACCEPT},
 	{"zone-status", COMMAND_ZONE_STATUS}, {"zone-retransfer", COMMAND_ZONE_RETRANSFER},
 };
 
@@ -76,6 +77,8 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 	if (!err)
 		err = flag(o, "force", &r->force, problem, cap);
 	if (!err)
+		err = flag(o, "digest", &r->digest, problem, cap);
+	if (!err)
 		err = flag(o, "one", &r->one, problem, cap);
 	if (err)
 		return err;
@@ -83,7 +86,7 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 		snprintf(problem, cap, "\"force\" is for one zone: it needs a \"zone\"");
 		return ERR_INVALID;
 	}
-	if (!r->zone[0] && (r->command == COMMAND_ZONE_SHOW || r->command == COMMAND_ZONE_RETRANSFER || (r->command == COMMAND_ZONE_STATUS && r->one))) {
+	if (!r->zone[0] && (r->command == COMMAND_ZONE_SHOW || r->command == COMMAND_ZONE_RETRANSFER || r->command == COMMAND_CATALOG_ACCEPT || (r->command == COMMAND_ZONE_STATUS && r->one))) {
 		snprintf(problem, cap, "%s needs a \"zone\"", commands[i].word);
 		return ERR_INVALID;
 	}

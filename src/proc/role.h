@@ -140,7 +140,9 @@ enum role_message_kind {
 enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT_SERVFAIL, REQUEST_FAULT_CLEAR,
                     /* For sync: one JSON line, as many as fit of those after a name, nothing. */
                     REQUEST_ZONE_STATUS, REQUEST_ZONES_AFTER, REQUEST_RETRANSFER, REQUEST_RETRANSFER_FORCE,
-                    REQUEST_ZONE_RELOAD_FORCE };
+                    REQUEST_ZONE_RELOAD_FORCE,
+                    /* Lines about the catalogs after a name; a catalog's name. */
+                    REQUEST_CATALOGS, REQUEST_CATALOG_ACCEPT };
 enum { ROLE_TEXT_MAX = 4096 };
 struct role_message {
 	uint32_t kind;

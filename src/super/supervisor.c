@@ -62,7 +62,7 @@ enum {
 	STOP_DRAIN_SLACK_MS = 5000,
 	DESCRIPTORS = 1 << 20,
 	PREDECESSOR_MS = 1000,  /* for the roles of a killed predecessor to be gone */
-	FIRST_ANSWER_MS = 100,  /* for workers to map the store, before zones are read */
+	FIRST_ANSWER_MS = 250,  /* for workers to map the store, before zones are read */
 };
 
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP };
@@ -556,6 +556,8 @@ static int carry_out(struct supervisor *s, const struct role_message *m, struct 
 	case REQUEST_ZONES_AFTER:
 	case REQUEST_RETRANSFER:
 	case REQUEST_RETRANSFER_FORCE:
+	case REQUEST_CATALOGS:
+	case REQUEST_CATALOG_ACCEPT:
 		return ask_sync(s, m);
 	case REQUEST_FAULT_SERVFAIL:
 	case REQUEST_FAULT_CLEAR:

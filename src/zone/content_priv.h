@@ -48,8 +48,20 @@ struct content {
 	struct content_room room;
 };
 
-/* Memory that lives as long as the content; CONTENT_PAD octets more may be written, until the next is taken. */
-uint8_t *content_take(struct content *c, size_t len) MUST_CHECK;
+enum { CONTENT_PAD = 16 };
+bool content_more_room(struct content *c, size_t len) MUST_CHECK;
+/* Memory that lives as long as the content; CONTENT_PAD octets more may be written, until the next is taken. NULL: out of memory. */
+static inline uint8_t *content_take(struct content *c, size_t len)
+{
+	uint8_t *p;
+
+	if (c->room.left < len + CONTENT_PAD && !content_more_room(c, len))
+		return NULL;
+	p = c->room.free;
+	c->room.free += len;
+	c->room.left -= len;
+	return p;
+}
 int content_double(void *array, size_t *cap, size_t size) MUST_CHECK;
 /* Room for one more in an array of cap elements of so many octets. */
 static inline int content_grow(void *array, size_t *cap, size_t count, size_t size)
@@ -62,7 +74,6 @@ static inline const struct content_rrset *content_at(const struct content *c, si
 }
 /* content_add() for what zonefile_parse() gives, while all of it comes from one parse: place->same_owner is believed, place->file is
  * compared by its address, and CONTENT_PAD octets behind the RDATA may be read. */
-enum { CONTENT_PAD = 16 };
 int content_add_next(struct content *c, const struct rr *rr, const struct zonefile_place *place) MUST_CHECK;
 /* Canonical order of two names of which the keys are known. CONTENT_PAD octets behind the name may be read. */
 struct content_key content_key_of(const struct content *c, const uint8_t *name, unsigned labels);

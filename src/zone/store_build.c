@@ -341,29 +341,67 @@ static void item_key(const struct item *it, enum trie_kind kind, unsigned skip, 
 	trie_key_hash(k, hash);
 }
 
+/* Labels of these octets have one symbol for each. */
+static bool is_simple(const uint8_t *label)
+{
+	bool simple = true;
+
+	for (unsigned i = 1; i <= label[0]; i++)
+		simple &= trie_symbols[label[i]] <= UINT8_MAX;
+	return simple;
+}
+
+/* Of two names right below the apex, where most are: their keys are their first labels. */
+static unsigned labels_differ(const uint8_t *a, const uint8_t *b, uint8_t *in_a, uint8_t *in_b)
+{
+	unsigned n = MIN(a[0], b[0]), i = 0;
+
+	while (i < n && (a[1 + i] == b[1 + i] || trie_symbols[a[1 + i]] == trie_symbols[b[1 + i]]))
+		i++;
+	if (i == n && a[0] == b[0])
+		return UINT16_MAX;
+	*in_a = i < a[0] ? (uint8_t)trie_symbols[a[1 + i]] : 0;
+	*in_b = i < b[0] ? (uint8_t)trie_symbols[b[1 + i]] : 0;
+	return i;
+}
+
 static int make_steps(const struct items *items, enum trie_kind kind, unsigned skip, struct steps *out)
 {
 	struct steps st = {.symbols = malloc(items->count * (sizeof(*st.symbols) + sizeof(*st.offsets)))};
+	bool was_simple = false;
 	struct trie_key keys[2];
+	size_t keyed = 0; /* the item before this one has its key in keys[] */
 
 	if (!st.symbols)
 		return ERR_NO_MEMORY;
 	st.offsets = (uint16_t *)(void *)(st.symbols + items->count);
 	for (size_t i = 0; i < items->count; i++) {
-		const struct trie_key *before = &keys[(i + 1) & 1];
-		struct trie_key *here = &keys[i & 1];
-		unsigned offset;
+		const struct item *it = &items->list[i];
+		struct trie_key *before = &keys[(i + 1) & 1], *here = &keys[i & 1];
+		bool simple = kind == TRIE_NAMES && it->labels == skip + 1 && is_simple(it->name);
+		unsigned offset = 0;
+		uint8_t in_before = 0, in_here = 0;
 
-		item_key(&items->list[i], kind, skip, here);
-		offset = i ? trie_key_differ(before, here) : 0;
+		if (i && simple && was_simple) {
+			offset = labels_differ(it[-1].name, it->name, &in_before, &in_here);
+		} else {
+			if (i && keyed != i)
+				item_key(it - 1, kind, skip, before);
+			item_key(it, kind, skip, here);
+			keyed = i + 1;
+			offset = i ? trie_key_differ(before, here) : 0;
+			in_before = i ? (uint8_t)key_symbol(before, offset) : 0;
+			in_here = i ? (uint8_t)key_symbol(here, offset) : 0;
+		}
 		/* The same NSEC3 hash twice, in different case: cannot be after sorting. Nor can what is out of order. */
-		if (offset == UINT16_MAX || (i && key_symbol(before, offset) > key_symbol(here, offset))) {
+		if (offset == UINT16_MAX || in_before > in_here) {
 			free(st.symbols);
 			return ERR_MALFORMED;
 		}
 		st.offsets[i] = (uint16_t)offset;
-		st.symbols[i].before = i ? (uint8_t)key_symbol(before, offset) : 0;
-		st.symbols[i].here = i ? (uint8_t)key_symbol(here, offset) : 0;
+		st.symbols[i].before = in_before;
+		st.symbols[i].here = in_here;
+		was_simple = simple;
 	}
 	*out = st;
 	return 0;

@@ -7,7 +7,7 @@
 
 /* Symbols by octet: one, or one that opens a range and a second one that counts within it. Ranges lie between the single symbols so
  * that order is kept; no range has more than 47 octets, since the second symbol is never 0. */
-static uint16_t symbols[256]; /* the first in the low octet, the second or 0 in the high one */
+uint16_t trie_symbols[256];
 
 static bool is_single(unsigned c)
 {
@@ -23,7 +23,7 @@ static __attribute__((constructor)) void make_symbols(void)
 		if (c >= 'A' && c <= 'Z')
 			continue;
 		if (is_single(c)) {
-			symbols[c] = (uint16_t)++symbol;
+			trie_symbols[c] = (uint16_t)++symbol;
 			in_range = false;
 			continue;
 		}
@@ -32,10 +32,10 @@ static __attribute__((constructor)) void make_symbols(void)
 			within = 0;
 			in_range = true;
 		}
-		symbols[c] = (uint16_t)(symbol | ++within << 8);
+		trie_symbols[c] = (uint16_t)(symbol | ++within << 8);
 	}
 	for (unsigned c = 'A'; c <= 'Z'; c++)
-		symbols[c] = symbols[c | 0x20];
+		trie_symbols[c] = trie_symbols[c | 0x20];
 }
 
 void trie_key_name(struct trie_key *k, const uint8_t *name, unsigned skip)
@@ -49,7 +49,7 @@ void trie_key_name(struct trie_key *k, const uint8_t *name, unsigned skip)
 		const uint8_t *p = name + starts[i];
 
 		for (unsigned len = *p++; len; len--, p++) {
-			unsigned s = symbols[*p];
+			unsigned s = trie_symbols[*p];
 
 			k->sym[at++] = (uint8_t)s;
 			if (s > UINT8_MAX)
