@@ -5,10 +5,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* One request of the control socket, read and judged before anything is done. Pure. */
 enum command { COMMAND_STATUS, COMMAND_RELOAD, COMMAND_DRAIN, COMMAND_RESUME, COMMAND_ZONE_LIST, COMMAND_ZONE_SHOW, COMMAND_ZONE_RELOAD,
-               COMMAND_FAULT, COMMAND_QUERIES, COMMAND_ZONE_STATUS, COMMAND_ZONE_RETRANSFER };
+               COMMAND_FAULT, COMMAND_QUERIES, COMMAND_ZONE_STATUS, COMMAND_ZONE_RETRANSFER,
+               /* Answered by sync on the client's own connection. */
+               COMMAND_ZONE_HISTORY, COMMAND_ZONE_DIFF, COMMAND_ZONE_EXPORT, COMMAND_ZONE_ROLLBACK, COMMAND_ZONE_PUBLISH };
 enum { REQUEST_NAME_MAX = 1024 };
 
 struct request {
@@ -18,6 +21,7 @@ struct request {
 	bool follow;                    /* COMMAND_QUERIES: what comes from now on, without end */
 	bool force;                     /* COMMAND_ZONE_RETRANSFER: even to an older serial */
 	bool one;                       /* COMMAND_ZONE_STATUS: of `zone`; else of those after it */
+	uint32_t serials, serial[2];    /* how many; COMMAND_ZONE_DIFF: from, to; EXPORT, ROLLBACK: the version */
 	bool fault;                     /* COMMAND_FAULT: servfail on or off */
 };
 

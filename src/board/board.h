@@ -110,6 +110,8 @@ struct board_sync {
 	_Atomic uint64_t loading_done, loading_zones; /* of it: zones read or found unchanged; zones in all */
 	_Atomic uint64_t loads_done; /* times a whole (re)load has ended; 0 = never */
 	_Atomic uint64_t loads_failed;
+	_Atomic uint64_t zones_held_back; /* of this moment: rolled back, their files say something else */
+	_Atomic uint64_t history_failed;  /* versions of zones from files that the journal did not take */
 	/* Transfers to others. */
 	_Atomic uint64_t transfer_pins[BOARD_TRANSFER_PINS]; /* store generations being read */
 	struct board_transfers_out {

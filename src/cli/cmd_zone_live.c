@@ -3,13 +3,11 @@
 #include "cli/cli.h"
 
 #include "base/clock.h"
-#include "base/err.h"
 
+#include <errno.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
-enum { ZONE_TIMEOUT_MS = 30000, ZONE_LINE_MAX = 1 << 20 };
+enum { ZONE_TIMEOUT_MS = 30000 };
 
 const char help_zone_list[] =
 	"usage: zonecast zone list [--config FILE] [--run-dir DIR] [--json]\n"
@@ -57,46 +55,10 @@ int cmd_zone_list(int argc, char **argv)
 	return CLI_OK;
 }
 
-/* Lines until the one that says the zone is complete. */
-static int copy_zone(int fd)
+static int print_line(void *ctx, char *line)
 {
-	struct text rest, line;
-	bool first = true, complete = false;
-	int err;
-
-	text_init(&rest);
-	text_init(&line);
-	while ((err = cli_control_line(fd, &rest, ZONE_TIMEOUT_MS, ZONE_LINE_MAX, &line)) == 0) {
-		if (first) {
-			json_t *head = json_loadb(line.chars, line.len, 0, NULL);
-			bool ok = json_is_true(json_object_get(head, "ok"));
-			const char *why = json_string_value(json_object_get(head, "error"));
-
-			if (!ok)
-				cli_error("%s", why ? why : "the node's reply is not understood");
-			json_decref(head);
-			if (!ok) {
-				complete = true;
-				err = ERR_INVALID;
-				break;
-			}
-			first = false;
-			continue;
-		}
-		if (strcmp(line.chars, "; end") == 0) {
-			complete = true;
-			break;
-		}
-		if (line.chars[0] == ';')
-			cli_error("%s", line.chars + 2);
-		else
-			printf("%s\n", line.chars);
-	}
-	text_done(&rest);
-	text_done(&line);
-	if (!complete)
-		cli_error("the zone was not printed to its end: %s", err_text(err));
-	return complete && !err ? CLI_OK : CLI_FAILED;
+	(void)ctx;
+	return puts(line) < 0 ? -EIO : 0;
 }
 
 int cmd_zone_show(int argc, char **argv)
@@ -104,15 +66,13 @@ int cmd_zone_show(int argc, char **argv)
 	static const struct cli_verb verb = {"show", cmd_zone_show, NULL, help_zone_show};
 	struct cli_common common = {0};
 	const struct cli_option rows[] = {CLI_COMMON_OPTIONS(&common)};
-	int fd, operand, code = cli_parse(&verb, rows, ARRAY_LEN(rows), argc, argv, 1, 1, &operand);
+	int operand, code = cli_parse(&verb, rows, ARRAY_LEN(rows), argc, argv, 1, 1, &operand);
 
 	if (code >= 0)
 		return code;
-	if (cli_control_open(&common, json_pack("{s:s, s:s}", "command", "zone-show", "zone", argv[operand]), &fd) < 0)
+	if (cli_control_stream(&common, json_pack("{s:s, s:s}", "command", "zone-show", "zone", argv[operand]), NULL, print_line, NULL) < 0)
 		return CLI_FAILED;
-	code = copy_zone(fd);
-	close(fd);
-	return fflush(stdout) == 0 ? code : CLI_FAILED;
+	return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
 }
 
 int cmd_zone_reload(int argc, char **argv)

@@ -183,6 +183,13 @@ struct config_answer {
 	uint32_t query_log_sample;   /* one query in so many is kept; 0: none */
 };
 
+/* history: how many earlier versions of each zone the journal keeps. */
+struct config_history {
+	uint32_t versions;           /* 200; 0: none */
+	uint32_t size;               /* octets of the differences of a zone; 64 MiB */
+	uint32_t all_for_ms, step_ms; /* of versions older than all_for_ms (24 h) only the last in each step_ms; 0: all */
+};
+
 struct config {
 	struct arena arena;
 	const char *path;         /* of the fleet file; messages and relative paths go by it */
@@ -195,6 +202,7 @@ struct config {
 	struct config_key *keys;  size_t key_count;
 	struct config_zone *zones; size_t zone_count;
 	struct config_answer answer;
+	struct config_history history;
 	uint8_t hash[32];         /* SHA-256 of the file's octets */
 };
 

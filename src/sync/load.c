@@ -9,6 +9,7 @@
 #include "sync/apply.h"
 #include "sync/history.h"
 #include "sync/source.h"
+#include "sync/versions.h"
 #include "xdp/cache.h"
 
 #include <errno.h>
@@ -39,11 +40,12 @@ struct run {
 
 void loader_init(struct loader *l, const char *store_path, struct board *board, unsigned workers)
 {
-	*l = (struct loader){.store_path = store_path, .board = board};
+	*l = (struct loader){.store_path = store_path, .board = board, .before_pin = STORE_UNPINNED, .keep = versions_keep_default, .cause = "start"};
 	for (unsigned i = 0; i < workers; i++)
 		l->pins[l->pin_count++] = &board->workers[i].pin;
 	l->pins[l->pin_count++] = &board->watch.pin;
 	l->pins[l->pin_count++] = &board->admin.pin;
+	l->pins[l->pin_count++] = &l->before_pin;
 	for (unsigned i = 0; i < BOARD_TRANSFER_PINS; i++)
 		l->pins[l->pin_count++] = &board->sync.transfer_pins[i];
 }
@@ -138,6 +140,8 @@ static int commit(struct run *r, size_t end)
 	r->dirty = false;
 	r->committed_ms = clock_ms();
 	store_collect(r->loader->writer);
+	if (r->loader->versions)
+		versions_note(r->loader->versions, r->loader, false);
 	return 0;
 }
 
@@ -234,20 +238,29 @@ static int store_one(struct run *r, struct zone_row *row, const struct ahead_zon
 	uint64_t began = clock_ms();
 	char name[NAME_TEXT_MAX];
 	struct soa soa = {0};
+	struct content *instead = NULL;
+	struct loader *l = r->loader;
 	struct applied applied;
-	char how[80] = "";
-	int err;
+	char how[80] = "", why[VERSIONS_WHY_MAX] = "";
+	int err = read->err;
 
 	name_to_text(row->apex, name);
 	log_problems(&read->diag);
-	if (read->err < 0) {
+	if (err >= 0 && l->versions)
+		err = versions_judge(l->versions, l, row, read->content, &instead, why);
+	if (l->on_read)
+		l->on_read(l->on_read_ctx, row, err, &read->diag, why[0] ? why : NULL);
+	if (err < 0) {
 		board_add(&r->loader->board->sync.loads_failed, 1);
-		log_err("zone=%s file=%s error=\"%s\" action=\"%s\"", name, row->path, err_text(read->err),
+		log_err("zone=%s file=%s error=\"%s\" action=\"%s\"", name, row->path, why[0] ? why : err_text(err),
 		        row->serving ? "the last good version stays" : "answers SERVFAIL until it loads");
 		return 0;
 	}
-	err = apply_content(r->loader->writer, row->apex, read->content, &meta, &applied);
+	if (l->versions)
+		versions_will_store(l->versions, l, row);
+	err = apply_content(l->writer, row->apex, instead ? instead : read->content, &meta, &applied);
 	if (err) {
+		content_free(instead);
 		log_err("zone=%s error=\"the store cannot take it: %s\" action=\"%s\"", name, err_text(err),
 		        row->serving ? "the last good version stays" : "answers SERVFAIL");
 		return err;
@@ -256,10 +269,11 @@ static int store_one(struct run *r, struct zone_row *row, const struct ahead_zon
 	loader_keep_change(r->loader, row->apex, &applied);
 	if (applied.in_place)
 		snprintf(how, sizeof(how), " removed=%zu added=%zu", applied.removed, applied.added);
-	soa_set = content_soa(read->content);
+	soa_set = content_soa(instead ? instead : read->content);
 	if (soa_set && soa_parse(soa_set->records[0].rdata, soa_set->records[0].rdlen, &soa) == 0)
-		log_info("zone=%s serial=%u records=%zu%s took_ms=%u", name, soa.serial, content_record_count(read->content), how,
+		log_info("zone=%s serial=%u records=%zu%s took_ms=%u", name, soa.serial, content_record_count(instead ? instead : read->content), how,
 		         read->took_ms + (unsigned)(clock_ms() - began));
+	content_free(instead);
 	return 0;
 }
 
@@ -411,18 +425,24 @@ static int end(struct run *r, int worst)
 	if (l->writer)
 		store_shrink(l->writer);
 	atomic_store(&b->loading, 0);
-	if (l->unreadable[0])
+	if (l->unreadable[0]) {
+		if (l->versions && l->writer)
+			versions_note(l->versions, l, true);
 		return -EACCES;
+	}
 	publish_counts(l);
 	board_add(&b->loads_done, 1);
 	log_notice("zones configured=%zu serving=%" PRIu64 " failed=%" PRIu64 " records=%" PRIu64, l->zones->count, l->serving,
 	           l->zones->count - l->serving, l->records);
+	if (l->versions && l->writer)
+		versions_note(l->versions, l, true);
 	return worst;
 }
 
 int loader_run(struct loader *l, struct zone_list *zones, const struct name *forced, size_t forced_count)
 {
 	struct run r;
+	bool first;
 	int err, worst;
 
 	err = open_store(l);
@@ -433,7 +453,10 @@ int loader_run(struct loader *l, struct zone_list *zones, const struct name *for
 		zone_list_free(zones);
 		return err;
 	}
+	first = !l->zones;
 	worst = zones || !l->aligned ? take_list(&r, zones) : 0;
+	if (first && l->versions && l->aligned)
+		versions_recall(l->versions, l);
 	mark_forced(l->zones, forced, forced_count);
 	err = turn(&r, true);
 	worst = err < 0 ? err : worst;

@@ -3,6 +3,7 @@
 
 #include "base/attr.h"
 #include "board/board.h"
+#include "journal/journal.h"
 #include "proc/role.h"
 #include "sync/zone_list.h"
 #include "zone/store.h"
@@ -10,13 +11,17 @@
 struct history;
 struct applied;
 struct xdp_cache;
+struct versions;
+struct diag;
+
+enum { LOADER_CAUSE_MAX = 64 };
 
 /* Bring the store in line with a list of zones. Runs on a thread of its own; the only user of the store's writer. */
 struct loader {
 	const char *store_path;
 	struct board *board;
 	struct store_writer *writer; /* NULL until the store is open */
-	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 2 + BOARD_TRANSFER_PINS];
+	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 3 + BOARD_TRANSFER_PINS];
 	size_t pin_count;
 	struct xdp_cache *kernel;    /* answers kept there die with each change; NULL: there are none; borrowed */
 	struct history *history;     /* told of each change between two versions; NULL: nobody keeps them; borrowed */
@@ -24,6 +29,13 @@ struct loader {
 	 * cares. */
 	void (*on_serial)(void *ctx, const uint8_t *apex, uint32_t serial);
 	void *on_serial_ctx;
+	struct versions *versions;   /* told of each version that comes from a file, for the journal; NULL: there is none; borrowed */
+	_Atomic uint64_t before_pin; /* theirs: keeps the versions before */
+	struct journal_keep keep;    /* how much history the journal keeps; changed between runs only */
+	char cause[LOADER_CAUSE_MAX]; /* why files are read in this run, for the history: "start", "reload" */
+	/* Called for each zone whose file was read, good or not, with what is wrong with it and, where it was refused for another reason, why (else NULL). NULL: nobody cares. */
+	void (*on_read)(void *ctx, const struct zone_row *row, int err, const struct diag *problems, const char *why);
+	void *on_read_ctx;
 	struct zone_list *zones;     /* in force; NULL before the first run */
 	bool aligned;                /* the store has these zones and no others */
 	/* Of what is committed. */
@@ -48,9 +60,6 @@ void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *a
 bool loader_has(const struct loader *l, const uint8_t *apex);
 /* The zone in the list in force, to which the store is in line; NULL: none. */
 struct zone_row *loader_row(const struct loader *l, const uint8_t *apex);
-/* What apply_content() found to differ is kept for those that have the version before. Takes the change over. */
-struct applied;
-void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *applied);
 /* Commit what others than the loader have put into the store's next version: rows that are marked `stored`. Counts follow. */
 int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count) MUST_CHECK;
 /* Read these zones, whether their files have changed or not, and look at no other. Those that loader_has() not are left out. */

@@ -570,6 +570,11 @@ void serve_free(struct serve *s)
 	free(s);
 }
 
+int serve_snapshot(struct serve *s, struct snapshot **out)
+{
+	return snapshots_take(&s->snapshots, clock_ms(), out);
+}
+
 void serve_access(struct serve *s, struct access *a)
 {
 	access_unref(s->access);

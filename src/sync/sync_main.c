@@ -11,11 +11,13 @@
 #include "journal/journal.h"
 #include "proc/role.h"
 #include "sync/access.h"
+#include "sync/asks.h"
 #include "sync/history.h"
 #include "sync/load.h"
 #include "sync/notify.h"
 #include "sync/secondaries.h"
 #include "sync/serve.h"
+#include "sync/versions.h"
 #include "sync/zone_list.h"
 #include "xdp/cache.h"
 
@@ -50,6 +52,8 @@ struct sync {
 	struct notifier *notifier;
 	struct serve *serve;
 	struct journal *journal;         /* NULL: none */
+	struct versions *versions;       /* likewise */
+	struct asks *asks;
 	struct secondaries *secondaries; /* NULL: no zone is held by transfer */
 	bool busy, stopping, said_ready;
 	bool new_config;       /* since the list of zones was made */
@@ -57,6 +61,7 @@ struct sync {
 	const struct config *made_from; /* the list of zones made last; compared only */
 	struct config *retired[2];      /* that a list may still borrow from: the one in force and the one on its way */
 	struct wishes next;    /* for the run to come */
+	char cause[LOADER_CAUSE_MAX]; /* of it */
 	/* Of the run under way, owned by the thread while busy. */
 	struct wishes now;
 	struct zone_list *zones;
@@ -75,6 +80,11 @@ static void run(uv_work_t *work)
 	else if (s->now.count)
 		s->result = loader_run_some(&s->loader, s->now.zones, s->now.count);
 	s->zones = NULL;
+	if (s->loader.zones && s->loader.aligned && s->loader.writer) {
+		int err = asks_run(s->asks, &s->loader);
+
+		s->result = s->result < 0 ? s->result : err;
+	}
 	if (s->secondaries)
 		s->arrived = s->loader.zones && s->loader.aligned ? secondaries_run(s->secondaries, &s->loader) : ERR_INVALID;
 }
@@ -131,6 +141,7 @@ static void after(uv_work_t *work, int status)
 	looked = s->now.whole || s->now.count;
 	free(s->now.zones);
 	s->now = (struct wishes){0};
+	asks_end(s->asks);
 	if (s->secondaries)
 		secondaries_end(s->secondaries, s->arrived);
 	free_retired(s);
@@ -147,7 +158,7 @@ static void after(uv_work_t *work, int status)
 		uv_timer_start(&s->retry, on_retry, RETRY_MS, 0);
 	} else if (!s->said_ready && role_send(s->role->brief.supervisor_fd, &ready, -1) == 0)
 		s->said_ready = true;
-	if (s->next.whole || s->next.count || (s->secondaries && !s->result && !s->arrived && secondaries_has_work(s->secondaries)))
+	if (s->next.whole || s->next.count || asks_has_work(s->asks) || (s->secondaries && !s->result && !s->arrived && secondaries_has_work(s->secondaries)))
 		begin(s);
 }
 
@@ -164,6 +175,19 @@ static int make_list(struct sync *s)
 	s->new_config = false;
 	s->made_from = s->role->config;
 	return zone_list_make(s->role, &s->zones);
+}
+
+/* What the run to come notes of versions, and how many are kept. */
+static void take_history(struct sync *s)
+{
+	const struct config *c = s->role->config;
+
+	if (s->cause[0])
+		memcpy(s->loader.cause, s->cause, sizeof(s->cause));
+	s->cause[0] = '\0';
+	if (c)
+		s->loader.keep = (struct journal_keep){.differences_max = c->history.versions, .octets_max = c->history.size,
+		                                       .all_s = c->history.all_for_ms / 1000, .step_s = c->history.step_ms / 1000};
 }
 
 static void begin(struct sync *s)
@@ -191,12 +215,15 @@ static void begin(struct sync *s)
 		return;
 	}
 	s->loader.may_ask = s->may_ask;
+	take_history(s);
+	asks_begin(s->asks);
 	if (s->secondaries)
 		secondaries_begin(s->secondaries);
 	s->busy = true;
 	s->work.data = s;
 	if (uv_queue_work(&s->loop, &s->work, run, after) < 0) {
 		s->busy = false;
+		asks_end(s->asks);
 		if (s->secondaries)
 			secondaries_end(s->secondaries, ERR_NO_MEMORY);
 	}
@@ -289,6 +316,7 @@ static int on_reload(struct role *role, struct config *old)
 	if (s->secondaries)
 		secondaries_reload(s->secondaries);
 	s->new_config = s->next.whole = true;
+	snprintf(s->cause, sizeof(s->cause), "reload");
 	s->may_ask = may_ask(role);
 	if (take_access(s) < 0)
 		log_warn("reload action=\"transfers go by the old configuration\"");
@@ -313,6 +341,30 @@ static void wish(struct wishes *w, const struct name *zone)
 		return;
 	}
 	w->zones[w->count++] = *zone;
+}
+
+static void on_ask(void *ctx, const struct name *read)
+{
+	struct sync *s = ctx;
+
+	if (read) {
+		wish(&s->next, read);
+		snprintf(s->cause, sizeof(s->cause), "publish");
+	}
+	begin(s);
+}
+
+static void answer_ask(struct sync *s, const struct role_message *m)
+{
+	struct role_message reply = {.kind = ROLE_REPLY, .id = m->id, .request = m->request};
+	const char *why = "";
+
+	reply.result = asks_take(s->asks, m, s->role->attached, &why);
+	if (!reply.result)
+		s->role->attached = -1;
+	reply.text_len = (uint32_t)snprintf(reply.text, sizeof(reply.text), "%s", why);
+	if (role_send(s->role->brief.supervisor_fd, &reply, -1) < 0)
+		log_warn("request=%u error=\"the supervisor takes no message\"", m->request);
 }
 
 /* Requests about zones held by transfer. */
@@ -348,7 +400,9 @@ static void on_message(struct role *role, const struct role_message *m)
 	static const uint8_t root[1] = {0};
 	struct name name;
 
-	if (m->kind == ROLE_SYNC_REQUEST)
+	if (m->kind == ROLE_SYNC_REQUEST && role_request_is_ask(m->request))
+		answer_ask(s, m);
+	else if (m->kind == ROLE_SYNC_REQUEST)
 		answer_request(s, m);
 	if (m->kind != ROLE_SYNC_RELOAD)
 		return;
@@ -356,7 +410,9 @@ static void on_message(struct role *role, const struct role_message *m)
 		if (s->secondaries && secondaries_refresh(s->secondaries, name.wire) == 0)
 			return;
 		wish(&s->next, &name);
+		snprintf(s->cause, sizeof(s->cause), "zone reload by uid %u", m->uid);
 	} else {
+		snprintf(s->cause, sizeof(s->cause), "zone reload by uid %u", m->uid);
 		s->next.whole = true;
 	}
 	begin(s);
@@ -412,7 +468,7 @@ static int open_journal(struct sync *s)
 	int home, err = 0;
 	struct text why;
 
-	if (o.folder_fd < 0 || !secondaries_needed(s->role))
+	if (o.folder_fd < 0)
 		return 0;
 	text_init(&why);
 	home = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -429,7 +485,7 @@ static int open_journal(struct sync *s)
 	/* A predecessor has it for a moment yet: start again. Anything else (a full disk, say) must not keep zones from being answered. */
 	if (err < 0)
 		log_err("journal error=\"%s\" action=\"%s\"", why.len ? why.chars : err_text(err),
-		        err == -EBUSY ? "starting again" : "going on without: transferred zones will not survive a reboot");
+		        err == -EBUSY ? "starting again" : "going on without: transferred zones will not survive a reboot, and there is no history");
 	err = err == -EBUSY ? err : 0;
 	text_done(&why);
 	if (home >= 0 && fchdir(home) < 0)
@@ -472,6 +528,13 @@ int sync_main(struct role *role)
 		err = open_journal(s);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
+	s->asks = asks_new(&s->loop, s->journal, s->serve, &(struct asks_hooks){.ctx = s, .wants_run = on_ask});
+	s->versions = s->journal ? versions_new(s->journal) : NULL;
+	if (!s->asks || (s->journal && !s->versions))
+		return 1;
+	s->loader.versions = s->versions;
+	s->loader.on_read = asks_on_read;
+	s->loader.on_read_ctx = s->asks;
 	if (secondaries_needed(role) && secondaries_new(role, &s->loop, s->journal, on_wanted, s, &s->secondaries) < 0)
 		return 1;
 	s->may_ask = may_ask(role);
@@ -479,11 +542,13 @@ int sync_main(struct role *role)
 	begin(s);
 	uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
 	uv_run(&s->loop, UV_RUN_DEFAULT);
+	asks_free(s->asks);
 	serve_free(s->serve);
 	notifier_free(s->notifier);
 	secondaries_free(s->secondaries);
 	journal_close(s->journal);
 	loader_done(&s->loader);
+	versions_free(s->versions);
 	history_free(s->history);
 	free(s->next.zones);
 	xdp_cache_close(s->loader.kernel);
