@@ -11,19 +11,21 @@
 #include <string.h>
 #include <time.h>
 
-const char help_zone_history[] =
-	"usage: zonecast zone history ZONE [--config FILE] [--run-dir DIR] [--json]\n"
-	"\n"
-	"The versions of the zone that the running node keeps, oldest first: serial, when, records removed and added, where from and by whom. How many are\n"
-	"kept: `history` in zonecast.yaml(5).\n";
+const char help_zone_history[] = "usage: zonecast zone history ZONE [--config FILE] [--run-dir DIR] [--json]\n"
+				 "\n"
+				 "The versions of the zone that the running node keeps, oldest first: serial, when, "
+                                 "records removed and added, where from and by whom. How many are\n"
+				 "kept: `history` in zonecast.yaml(5).\n";
 const char help_zone_diff[] =
 	"usage: zonecast zone diff ZONE SERIAL [SERIAL] [--config FILE] [--run-dir DIR] [--json]\n"
 	"\n"
-	"What leads from the first version to the second (without one: to the newest): records removed (-) and added (+). The first may be the newer one.\n";
+	"What leads from the first version to the second (without one: to the newest): records removed (-) and added "
+        "(+). The first may be the newer one.\n";
 const char help_zone_export[] =
 	"usage: zonecast zone export ZONE [SERIAL] [--output FILE] [--config FILE] [--run-dir DIR] [--json]\n"
 	"\n"
-	"A version of the zone, without SERIAL the one served, in zone file form. FILE is replaced when all of it is there, and else stays as it is.\n";
+	"A version of the zone, without SERIAL the one served, in zone file form. FILE is replaced when all of it is "
+        "there, and else stays as it is.\n";
 
 bool cli_serial(const char *text, uint32_t *out)
 {
@@ -71,18 +73,22 @@ static int history_line(void *ctx, char *line)
 static void print_version(const struct history_out *h, const json_t *v)
 {
 	time_t when = (time_t)json_integer_value(json_object_get(v, "when"));
-	json_int_t serial = json_integer_value(json_object_get(v, "serial")), merged = json_integer_value(json_object_get(v, "merged"));
-	const char *origin = json_string_value(json_object_get(v, "origin")), *who = json_string_value(json_object_get(v, "who"));
+	json_int_t serial = json_integer_value(json_object_get(v, "serial")),
+		   merged = json_integer_value(json_object_get(v, "merged"));
+	const char *origin = json_string_value(json_object_get(v, "origin")),
+		   *who = json_string_value(json_object_get(v, "who"));
 	char at[32] = "", change[48] = "whole";
 	struct tm tm;
 
 	if (gmtime_r(&when, &tm))
 		strftime(at, sizeof(at), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	if (json_object_get(v, "from"))
-		snprintf(change, sizeof(change), "-%lld +%lld", (long long)json_integer_value(json_object_get(v, "removed")),
+		snprintf(change, sizeof(change), "-%lld +%lld",
+		         (long long)json_integer_value(json_object_get(v, "removed")),
 		         (long long)json_integer_value(json_object_get(v, "added")));
-	printf("%c%10lld %-20s %10lld %-15s %-8s %s", h->has_serial && h->serial == serial ? '*' : ' ', (long long)serial, at,
-	       (long long)json_integer_value(json_object_get(v, "records")), change, origin ? origin : "-", who ? who : "");
+	printf("%c%10lld %-20s %10lld %-15s %-8s %s", h->has_serial && h->serial == serial ? '*' : ' ',
+	       (long long)serial, at, (long long)json_integer_value(json_object_get(v, "records")), change,
+	       origin ? origin : "-", who ? who : "");
 	if (merged)
 		printf(" (%lld versions before it are one change with it)", (long long)merged);
 	putchar('\n');
@@ -101,7 +107,8 @@ int cmd_zone_history(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	h.versions = json_array();
-	if (cli_control_stream(&common, json_pack("{s:s, s:s}", "command", "zone-history", "zone", argv[operand]), history_head, history_line, &h) < 0) {
+	if (cli_control_stream(&common, json_pack("{s:s, s:s}", "command", "zone-history", "zone", argv[operand]),
+	                       history_head, history_line, &h) < 0) {
 		json_decref(h.versions);
 		json_decref(h.held);
 		return CLI_FAILED;
@@ -119,7 +126,8 @@ int cmd_zone_history(int argc, char **argv)
 	json_array_foreach(h.versions, i, v)
 		print_version(&h, v);
 	if (h.held)
-		printf("The zone's file still says serial %lld, which was gone back from: the version above holds until the file changes.\n",
+		printf("The zone's file still says serial %lld, which was gone back from: the version above holds "
+		       "until the file changes.\n",
 		       (long long)json_integer_value(json_object_get(h.held, "file_serial")));
 	json_decref(h.versions);
 	json_decref(h.held);
@@ -185,9 +193,12 @@ int cmd_zone_diff(int argc, char **argv)
 	d.json = common.json;
 	d.removed = json_array();
 	d.added = json_array();
-	err = cli_control_stream(&common, json_pack("{s:s, s:s, s:o}", "command", "zone-diff", "zone", argv[operand], "serials", serials), diff_head,
-	                         diff_line, &d);
-	out = json_pack("{s:s, s:o*, s:o*, s:o, s:o}", "zone", argv[operand], "from", d.from, "to", d.to, "removed", d.removed, "added", d.added);
+	err = cli_control_stream(&common,
+	                         json_pack("{s:s, s:s, s:o}", "command", "zone-diff", "zone", argv[operand], "serials",
+	                                   serials),
+	                         diff_head, diff_line, &d);
+	out = json_pack("{s:s, s:o*, s:o*, s:o, s:o}", "zone", argv[operand], "from", d.from, "to", d.to, "removed",
+	                d.removed, "added", d.added);
 	if (err < 0 || !common.json) {
 		json_decref(out);
 		return err < 0 || fflush(stdout) != 0 ? CLI_FAILED : CLI_OK;
@@ -216,7 +227,9 @@ int cmd_zone_export(int argc, char **argv)
 		json_decref(serials);
 		return CLI_FAILED;
 	}
-	err = cli_control_stream(&common, json_pack("{s:s, s:s, s:o}", "command", "zone-export", "zone", argv[operand], "serials", serials), zone_out_head,
-	                         zone_out_line, &o);
+	err = cli_control_stream(&common,
+	                         json_pack("{s:s, s:s, s:o}", "command", "zone-export", "zone", argv[operand],
+	                                   "serials", serials),
+	                         zone_out_head, zone_out_line, &o);
 	return zone_out_close(&o, err == 0) < 0 ? CLI_FAILED : CLI_OK;
 }

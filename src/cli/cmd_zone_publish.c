@@ -16,15 +16,21 @@ enum { PUBLISH_TIMEOUT_MS = 300000, WAIT_MS = 60000, WAIT_MAX_MS = 24 * 3600000,
 const char help_zone_publish[] =
 	"usage: zonecast zone publish ZONE [--wait] [--timeout TIME] [--config FILE] [--run-dir DIR] [--json]\n"
 	"\n"
-	"Check and load the zone's file now, on a primary, and say what serial is served. With --wait, return when each pop of the zone's network answers that serial,\n"
-	"and the zone's digest where it has one (ZONEMD), on each of its management addresses; after TIME (60s) list those that do not, and fail.\n";
+	"Check and load the zone's file now, on a primary, and say what serial is served. With --wait, return when "
+        "each pop of the zone's network answers that serial,\n"
+	"and the zone's digest where it has one (ZONEMD), on each of its management addresses; after TIME (60s) list "
+        "those that do not, and fail.\n";
 
 /* "30s", "500ms", "2m", or seconds. */
 static bool parse_time(const char *text, uint64_t *ms)
 {
 	char *end;
 	unsigned long long v = strtoull(text, &end, 10);
-	unsigned unit = strcmp(end, "ms") == 0 ? 1 : !*end || strcmp(end, "s") == 0 ? 1000 : strcmp(end, "m") == 0 ? 60000 : strcmp(end, "h") == 0 ? 3600000 : 0;
+	unsigned unit = strcmp(end, "ms") == 0           ? 1
+	                : !*end || strcmp(end, "s") == 0 ? 1000
+	                : strcmp(end, "m") == 0          ? 60000
+	                : strcmp(end, "h") == 0          ? 3600000
+	                                                 : 0;
 
 	if (end == text || *text < '0' || *text > '9' || !unit || v > WAIT_MAX_MS / unit) {
 		cli_error("--timeout %s: a time is a number and ms, s, m or h, 24h at most", text);
@@ -73,7 +79,8 @@ static json_t *followers_json(const struct followers *f)
 	for (size_t i = 0; i < f->count; i++) {
 		const struct follower *w = &f->list[i];
 		char at[ADDR_TEXT_MAX];
-		json_t *o = json_pack("{s:s, s:s, s:b, s:s}", "node", w->node, "address", addr_text(&w->at.addr, at), "follows", w->follows, "why", w->why);
+		json_t *o = json_pack("{s:s, s:s, s:b, s:s}", "node", w->node, "address", addr_text(&w->at.addr, at),
+		                      "follows", w->follows, "why", w->why);
 
 		if (w->has_serial)
 			json_object_set_new(o, "serial", json_integer(w->serial));
@@ -88,7 +95,8 @@ static void print_laggards(const struct followers *f)
 		char at[ADDR_TEXT_MAX];
 
 		if (!f->list[i].follows)
-			printf("  %-20s %-40s %s\n", f->list[i].node, addr_text(&f->list[i].at.addr, at), f->list[i].why);
+			printf("  %-20s %-40s %s\n", f->list[i].node, addr_text(&f->list[i].at.addr, at),
+			       f->list[i].why);
 	}
 }
 
@@ -110,7 +118,8 @@ static int wait_for_pops(const struct cli_common *common, const char *zone, uint
 		config_free(c);
 		return CLI_FAILED;
 	}
-	if (followers_init(&f, c, z, (uint32_t)json_integer_value(json_object_get(reply, "serial")), json_object_get(reply, "zonemd")) < 0) {
+	if (followers_init(&f, c, z, (uint32_t)json_integer_value(json_object_get(reply, "serial")),
+	                   json_object_get(reply, "zonemd")) < 0) {
 		config_free(c);
 		return CLI_FAILED;
 	}
@@ -122,9 +131,11 @@ static int wait_for_pops(const struct cli_common *common, const char *zone, uint
 	json_object_set_new(reply, "pops", followers_json(&f));
 	if (!common->json) {
 		if (left)
-			printf("%s: %zu of %zu addresses do not answer it after %llu ms:\n", zone, left, f.count, (unsigned long long)(clock_ms() - began));
+			printf("%s: %zu of %zu addresses do not answer it after %llu ms:\n", zone, left, f.count,
+			       (unsigned long long)(clock_ms() - began));
 		else
-			printf("%s: all %zu addresses of its pops answer it, after %llu ms\n", zone, f.count, (unsigned long long)(clock_ms() - began));
+			printf("%s: all %zu addresses of its pops answer it, after %llu ms\n", zone, f.count,
+			       (unsigned long long)(clock_ms() - began));
 		print_laggards(&f);
 	}
 	followers_done(&f);
@@ -134,7 +145,8 @@ static int wait_for_pops(const struct cli_common *common, const char *zone, uint
 
 static void print_loaded(const char *zone, const json_t *reply)
 {
-	json_int_t serial = json_integer_value(json_object_get(reply, "serial")), before = json_integer_value(json_object_get(reply, "before"));
+	json_int_t serial = json_integer_value(json_object_get(reply, "serial")),
+		   before = json_integer_value(json_object_get(reply, "before"));
 	const json_t *problem;
 	size_t i;
 
@@ -153,7 +165,9 @@ int cmd_zone_publish(int argc, char **argv)
 	struct cli_common common = {0};
 	const char *timeout = NULL;
 	bool wait = false;
-	const struct cli_option rows[] = {CLI_COMMON_OPTIONS(&common), {"wait", .flag = &wait}, {"timeout", .value = &timeout}};
+	const struct cli_option rows[] = {CLI_COMMON_OPTIONS(&common),
+	                                  {"wait", .flag = &wait},
+	                                  {"timeout", .value = &timeout}};
 	int operand, code = cli_parse(&verb, rows, ARRAY_LEN(rows), argc, argv, 1, 1, &operand);
 	uint64_t wait_ms = WAIT_MS;
 	json_t *reply;
@@ -162,7 +176,8 @@ int cmd_zone_publish(int argc, char **argv)
 		return code;
 	if (timeout && !parse_time(timeout, &wait_ms))
 		return CLI_USAGE;
-	if (cli_control_call(&common, json_pack("{s:s, s:s}", "command", "zone-publish", "zone", argv[operand]), PUBLISH_TIMEOUT_MS, &reply) < 0)
+	if (cli_control_call(&common, json_pack("{s:s, s:s}", "command", "zone-publish", "zone", argv[operand]),
+	                     PUBLISH_TIMEOUT_MS, &reply) < 0)
 		return CLI_FAILED;
 	if (!common.json)
 		print_loaded(argv[operand], reply);

@@ -11,9 +11,12 @@ enum { ROLLBACK_TIMEOUT_MS = 300000 };
 const char help_zone_rollback[] =
 	"usage: zonecast zone rollback ZONE SERIAL [--write] [--config FILE] [--run-dir DIR] [--json]\n"
 	"\n"
-	"Serve the records of that version again, under a new serial above the present one, so that it travels to the pops and to other secondaries as any\n"
-	"change does. It holds until the zone's file says something else than now; the file's serial must then be above the one served. --write\n"
-	"writes the version into the zone's file (in plain form: comments and $INCLUDE are lost), so that file and node agree.\n";
+	"Serve the records of that version again, under a new serial above the present one, so that it travels to the "
+        "pops and to other secondaries as any\n"
+	"change does. It holds until the zone's file says something else than now; the file's serial must then be "
+        "above the one served. --write\n"
+	"writes the version into the zone's file (in plain form: comments and $INCLUDE are lost), so that file and "
+        "node agree.\n";
 
 static int write_file(const struct cli_common *common, const char *zone, const char *path, json_int_t serial)
 {
@@ -22,7 +25,10 @@ static int write_file(const struct cli_common *common, const char *zone, const c
 
 	if (zone_out_open(&o, path, zone, false) < 0)
 		return CLI_FAILED;
-	err = cli_control_stream(common, json_pack("{s:s, s:s, s:[I]}", "command", "zone-export", "zone", zone, "serials", serial), NULL, zone_out_line, &o);
+	err = cli_control_stream(common,
+	                         json_pack("{s:s, s:s, s:[I]}", "command", "zone-export", "zone", zone, "serials",
+	                                   serial),
+	                         NULL, zone_out_line, &o);
 	return zone_out_close(&o, err == 0) < 0 ? CLI_FAILED : CLI_OK;
 }
 
@@ -42,7 +48,9 @@ int cmd_zone_rollback(int argc, char **argv)
 		return code;
 	if (!cli_serial(argv[operand + 1], &serial))
 		return CLI_USAGE;
-	if (cli_control_call(&common, json_pack("{s:s, s:s, s:[I]}", "command", "zone-rollback", "zone", argv[operand], "serials", (json_int_t)serial),
+	if (cli_control_call(&common,
+	                     json_pack("{s:s, s:s, s:[I]}", "command", "zone-rollback", "zone", argv[operand],
+	                               "serials", (json_int_t)serial),
 	                     ROLLBACK_TIMEOUT_MS, &reply) < 0)
 		return CLI_FAILED;
 	now = json_integer_value(json_object_get(reply, "serial"));
@@ -54,8 +62,8 @@ int cmd_zone_rollback(int argc, char **argv)
 		cli_json_print(reply);
 		return code;
 	}
-	printf("%s: serial %lld has the records of serial %u, in place of serial %lld\n", argv[operand], (long long)now, serial,
-	       (long long)json_integer_value(json_object_get(reply, "from")));
+	printf("%s: serial %lld has the records of serial %u, in place of serial %lld\n", argv[operand], (long long)now,
+	       serial, (long long)json_integer_value(json_object_get(reply, "from")));
 	if (write && code == CLI_OK)
 		printf("%s: written\n", path);
 	else

@@ -26,7 +26,8 @@ static bool serves(const struct config_node *n, uint32_t network)
 	return false;
 }
 
-int followers_init(struct followers *f, const struct config *c, const struct config_zone *z, uint32_t serial, const json_t *zonemd)
+int followers_init(struct followers *f, const struct config *c, const struct config_zone *z, uint32_t serial,
+                   const json_t *zonemd)
 {
 	*f = (struct followers){.apex = z->apex, .serial = serial, .zonemd = zonemd};
 	f->list = calloc(FOLLOWERS_MAX, sizeof(*f->list));
@@ -34,7 +35,9 @@ int followers_init(struct followers *f, const struct config *c, const struct con
 		return ERR_NO_MEMORY;
 	for (size_t i = 0; i < c->node_count; i++)
 		for (size_t k = 0; serves(&c->nodes[i], z->network) && k < c->nodes[i].management_count; k++)
-			f->list[f->count++] = (struct follower){.node = c->nodes[i].name, .at = {.addr = c->nodes[i].management[k], .port = 53}, .fd = -1,
+			f->list[f->count++] = (struct follower){.node = c->nodes[i].name,
+			                                        .at = {.addr = c->nodes[i].management[k], .port = 53},
+			                                        .fd = -1,
 			                                        .why = "not asked yet"};
 	return 0;
 }
@@ -159,8 +162,9 @@ static void hear(struct followers *f, struct follower *w)
 		}
 		return;
 	}
-	if (message_open(buf, (size_t)n, &m) < 0 || m.header.id != w->id || !(m.header.flags & DNS_QR) || m.header.qdcount != 1 ||
-	    message_question(&m, &qname, &qtype, &qclass) < 0 || !name_equal(qname.wire, f->apex))
+	if (message_open(buf, (size_t)n, &m) < 0 || m.header.id != w->id || !(m.header.flags & DNS_QR) ||
+	    m.header.qdcount != 1 || message_question(&m, &qname, &qtype, &qclass) < 0 ||
+	    !name_equal(qname.wire, f->apex))
 		return;
 	judge(f, w, &m, qtype);
 }

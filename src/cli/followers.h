@@ -17,9 +17,9 @@ struct follower {
 	struct endpoint at;
 	int fd;
 	bool has_serial, follows;
-	uint32_t serial;  /* answered last */
-	uint16_t id;      /* of the question under way */
-	unsigned digests; /* ZONEMD records expected that were answered */
+	uint32_t serial;            /* answered last */
+	uint16_t id;                /* of the question under way */
+	unsigned digests;           /* ZONEMD records expected that were answered */
 	char why[FOLLOWER_WHY_MAX]; /* not, in words */
 };
 
@@ -32,7 +32,8 @@ struct followers {
 };
 
 /* The pops that serve the zone by the configuration, which must stay. ERR_NO_MEMORY. */
-int followers_init(struct followers *f, const struct config *c, const struct config_zone *z, uint32_t serial, const json_t *zonemd) MUST_CHECK;
+int followers_init(struct followers *f, const struct config *c, const struct config_zone *z, uint32_t serial,
+                   const json_t *zonemd) MUST_CHECK;
 void followers_done(struct followers *f);
 /* Ask those that do not follow yet, and wait for answers up to wait_ms. How many do not follow. */
 size_t followers_ask(struct followers *f, int wait_ms);

@@ -81,7 +81,8 @@ json_t *zone_out_record(char *line)
 	ttl = strtol(field[1], &end, 10);
 	if (*end)
 		return NULL;
-	return json_pack("{s:s, s:I, s:s, s:s}", "name", field[0], "ttl", (json_int_t)ttl, "type", field[3], "data", field[4]);
+	return json_pack("{s:s, s:I, s:s, s:s}", "name", field[0], "ttl", (json_int_t)ttl, "type", field[3], "data",
+	                 field[4]);
 }
 
 int zone_out_line(void *ctx, char *line)

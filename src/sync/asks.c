@@ -34,7 +34,7 @@
 enum {
 	PIECE = 64 << 10,
 	STALL_MS = 20000,
-	LOOK_MS = 500,       /* how often a thread that waits for a client looks whether it is to end */
+	LOOK_MS = 500, /* how often a thread that waits for a client looks whether it is to end */
 	PROBLEMS_MAX = 64 << 10,
 };
 #define DIFFERENCE_OCTETS_MAX ((uint64_t)4 << 30)
@@ -44,7 +44,7 @@ enum ask_state { ASK_FREE, ASK_THREAD, ASK_QUEUED, ASK_IN_RUN };
 struct ask {
 	struct asks *all;
 	enum ask_state state;
-	uint32_t what;            /* enum role_request */
+	uint32_t what; /* enum role_request */
 	struct role_ask request;
 	struct name apex;
 	int fd;
@@ -65,7 +65,7 @@ struct ask {
 
 struct asks {
 	uv_loop_t *loop;
-	uv_async_t *async;        /* some thread has got on; freed by its own closing */
+	uv_async_t *async; /* some thread has got on */
 	struct journal *journal;
 	struct serve *serve;
 	struct asks_hooks hooks;
@@ -133,6 +133,14 @@ static int refuse(struct ask *a, const char *why)
 	return flush(a);
 }
 
+/* What the journal said, where it said more than that there is nothing. */
+static const char *reason(const struct text *why, int err, const char *not_found)
+{
+	if (why->len && strcmp(why->chars, err_text(err)) != 0)
+		return why->chars;
+	return err == ERR_NOT_FOUND ? not_found : err_text(err);
+}
+
 static const struct store_zone *zone_of(const struct ask *a)
 {
 	const struct store_zone *z = a->snapshot ? store_zone_get(&a->snapshot->store, a->apex.wire) : NULL;
@@ -152,11 +160,13 @@ static int put_entry(void *ctx, const struct journal_entry *e)
 	struct ask *a = ctx;
 	const struct journal_version *v = &e->version;
 
-	text_fmt(&a->out, "{\"serial\":%u,\"origin\":\"%s\",\"when\":%" PRIu64 ",\"records\":%" PRIu64 ",\"who\":", v->serial,
+	text_fmt(&a->out,
+	         "{\"serial\":%u,\"origin\":\"%s\",\"when\":%" PRIu64 ",\"records\":%" PRIu64 ",\"who\":", v->serial,
 	         journal_origin_text(v->origin), v->when_s, e->records);
 	text_json(&a->out, v->who);
 	if (!e->is_whole)
-		text_fmt(&a->out, ",\"from\":%u,\"removed\":%u,\"added\":%u,\"merged\":%u", e->from, e->deleted, e->added, e->merged);
+		text_fmt(&a->out, ",\"from\":%u,\"removed\":%u,\"added\":%u,\"merged\":%u", e->from, e->deleted,
+		         e->added, e->merged);
 	text_str(&a->out, "}\n");
 	return 0;
 }
@@ -174,7 +184,8 @@ static int read_history(struct journal_txn *t, void *ctx)
 	text_str(&a->out, "{\"ok\":true,\"stream\":true");
 	if (z)
 		text_fmt(&a->out, ",\"serial\":%u", z->serial);
-	if (journal_get_note(t, a->apex.wire, JOURNAL_NOTE_HELD, note, &len) == 0 && versions_held_serial(note, len, &file_serial))
+	if (journal_get_note(t, a->apex.wire, JOURNAL_NOTE_HELD, note, &len) == 0 &&
+	    versions_held_serial(note, len, &file_serial))
 		text_fmt(&a->out, ",\"held_back\":{\"file_serial\":%u}", file_serial);
 	text_str(&a->out, "}\n");
 	err = journal_history(t, a->apex.wire, put_entry, a);
@@ -184,8 +195,11 @@ static int read_history(struct journal_txn *t, void *ctx)
 /* A zone whose file never changed is not in the journal: what is served is all there is. */
 static void put_only_version(struct ask *a, const struct store_zone *z)
 {
-	struct journal_entry e = {.version = {.serial = z->serial, .origin = JOURNAL_FROM_FILE, .when_s = (uint64_t)z->loaded_wall_s},
-	                          .records = z->record_count, .is_whole = true};
+	struct journal_entry e = {.version = {.serial = z->serial,
+	                                      .origin = JOURNAL_FROM_FILE,
+	                                      .when_s = (uint64_t)z->loaded_wall_s},
+	                          .records = z->record_count,
+	                          .is_whole = true};
 
 	snprintf(e.version.who, sizeof(e.version.who), "%.*s", JOURNAL_WHO_MAX, a->file);
 	text_clear(&a->out);
@@ -203,7 +217,7 @@ static int answer_history(struct ask *a, struct text *why)
 		err = 0;
 	}
 	if (err)
-		return refuse(a, why->len ? why->chars : err == ERR_NOT_FOUND ? "this node has no such zone, or no version of it" : err_text(err));
+		return refuse(a, reason(why, err, "this node has no such zone, or no version of it"));
 	has_read(a);
 	text_str(&a->out, "; end\n");
 	return flush(a);
@@ -227,7 +241,8 @@ static int read_changes(struct journal_txn *t, void *ctx)
 	if (!err && c->ask->request.serials < 2)
 		c->to = z.newest;
 	if (!err)
-		err = journal_get_changes(t, c->ask->apex.wire, c->from, c->to, true, DIFFERENCE_OCTETS_MAX, &c->changes);
+		err = journal_get_changes(t, c->ask->apex.wire, c->from, c->to, true, DIFFERENCE_OCTETS_MAX,
+		                          &c->changes);
 	c->read = !err;
 	return err;
 }
@@ -256,7 +271,7 @@ static int answer_diff(struct ask *a, struct text *why)
 		err = 0;
 	}
 	if (err)
-		return refuse(a, why->len ? why->chars : err == ERR_NOT_FOUND ? "no earlier version of this zone is kept" : err_text(err));
+		return refuse(a, reason(why, err, "no earlier version of this zone is kept"));
 	has_read(a);
 	text_fmt(&a->out, "{\"ok\":true,\"stream\":true,\"from\":%u,\"to\":%u}\n", c.from, c.to);
 	for (size_t i = 0; c.read && i < c.changes.count && !err; i++) {
@@ -294,7 +309,8 @@ static int write_content(struct ask *a, const struct content *c)
 		const struct content_rrset *set = content_rrset(c, i);
 
 		for (uint32_t k = 0; k < set->count && !err; k++) {
-			zone_print_record(&a->out, set->owner, set->ttl, set->type, set->records[k].rdata, set->records[k].rdlen);
+			zone_print_record(&a->out, set->owner, set->ttl, set->type, set->records[k].rdata,
+			                  set->records[k].rdlen);
 			err = flush_piece(a);
 		}
 	}
@@ -317,7 +333,7 @@ static int answer_export(struct ask *a, struct text *why)
 		err = a->all->journal ? journal_read(a->all->journal, read_content, &e, why) : ERR_NOT_FOUND;
 	}
 	if (err)
-		return refuse(a, why->len ? why->chars : err == ERR_NOT_FOUND ? "no such version of this zone is kept" : err_text(err));
+		return refuse(a, reason(why, err, "no such version of this zone is kept"));
 	has_read(a);
 	text_fmt(&a->out, "{\"ok\":true,\"stream\":true,\"serial\":%u}\n", a->request.serial[0]);
 	err = write_content(a, e.content);
@@ -388,11 +404,6 @@ static void on_async(uv_async_t *async)
 	}
 }
 
-static void on_async_closed(uv_handle_t *h)
-{
-	free(h);
-}
-
 struct asks *asks_new(uv_loop_t *loop, struct journal *journal, struct serve *serve, const struct asks_hooks *hooks)
 {
 	struct asks *all = calloc(1, sizeof(*all));
@@ -425,7 +436,8 @@ void asks_free(struct asks *all)
 		if (a->state != ASK_FREE)
 			free_ask(a);
 	}
-	uv_close((uv_handle_t *)all->async, on_async_closed);
+	/* The loop has ended for good: nobody would hear of it being closed. */
+	free(all->async);
 	free(all);
 }
 
@@ -434,6 +446,7 @@ static int start_thread(struct ask *a)
 	/* Without one (no store yet, too many older versions in use) the journal may still know. */
 	if (serve_snapshot(a->all->serve, &a->snapshot) < 0)
 		a->snapshot = NULL;
+	snprintf(a->file, sizeof(a->file), "%s", a->all->hooks.file(a->all->hooks.ctx, a->apex.wire));
 	atomic_store(&a->has_read, false);
 	atomic_store(&a->done, false);
 	a->state = ASK_THREAD;
@@ -524,6 +537,8 @@ void asks_on_read(void *ctx, const struct zone_row *row, int err, const struct d
 		snprintf(a->why, sizeof(a->why), "%s", why ? why : "");
 		for (const struct diag_entry *e = problems->first; e; e = e->next)
 			add_json(&a->problems, diag_entry_text(e, line, sizeof(line)));
+		if (why && err >= 0)
+			add_json(&a->problems, why);
 	}
 }
 
@@ -567,8 +582,9 @@ int asks_run(struct asks *all, struct loader *l)
 			snprintf(a->back.error, sizeof(a->back.error), "this node keeps no history");
 		} else if (!a->was_read) {
 			snprintf(a->why, sizeof(a->why), "%s",
-			         !row ? "this node has no such zone" : row->held ? "the zone is held by transfer: publish it at its primary"
-			                                                         : "the zone's file was not read");
+			         !row        ? "this node has no such zone"
+			         : row->held ? "the zone is held by transfer: publish it at its primary"
+			                     : "the zone's file was not read");
 			a->err = ERR_NOT_FOUND;
 		}
 		if (row)
@@ -601,8 +617,8 @@ static void put_published(struct ask *a)
 	}
 	text_str(&a->out, "{\"ok\":true,\"zone\":");
 	text_json(&a->out, a->request.zone);
-	text_fmt(&a->out, ",\"serial\":%u,\"before\":%u,\"zonemd\":[%s],\"problems\":[%s],\"file\":", a->serial, a->before, a->zonemd.chars,
-	         a->problems.chars);
+	text_fmt(&a->out, ",\"serial\":%u,\"before\":%u,\"zonemd\":[%s],\"problems\":[%s],\"file\":", a->serial,
+	         a->before, a->zonemd.chars, a->problems.chars);
 	text_json(&a->out, a->file);
 	text_str(&a->out, "}\n");
 }
@@ -619,7 +635,8 @@ void asks_end(struct asks *all)
 		else
 			put_published(a);
 		/* One line; it fits into what the kernel takes at once. */
-		if (a->out.failed || send(a->fd, a->out.chars, a->out.len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)a->out.len)
+		if (a->out.failed ||
+		    send(a->fd, a->out.chars, a->out.len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)a->out.len)
 			log_debug("control note=\"a client left before its answer\"");
 		free_ask(a);
 	}

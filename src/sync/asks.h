@@ -23,6 +23,8 @@ struct asks_hooks {
 	void *ctx;
 	/* A version is to be published or gone back to: the zone is to be read (NULL: none has to), and a run is wanted. */
 	void (*wants_run)(void *ctx, const struct name *read);
+	/* The path of the zone's file, or "". */
+	const char *(*file)(void *ctx, const uint8_t *apex);
 };
 
 /* journal may be NULL. NULL: out of memory. */

@@ -12,7 +12,12 @@ static int add_set(struct content *c, const struct store_node *n, const struct s
 	int err = 0;
 
 	for (unsigned i = 0; i < set->count && !err; i++) {
-		struct rr rr = {.owner = store_node_name(n), .type = set->type, .rclass = CLASS_IN, .ttl = set->ttl, .rdlen = get_u16(p), .rdata = p + 2};
+		struct rr rr = {.owner = store_node_name(n),
+		                .type = set->type,
+		                .rclass = CLASS_IN,
+		                .ttl = set->ttl,
+		                .rdlen = get_u16(p),
+		                .rdata = p + 2};
 
 		err = content_add(c, &rr, NULL);
 		p += 2 + rr.rdlen;

@@ -247,7 +247,7 @@ static int store_one(struct run *r, struct zone_row *row, const struct ahead_zon
 	name_to_text(row->apex, name);
 	log_problems(&read->diag);
 	if (err >= 0 && l->versions)
-		err = versions_judge(l->versions, l, row, read->content, &instead, why);
+		err = versions_judge(l->versions, row, read->content, &instead, why);
 	if (l->on_read)
 		l->on_read(l->on_read_ctx, row, err, &read->diag, why[0] ? why : NULL);
 	if (err < 0) {

@@ -3,7 +3,8 @@
  * thread, one run at a time, and a wish that comes meanwhile makes another run after it.
  *
  * Zones come from files, read again when they or files they include have changed and a reload is asked for, or from primaries (secondaries.c), whose
- * transfers wait for the same thread. Others get them by transfer (serve.c) and are told of changes (notify.c). Signing is not here yet. */
+ * transfers wait for the same thread. Others get them by transfer (serve.c) and are told of changes (notify.c). What changed is noted in the journal (versions.c, arrive.c), from
+ * which operators' questions about versions are answered (asks.c). Signing is not here yet. */
 #include "sync/sync_main.h"
 
 #include "base/err.h"
@@ -354,6 +355,17 @@ static void on_ask(void *ctx, const struct name *read)
 	begin(s);
 }
 
+static const char *file_of(void *ctx, const uint8_t *apex)
+{
+	const struct sync *s = ctx;
+	const struct config *c = s->role->config;
+
+	for (size_t i = 0; c && i < c->zone_count; i++)
+		if (c->zones[i].file && name_equal(c->zones[i].apex, apex))
+			return c->zones[i].file;
+	return "";
+}
+
 static void answer_ask(struct sync *s, const struct role_message *m)
 {
 	struct role_message reply = {.kind = ROLE_REPLY, .id = m->id, .request = m->request};
@@ -528,7 +540,8 @@ int sync_main(struct role *role)
 		err = open_journal(s);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
-	s->asks = asks_new(&s->loop, s->journal, s->serve, &(struct asks_hooks){.ctx = s, .wants_run = on_ask});
+	s->asks = asks_new(&s->loop, s->journal, s->serve,
+	                   &(struct asks_hooks){.ctx = s, .wants_run = on_ask, .file = file_of});
 	s->versions = s->journal ? versions_new(s->journal) : NULL;
 	if (!s->asks || (s->journal && !s->versions))
 		return 1;

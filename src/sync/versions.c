@@ -38,8 +38,8 @@
 #include <string.h>
 
 enum {
-	TOGETHER = 256,      /* zones in one transaction */
-	PENDING_MAX = 4096,  /* zones whose versions before are kept in the store meanwhile */
+	TOGETHER = 256,     /* zones in one transaction */
+	PENDING_MAX = 4096, /* zones whose versions before are kept in the store meanwhile */
 	HOLD_FORMAT = 1,
 	HOLD_OCTETS = 1 + ZONE_DIGEST_OCTETS + 4, /* format, digest of the file's version, its serial */
 	ZONEMD_HEAD = 6,
@@ -53,7 +53,7 @@ struct hold {
 	struct name apex;
 	struct zone_digest digest; /* of what its file says */
 	uint32_t file_serial;
-	bool ended;                /* the file says something else; to be taken from the journal */
+	bool ended; /* the file says something else; to be taken from the journal */
 };
 
 struct versions {
@@ -165,9 +165,12 @@ struct noting {
 	size_t count;
 };
 
-static struct journal_version version_of(const struct noting *n, const struct zone_row *row, const struct store_zone *z, bool base)
+static struct journal_version version_of(const struct noting *n, const struct zone_row *row, const struct store_zone *z,
+                                         bool base)
 {
-	struct journal_version v = {.serial = z->serial, .origin = JOURNAL_FROM_FILE, .when_s = (uint64_t)z->loaded_wall_s};
+	struct journal_version v = {.serial = z->serial,
+	                            .origin = JOURNAL_FROM_FILE,
+	                            .when_s = (uint64_t)z->loaded_wall_s};
 
 	if (base)
 		snprintf(v.who, sizeof(v.who), "%.*s", JOURNAL_WHO_MAX, row->path ? row->path : "-");
@@ -176,7 +179,8 @@ static struct journal_version version_of(const struct noting *n, const struct zo
 	return v;
 }
 
-static int note_base(struct journal_txn *t, const struct noting *n, const struct zone_row *row, const struct store_zone *old)
+static int note_base(struct journal_txn *t, const struct noting *n, const struct zone_row *row,
+                     const struct store_zone *old)
 {
 	const struct journal_version v = version_of(n, row, old, true);
 	struct content *c = NULL;
@@ -188,14 +192,18 @@ static int note_base(struct journal_txn *t, const struct noting *n, const struct
 	return err;
 }
 
-static int note_chain(struct journal_txn *t, const struct noting *n, const struct history_chain *chain, struct journal_version *v,
-                      const uint8_t *apex)
+static int note_chain(struct journal_txn *t, const struct noting *n, const struct history_chain *chain,
+                      struct journal_version *v, const uint8_t *apex)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < chain->count && !err; i++) {
 		const struct xfr_difference *d = &chain->list[i];
-		const struct journal_change c = {.from = d->from, .to = d->to, .deleted = d->deleted, .added = d->added, .deleted_count = d->deleted_count,
+		const struct journal_change c = {.from = d->from,
+		                                 .to = d->to,
+		                                 .deleted = d->deleted,
+		                                 .added = d->added,
+		                                 .deleted_count = d->deleted_count,
 		                                 .added_count = d->added_count};
 
 		v->serial = d->to;
@@ -204,8 +212,8 @@ static int note_chain(struct journal_txn *t, const struct noting *n, const struc
 	return err;
 }
 
-static int note_compared(struct journal_txn *t, const struct noting *n, const struct store_snapshot *s, const struct store_zone *z,
-                         const struct journal_version *v)
+static int note_compared(struct journal_txn *t, const struct noting *n, const struct store_snapshot *s,
+                         const struct store_zone *z, const struct journal_version *v)
 {
 	enum journal_outcome outcome;
 	struct content *c = NULL;
@@ -217,8 +225,8 @@ static int note_compared(struct journal_txn *t, const struct noting *n, const st
 	return err;
 }
 
-static int note_version(struct journal_txn *t, const struct noting *n, const struct zone_row *row, const struct store_snapshot *now,
-                        const struct store_zone *z)
+static int note_version(struct journal_txn *t, const struct noting *n, const struct zone_row *row,
+                        const struct store_snapshot *now, const struct store_zone *z)
 {
 	const struct store_zone *old = n->versions->pinned ? store_zone_get(&n->versions->before, row->apex) : NULL;
 	struct journal_version v = version_of(n, row, z, false);
@@ -230,7 +238,8 @@ static int note_version(struct journal_txn *t, const struct noting *n, const str
 		return err;
 	if (err || !known.has_version) {
 		/* Its history begins with the first change that makes a new version. */
-		if (!old || old->state != STORE_ZONE_SERVING || old->serial == z->serial || !n->loader->keep.differences_max)
+		if (!old || old->state != STORE_ZONE_SERVING || old->serial == z->serial ||
+		    !n->loader->keep.differences_max)
 			return 0;
 		err = note_base(t, n, row, old);
 		known.newest = old->serial;
@@ -275,8 +284,9 @@ static void note_failed(struct versions *v, struct loader *l, const struct zone_
 		return;
 	v->failing = true;
 	name_to_text(row->apex, zone);
-	log_err("journal zone=%s error=\"%s\" action=\"the version is answered, but is not in the history; later ones that fail are counted only\"", zone,
-	        why->chars);
+	log_err("journal zone=%s error=\"%s\" action=\"the version is answered, but is not in the history; later ones "
+	        "that fail are counted only\"",
+	        zone, why->chars);
 }
 
 /* All in one transaction; where that fails, each in its own. */
@@ -381,8 +391,8 @@ void versions_will_store(struct versions *v, struct loader *l, const struct zone
 
 struct wanted {
 	const uint8_t *apex;
-	uint32_t serial;         /* of it */
-	bool newest;             /* instead: the newest */
+	uint32_t serial; /* of it */
+	bool newest;     /* instead: the newest */
 	struct content *content;
 };
 
@@ -412,7 +422,9 @@ static int read_newest(struct versions *v, const uint8_t *apex, struct wanted *o
 	err = journal_read(v->journal, get_content, out, &why);
 	if (err) {
 		name_to_text(apex, zone);
-		log_err("journal zone=%s error=\"the version gone back to cannot be read: %s\" action=\"its file is served\"", zone, why.chars);
+		log_err("journal zone=%s error=\"the version gone back to cannot be read: %s\" action=\"its file is "
+		        "served\"",
+		        zone, why.chars);
 	}
 	text_done(&why);
 	return err;
@@ -428,11 +440,13 @@ static uint32_t serial_of(const struct content *c)
 	return soa.serial;
 }
 
-int versions_judge(struct versions *v, struct loader *l, const struct zone_row *row, const struct content *file, struct content **instead, char *why)
+int versions_judge(struct versions *v, const struct zone_row *row, const struct content *file, struct content **instead,
+                   char *why)
 {
 	struct hold *h = hold_find(v, row->apex);
 	uint32_t serial = serial_of(file), served;
-	struct zone_digest digest;
+	struct zone_digest digest, ours;
+	bool same = false;
 	char zone[NAME_TEXT_MAX];
 	struct wanted w;
 	int err;
@@ -451,20 +465,27 @@ int versions_judge(struct versions *v, struct loader *l, const struct zone_row *
 	served = w.serial;
 	if (zone_digest_equal(&digest, &h->digest)) {
 		*instead = w.content;
-		log_notice("zone=%s file=%s serial=%u note=\"the file still says what was gone back from: serving serial %u until it changes\"", zone,
-		           row->path, serial, served);
+		snprintf(why, VERSIONS_WHY_MAX,
+		         "the file still says what was gone back from, serial %u: serial %u is served until it changes",
+		         serial, served);
+		log_notice("zone=%s file=%s note=\"%s\"", zone, row->path, why);
 		return 0;
 	}
+	/* The version gone back to has been written into the file. */
+	if (serial == served && zone_digest_content(w.content, &ours) == 0)
+		same = zone_digest_equal(&digest, &ours);
 	content_free(w.content);
-	(void)l;
-	if (!serial_after(serial, served)) {
+	if (!same && !serial_after(serial, served)) {
 		snprintf(why, VERSIONS_WHY_MAX,
-		         "the file's serial %u is not above %u, which is served since the zone was rolled back: raise it to %u or more", serial, served,
-		         served + 1);
+		         "the file's serial %u is not above %u, which is served since the zone was rolled back: raise "
+		         "it to %u or more",
+		         serial, served, served + 1);
 		return ERR_INVALID;
 	}
 	h->ended = true;
-	log_notice("zone=%s file=%s serial=%u note=\"the file has changed: the version gone back to, %u, holds no longer\"", zone, row->path, serial, served);
+	log_notice("zone=%s file=%s serial=%u note=\"%s\"", zone, row->path, serial,
+	           same ? "the file says what is served since the zone was rolled back"
+	                : "the file has changed: the version gone back to holds no longer");
 	return 0;
 }
 
@@ -482,7 +503,8 @@ static int store_content(struct loader *l, struct zone_row *row, const struct co
 	store_writer_snapshot(l->writer, &s);
 	z = store_zone_get(&s, row->apex);
 	if (z)
-		snprintf(source, sizeof(source), "%.*s", (int)MIN(z->source_len, (uint32_t)STORE_ZONE_SOURCE_MAX), (const char *)z->tail + z->apex_len);
+		snprintf(source, sizeof(source), "%.*s", (int)MIN(z->source_len, (uint32_t)STORE_ZONE_SOURCE_MAX),
+		         (const char *)z->tail + z->apex_len);
 	err = apply_content(l->writer, row->apex, c, &meta, applied);
 	if (err)
 		return err;
@@ -618,7 +640,8 @@ struct going_back {
 static int remake(struct journal_txn *t, struct going_back *g)
 {
 	g->remaking.content = content_new(g->r->apex.wire);
-	return g->remaking.content ? journal_get_records(t, g->r->apex.wire, g->r->to, remake_record, &g->remaking) : ERR_NO_MEMORY;
+	return g->remaking.content ? journal_get_records(t, g->r->apex.wire, g->r->to, remake_record, &g->remaking)
+	                           : ERR_NO_MEMORY;
 }
 
 static int make_version(struct journal_txn *t, void *ctx)
@@ -652,7 +675,9 @@ static int make_version(struct journal_txn *t, void *ctx)
 static int note_rollback(struct journal_txn *t, void *ctx)
 {
 	const struct going_back *g = ctx;
-	struct journal_version v = {.serial = g->remaking.serial, .origin = JOURNAL_FROM_ROLLBACK, .when_s = (uint64_t)clock_wall_s()};
+	struct journal_version v = {.serial = g->remaking.serial,
+	                            .origin = JOURNAL_FROM_ROLLBACK,
+	                            .when_s = (uint64_t)clock_wall_s()};
 	uint8_t octets[HOLD_OCTETS];
 	enum journal_outcome outcome;
 	int err;
@@ -725,7 +750,8 @@ static bool is_fit(struct rollback *r, const struct content *c)
 	fit = !diag.errors;
 	for (const struct diag_entry *e = diag.first; e && !fit && !r->error[0]; e = e->next)
 		if (e->severity == DIAG_ERROR)
-			snprintf(r->error, sizeof(r->error), "that version is not fit to be served: %.300s", diag_entry_text(e, line, sizeof(line)));
+			snprintf(r->error, sizeof(r->error), "that version is not fit to be served: %.300s",
+			         diag_entry_text(e, line, sizeof(line)));
 	diag_done(&diag);
 	return fit;
 }
@@ -742,9 +768,12 @@ static int go(struct going_back *g, struct zone_row *row)
 	text_init(&why);
 	err = journal_read(v->journal, make_version, g, &why);
 	if (g->remaking.is_signed)
-		refuse(r, "the zone is signed, and the signature over its SOA would not fit a new serial: sign that version anew, in its file");
+		refuse(r, "the zone is signed, and the signature over its SOA would not fit a new serial: sign that "
+		          "version anew, in its file");
 	else if (err)
-		refuse(r, why.len ? why.chars : err_text(err));
+		refuse(r, err == ERR_NOT_FOUND && strcmp(why.chars, err_text(err)) == 0
+		                  ? "no earlier version of this zone is kept"
+		                  : why.chars);
 	else if (is_fit(r, g->remaking.content)) {
 		err = journal_write(v->journal, note_rollback, g, &why);
 		if (!err)
@@ -757,7 +786,8 @@ static int go(struct going_back *g, struct zone_row *row)
 		return 0;
 	err = store_content(l, row, g->remaking.content, &applied);
 	if (err) {
-		snprintf(r->error, sizeof(r->error), "the store cannot take it now: %s; it will with the next start", err_text(err));
+		snprintf(r->error, sizeof(r->error), "the store cannot take it now: %s; it will with the next start",
+		         err_text(err));
 		return err;
 	}
 	r->serial = g->remaking.serial;
@@ -788,7 +818,8 @@ int versions_roll_back(struct versions *v, struct loader *l, struct rollback *r)
 	content_free(g.remaking.content);
 	name_to_text(r->apex.wire, zone);
 	if (r->done)
-		log_notice("zone=%s serial=%u from=%u to=%u by=\"%s\" action=rollback", zone, r->serial, r->from, r->to, r->who);
+		log_notice("zone=%s serial=%u from=%u to=%u by=\"%s\" action=rollback", zone, r->serial, r->from, r->to,
+		           r->who);
 	else
 		log_warn("zone=%s action=rollback to=%u by=\"%s\" error=\"%s\"", zone, r->to, r->who, r->error);
 	return err;

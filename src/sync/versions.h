@@ -25,10 +25,10 @@ void versions_free(struct versions *v);
 
 /* The first run has its list of zones, and the store is in line with it: what a predecessor had stored and not noted, or noted and not stored, is mended. */
 void versions_recall(struct versions *v, struct loader *l);
-/* What the row's file says has been read. *instead: the caller's content that is to be served for it, NULL: that of the file. ERR_INVALID: the version served stays, and
- * why (VERSIONS_WHY_MAX) says why. */
-int versions_judge(struct versions *v, struct loader *l, const struct zone_row *row, const struct content *file, struct content **instead, char *why)
-        MUST_CHECK;
+/* What the row's file says has been read. *instead: the caller's content that is to be served for it, NULL: that of the file. ERR_INVALID: the version served stays. why,
+ * of VERSIONS_WHY_MAX, says why in both cases. */
+int versions_judge(struct versions *v, const struct zone_row *row, const struct content *file, struct content **instead,
+                   char *why) MUST_CHECK;
 /* A new version is about to be put into the store. */
 void versions_will_store(struct versions *v, struct loader *l, const struct zone_row *row);
 /* What was announced so, and is committed, goes to the journal: `whole` says that nothing more follows soon. */
@@ -37,13 +37,13 @@ void versions_note(struct versions *v, struct loader *l, bool whole);
 /* An operator goes back to an earlier version. */
 struct rollback {
 	struct name apex;
-	uint32_t to;                       /* serial of the version gone back to */
+	uint32_t to; /* serial of the version gone back to */
 	char who[JOURNAL_WHO_MAX + 1];
 	/* Results. */
 	bool done;
-	uint32_t from, serial;             /* before; now */
-	size_t removed, added;             /* records; both 0 where the zone was built anew */
-	char error[400];                   /* why not */
+	uint32_t from, serial; /* before; now */
+	size_t removed, added; /* records; both 0 where the zone was built anew */
+	char error[400];       /* why not */
 };
 /* Its content is served under a new serial, and holds until the zone's file says something else. Returns what the store says; all else is in r. */
 int versions_roll_back(struct versions *v, struct loader *l, struct rollback *r) MUST_CHECK;
