@@ -39,7 +39,7 @@ _zonecast()
 			check) words="--config --print --json --help" ;;
 			rollback) words="--write --config --run-dir --json --help" ;;
 			export) words="--output --config --run-dir --json --help" ;;
-			publish) words="--wait --timeout --config --run-dir --json --help" ;;
+			publish) words="--force --wait --timeout --config --run-dir --json --help" ;;
 			*) words="--config --run-dir --json --help" ;;
 			esac
 			;;

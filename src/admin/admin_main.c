@@ -23,7 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { SWEEP_MS = 500, LOOK_MS = 50 };
+enum { SWEEP_MS = 500, LOOK_MS = 100 };
 
 enum client_stream { STREAM_NONE, STREAM_ZONE, STREAM_LIST, STREAM_QUERIES };
 enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_WAITING, CLIENT_WRITING,
@@ -250,7 +250,7 @@ static uint32_t peer_uid(const struct client *c)
 
 static void put_text(const struct request *r, uint32_t uid, struct role_message *m)
 {
-	struct role_ask ask = {.uid = uid, .serials = r->serials, .serial = {r->serial[0], r->serial[1]}};
+	struct role_ask ask = {.uid = uid, .force = r->force, .serials = r->serials, .serial = {r->serial[0], r->serial[1]}};
 
 	_Static_assert(sizeof(ask) <= ROLE_TEXT_MAX && sizeof(ask.zone) >= REQUEST_NAME_MAX, "it fits");
 	if (role_request_is_ask(m->request)) {
@@ -281,7 +281,7 @@ static void forward(struct client *c, const struct request *r)
 		m.request = REQUEST_RESUME;
 		break;
 	case COMMAND_ZONE_RELOAD:
-		m.request = REQUEST_ZONE_RELOAD;
+		m.request = r->force ? REQUEST_ZONE_RELOAD_FORCE : REQUEST_ZONE_RELOAD;
 		break;
 	case COMMAND_ZONE_STATUS:
 		m.request = r->one ? REQUEST_ZONE_STATUS : REQUEST_ZONES_AFTER;
@@ -346,7 +346,7 @@ static void reply_about_zones(struct client *c, const struct role_message *m)
 		reply(c, json_pack("{s:b, s:o}", "ok", 1, "zones", zones));
 	else
 		reply(c, json_pack("{s:b, s:s, s:o}", "ok", 0, "error",
-		                   m->result == ERR_NOT_FOUND ? "this node holds no such zone by transfer" : err_text(m->result), "zones", zones));
+		                   m->result == ERR_NOT_FOUND ? m->request == REQUEST_ZONE_STATUS ? "this node has no such zone" : "this node holds no such zone by transfer" : err_text(m->result), "zones", zones));
 }
 
 static void on_message(struct role *role, const struct role_message *m)

@@ -12,7 +12,7 @@
  *   {"command": "zone-list"}                               -> {"ok": true, "zones": [...]}
  *   {"command": "zone-show", "zone": "example.com"}        -> {"ok": true, "stream": true}, and after that line the zone in zone file form;
  *                                                             whole only if the last line is "; end"
- *   {"command": "zone-reload", "zone": "example.com"}      (zone may be absent: all)
+ *   {"command": "zone-reload", "zone": "example.com"}      (zone may be absent: all); "force": true, of one zone: whatever guards say
  *   {"command": "zone-history", "zone": "example.com"}     -> {"ok": true, "stream": true, "serial": n, ...}, then one JSON object a line for each version
  *                                                             that is kept, oldest first; whole only if the last line is "; end"
  *   {"command": "zone-diff", "zone": .., "serials": [a, b]} (b may be absent: the newest) -> {"ok": true, "stream": true, "from": a, "to": b}, then
@@ -20,7 +20,7 @@
  *   {"command": "zone-export", "zone": .., "serials": [a]} (may be absent: the one served) -> {"ok": true, "stream": true, "serial": n}, then the
  *                                                             zone in zone file form; "; end"
  *   {"command": "zone-rollback", "zone": .., "serials": [a]} -> {"ok": true, "zone": .., "serial": n, "from": .., "to": a, "file": path}
- *   {"command": "zone-publish", "zone": ..}                -> {"ok": true, "zone": .., "serial": n, "before": .., "zonemd": [...], "problems": [...]}
+ *   {"command": "zone-publish", "zone": .., "force": false} -> {"ok": true, "zone": .., "serial": n, "before": .., "zonemd": [...], "problems": [...]}
  *   {"command": "queries", "follow": true}                 -> {"ok": true, "stream": true, "sample": n}, and after that line one JSON object a
  *                                                             line for each sampled query that is there, oldest first; with "follow"
  *                                                             for each that comes, until the client closes

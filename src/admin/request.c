@@ -123,6 +123,10 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 		err = serials(o, r, problem, cap);
 	if (err)
 		return err;
+	if (r->command == COMMAND_ZONE_RELOAD && r->force && !r->zone[0]) {
+		snprintf(problem, cap, "\"force\" is for one zone: it needs a \"zone\"");
+		return ERR_INVALID;
+	}
 	if (lacks(r)) {
 		snprintf(problem, cap, "%s needs a \"zone\"%s", commands[i].word,
 		         r->command == COMMAND_ZONE_DIFF || r->command == COMMAND_ZONE_ROLLBACK ? " and \"serials\"" : "");

@@ -19,7 +19,7 @@ struct request {
 	char network[64];               /* "" = all */
 	char zone[REQUEST_NAME_MAX];    /* "" = all */
 	bool follow;                    /* COMMAND_QUERIES: what comes from now on, without end */
-	bool force;                     /* COMMAND_ZONE_RETRANSFER: even to an older serial */
+	bool force;                     /* COMMAND_ZONE_RETRANSFER, COMMAND_ZONE_RELOAD: whatever guards say, even to an older serial */
 	bool one;                       /* COMMAND_ZONE_STATUS: of `zone`; else of those after it */
 	uint32_t serials, serial[2];    /* how many; COMMAND_ZONE_DIFF: from, to; EXPORT, ROLLBACK: the version */
 	bool fault;                     /* COMMAND_FAULT: servfail on or off */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "admin/status.h"
 
+#include "base/clock.h"
+#include "zone/signatures.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -230,6 +233,21 @@ static json_t *check(const struct board_watch_check *c)
 	                 num(c->passes), "failures", num(c->failures));
 }
 
+/* The zone of the network whose signatures end first; null: none is signed. */
+static json_t *first_signatures(const struct board *board, size_t i)
+{
+	const struct board_sync_network *b = &board->sync.networks[i];
+	struct board_sync_network copy;
+	struct signatures s;
+
+	if (!board_copy(&b->seq, b, &copy, sizeof(copy)) || !copy.signatures)
+		return json_null();
+	copy.signatures_zone[BOARD_ZONE_MAX - 1] = '\0';
+	s = (struct signatures){.any = true, .end = copy.signatures_end};
+	return json_pack("{s:o, s:I, s:b}", "zone", str(copy.signatures_zone), "left_s", (json_int_t)signatures_left_s(&s, clock_wall_s()), "exact",
+	                 copy.signatures == 1);
+}
+
 static json_t *network(const struct status_facts *f, size_t i)
 {
 	const struct config_network *conf = &f->config->networks[f->node->networks[i]];
@@ -252,11 +270,11 @@ static json_t *network(const struct status_facts *f, size_t i)
 		                                           check(&watch.checks[k][0]), "tcp", check(&watch.checks[k][1])));
 	for (size_t k = 0; k < conf->prefix_count; k++)
 		json_array_append_new(prefixes, json_string(prefix_text(&conf->prefixes[k], text)));
-	return json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:{s:s, s:o, s:o}, s:{s:s, s:o, s:o, s:i, s:b}}", "name", conf->name,
+	return json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:o, s:{s:s, s:o, s:o}, s:{s:s, s:o, s:o, s:i, s:b}}", "name", conf->name,
 	                 "prefixes", prefixes, "addresses", addresses, "order",
 	                 atomic_load(&b->supervisor.orders[i].order) == ORDER_DRAIN ? "drain" : "none", "zones",
 	                 (int)atomic_load(&b->sync.networks[i].zones), "zones_ready", (int)atomic_load(&b->sync.networks[i].ready), "torn",
-	                 torn, "checks", "verdict", board_verdict_text(watch.verdict), "since_ms", age_ms(watch.since_ns, f->now_ns), "why",
+	                 torn, "signatures", first_signatures(b, i), "checks", "verdict", board_verdict_text(watch.verdict), "since_ms", age_ms(watch.since_ns, f->now_ns), "why",
 	                 str(watch.why), "decision", "announce", board_announce_text(route.announce), "since_ms",
 	                 age_ms(route.since_ns, f->now_ns), "why", str(route.why), "flaps", (int)route.flaps, "drained", (int)route.drained);
 }
@@ -300,7 +318,7 @@ static json_t *transfers_in(const struct status_facts *f)
 	} rows[] = {
 #define ROW(m) {#m, offsetof(struct board_transfers_in, m)}
 		ROW(zones), ROW(serving), ROW(expired), ROW(failing), ROW(empty), ROW(queued), ROW(active), ROW(confirmed), ROW(axfr), ROW(ixfr),
-		ROW(fallbacks), ROW(failed), ROW(refused), ROW(records), ROW(bytes), ROW(notified), ROW(notify_refused), ROW(journal_failed),
+		ROW(fallbacks), ROW(failed), ROW(refused), ROW(records), ROW(bytes), ROW(notified), ROW(notify_refused), ROW(journal_failed), ROW(repeated),
 	};
 	json_t *o = json_object();
 
@@ -360,6 +378,12 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(json_object_get(o, "zones"), "held_back", num(board_get(&b->sync.zones_held_back)));
 		json_object_set_new(json_object_get(o, "zones"), "history_failed", num(board_get(&b->sync.history_failed)));
 	}
+	if (o)
+		json_object_update_new(json_object_get(o, "zones"),
+		                       json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "failing", num(board_get(&b->sync.zones_failing)), "refused",
+		                                 num(board_get(&b->sync.loads_refused)), "watched_folders", num(board_get(&b->sync.watch_folders)),
+		                                 "unwatched_folders", num(board_get(&b->sync.watch_failed)), "saved", num(board_get(&b->sync.watch_saves)),
+		                                 "overflows", num(board_get(&b->sync.watch_overflows))));
 	if (o)
 		json_object_set_new(o, "workers", workers(f));
 	if (o)

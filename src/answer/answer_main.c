@@ -339,11 +339,11 @@ int answer_main(struct role *role)
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
 	while (running) {
-		int n = epoll_wait(w.epoll, events, WORKER_EVENTS, busy ? 0 : sources->listening ? ROLE_STAMP_MS : 1);
+		int n = epoll_wait(w.epoll, events, WORKER_EVENTS, busy ? 0 : sources->listening ? WORKER_STAMP_MS : 1);
 		bool streams_ready = busy;
 
 		w.now_ns = clock_ns();
-		if (w.now_ns - stamped_ns >= (uint64_t)ROLE_STAMP_MS * 500000U) {
+		if (w.now_ns - stamped_ns >= (uint64_t)WORKER_STAMP_MS * 500000U) {
 			stamped_ns = w.now_ns;
 			w.now_s = (uint32_t)clock_wall_s();
 			board_stamp_now(&w.board->stamp, w.now_ns);

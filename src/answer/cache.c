@@ -24,10 +24,10 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/pages.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum {
 	PLACES = 6,
@@ -84,15 +84,15 @@ int cache_new(size_t octets, struct answer_cache **out)
 		size *= 2;
 	c->cells = (uint32_t)(size / CELL);
 	c->bucket_mask = (uint32_t)(size / OCTETS_PER_BUCKET - 1);
-	m = mmap(NULL, mapped_octets(c), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (m == MAP_FAILED) {
+	m = pages_realloc(NULL, 0, mapped_octets(c));
+	if (!m) {
 		free(c);
 		return ERR_NO_MEMORY;
 	}
 	c->buckets = m;
 	c->ring = (uint8_t *)m + ((size_t)c->bucket_mask + 1) * sizeof(struct bucket);
 	random_bytes(c->seed, sizeof(c->seed));
-	c->head = 1;
+	cache_clear(c);
 	*out = c;
 	return 0;
 }
@@ -101,7 +101,7 @@ void cache_free(struct answer_cache *c)
 {
 	if (!c)
 		return;
-	munmap(c->buckets, mapped_octets(c));
+	pages_free(c->buckets, mapped_octets(c));
 	free(c);
 }
 

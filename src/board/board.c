@@ -4,6 +4,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -117,4 +118,19 @@ bool board_copy(const _Atomic uint32_t *seq, const void *from, void *to, size_t 
 			return true;
 	}
 	return false;
+}
+
+void board_route_clear(struct board_route *route)
+{
+	atomic_store(&route->neighbors, 0);
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
+		struct board_route_network *n = &route->networks[i];
+
+		board_write_begin(&n->seq);
+		n->announce = ANNOUNCE_NONE;
+		n->since_ns = n->hold_until_ns = 0;
+		n->flaps = n->drained = 0;
+		snprintf(n->why, sizeof(n->why), "the route process has just started");
+		board_write_end(&n->seq);
+	}
 }

@@ -16,7 +16,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 5,
+	BOARD_VERSION = 6,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -24,6 +24,7 @@ enum {
 	BOARD_PATHS_MAX = 8,       /* neighbors beyond devices with XDP */
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
+	BOARD_ZONE_MAX = 128,      /* bytes of a zone's name, cut off beyond */
 	BOARD_RCODES = 24,
 	BOARD_TRANSFER_PINS = 16,  /* versions of the store that transfers read at a time */
 	BOARD_PROCS_MAX = BOARD_WORKERS_MAX + 4,
@@ -112,6 +113,10 @@ struct board_sync {
 	_Atomic uint64_t loads_failed;
 	_Atomic uint64_t zones_held_back; /* of this moment: rolled back, their files say something else */
 	_Atomic uint64_t history_failed;  /* versions of zones from files that the journal did not take */
+	_Atomic uint64_t loads_refused;                /* of these: by the gate (sync/gate.h) */
+	_Atomic uint64_t zones_failing;                /* now: of which the file as it is is not served */
+	_Atomic uint64_t watch_folders, watch_failed;  /* folders watched for saved files; folders that cannot be */
+	_Atomic uint64_t watch_saves, watch_overflows; /* zones to read because a file was saved; events lost, after which all files are looked at */
 	/* Transfers to others. */
 	_Atomic uint64_t transfer_pins[BOARD_TRANSFER_PINS]; /* store generations being read */
 	struct board_transfers_out {
@@ -125,6 +130,11 @@ struct board_sync {
 	} out;
 	struct board_sync_network {
 		_Atomic uint32_t zones, ready; /* configured for the network; serving */
+		/* Of its zones the one whose signatures end first. */
+		_Atomic uint32_t seq;
+		uint32_t signatures;     /* 0: none is signed; 1: signatures_end is right; 2: a bound below it */
+		uint32_t signatures_end; /* seconds modulo 2^32, as RRSIG has it */
+		char signatures_zone[BOARD_ZONE_MAX];
 	} networks[BOARD_NETWORKS_MAX];
 	/* Zones held by transfer. */
 	struct board_transfers_in {
@@ -135,6 +145,7 @@ struct board_sync {
 		_Atomic uint64_t records, bytes;                          /* as sent */
 		_Atomic uint64_t notified, notify_refused;                /* NOTIFYs believed; not believed */
 		_Atomic uint64_t journal_failed;                          /* writes */
+		_Atomic uint64_t repeated;                                /* records that IXFRs added although they were there */
 	} in;
 };
 
@@ -234,6 +245,9 @@ int board_attach(int fd, struct board **out) MUST_CHECK;
 void board_write_begin(_Atomic uint32_t *seq);
 void board_write_end(_Atomic uint32_t *seq);
 bool board_copy(const _Atomic uint32_t *seq, const void *from, void *to, size_t len);
+
+/* By a route process before its first stamp: what its predecessor left there ended with that one's sessions. */
+void board_route_clear(struct board_route *route);
 
 /* Single-writer counter: no locked instruction. */
 static inline void board_add(_Atomic uint64_t *counter, uint64_t n)

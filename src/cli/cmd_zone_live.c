@@ -18,10 +18,12 @@ const char help_zone_show[] =
 	"\n"
 	"Print the zone as the running node serves it, one record a line in zone file form, in canonical order.\n";
 const char help_zone_reload[] =
-	"usage: zonecast zone reload [ZONE] [--config FILE] [--run-dir DIR]\n"
+	"usage: zonecast zone reload [ZONE [--force]] [--config FILE] [--run-dir DIR]\n"
 	"\n"
 	"Read the zone's file again even if it looks unchanged; without ZONE, every file that has changed. A zone that does not load keeps\n"
-	"its last good version; the node's log says what is wrong, and zonecast zone check says it too.\n";
+	"its last good version; zonecast zone status says what is wrong, and zonecast zone check says it too.\n"
+	"\n"
+	"  --force   take the file although its serial goes back or stands still, or it loses more records than shrink-limit allows\n";
 
 int cmd_zone_list(int argc, char **argv)
 {
@@ -79,13 +81,18 @@ int cmd_zone_reload(int argc, char **argv)
 {
 	static const struct cli_verb verb = {"reload", cmd_zone_reload, NULL, help_zone_reload};
 	struct cli_common common = {0};
-	const struct cli_option rows[] = {CLI_COMMON_OPTIONS(&common)};
+	bool force = false;
+	const struct cli_option rows[] = {CLI_COMMON_OPTIONS(&common), {"force", .flag = &force}};
 	json_t *reply, *request;
 	int operand, code = cli_parse(&verb, rows, ARRAY_LEN(rows), argc, argv, 0, 1, &operand);
 
 	if (code >= 0)
 		return code;
-	request = json_pack("{s:s}", "command", "zone-reload");
+	if (force && operand == argc) {
+		cli_error("--force is for one zone: name it");
+		return CLI_USAGE;
+	}
+	request = json_pack("{s:s, s:b}", "command", "zone-reload", "force", force);
 	if (operand < argc)
 		json_object_set_new(request, "zone", json_string(argv[operand]));
 	if (cli_control_call(&common, request, ZONE_TIMEOUT_MS, &reply) < 0)

@@ -14,12 +14,11 @@
 enum { PUBLISH_TIMEOUT_MS = 300000, WAIT_MS = 60000, WAIT_MAX_MS = 24 * 3600000, TURN_MS = 250 };
 
 const char help_zone_publish[] =
-	"usage: zonecast zone publish ZONE [--wait] [--timeout TIME] [--config FILE] [--run-dir DIR] [--json]\n"
+	"usage: zonecast zone publish ZONE [--force] [--wait] [--timeout TIME] [--config FILE] [--run-dir DIR] [--json]\n"
 	"\n"
-	"Check and load the zone's file now, on a primary, and say what serial is served. With --wait, return when "
-        "each pop of the zone's network answers that serial,\n"
-	"and the zone's digest where it has one (ZONEMD), on each of its management addresses; after TIME (60s) list "
-        "those that do not, and fail.\n";
+	"Check and load the zone's file now, on a primary, and say what serial is served. With --wait, return when each pop of the zone's network answers that\n"
+	"serial, and the zone's digest where it has one (ZONEMD), on each of its management addresses; after TIME (60s) list those that do not, and fail.\n"
+	"--force: even if the zone loses more than its shrink-limit, or its serial goes back or stands still.\n";
 
 /* "30s", "500ms", "2m", or seconds. */
 static bool parse_time(const char *text, uint64_t *ms)
@@ -164,9 +163,9 @@ int cmd_zone_publish(int argc, char **argv)
 	static const struct cli_verb verb = {"publish", cmd_zone_publish, NULL, help_zone_publish};
 	struct cli_common common = {0};
 	const char *timeout = NULL;
-	bool wait = false;
+	bool wait = false, force = false;
 	const struct cli_option rows[] = {CLI_COMMON_OPTIONS(&common),
-	                                  {"wait", .flag = &wait},
+	                                  {"force", .flag = &force}, {"wait", .flag = &wait},
 	                                  {"timeout", .value = &timeout}};
 	int operand, code = cli_parse(&verb, rows, ARRAY_LEN(rows), argc, argv, 1, 1, &operand);
 	uint64_t wait_ms = WAIT_MS;
@@ -176,7 +175,7 @@ int cmd_zone_publish(int argc, char **argv)
 		return code;
 	if (timeout && !parse_time(timeout, &wait_ms))
 		return CLI_USAGE;
-	if (cli_control_call(&common, json_pack("{s:s, s:s}", "command", "zone-publish", "zone", argv[operand]),
+	if (cli_control_call(&common, json_pack("{s:s, s:s, s:b}", "command", "zone-publish", "zone", argv[operand], "force", force),
 	                     PUBLISH_TIMEOUT_MS, &reply) < 0)
 		return CLI_FAILED;
 	if (!common.json)

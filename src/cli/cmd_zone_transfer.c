@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* `zone status` and `zone retransfer`: zones that the running node holds by transfer. */
+/* `zone status`, of all zones, and `zone retransfer`, of those that the running node holds by transfer. */
 #include "cli/cli.h"
 
 #include "base/clock.h"
@@ -11,13 +11,13 @@ enum { ASK_TIMEOUT_MS = 30000 };
 const char help_zone_status[] =
 	"usage: zonecast zone status [ZONE] [--config FILE] [--run-dir DIR] [--json]\n"
 	"\n"
-	"Zones that the running node holds by transfer: state, serial here and at the primary, when it was last refreshed, when it will be asked\n"
-	"for next, when it expires, and the last error.\n";
+	"The zones of the running node: state, serial, and the last error; of those held by transfer the primary's serial, when it was last refreshed,\n"
+	"when it will be asked for next, when it expires; of those read from files the file.\n";
 const char help_zone_retransfer[] =
 	"usage: zonecast zone retransfer ZONE [--force] [--config FILE] [--run-dir DIR]\n"
 	"\n"
-	"Transfer the whole zone from its primary now. A primary whose serial is older than ours is refused, but with --force. Returns at once;\n"
-	"zonecast zone status tells what came of it.\n";
+	"Transfer the whole zone from its primary now. A primary whose serial is older than ours is refused, and a zone that loses more records than\n"
+	"shrink-limit allows, but with --force. Returns at once; zonecast zone status tells what came of it.\n";
 
 static const char *text_of(const json_t *z, const char *key)
 {
@@ -51,9 +51,10 @@ static void print_row(const json_t *z)
 {
 	char serial[24], theirs[24], age[24], next[24], expires[24];
 	const char *error = json_string_value(json_object_get(z, "error"));
+	bool file = json_object_get(z, "file") != NULL;
 
 	printf("%-32s %-8s %-8s %10s %10s %-24s %9s %9s %9s\n", text_of(z, "zone"), text_of(z, "state"), text_of(z, "phase"), number_of(z, "serial", serial),
-	       number_of(z, "primary_serial", theirs), text_of(z, "primary"), span_of(z, "refreshed_s", age), span_of(z, "next_s", next),
+	       number_of(z, "primary_serial", theirs), text_of(z, file ? "file" : "primary"), span_of(z, "refreshed_s", age), span_of(z, "next_s", next),
 	       span_of(z, "expires_s", expires));
 	if (error)
 		printf("    %s\n", error);
@@ -106,7 +107,7 @@ int cmd_zone_status(int argc, char **argv)
 	}
 	if (common.json)
 		return cli_json_print(all);
-	printf("%-32s %-8s %-8s %10s %10s %-24s %9s %9s %9s\n", "ZONE", "STATE", "PHASE", "SERIAL", "PRIMARY'S", "PRIMARY", "REFRESHED", "NEXT", "EXPIRES");
+	printf("%-32s %-8s %-8s %10s %10s %-24s %9s %9s %9s\n", "ZONE", "STATE", "PHASE", "SERIAL", "PRIMARY'S", "PRIMARY, FILE", "REFRESHED", "NEXT", "EXPIRES");
 	json_array_foreach(all, i, z)
 		print_row(z);
 	json_decref(all);

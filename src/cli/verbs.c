@@ -31,7 +31,7 @@ const struct cli_verb cli_zone_verbs[] = {
         {"rollback", cmd_zone_rollback, "go back to one of them, under a new serial", help_zone_rollback},
         {"export", cmd_zone_export, "one of them as a zone file", help_zone_export},
         {"publish", cmd_zone_publish, "load a changed file, and wait until every pop answers it", help_zone_publish},
-        {"status", cmd_zone_status, "zones held by transfer: fresh, failing, expired, and why", help_zone_status},
+        {"status", cmd_zone_status, "each zone: fresh, failing, expired, and why", help_zone_status},
         {"retransfer", cmd_zone_retransfer, "transfer a zone from its primary again", help_zone_retransfer},
 };
 const size_t cli_zone_verb_count = ARRAY_LEN(cli_zone_verbs);

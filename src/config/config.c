@@ -83,11 +83,11 @@ static void name_keys(const struct tree_source *src, const struct tree *root, st
 	}
 }
 
-static int read_tree(struct config *c, struct tree_source *src, struct arena *nodes, const char *folder)
+static int read_tree(struct config *c, struct tree_source *src, struct arena *nodes, const char *folder, bool head)
 {
 	const struct config_read r = {.src = src, .arena = &c->arena, .config = c, .folder = folder};
 	struct tree *root = NULL;
-	int rc = tree_parse(src, nodes, &root);
+	int rc = head ? tree_parse_head(src, nodes, &root) : tree_parse(src, nodes, &root);
 
 	if (rc < 0)
 		return rc;
@@ -107,7 +107,7 @@ static int read_tree(struct config *c, struct tree_source *src, struct arena *no
 	return 0;
 }
 
-int config_parse(const char *path, const char *yaml, size_t len, struct diag *diag, struct config **out)
+static int parse(const char *path, const char *yaml, size_t len, bool head, struct diag *diag, struct config **out)
 {
 	struct tree_source src = {.path = path, .bytes = yaml, .len = len, .diag = diag};
 	unsigned errors_before = diag->errors;
@@ -130,7 +130,9 @@ int config_parse(const char *path, const char *yaml, size_t len, struct diag *di
 	c->path = arena_strdup(&c->arena, path);
 	SHA256((const unsigned char *)yaml, len, c->hash);
 	diag->errors = 0; /* what was found before must not stop this reading, nor make it fail */
-	rc = read_tree(c, &src, &nodes, folder);
+	rc = read_tree(c, &src, &nodes, folder, head);
+	c->zones_from = src.zones_from;
+	c->zones_to = src.zones_to;
 	arena_done(&nodes);
 	if (rc == 0 && !arena_ok(&c->arena))
 		rc = ERR_NO_MEMORY;
@@ -145,6 +147,16 @@ int config_parse(const char *path, const char *yaml, size_t len, struct diag *di
 	}
 	*out = c;
 	return 0;
+}
+
+int config_parse(const char *path, const char *yaml, size_t len, struct diag *diag, struct config **out)
+{
+	return parse(path, yaml, len, false, diag, out);
+}
+
+int config_parse_head(const char *path, const char *yaml, size_t len, struct diag *diag, struct config **out)
+{
+	return parse(path, yaml, len, true, diag, out);
 }
 
 static int read_file(const char *path, char **bytes, size_t *len)

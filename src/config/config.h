@@ -47,6 +47,8 @@ struct config_check {
 	uint16_t rise;        /* 10 passes in a row: pass */
 };
 
+enum config_expired { CONFIG_EXPIRED_WITHDRAW, CONFIG_EXPIRED_ALERT };
+
 struct config_network {
 	const char *name;
 	struct ip_prefix *prefixes;  size_t prefix_count;
@@ -55,6 +57,8 @@ struct config_network {
 	uint32_t as;
 	uint32_t keep_at_least; /* 1 */
 	struct config_check check;
+	uint8_t expired_signatures;   /* enum config_expired: of a zone of the network; withdraw */
+	uint32_t signatures_alert_ms; /* so long before the first signature expires the network's verdict is soft; 3 days */
 	uint32_t drain_ms;      /* how long the graceful-shutdown community is announced before the withdrawal; 5 s */
 	uint32_t rise_hold_ms;  /* first hold-down after a flap, doubled by each further one; 1 s */
 	uint32_t rise_hold_max_ms; /* 5 min */
@@ -108,6 +112,8 @@ struct config_key {
 };
 
 enum config_expiry { CONFIG_EXPIRY_SERVFAIL, CONFIG_EXPIRY_SERVE };
+enum config_serial { CONFIG_SERIAL_KEEP, CONFIG_SERIAL_INCREMENT, CONFIG_SERIAL_UNIXTIME, CONFIG_SERIAL_DATE };
+enum config_zonemd { CONFIG_ZONEMD_VERIFY, CONFIG_ZONEMD_COMPUTE, CONFIG_ZONEMD_OFF };
 
 struct config_zone {
 	const uint8_t *apex;
@@ -117,7 +123,12 @@ struct config_zone {
 	uint32_t key;             /* index, UINT32_MAX: none */
 	struct ip_prefix *allow_transfer; size_t allow_transfer_count; /* clients; with a key, of those who have it */
 	struct endpoint *notify;  size_t notify_count; /* told of changes, beside the fleet's pops */
+	uint32_t max_records;     /* of one transfer; 0: a limit that goes with the version held */
 	uint8_t at_expiry;        /* enum config_expiry: what is done with a zone held by transfer whose time has run out */
+	bool watch;               /* a saved file is read at once; true */
+	uint8_t serial;           /* enum config_serial: what a file gets whose content changed under the serial it had; keep */
+	uint8_t zonemd;           /* enum config_zonemd: verify */
+	uint8_t shrink_limit;     /* percent of its records that a zone may lose in one change; 50 */
 	bool dnssec_auto;
 	unsigned line;            /* of the fleet file, for messages */
 };
@@ -204,11 +215,15 @@ struct config {
 	struct config_answer answer;
 	struct config_history history;
 	uint8_t hash[32];         /* SHA-256 of the file's octets */
+	size_t zones_from, zones_to; /* octets of the file that hold the lines of the list of zones, where they are plain ones (config/quick.c); else 0 */
 };
 
 /* Parse and check len octets of YAML; path names the file and anchors relative paths. Problems are in diag, each with line and column.
  * On success *out is the caller's, freed with config_free(). ERR_INVALID when diag has errors. */
 int config_parse(const char *path, const char *yaml, size_t len, struct diag *diag, struct config **out) MUST_CHECK;
+/* Likewise without a look at the list of zones: zone_count is 0. For who knows that the whole file is good, and cannot wait for a hundred thousand zones to
+ * be read. ERR_NOT_FOUND where the list does not stand in lines of its own. Places told of what is behind the list are wrong. */
+int config_parse_head(const char *path, const char *yaml, size_t len, struct diag *diag, struct config **out) MUST_CHECK;
 int config_load(const char *path, struct diag *diag, struct config **out) MUST_CHECK;
 void config_free(struct config *c);
 /* Appends c as YAML in normal form (defaults written out, absolute paths), which parses back to the same configuration. */

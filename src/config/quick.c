@@ -257,31 +257,57 @@ static bool items(struct scan *s, struct quick *q)
 	}
 }
 
-bool quick_list(const struct tree_source *src, struct arena *arena, struct quick *out)
+/* To the line behind that of the key. */
+static bool find_key(const struct tree_source *src, struct scan *s, struct quick *q)
 {
 	static const char head[] = QUICK_KEY ":";
-	struct scan s = {
-		.at = src->bytes, .end = src->bytes + src->len, .line = src->bytes, .number = 1, .arena = arena};
-	struct quick q = {0};
 
-	while (s.at < s.end) {
-		const char *eol = memchr(s.at, '\n', (size_t)(s.end - s.at));
+	s->at = s->line = src->bytes;
+	s->end = src->bytes + src->len;
+	s->number = 1;
+	while (s->at < s->end) {
+		const char *eol = memchr(s->at, '\n', (size_t)(s->end - s->at));
 
-		if ((size_t)(s.end - s.at) >= sizeof(head) && memcmp(s.at, head, sizeof(head) - 1) == 0)
+		if ((size_t)(s->end - s->at) >= sizeof(head) && memcmp(s->at, head, sizeof(head) - 1) == 0)
 			break;
 		if (!eol)
 			return false;
-		s.at = s.line = eol + 1;
-		s.number++;
+		s->at = s->line = eol + 1;
+		s->number++;
 	}
-	if (s.at == s.end)
+	if (s->at == s->end)
 		return false;
-	s.at += sizeof(head) - 1;
-	q.line = s.number;
-	if (!line_end(&s))
+	s->at += sizeof(head) - 1;
+	q->line = s->number;
+	if (!line_end(s))
 		return false;
-	q.from = (size_t)(s.at - src->bytes);
-	if (!items(&s, &q) || s.nodes > TREE_NODES_MAX)
+	q->from = (size_t)(s->at - src->bytes);
+	return true;
+}
+
+bool quick_find(const struct tree_source *src, struct quick *out)
+{
+	struct scan s = {0};
+	struct quick q = {0};
+
+	if (!find_key(src, &s, &q))
+		return false;
+	while (s.at < s.end && !(*s.at >= 'a' && *s.at <= 'z')) {
+		const char *eol = memchr(s.at, '\n', (size_t)(s.end - s.at));
+
+		s.at = eol ? eol + 1 : s.end;
+	}
+	q.to = (size_t)(s.at - src->bytes);
+	*out = q;
+	return true;
+}
+
+bool quick_list(const struct tree_source *src, struct arena *arena, struct quick *out)
+{
+	struct scan s = {.arena = arena};
+	struct quick q = {0};
+
+	if (!find_key(src, &s, &q) || !items(&s, &q) || s.nodes > TREE_NODES_MAX)
 		return false;
 	q.to = (size_t)(s.at - src->bytes);
 	q.lines = s.number - q.line - 1;

@@ -14,6 +14,8 @@ struct quick {
 	uint32_t line, lines; /* of the key, 1-based; how many those are */
 };
 
+/* Where the lines of such a list would be, found without a look at what is in them: q's from, to, line. False: nowhere. */
+bool quick_find(const struct tree_source *src, struct quick *q);
 /* False: there is no such list, or something in it is not for here, be it right or wrong. Then libyaml reads, and complains. Nodes live in
  * arena. */
 bool quick_list(const struct tree_source *src, struct arena *arena, struct quick *out);

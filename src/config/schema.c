@@ -14,11 +14,14 @@
 #define NUMBER(s, m) .at = offsetof(struct s, m), .width = sizeof(((struct s *)0)->m)
 #define FLAG(s, m) .flag_at = offsetof(struct s, m)
 
-enum { SECOND = 1000, MINUTE = 60000, HOUR = 3600000, MIB = 1 << 20 };
+enum { SECOND = 1000, MINUTE = 60000, HOUR = 3600000, DAY = 24 * HOUR, MIB = 1 << 20 };
 
 static const char *const words_role[] = {"primary", "pop", NULL};
 static const char *const words_dnssec[] = {"off", "auto", NULL};
 static const char *const words_expiry[] = {"servfail", "serve", NULL};
+static const char *const words_serial[] = {"keep", "increment", "unixtime", "date", NULL};
+static const char *const words_zonemd[] = {"verify", "compute", "off", NULL};
+static const char *const words_expired[] = {"withdraw", "alert", NULL};
 static const char *const words_cookies[] = {"off", "optional", "required", NULL};
 static const char *const words_any[] = {"one", "all", "refuse", NULL};
 static const char *const words_xdp[] = {"off", "auto", "native", "generic", NULL};
@@ -65,6 +68,10 @@ static const struct schema_row network_rows[] = {
          .help = "covering, less specific prefixes announced whatever the checks say"},
         {"check", SCHEMA_MAP, .reload = true, AT(config_network, check), .map = &check_map,
          .help = "how the service addresses are judged"},
+        {"expired-signatures", SCHEMA_WORD, .reload = true, NUMBER(config_network, expired_signatures), .words = words_expired,
+         .value = "withdraw", .help = "DNSSEC signatures of one of its zones have expired: withdraw the network here, or only alert"},
+        {"signatures-alert", SCHEMA_TIME, .reload = true, AT(config_network, signatures_alert_ms), .min = 0, .max = 30U * DAY, .value = "72h",
+         .help = "so long before the first signature of its zones expires the node counts as degraded"},
         {"drain-time", SCHEMA_TIME, .reload = true, AT(config_network, drain_ms), .min = 0, .max = HOUR, .value = "5s",
          .help = "how long the graceful-shutdown community is announced before a planned withdrawal"},
         {"rise-hold", SCHEMA_TIME, .reload = true, AT(config_network, rise_hold_ms), .min = 0, .max = HOUR, .value = "1s",
@@ -169,6 +176,16 @@ static const struct schema_row zone_rows[] = {
          .help = "servers told of each change, beside the fleet's pops"},
         {"at-expiry", SCHEMA_WORD, .reload = true, NUMBER(config_zone, at_expiry), .words = words_expiry, .value = "servfail",
          .help = "what is answered when no primary was reachable for the zone's expire time: servfail, or serve the last version"},
+        {"max-records", SCHEMA_UINT, .reload = true, NUMBER(config_zone, max_records), .min = 0, .max = 100000000, .value = "0",
+         .help = "records that a transfer from a primary may have; 0: eight times the memory of the version held, at least 256 MiB"},
+        {"watch", SCHEMA_BOOL, .reload = true, AT(config_zone, watch), .value = "true",
+         .help = "read the zone file as soon as it is saved"},
+        {"serial", SCHEMA_WORD, .reload = true, NUMBER(config_zone, serial), .words = words_serial, .value = "keep",
+         .help = "serial of a zone file that changed and kept its serial: keep, increment, unixtime or date"},
+        {"zonemd", SCHEMA_WORD, .reload = true, NUMBER(config_zone, zonemd), .words = words_zonemd, .value = "verify",
+         .help = "the digest of the whole zone: verify the one that is there, compute one on the primary, or off"},
+        {"shrink-limit", SCHEMA_UINT, .reload = true, NUMBER(config_zone, shrink_limit), .min = 1, .max = 100, .value = "50",
+         .help = "percent of its records that the zone may lose in one change without --force"},
         {"dnssec", SCHEMA_WORD, .reload = true, NUMBER(config_zone, dnssec_auto), .words = words_dnssec, .value = "off",
          .help = "auto: the primary signs the zone and keeps its keys; off: served as it is"},
 };

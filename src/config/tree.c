@@ -92,21 +92,21 @@ static bool all_printable(const unsigned char *p)
 	return ((v | (v + ones) | (v - 0x20 * ones)) & 0x80 * ones) == 0;
 }
 
-static int check_text(struct tree_source *src)
+/* The octets from..to, at the beginning of a line. */
+static int check_part(struct tree_source *src, size_t from, size_t to)
 {
 	const unsigned char *p = (const unsigned char *)src->bytes;
-	size_t i = 0, line_start = 0;
+	size_t i = from, line_start = from;
 	unsigned line = 1;
 
-	src->ascii = true;
-	while (i < src->len) {
+	while (i < to) {
 		unsigned char c;
 		size_t n = 1;
 		const char *what = NULL;
 
-		while (src->len - i >= sizeof(uint64_t) && all_printable(p + i))
+		while (to - i >= sizeof(uint64_t) && all_printable(p + i))
 			i += sizeof(uint64_t);
-		if (i == src->len)
+		if (i == to)
 			break;
 		c = p[i];
 		if (c >= 0x20 && c < 0x7f) {
@@ -120,7 +120,7 @@ static int check_text(struct tree_source *src)
 		}
 		if (c >= 0x80) {
 			src->ascii = false;
-			n = utf8_len(p + i, src->len - i);
+			n = utf8_len(p + i, to - i);
 			if (n == 0)
 				what = "this is not UTF-8 text: save the file in UTF-8";
 			else if ((c == 0xc2 && p[i + 1] < 0xa0) ||
@@ -128,7 +128,7 @@ static int check_text(struct tree_source *src)
 				what = "a control or line separator character: remove it";
 		} else if (c == '\0') {
 			what = "a NUL byte: is this a text file?";
-		} else if (c == '\r' ? i + 1 == src->len || p[i + 1] != '\n' : c != '\t') {
+		} else if (c == '\r' ? i + 1 == to || p[i + 1] != '\n' : c != '\t') {
 			what = c == '\r' ? "a carriage return without a line feed: end lines with a line feed"
 			                 : "a control character: remove it";
 		}
@@ -139,6 +139,12 @@ static int check_text(struct tree_source *src)
 		i += n;
 	}
 	return 0;
+}
+
+static int check_text(struct tree_source *src)
+{
+	src->ascii = true;
+	return check_part(src, 0, src->len);
 }
 
 struct builder {
@@ -365,7 +371,7 @@ static struct tree *cut_key(const struct tree *root, const struct quick *q)
 }
 
 /* False where libyaml has to see all of it. */
-static bool parse_quick(const struct tree_source *src, struct arena *arena, struct tree **out)
+static bool parse_quick(struct tree_source *src, struct arena *arena, struct tree **out)
 {
 	struct tree_source quiet = *src;
 	struct diag diag;
@@ -386,7 +392,36 @@ static bool parse_quick(const struct tree_source *src, struct arena *arena, stru
 	q.list->next = key->next->next;
 	key->next = q.list;
 	*out = b.root;
+	src->zones_from = q.from;
+	src->zones_to = q.to;
 	return true;
+}
+
+int tree_parse_head(struct tree_source *src, struct arena *arena, struct tree **out)
+{
+	struct builder b = {.src = src, .arena = arena};
+	struct tree *key;
+	struct quick q;
+	int rc;
+
+	if (!quick_find(src, &q))
+		return ERR_NOT_FOUND;
+	b.cut = &q;
+	src->ascii = true;
+	rc = check_part(src, 0, q.from);
+	if (!rc)
+		rc = check_part(src, q.to, src->len);
+	if (!rc)
+		rc = build(&b);
+	key = rc ? NULL : cut_key(b.root, &q);
+	if (!key)
+		return rc ? rc : ERR_NOT_FOUND;
+	key->next->kind = TREE_LIST;
+	key->next->first = NULL;
+	src->zones_from = q.from;
+	src->zones_to = q.to;
+	*out = b.root;
+	return 0;
 }
 
 int tree_parse(struct tree_source *src, struct arena *arena, struct tree **out)

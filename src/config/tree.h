@@ -40,12 +40,17 @@ struct tree_source {
 	size_t len;
 	bool ascii; /* every character is one byte: columns need no conversion */
 	bool plain; /* leave all of it to libyaml: for tests, which compare */
+	/* The lines of the list of zones, where that was read without libyaml; else 0. Set by tree_parse() and tree_parse_head(). */
+	size_t zones_from, zones_to;
 	struct diag *diag;
 };
 
 /* Parse src->bytes (sets src->ascii). Nodes live in arena. ERR_INVALID when the diag says why, ERR_NO_MEMORY. *out is NULL for an empty
  * document. */
 int tree_parse(struct tree_source *src, struct arena *arena, struct tree **out) MUST_CHECK;
+/* Likewise, but the list of zones is not looked at and comes out empty. ERR_NOT_FOUND where its lines do not stand by themselves. Places behind the list are
+ * told as if it had no lines. */
+int tree_parse_head(struct tree_source *src, struct arena *arena, struct tree **out) MUST_CHECK;
 /* A message at the place of t (NULL: of the whole file). */
 void tree_error(const struct tree_source *src, const struct tree *t, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void tree_warning(const struct tree_source *src, const struct tree *t, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -115,3 +115,37 @@ int message_build_query(uint8_t *buf, size_t cap, uint16_t id, const uint8_t *qn
 	}
 	return writer_ok(&w) ? (int)w.pos : ERR_NO_SPACE;
 }
+
+bool message_soa_serial(const struct message *m, const struct message_rr *rr, uint32_t *serial)
+{
+	uint8_t rdata[2 * NAME_LEN_MAX + 20];
+	struct reader r = reader_of(m->r.base, m->r.len);
+	struct writer w = writer_of(rdata, sizeof(rdata));
+	struct soa soa;
+
+	r.pos = rr->rdata_pos;
+	if (rdata_from_wire(RR_SOA, &r, rr->rdlen, &w) < 0 || soa_parse(rdata, w.pos, &soa) < 0)
+		return false;
+	*serial = soa.serial;
+	return true;
+}
+
+bool message_expire(const uint8_t *options, size_t len, bool *has_value, uint32_t *seconds)
+{
+	struct reader r = reader_of(options, len);
+	bool found = false;
+
+	while (reader_left(&r) >= 4) {
+		uint16_t code = reader_u16(&r), olen = reader_u16(&r);
+		const uint8_t *data = reader_bytes(&r, olen);
+
+		if (!data || code != EDNS_EXPIRE)
+			continue;
+		found = true;
+		if (olen == 4) {
+			*has_value = true;
+			*seconds = get_u32(data);
+		}
+	}
+	return found;
+}

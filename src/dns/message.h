@@ -100,6 +100,12 @@ int message_open(const uint8_t *msg, size_t len, struct message *out) MUST_CHECK
 int message_question(struct message *m, struct name *qname, uint16_t *qtype, uint16_t *qclass) MUST_CHECK;
 /* 1 and *out, 0 at the end, or an error. */
 int message_next(struct message *m, struct message_rr *out) MUST_CHECK;
+/* Step over a name without expanding it. False: there is none. */
+bool message_skip_name(struct reader *r);
+/* The serial of an SOA record that message_next() gave. False: its data are no SOA's. */
+bool message_soa_serial(const struct message *m, const struct message_rr *rr, uint32_t *serial);
+/* Is EXPIRE (RFC 7314) among the options of an OPT record? The last with a value, which answers have and queries do not, sets the other two. */
+bool message_expire(const uint8_t *options, size_t len, bool *has_value, uint32_t *seconds);
 /* Build a query: header, question, OPT (udp_size 0 = no EDNS). Returns its length or ERR_NO_SPACE. */
 int message_build_query(uint8_t *buf, size_t cap, uint16_t id, const uint8_t *qname, uint16_t qtype, uint16_t qclass,
                         uint16_t udp_size, bool dnssec_ok, bool nsid) MUST_CHECK;

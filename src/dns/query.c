@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-/* Step over a name without expanding it. */
-static bool skip_name(struct reader *r)
+bool message_skip_name(struct reader *r)
 {
 	for (;;) {
 		uint8_t l = reader_u8(r);
@@ -90,7 +89,7 @@ static bool read_record(struct reader *r, struct query *q, bool additional, bool
 	const uint8_t *rdata;
 	uint32_t ttl;
 
-	if (!skip_name(r))
+	if (!message_skip_name(r))
 		return false;
 	type = reader_u16(r);
 	rclass = reader_u16(r);

@@ -199,6 +199,13 @@ struct journal_timers {
 int journal_set_timers(struct journal_txn *t, const uint8_t *apex, const struct journal_timers *timers) MUST_CHECK;
 int journal_get_timers(struct journal_txn *t, const uint8_t *apex, struct journal_timers *out) MUST_CHECK; /* ERR_NOT_FOUND */
 
+/* The serial that a zone file's version got in place of its own, and a mark of the files it was read from. A zone without a version may have one. */
+struct journal_serial {
+	uint32_t serial;
+	uint64_t files[2];
+};
+int journal_set_serial(struct journal_txn *t, const uint8_t *apex, const struct journal_serial *s) MUST_CHECK;
+int journal_get_serial(struct journal_txn *t, const uint8_t *apex, struct journal_serial *out) MUST_CHECK; /* ERR_NOT_FOUND */
 /* Small facts about a zone that must survive: one of each kind, up to JOURNAL_NOTE_MAX octets whose form is the user's. A zone without a version may
  * have them; they go with journal_remove_zone(). */
 enum journal_note {

@@ -121,6 +121,14 @@ struct row_key row_key_note(enum journal_note what, uint64_t id)
 	return k;
 }
 
+struct row_key row_key_serial(uint64_t id)
+{
+	struct row_key k = key_of(ROW_SERIAL);
+
+	key_u64(&k, id);
+	return k;
+}
+
 struct row_key row_key_chunk(uint64_t id, uint32_t generation, uint64_t order)
 {
 	struct row_key k = key_of(ROW_CHUNK);
@@ -347,6 +355,25 @@ int row_note_get(struct reader *r, struct row_note *out)
 	if (len < 0 || left - (size_t)len > JOURNAL_NOTE_MAX)
 		return ERR_MALFORMED;
 	*out = (struct row_note){.apex = p, .octets = p + len, .len = left - (size_t)len};
+	return 0;
+}
+
+void row_serial_put(struct writer *w, const struct journal_serial *s)
+{
+	writer_u32(w, s->serial);
+	writer_u64(w, s->files[0]);
+	writer_u64(w, s->files[1]);
+}
+
+int row_serial_get(struct reader *r, struct journal_serial *out)
+{
+	struct journal_serial s = {.serial = reader_u32(r)};
+
+	s.files[0] = reader_u64(r);
+	s.files[1] = reader_u64(r);
+	if (finished(r) < 0)
+		return ERR_MALFORMED;
+	*out = s;
 	return 0;
 }
 

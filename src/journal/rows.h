@@ -27,6 +27,7 @@ enum row_kind {
 	ROW_CHANGE = 'D',  /* zone number, sequence (8), part (4): part 0 is the head of a difference, the others its records */
 	ROW_FORMAT = 'F',  /* the one row that says what this file is */
 	ROW_NOTE = 'N',    /* what the note is about (1), zone number */
+	ROW_SERIAL = 'S',  /* zone number: the serial that a file got */
 	ROW_TIMERS = 'T',  /* zone number */
 	ROW_ZONE = 'Z',    /* apex in wire form, lower case */
 };
@@ -39,6 +40,7 @@ struct row_key row_key_format(void);
 struct row_key row_key_zone(const uint8_t *apex);
 struct row_key row_key_timers(uint64_t id);
 struct row_key row_key_note(enum journal_note what, uint64_t id);
+struct row_key row_key_serial(uint64_t id);
 struct row_key row_key_chunk(uint64_t id, uint32_t generation, uint64_t order);
 struct row_key row_key_change(uint64_t id, uint64_t seq, uint32_t part);
 
@@ -87,6 +89,8 @@ int row_change_get(struct reader *r, struct row_change *out) MUST_CHECK;
 void row_timers_put(struct writer *w, const struct journal_timers *t);
 int row_timers_get(struct reader *r, struct journal_timers *out) MUST_CHECK;
 
+void row_serial_put(struct writer *w, const struct journal_serial *s);
+int row_serial_get(struct reader *r, struct journal_serial *out) MUST_CHECK;
 /* Borrows. */
 struct row_note {
 	const uint8_t *apex; /* lower case, valid */

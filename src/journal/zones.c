@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The zones of the journal, their timers and notes. */
+/* The zones of the journal, and their timers. */
 #include "base/err.h"
 #include "journal/journal_priv.h"
 
@@ -107,13 +107,14 @@ int journal_each_zone(struct journal_txn *t, journal_zone_fn *fn, void *ctx)
 int journal_remove_zone(struct journal_txn *t, const uint8_t *apex)
 {
 	const struct row_key key = row_key_zone(apex);
-	struct row_key timers, chunks, changes;
+	struct row_key timers, serial, chunks, changes;
 	struct row_zone z;
 	int err = zone_row_get(t, apex, &z);
 
 	if (err)
 		return err;
 	timers = row_key_timers(z.id);
+	serial = row_key_serial(z.id);
 	chunks = row_key_chunk(z.id, 0, 0);
 	changes = row_key_change(z.id, 0, 0);
 	err = txn_del_prefix(t, &timers, 9);
@@ -123,6 +124,8 @@ int journal_remove_zone(struct journal_txn *t, const uint8_t *apex)
 		err = txn_del(t, &note);
 		err = err == ERR_NOT_FOUND ? 0 : err;
 	}
+	if (!err)
+		err = txn_del_prefix(t, &serial, 9);
 	if (!err)
 		err = txn_del_prefix(t, &chunks, 9);
 	if (!err)
@@ -165,6 +168,39 @@ int journal_get_timers(struct journal_txn *t, const uint8_t *apex, struct journa
 	err = txn_get(t, &key, &r);
 	if (!err && row_timers_get(&r, out) < 0)
 		err = txn_fail(t, ERR_MALFORMED, "the row of its timers is damaged");
+	return err;
+}
+
+int journal_set_serial(struct journal_txn *t, const uint8_t *apex, const struct journal_serial *s)
+{
+	struct row_key key;
+	struct row_zone z;
+	struct writer w;
+	int err = zone_row_make(t, apex, &z);
+
+	if (!err && !z.has_version) /* it may be new */
+		err = zone_row_put(t, apex, &z);
+	if (err)
+		return err;
+	key = row_key_serial(z.id);
+	w = txn_body(t, ROW_BODY_MAX);
+	row_serial_put(&w, s);
+	return txn_put(t, &key, &w);
+}
+
+int journal_get_serial(struct journal_txn *t, const uint8_t *apex, struct journal_serial *out)
+{
+	struct row_key key;
+	struct row_zone z;
+	struct reader r;
+	int err = zone_row_get(t, apex, &z);
+
+	if (err)
+		return err;
+	key = row_key_serial(z.id);
+	err = txn_get(t, &key, &r);
+	if (!err && row_serial_get(&r, out) < 0)
+		err = txn_fail(t, ERR_MALFORMED, "the row of its serial is damaged");
 	return err;
 }
 

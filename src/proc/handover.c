@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "proc/packet.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -25,54 +26,31 @@ int handover_pair(int out[2])
 
 int handover_send(int fd, struct handover *head, const uint8_t *octets, int descriptor)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov[2] = {{head, sizeof(*head)}, {(void *)(uintptr_t)octets, head->len}};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2, .msg_control = control, .msg_controllen = sizeof(control)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	const struct iovec iov[2] = {{head, sizeof(*head)}, {(void *)(uintptr_t)octets, head->len}};
 
 	if (head->len > HANDOVER_OCTETS_MAX)
 		return ERR_LIMIT;
 	head->magic = HANDOVER_MAGIC;
 	head->at_ns = clock_ns();
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &descriptor, sizeof(int));
-	for (;;) {
-		if (sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-			return 0;
-		if (errno != EINTR)
-			return -errno;
-	}
+	return packet_send(fd, iov, ARRAY_LEN(iov), descriptor);
 }
 
 int handover_receive(int fd, struct handover_packet *packet, int *descriptor)
 {
 	struct iovec iov = {packet, sizeof(*packet)};
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-	int got = -1;
-	ssize_t n;
+	size_t n;
+	int attached, got = packet_receive(fd, &iov, &n, &attached);
 
-	do
-		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : errno == ECONNRESET ? ERR_CLOSED : -errno;
-	if (n == 0)
-		return ERR_CLOSED;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			memcpy(&got, CMSG_DATA(c), sizeof(int));
+	if (got != 1)
+		return got;
 	/* Workers run the same binary, but they are the ones that read from strangers. */
-	if (got < 0 || (msg.msg_flags & MSG_TRUNC) || (size_t)n < sizeof(packet->head) || packet->head.magic != HANDOVER_MAGIC ||
-	    packet->head.kind > HANDOVER_TCP || (size_t)n != sizeof(packet->head) + packet->head.len ||
-	    (packet->head.peer.ss_family != AF_INET && packet->head.peer.ss_family != AF_INET6)) {
-		if (got >= 0)
-			close(got);
+	if (attached < 0 || n < sizeof(packet->head) || packet->head.magic != HANDOVER_MAGIC || packet->head.kind > HANDOVER_TCP ||
+	    n != sizeof(packet->head) + packet->head.len || (packet->head.peer.ss_family != AF_INET && packet->head.peer.ss_family != AF_INET6)) {
+		if (attached >= 0)
+			close(attached);
 		return ERR_MALFORMED;
 	}
-	*descriptor = got;
+	*descriptor = attached;
 	return 1;
 }
 

@@ -143,6 +143,8 @@ struct role *role_enter(int brief_fd)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	if (b->kind == ROLE_ROUTE)
+		board_route_clear(&role->board->route);
 	board_stamp_now(role->stamp, clock_ns());
 	return role;
 }

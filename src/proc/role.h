@@ -27,8 +27,9 @@ enum {
 	ROLE_SOCKETS_MAX = 512,
 	ROLE_PATH_MAX = 512,
 	ROLE_PREFIXES_MAX = 64,
-	ROLE_STAMP_MS = 20,  /* how often a loop stamps its heartbeat */
-	ROLE_HANG_MS = 2000, /* roles other than answer; a worker's limit is WORKER_HANG_MS */
+	WORKER_STAMP_MS = 20, /* how often a loop stamps its heartbeat */
+	ROLE_STAMP_MS = 200,  /* roles other than answer: each wake-up is taken from answering */
+	ROLE_HANG_MS = 2000,  /* roles other than answer; a worker's limit is WORKER_HANG_MS */
 	WORKER_HANG_MS = 100,
 };
 /* Distance in stamps of one worker to the limit at which route withdraws: longer than a kill and restart of the worker. */
@@ -140,6 +141,7 @@ enum role_message_kind {
 enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT_SERVFAIL, REQUEST_FAULT_CLEAR,
                     /* For sync: one JSON line, as many as fit of those after a name, nothing. */
                     REQUEST_ZONE_STATUS, REQUEST_ZONES_AFTER, REQUEST_RETRANSFER, REQUEST_RETRANSFER_FORCE,
+                    REQUEST_ZONE_RELOAD_FORCE,
                     /* For sync, which answers on the connection that is attached (its answers have any length); the text is a struct role_ask. The reply says
                      * only whether it does. */
                     REQUEST_ZONE_HISTORY, REQUEST_ZONE_DIFF, REQUEST_ZONE_EXPORT, REQUEST_ZONE_ROLLBACK, REQUEST_ZONE_PUBLISH };
@@ -149,6 +151,7 @@ static inline bool role_request_is_ask(uint32_t request)
 }
 struct role_ask {
 	uint32_t uid;       /* of who asks */
+	uint32_t force;     /* REQUEST_ZONE_PUBLISH: whatever guards say */
 	uint32_t serials;   /* how many are given */
 	uint32_t serial[2];
 	char zone[1024];    /* text */

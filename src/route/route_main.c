@@ -21,6 +21,7 @@
 
 enum {
 	ROUTE_TICK_MS = 10,
+	ROUTE_IDLE_MS = 100,       /* without networks: there is nothing to decide */
 	ROUTE_SHOW_MS = 100,       /* how often neighbours are copied to the board without an event */
 	ROUTE_LINGER_MS = 300,     /* after the withdrawal at a stop: for UPDATEs to leave before the session closes */
 	ROUTE_CLOSE_MS = 1500,     /* for sessions to close at a stop */
@@ -457,6 +458,7 @@ static int on_reload(struct role *role, struct config *old)
 	(void)old;
 	set_networks(r);
 	set_neighbors(r);
+	uv_timer_set_repeat(&r->tick, r->network_count ? ROUTE_TICK_MS : ROUTE_IDLE_MS);
 	feed_all(r);
 	show_all(r);
 	return 0;
@@ -495,7 +497,7 @@ int route_main(struct role *role)
 	set_neighbors(r);
 	uv_timer_init(&r->loop, &r->tick);
 	r->tick.data = r;
-	uv_timer_start(&r->tick, on_tick, 0, ROUTE_TICK_MS);
+	uv_timer_start(&r->tick, on_tick, 0, r->network_count ? ROUTE_TICK_MS : ROUTE_IDLE_MS);
 	uv_run(&r->loop, UV_RUN_DEFAULT);
 	return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "super/known.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -294,6 +295,23 @@ static int bundle_config(struct plan *p)
 	return err;
 }
 
+/* The file but for its zones, when the whole was found good before: all else that is to be said of it is said by plan_complete(). */
+static struct config *known_config(const struct supervisor_options *o, const char *yaml, size_t len)
+{
+	struct config *c = NULL;
+	struct diag diag;
+
+	if (len < KNOWN_ZONES_MIN)
+		return NULL;
+	diag_init(&diag);
+	if (config_parse_head(o->config_path, yaml, len, &diag, &c) == 0 && !known_good(o->run_dir ? o->run_dir : c->run_dir, c)) {
+		config_free(c);
+		c = NULL;
+	}
+	diag_done(&diag);
+	return c;
+}
+
 static int plan_fleet(const struct supervisor_options *o, const struct plan *in_force, struct diag *diag, struct plan *p)
 {
 	const char *yaml, *name;
@@ -309,7 +327,10 @@ static int plan_fleet(const struct supervisor_options *o, const struct plan *in_
 		return ERR_INVALID;
 	}
 	yaml = bundle_first(p->zones, &name, &len);
-	err = config_parse(o->config_path, yaml, len, diag, &p->config);
+	p->config = in_force ? NULL : known_config(o, yaml, len);
+	p->without_zones = p->config != NULL;
+	if (!p->config)
+		err = config_parse(o->config_path, yaml, len, diag, &p->config);
 	if (err < 0)
 		return err;
 	p->node = config_node_find(p->config, p->node_name);
@@ -405,6 +426,27 @@ int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECR
 	}
 	*out = *p;
 	free(p);
+	return 0;
+}
+
+int plan_complete(struct plan *p, struct diag *diag)
+{
+	struct config *whole;
+	const char *yaml, *name;
+	size_t len;
+	int err;
+
+	if (!p->without_zones)
+		return 0;
+	yaml = bundle_first(p->zones, &name, &len);
+	err = config_parse(name, yaml, len, diag, &whole);
+	if (err < 0)
+		return err;
+	config_free(p->config);
+	p->config = whole;
+	p->node = config_node_find(whole, p->node_name);
+	p->keep_dac_read = needs_read(p, NULL);
+	p->without_zones = false;
 	return 0;
 }
 

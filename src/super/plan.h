@@ -36,6 +36,7 @@ struct plan {
 	unsigned workers;
 	uint32_t uid, gid;          /* of the roles; UINT32_MAX: stay */
 	bool keep_dac_read;         /* sync reads what uid may not: see plan_grants_read() */
+	bool without_zones;         /* config has none of its zones yet: plan_complete() is to come */
 	bool routed;                /* route and watch have work: not stand-alone */
 };
 
@@ -45,6 +46,9 @@ struct plan {
  * ERR_INVALID otherwise. */
 int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], const struct plan *in_force, struct diag *diag,
               struct plan *out) MUST_CHECK;
+/* At a start with a fleet file that was found good before, plan_make() leaves its zones out, so that workers can begin; this reads them, before the
+ * bundle for sync is sealed. Nothing to do for any other plan. ERR_INVALID, and p is as before. */
+int plan_complete(struct plan *p, struct diag *diag) MUST_CHECK;
 /* May sync have the privilege to read any file, because its account cannot read this one? Only for a zone file of the plan (or the folder
  * of the stand-alone form, or a file in it) for which that is so. */
 bool plan_grants_read(const struct plan *p, const char *zones_dir, const char *path);

@@ -3,7 +3,8 @@
  * service addresses on lo, starts the roles and starts them again, carries orders out, and never reads a byte from the network.
  *
  * Life: plan (read and judge everything) -> folders and lock -> addresses -> sockets -> drop capabilities -> roles -> loop.
- * Nothing is changed on the machine before the whole plan is known to be good; a reload makes a second plan the same way and swaps.
+ * Nothing is changed on the machine before the whole plan is known to be good; a reload makes a second plan the same way and swaps. Of a fleet file
+ * that was found good before, octet by octet, the zones are read when the workers answer (known.h).
  *
  * Stopping: the first SIGTERM or SIGINT lets route drain and withdraw while answers go on, then the other roles end, then the addresses
  * leave lo. The second one skips the drain. If the supervisor itself is killed the kernel kills every role (PR_SET_PDEATHSIG) and
@@ -26,6 +27,7 @@
 #include "super/addresses.h"
 #include "super/children.h"
 #include "super/express.h"
+#include "super/known.h"
 #include "super/orders.h"
 #include "super/plan.h"
 
@@ -60,6 +62,7 @@ enum {
 	STOP_DRAIN_SLACK_MS = 5000,
 	DESCRIPTORS = 1 << 20,
 	PREDECESSOR_MS = 1000,  /* for the roles of a killed predecessor to be gone */
+	FIRST_ANSWER_MS = 100,  /* for workers to map the store, before zones are read */
 };
 
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP };
@@ -471,6 +474,7 @@ static int reload(struct supervisor *s, struct text *why)
 		return err;
 	}
 	s->plan = next;
+	known_note(next.run_dir, next.config);
 	close_bundles(&s->children.bundles);
 	s->children.bundles = fds;
 	show_plan(s);
@@ -544,6 +548,8 @@ static int carry_out(struct supervisor *s, const struct role_message *m, int att
 			tell_all(s, ROLE_ORDERS, false);
 		return err;
 	case REQUEST_ZONE_RELOAD:
+	case REQUEST_ZONE_RELOAD_FORCE:
+		sync.request = m->request;
 		c = children_find(&s->children, ROLE_SYNC, 0);
 		sync.text_len = MIN(m->text_len, 1023U);
 		memcpy(sync.text, m->text, sync.text_len);
@@ -714,6 +720,40 @@ static void on_tick(uv_timer_t *t)
 	}
 }
 
+/* Workers that answer from the store of a predecessor. They have the CPU to themselves until then, or until it shows that there is no such store. */
+static void wait_for_workers(const struct supervisor *s)
+{
+	uint64_t until = clock_ms() + FIRST_ANSWER_MS;
+	unsigned ready = 0;
+
+	while (ready < s->plan.workers && clock_ms() < until) {
+		poll(NULL, 0, 1);
+		for (ready = 0; ready < s->plan.workers && board_get(&s->board->workers[ready].store_ino);)
+			ready++;
+	}
+}
+
+/* The zones of a fleet file that was known to be good. */
+static int complete_plan(struct supervisor *s)
+{
+	struct diag diag;
+	int err;
+
+	if (!s->plan.config)
+		return 0;
+	if (s->plan.without_zones) {
+		log_info("fleet file=%s note=\"found good before: workers begin before its zones are read\"", s->plan.config->path);
+		wait_for_workers(s);
+	}
+	diag_init(&diag);
+	err = plan_complete(&s->plan, &diag);
+	log_diag(&diag);
+	diag_done(&diag);
+	if (!err)
+		known_note(s->plan.run_dir, s->plan.config);
+	return err;
+}
+
 static int start_roles(struct supervisor *s)
 {
 	struct children *all = &s->children;
@@ -722,6 +762,8 @@ static int start_roles(struct supervisor *s)
 	for (unsigned i = 0; !err && i < s->plan.workers; i++)
 		err = children_add(all, ROLE_ANSWER, i);
 	/* Workers answer while the rest is made ready. */
+	if (!err)
+		err = complete_plan(s);
 	if (!err)
 		err = seal(&s->plan.zones, &all->bundles.zones_fd);
 	malloc_trim(0);

@@ -4,6 +4,8 @@
  * names and one zone. */
 #include "sync/align.h"
 
+#include "config/config.h"
+
 #include <string.h>
 
 static int put_empty(struct store_writer *w, struct zone_row *row, bool *changed)
@@ -30,13 +32,13 @@ static int compare(const uint8_t *a, const uint8_t *b)
 	return name_equal(a, b) ? 0 : name_compare(a, b);
 }
 
-static int from_list(struct store_writer *w, const struct zone_list *was, struct zone_list *next, bool *changed)
+static int from_list(struct store_writer *w, struct zone_list *was, struct zone_list *next, bool *changed)
 {
 	size_t i = 0, k = 0;
 	int err = 0;
 
 	while (!err && (i < was->count || k < next->count)) {
-		const struct zone_row *old = i < was->count ? &was->rows[i] : NULL;
+		struct zone_row *old = i < was->count ? &was->rows[i] : NULL;
 		struct zone_row *row = k < next->count ? &next->rows[k] : NULL;
 		int order = compare(old ? old->apex : NULL, row ? row->apex : NULL);
 
@@ -50,6 +52,12 @@ static int from_list(struct store_writer *w, const struct zone_list *was, struct
 			row->records = old->records;
 			row->serial = old->serial;
 			row->first = row->network != old->network || !same_text(row->path, old->path);
+			row->forced = old->forced || (row->path && row->conf && old->conf && row->conf->zonemd != old->conf->zonemd);
+			row->allowed = old->allowed;
+			row->signatures = old->signatures;
+			row->error = old->error;
+			row->error_s = old->error_s;
+			old->error = NULL;
 		}
 		i += order <= 0;
 		k += order >= 0;
@@ -79,6 +87,7 @@ static int from_store(struct store_writer *w, struct zone_list *next, bool *chan
 			row->serving = z->state == STORE_ZONE_SERVING;
 			row->records = (uint32_t)z->record_count;
 			row->serial = z->serial;
+			row->signatures = signatures_known(z);
 		}
 		/* The committed version stays as it is while the next one is built. */
 		if (order <= 0)
@@ -88,7 +97,7 @@ static int from_store(struct store_writer *w, struct zone_list *next, bool *chan
 	return err;
 }
 
-int align_store(struct store_writer *w, const struct zone_list *was, struct zone_list *next, bool *changed)
+int align_store(struct store_writer *w, struct zone_list *was, struct zone_list *next, bool *changed)
 {
 	*changed = false;
 	return was ? from_list(w, was, next, changed) : from_store(w, next, changed);

@@ -3,15 +3,29 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "zone/prints.h"
 
 enum {
 	IN_PLACE_RECORDS_MIN = 256, /* a smaller zone is built as quickly as it is compared */
 	IN_PLACE_PART = 10,         /* a change of more than one record in so many is built quicker than applied */
-	KNOWN_RECORDS_MIN = 1000,   /* a change of no more records than this is told, however small the zone */
+	TOLD_RECORDS_MIN = 1000,   /* a change of no more records than this is told, however small the zone */
 };
 
+struct prints_pair {
+	const struct zone_prints *before, *now; /* NULL: not known */
+};
+
+static int differ(const struct store_snapshot *s, const struct store_zone *z, const struct content *c, const struct prints_pair *p, struct zone_change *out)
+{
+	size_t limit = MAX((size_t)z->record_count / IN_PLACE_PART, (size_t)TOLD_RECORDS_MIN);
+	int err = p->before ? zone_difference_prints(p->before, p->now, s, z, c, limit, out) : ERR_UNSUPPORTED;
+
+	return err == ERR_UNSUPPORTED ? zone_difference_store(s, z, c, limit, out) : err;
+}
+
 /* True when the zone is what c says. Anything that is not as expected is left to the whole build. */
-static bool change_in_place(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta, struct applied *out)
+static bool change_in_place(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta, const struct prints_pair *prints,
+                            struct applied *out)
 {
 	struct zone_change_problem problem;
 	const struct store_zone *z;
@@ -22,8 +36,7 @@ static bool change_in_place(struct store_writer *w, const uint8_t *apex, const s
 
 	store_writer_snapshot(w, &s);
 	z = store_zone_get(&s, apex);
-	if (!z || z->state != STORE_ZONE_SERVING ||
-	    zone_difference_store(&s, z, c, MAX((size_t)z->record_count / IN_PLACE_PART, (size_t)KNOWN_RECORDS_MIN), &out->change) < 0)
+	if (!z || z->state != STORE_ZONE_SERVING || differ(&s, z, c, prints, &out->change) < 0)
 		return false;
 	out->has_change = true;
 	size = zone_change_size(&out->change);
@@ -43,16 +56,23 @@ static bool change_in_place(struct store_writer *w, const uint8_t *apex, const s
 	return true;
 }
 
-int apply_content(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta, struct applied *out)
+int apply_content_known(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta,
+                        const struct zone_prints *before, const struct zone_prints *now, struct applied *out)
 {
+	const struct prints_pair prints = {before, now};
 	int err = 0;
 
 	*out = (struct applied){0};
-	if (!change_in_place(w, apex, c, meta, out))
+	if (!change_in_place(w, apex, c, meta, &prints, out))
 		err = store_put_zone(w, apex, c, meta);
 	if (err && out->has_change) {
 		zone_change_done(&out->change);
 		out->has_change = false;
 	}
 	return err;
+}
+
+int apply_content(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta, struct applied *out)
+{
+	return apply_content_known(w, apex, c, meta, NULL, NULL, out);
 }

@@ -21,3 +21,8 @@ struct applied {
  * those of store_put_zone(). */
 int apply_content(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta, struct applied *out)
         MUST_CHECK;
+
+/* The same, where the fingerprints of the version in the store and of c are known; before may be NULL. */
+struct zone_prints;
+int apply_content_known(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta,
+                        const struct zone_prints *before, const struct zone_prints *now, struct applied *out) MUST_CHECK;

@@ -5,7 +5,7 @@
  *     differences:  store_change_zone() one by one ──► ZONEMD of the result, if it has one            ──► commit ──► journal
  *
  * What is not fit is refused and the version served stays. Differences that do not apply are a reason to ask for the whole zone, as is a result whose
- * ZONEMD does not fit. Checks that look at a whole zone are not repeated for differences, which would cost the zone and not the change: the store refuses what
+ * ZONEMD does not fit, and a chain of differences whose work exceeds that of the zone. Checks that look at a whole zone are not repeated for differences, which would cost the zone and not the change: the store refuses what
  * it cannot answer from.
  *
  * The store comes before the journal: answers do not wait for the disk. Killed between the two, the store (which outlives the process, not a reboot) has a
@@ -19,7 +19,9 @@
 #include "base/log.h"
 #include "sync/apply.h"
 #include "sync/from_store.h"
+#include "sync/gate.h"
 #include "sync/history.h"
+#include "sync/present.h"
 #include "xfr/incoming.h"
 #include "zone/check.h"
 #include "zone/difference.h"
@@ -58,6 +60,24 @@ static void note_soa(struct arrival *a, const struct soa *soa)
 	a->expire_s = soa->expire;
 }
 
+static bool verifies(const struct arrival *a)
+{
+	return !a->row->conf || a->row->conf->zonemd != CONFIG_ZONEMD_OFF;
+}
+
+/* A primary that has lost half of a zone must not take it from everybody. */
+static bool shrinks(struct arrival *a, uint64_t had, uint64_t has)
+{
+	char text[GATE_TEXT_MAX];
+
+	if (a->force || !a->row->conf ||
+	    !gate_shrinks(had, has, a->row->conf->shrink_limit, "zonecast zone retransfer --force", text))
+		return false;
+	snprintf(a->error, sizeof(a->error), "%s", text);
+	a->outcome = ARRIVAL_REFUSED;
+	return true;
+}
+
 /* The gate. True: fit to be served. */
 static bool is_fit(struct arrival *a, const struct content *c)
 {
@@ -84,7 +104,9 @@ static bool is_fit(struct arrival *a, const struct content *c)
 		a->outcome = ARRIVAL_REFUSED;
 		return false;
 	}
-	digest = zonemd_verify_content(c, text);
+	if (a->row->serving && shrinks(a, a->row->records, content_record_count(c)))
+		return false;
+	digest = verifies(a) ? zonemd_verify_content(c, text) : ZONEMD_ABSENT;
 	if (digest == ZONEMD_MISMATCH || digest == ZONEMD_FAILED) {
 		snprintf(a->error, sizeof(a->error), "ZONEMD: %s", text);
 		a->outcome = ARRIVAL_REFUSED;
@@ -130,28 +152,38 @@ static int store_whole(struct loader *l, struct arrival *a)
 	return 0;
 }
 
-static int add_all(struct content *c, const struct rr *list, size_t count)
+/* What is added although it is there is left out, and forgotten before history and journal hear of it. */
+static bool drop_present(struct loader *l, struct arrival *a, size_t i, const struct zone_change *change)
 {
-	int err = 0;
+	const struct store_zone *z;
+	struct store_snapshot s;
+	size_t dropped;
 
-	for (size_t i = 0; i < count && !err; i++)
-		err = content_add(c, &list[i], NULL);
-	return err ? err : content_finish(c);
+	store_writer_draft(l->writer, &s);
+	z = store_zone_get(&s, a->row->apex);
+	dropped = z ? present_drop(a->in, i, change, &s, z) : 0;
+	a->repeated += dropped;
+	return dropped > 0;
 }
 
-static int apply_one(struct loader *l, struct arrival *a, const struct xfr_difference *d, const struct store_zone_meta *meta)
+static int apply_one(struct loader *l, struct arrival *a, size_t i, const struct store_zone_meta *meta)
 {
+	const struct xfr_difference *d = &xfr_in_differences(a->in)->list[i];
 	struct zone_change_problem problem = {.text = ""};
 	struct zone_change change;
-	int err = zone_change_init(&change, a->row->apex);
+	int err = zone_change_from_records(a->row->apex, d->deleted, d->deleted_count, d->added, d->added_count, &change);
 
 	if (err)
 		return err;
-	err = add_all(change.removed, d->deleted, d->deleted_count);
-	if (!err)
-		err = add_all(change.added, d->added, d->added_count);
-	if (!err)
+	err = store_change_zone(l->writer, a->row->apex, &change, meta, &problem);
+	if (err == ERR_INVALID && drop_present(l, a, i, &change)) {
+		zone_change_done(&change);
+		err = zone_change_from_records(a->row->apex, d->deleted, d->deleted_count, d->added, d->added_count, &change);
+		if (err)
+			return err;
 		err = store_change_zone(l->writer, a->row->apex, &change, meta, &problem);
+	}
+	a->renewed += problem.renewed;
 	if (!err && l->history)
 		history_add(l->history, a->row->apex, &change);
 	else
@@ -179,6 +211,8 @@ static int store_differences(struct loader *l, struct arrival *a)
 	struct store_zone_meta meta;
 	struct store_snapshot s;
 	enum zonemd_verdict digest;
+	uint64_t renewed_max;
+	uint64_t had;
 	struct soa soa;
 	int err = 0;
 
@@ -187,8 +221,16 @@ static int store_differences(struct loader *l, struct arrival *a)
 	z = store_zone_get(&s, a->row->apex);
 	if (!z || z->state != STORE_ZONE_SERVING || !d->count || z->serial != d->list[0].from)
 		return refuse(a, ARRIVAL_NO_USE, "the version that the differences begin with is not served here");
-	for (size_t i = 0; i < d->count && !err; i++)
-		err = apply_one(l, a, &d->list[i], &meta);
+	had = z->record_count;
+	renewed_max = zone_change_renewed_max(z->node_count);
+	for (size_t i = 0; i < d->count && !err; i++) {
+		err = apply_one(l, a, i, &meta);
+		/* Each for itself is within its limit, but a chain may be long. */
+		if (!err && a->renewed > renewed_max) {
+			snprintf(a->error, sizeof(a->error), "the differences hide and show most of the zone again and again: the whole zone costs less");
+			err = ERR_LIMIT;
+		}
+	}
 	if (err) {
 		undo(l, a);
 		a->outcome = ARRIVAL_NO_USE;
@@ -196,7 +238,11 @@ static int store_differences(struct loader *l, struct arrival *a)
 	}
 	store_writer_draft(l->writer, &s);
 	z = store_zone_get(&s, a->row->apex);
-	digest = z ? zonemd_verify_store(&s, z, text) : ZONEMD_FAILED;
+	if (z && shrinks(a, had, z->record_count)) {
+		undo(l, a);
+		return 0;
+	}
+	digest = !z ? ZONEMD_FAILED : verifies(a) ? zonemd_verify_store(&s, z, text) : ZONEMD_ABSENT;
 	if (digest == ZONEMD_MISMATCH || digest == ZONEMD_FAILED || !soa_of_store(&s, z, &soa)) {
 		undo(l, a);
 		return refuse(a, ARRIVAL_NO_USE, digest == ZONEMD_MISMATCH ? text : "what the differences make is no zone");
@@ -382,6 +428,19 @@ static int bring(struct batch *b, struct arrival *a)
 	return err ? err : worst;
 }
 
+static void measure(struct loader *l, struct arrival *a)
+{
+	const struct store_zone *z;
+	struct store_snapshot s;
+
+	if (!a->row)
+		return;
+	store_writer_snapshot(l->writer, &s);
+	z = store_zone_get(&s, a->row->apex);
+	a->records = a->row->records;
+	a->octets = z ? z->bytes : 0;
+}
+
 int arrive(struct loader *l, struct journal *j, struct arrival *list, uint64_t *journal_failed)
 {
 	struct batch b = {.loader = l};
@@ -399,8 +458,7 @@ int arrive(struct loader *l, struct journal *j, struct arrival *list, uint64_t *
 		worst = err ? err : worst;
 		note_all(l, j, list, a, journal_failed);
 		for (struct arrival *k = list; k != a; k = k->next)
-			if (k->row)
-				k->records = k->row->records;
+			measure(l, k);
 		release(list, a);
 		list = a;
 	}
@@ -480,6 +538,7 @@ static void take_from_store(const struct store_snapshot *s, struct held *h)
 	h->retry_s = soa.retry;
 	h->expire_s = soa.expire;
 	h->loaded_wall_s = z->loaded_wall_s;
+	h->octets = z->bytes;
 }
 
 struct lacking {

@@ -32,16 +32,19 @@ struct arrival {
 	struct name apex;
 	enum arrival_kind kind;
 	struct xfr_in *in;            /* owned */
+	bool force;                   /* an operator's yes to what guards would refuse */
 	char who[ARRIVAL_WHO_MAX];    /* address of the primary */
 	/* Results. */
 	enum arrival_outcome outcome;
 	uint32_t serial, refresh_s, retry_s, expire_s; /* ARRIVAL_SERVED: of its SOA */
-	uint64_t records;             /* sent; of the zone */
+	uint64_t records, octets;     /* of the zone; as it lies in the store */
+	uint64_t repeated;            /* differences: records added that were there already, and passed over */
 	unsigned took_ms;             /* to check, store and commit */
 	char error[ARRIVAL_ERROR_MAX];
 	/* For arrive.c. */
 	struct zone_row *row;
 	struct content *content;
+	uint64_t renewed;             /* names that differences hid or showed */
 };
 void arrival_free(struct arrival *a);
 
@@ -54,6 +57,7 @@ struct held {
 	const uint8_t *apex;          /* of the loader's list, until its next run */
 	bool has_version, has_timers;
 	uint32_t serial, refresh_s, retry_s, expire_s;
+	uint64_t octets;
 	int64_t loaded_wall_s;
 	struct journal_timers timers;
 };

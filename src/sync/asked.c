@@ -4,37 +4,13 @@
 #include "base/err.h"
 #include "dns/rr.h"
 
-static void read_options(const uint8_t *options, size_t len, struct asked *q)
-{
-	struct reader r = reader_of(options, len);
-
-	while (reader_left(&r) >= 4) {
-		uint16_t code = reader_u16(&r), olen = reader_u16(&r);
-
-		if (reader_bytes(&r, olen) && code == EDNS_EXPIRE)
-			q->want_expire = true;
-	}
-}
-
-static void read_serial(const struct message *m, const struct message_rr *rr, struct asked *q)
-{
-	uint8_t rdata[2 * NAME_LEN_MAX + 20];
-	struct reader r = reader_of(m->r.base, m->r.len);
-	struct writer w = writer_of(rdata, sizeof(rdata));
-	struct soa soa;
-
-	r.pos = rr->rdata_pos;
-	if (rdata_from_wire(RR_SOA, &r, rr->rdlen, &w) < 0 || soa_parse(rdata, w.pos, &soa) < 0)
-		return;
-	q->has_serial = true;
-	q->serial = soa.serial;
-}
-
 int asked_parse(const uint8_t *msg, size_t len, struct asked *out)
 {
 	struct asked q = {.udp_size = DNS_UDP_MIN};
 	struct message_rr rr;
 	struct message m;
+	bool has_value = false;
+	uint32_t seconds;
 	int got = 0;
 
 	if (message_open(msg, len, &m) < 0 || (m.header.flags & DNS_QR) || m.header.qdcount != 1 ||
@@ -47,11 +23,11 @@ int asked_parse(const uint8_t *msg, size_t len, struct asked *out)
 		if (rr.section == 3 && rr.type == RR_OPT) {
 			q.has_edns = true;
 			q.udp_size = MAX(rr.rclass, (uint16_t)DNS_UDP_MIN);
-			read_options(rr.rdata, rr.rdlen, &q);
+			q.want_expire |= message_expire(rr.rdata, rr.rdlen, &has_value, &seconds);
 		}
 		/* RFC 1996 3.7: a hint, whatever it says. */
 		if (rr.section == 1 && rr.type == RR_SOA && rr.rclass == CLASS_IN && q.opcode == OPCODE_NOTIFY && name_equal(rr.owner.wire, q.qname.wire))
-			read_serial(&m, &rr, &q);
+			q.has_serial |= message_soa_serial(&m, &rr, &q.serial);
 	}
 	*out = q;
 	return got < 0 ? ERR_MALFORMED : 0;

@@ -483,7 +483,7 @@ int asks_take(struct asks *all, const struct role_message *m, int fd, const char
 	a->fd = fd;
 	if (m->request == REQUEST_ZONE_ROLLBACK || m->request == REQUEST_ZONE_PUBLISH) {
 		a->state = ASK_QUEUED;
-		all->hooks.wants_run(all->hooks.ctx, m->request == REQUEST_ZONE_PUBLISH ? &a->apex : NULL);
+		all->hooks.wants_run(all->hooks.ctx, m->request == REQUEST_ZONE_PUBLISH ? &a->apex : NULL, a->request.force);
 		return 0;
 	}
 	err = start_thread(a);

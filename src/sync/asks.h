@@ -21,8 +21,8 @@ struct zone_row;
 
 struct asks_hooks {
 	void *ctx;
-	/* A version is to be published or gone back to: the zone is to be read (NULL: none has to), and a run is wanted. */
-	void (*wants_run)(void *ctx, const struct name *read);
+	/* A version is to be published or gone back to: the zone is to be read (NULL: none has to; force: whatever the gate says), and a run is wanted. */
+	void (*wants_run)(void *ctx, const struct name *read, bool force);
 	/* The path of the zone's file, or "". */
 	const char *(*file)(void *ctx, const uint8_t *apex);
 };

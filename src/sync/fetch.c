@@ -87,6 +87,7 @@ struct fetch {
 	struct name apex;
 	const struct tsig_key *key;
 	bool has_serial, whole, force, direct;
+	uint64_t max_records, max_octets;
 	uint32_t serial;
 	uint16_t preferred;
 	uint16_t count;
@@ -724,7 +725,7 @@ static void attempt(struct fetch *f)
 {
 	const struct candidate *cand = now_at(f);
 	struct xfr_in_settings x = {.apex = f->apex.wire, .has_serial = f->has_serial && !f->force, .serial = f->serial,
-	                            .max_octets = f->set->max_octets};
+	                            .max_records = f->max_records, .max_octets = f->max_octets ? f->max_octets : f->set->max_octets};
 	struct conn *c = calloc(1, sizeof(*c));
 	int err;
 
@@ -770,6 +771,8 @@ int fetch_start(const struct fetch_settings *settings, const struct fetch_reques
 	f->whole = q->whole;
 	f->force = q->force;
 	f->direct = q->direct;
+	f->max_records = q->max_records;
+	f->max_octets = q->max_octets;
 	f->preferred = q->preferred < count ? q->preferred : 0;
 	f->count = count;
 	for (size_t i = 0; i < count; i++)

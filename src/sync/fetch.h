@@ -43,6 +43,7 @@ struct fetch_request {
 	bool whole;                   /* AXFR */
 	bool force;                   /* whatever its serial */
 	bool direct;                  /* the preferred one is known to have a newer serial */
+	uint64_t max_records, max_octets; /* of the transfer; 0: the settings' */
 };
 
 enum fetch_outcome { FETCH_CURRENT, FETCH_WHOLE, FETCH_DIFFERENCES, FETCH_FAILED };

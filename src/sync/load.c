@@ -7,9 +7,13 @@
 #include "sync/ahead.h"
 #include "sync/align.h"
 #include "sync/apply.h"
+#include "sync/gate.h"
 #include "sync/history.h"
+#include "sync/known.h"
 #include "sync/source.h"
+#include "sync/told.h"
 #include "sync/versions.h"
+#include "sync/watcher.h"
 #include "xdp/cache.h"
 
 #include <errno.h>
@@ -41,8 +45,10 @@ struct run {
 void loader_init(struct loader *l, const char *store_path, struct board *board, unsigned workers)
 {
 	*l = (struct loader){.store_path = store_path, .board = board, .before_pin = STORE_UNPINNED, .keep = versions_keep_default, .cause = "start"};
+	pthread_mutex_init(&l->lock, NULL);
 	for (unsigned i = 0; i < workers; i++)
 		l->pins[l->pin_count++] = &board->workers[i].pin;
+	l->known = known_new();
 	l->pins[l->pin_count++] = &board->watch.pin;
 	l->pins[l->pin_count++] = &board->admin.pin;
 	l->pins[l->pin_count++] = &l->before_pin;
@@ -56,6 +62,10 @@ void loader_done(struct loader *l)
 	l->writer = NULL;
 	zone_list_free(l->zones);
 	l->zones = NULL;
+	known_free(l->known);
+	l->known = NULL;
+	serials_done(&l->serials);
+	pthread_mutex_destroy(&l->lock);
 }
 
 /* ---- counts: kept with every commit, so that one zone's change costs that zone ---- */
@@ -74,7 +84,9 @@ static void count(struct loader *l, const struct zone_row *row, bool in)
 
 static void count_all(struct loader *l)
 {
-	l->serving = l->records = 0;
+	l->serving = l->records = l->failing = 0;
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++)
+		l->first[i] = (struct loader_first){.stale = true};
 	memset(l->net_zones, 0, sizeof(l->net_zones));
 	memset(l->net_ready, 0, sizeof(l->net_ready));
 	for (size_t i = 0; i < l->zones->count; i++) {
@@ -82,13 +94,121 @@ static void count_all(struct loader *l)
 
 		if (row->slot < BOARD_NETWORKS_MAX)
 			l->net_zones[row->slot]++;
+		l->failing += row->error != NULL;
 		count(l, row, true);
 	}
 }
 
-static void publish_counts(const struct loader *l)
+/* ---- signatures: the zone of each network of which they end first ---- */
+
+static bool ends_first(const struct zone_row *a, const struct zone_row *b)
+{
+	return !b || signatures_before(a->signatures.end, b->signatures.end);
+}
+
+static void note_signatures(struct loader *l, const struct zone_row *row)
+{
+	struct loader_first *f = row->slot < BOARD_NETWORKS_MAX ? &l->first[row->slot] : NULL;
+
+	if (!f || f->stale)
+		return;
+	if (f->row == row)
+		f->stale = true;
+	else if (row->serving && row->signatures.any && ends_first(row, f->row))
+		f->row = row;
+}
+
+static void find_first(struct loader *l)
+{
+	bool stale = false;
+
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
+		stale |= l->first[i].stale;
+		if (l->first[i].stale)
+			l->first[i].row = NULL;
+	}
+	for (size_t i = 0; stale && i < l->zones->count; i++) {
+		const struct zone_row *row = &l->zones->rows[i];
+		struct loader_first *f = row->slot < BOARD_NETWORKS_MAX ? &l->first[row->slot] : NULL;
+
+		if (f && f->stale && row->serving && row->signatures.any && ends_first(row, f->row))
+			f->row = row;
+	}
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++)
+		l->first[i].stale = false;
+}
+
+static void publish_signatures(struct loader *l)
+{
+	find_first(l);
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
+		struct board_sync_network *b = &l->board->sync.networks[i];
+		const struct zone_row *row = l->first[i].row;
+		char name[NAME_TEXT_MAX] = "";
+		uint32_t known = !row ? 0 : row->signatures.exact ? 1 : 2;
+
+		if (row)
+			name_to_text(row->apex, name);
+		if (b->signatures == known && (!row || (b->signatures_end == row->signatures.end && strncmp(b->signatures_zone, name, BOARD_ZONE_MAX - 1) == 0)))
+			continue;
+		board_write_begin(&b->seq);
+		b->signatures = known;
+		b->signatures_end = row ? row->signatures.end : 0;
+		snprintf(b->signatures_zone, sizeof(b->signatures_zone), "%.*s", BOARD_ZONE_MAX - 1, name);
+		board_write_end(&b->seq);
+	}
+}
+
+enum { LOOK_EARLY_S = 3600 /* before the alert, so that it does not come for nothing */ };
+
+static bool wants_look(const struct loader *l, const struct zone_row *row, int64_t now_wall_s)
+{
+	const struct config *c = l->zones->from;
+
+	return c && row->serving && row->signatures.any && !row->signatures.exact && row->network < c->network_count &&
+	       signatures_left_s(&row->signatures, now_wall_s) < c->networks[row->network].signatures_alert_ms / 1000 + LOOK_EARLY_S;
+}
+
+bool loader_wants_look(const struct loader *l)
+{
+	int64_t now = clock_wall_s();
+
+	for (size_t i = 0; l->zones && l->aligned && i < BOARD_NETWORKS_MAX; i++)
+		if (l->first[i].row && wants_look(l, l->first[i].row, now))
+			return true;
+	return false;
+}
+
+void loader_look_at_signatures(struct loader *l)
+{
+	int64_t now = clock_wall_s();
+	struct store_snapshot s;
+
+	if (!l->zones || !l->aligned || !l->writer)
+		return;
+	store_writer_snapshot(l->writer, &s);
+	for (size_t i = 0; i < l->zones->count; i++) {
+		struct zone_row *row = &l->zones->rows[i];
+		const struct store_zone *z = wants_look(l, row, now) ? store_zone_get(&s, row->apex) : NULL;
+		struct signatures found;
+
+		if (!z || signatures_look(&s, z, &found) < 0)
+			continue;
+		pthread_mutex_lock(&l->lock);
+		row->signatures = found;
+		pthread_mutex_unlock(&l->lock);
+		if (row->slot < BOARD_NETWORKS_MAX)
+			l->first[row->slot].stale = true;
+	}
+	publish_signatures(l);
+}
+
+static void publish_counts(struct loader *l)
 {
 	struct board_sync *b = &l->board->sync;
+
+	publish_signatures(l);
+	atomic_store(&b->zones_failing, l->failing);
 
 	atomic_store(&b->zones_configured, l->zones->count);
 	atomic_store(&b->zones_serving, l->serving);
@@ -107,14 +227,18 @@ static void publish_counts(const struct loader *l)
 static void settle(struct run *r, const struct store_snapshot *s, struct zone_row *row)
 {
 	const struct store_zone *z = store_zone_get(s, row->apex);
-	const struct loader *l = r->loader;
+	struct loader *l = r->loader;
 	bool served = row->serving;
 	uint32_t serial = row->serial;
 
 	count(r->loader, row, false);
+	pthread_mutex_lock(&l->lock);
 	row->serving = z && z->state == STORE_ZONE_SERVING;
 	row->records = row->serving ? (uint32_t)z->record_count : 0;
 	row->serial = row->serving ? z->serial : 0;
+	row->signatures = row->serving ? signatures_known(z) : (struct signatures){0};
+	pthread_mutex_unlock(&l->lock);
+	note_signatures(l, row);
 	row->stored = false;
 	count(r->loader, row, true);
 	if (l->on_serial && row->serving && (!served || row->serial != serial))
@@ -127,8 +251,10 @@ static int commit(struct run *r, size_t end)
 	struct board_sync *b = &r->loader->board->sync;
 	struct store_snapshot s;
 	uint64_t generation;
-	int err = r->dirty ? store_commit(r->loader->writer, &generation) : 0;
+	int err;
 
+	serials_write(&r->loader->serials, r->loader->journal);
+	err = r->dirty ? store_commit(r->loader->writer, &generation) : 0;
 	if (err < 0)
 		return err;
 	if (r->dirty)
@@ -230,51 +356,171 @@ void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *a
 	applied->has_change = false;
 }
 
-/* Zone problems are logged and are no error of the run; a store that cannot take the zone is. */
-static int store_one(struct run *r, struct zone_row *row, const struct ahead_zone *read)
+static int apply(struct run *r, const struct zone_row *row, struct ahead_zone *read, const struct store_zone_meta *meta, struct applied *out)
+{
+	struct loader *l = r->loader;
+	const struct store_zone *z;
+	struct store_snapshot s;
+	int err;
+
+	if (!read->prints)
+		return apply_content(l->writer, row->apex, read->content, meta, out);
+	store_writer_snapshot(l->writer, &s);
+	z = store_zone_get(&s, row->apex);
+	err = apply_content_known(l->writer, row->apex, read->content, meta, z ? known_find(l->known, row->apex, z) : NULL, read->prints, out);
+	if (err)
+		return err;
+	store_writer_draft(l->writer, &s);
+	known_keep(l->known, row->apex, store_zone_get(&s, row->apex), read->prints);
+	read->prints = NULL;
+	return 0;
+}
+
+/* The zone stays as it is. */
+static void fail(struct run *r, struct zone_row *row, const char *name, const char *why)
+{
+	board_add(&r->loader->board->sync.loads_failed, 1);
+	log_err("zone=%s file=%s error=\"%s\" action=\"%s\"", name, row->path, why, row->serving ? "the last good version stays" : "answers SERVFAIL until it loads");
+}
+
+/* Files that the zone is made of, beside its own, and those that are to blame: saving one is a reason to read it again. */
+static void watch_files(const struct loader *l, const struct zone_row *row, const struct ahead_zone *read)
+{
+	if (!l->watcher || !row->watched)
+		return;
+	for (uint32_t i = 0; read->content && content_file(read->content, i); i++)
+		watcher_add(l->watcher, row->apex, content_file(read->content, i));
+	for (const struct diag_entry *e = read->diag.first; e; e = e->next)
+		if (e->severity == DIAG_ERROR && e->file)
+			watcher_add(l->watcher, row->apex, e->file);
+}
+
+/* 1: refused. */
+static int pass_gate(struct run *r, struct zone_row *row, struct ahead_zone *read, const char *name)
+{
+	const struct gate_rules rules = gate_rules_of(row->conf, row->followed);
+	struct loader *l = r->loader;
+	struct gate_past past = {0};
+	struct gate_outcome out;
+	struct store_snapshot s;
+	const struct store_zone *z;
+	int err;
+
+	store_writer_draft(l->writer, &s);
+	z = store_zone_get(&s, row->apex);
+	if (rules.serial != CONFIG_SERIAL_KEEP && (!z || z->state != STORE_ZONE_SERVING))
+		past = serials_past(l->journal, row->apex, read->source);
+	err = gate_file(read->content, &s, z, &rules, &past, row->allowed, clock_wall_s(), &out);
+	if (err)
+		return err;
+	if (out.refused) {
+		board_add(&l->board->sync.loads_refused, 1);
+		fail(r, row, name, out.text);
+		told_error(l, row, out.text);
+		return 1;
+	}
+	if (out.changed || rules.zonemd == CONFIG_ZONEMD_COMPUTE)
+		ahead_print_again(read);
+	if (out.text[0])
+		log_warn("zone=%s file=%s note=\"%s\"", name, row->path, out.text);
+	if (rules.serial != CONFIG_SERIAL_KEEP && (out.changed || row->allowed || past.has_serial))
+		err = serials_add(&l->serials, row->apex, out.serial, read->source);
+	return err;
+}
+
+static void describe_failure(const struct ahead_zone *read, char *out, size_t cap)
+{
+	char line[1400];
+
+	for (const struct diag_entry *e = read->diag.first; e; e = e->next)
+		if (e->severity == DIAG_ERROR) {
+			snprintf(out, cap, "%.300s%s", diag_entry_text(e, line, sizeof(line)), read->diag.errors > 1 ? " (and more)" : "");
+			return;
+		}
+	snprintf(out, cap, "%s", err_text(read->err));
+}
+
+/* What the row's file is to be served as: the version gone back to, as long as the file says what was gone back from, else what passes the gate. 1: nothing, and it is told. */
+static int judge(struct run *r, struct zone_row *row, struct ahead_zone *read, const char *name, struct content **instead, char *why)
+{
+	struct loader *l = r->loader;
+	char text[400];
+	int err;
+
+	if (read->err < 0) {
+		describe_failure(read, text, sizeof(text));
+		fail(r, row, name, err_text(read->err));
+		told_error(l, row, text);
+		return 1;
+	}
+	err = l->versions ? versions_judge(l->versions, row, read->content, instead, why) : 0;
+	if (!err && !*instead)
+		err = pass_gate(r, row, read, name);
+	if (err < 0) {
+		fail(r, row, name, err_text(err));
+		told_error(l, row, err_text(err));
+	}
+	return err ? 1 : 0;
+}
+
+/* *refused: the version before stays, for what the row's error says. */
+static int take_file(struct run *r, struct zone_row *row, struct ahead_zone *read, bool *refused, char *why)
 {
 	struct store_zone_meta meta = {.state = STORE_ZONE_SERVING, .network = row->network, .source = read->source};
+	const struct content *served = read->content;
 	const struct content_rrset *soa_set;
+	struct content *instead = NULL;
+	struct loader *l = r->loader;
 	uint64_t began = clock_ms();
 	char name[NAME_TEXT_MAX];
 	struct soa soa = {0};
-	struct content *instead = NULL;
-	struct loader *l = r->loader;
 	struct applied applied;
-	char how[80] = "", why[VERSIONS_WHY_MAX] = "";
-	int err = read->err;
+	char how[80] = "";
+	int err;
 
 	name_to_text(row->apex, name);
 	log_problems(&read->diag);
-	if (err >= 0 && l->versions)
-		err = versions_judge(l->versions, row, read->content, &instead, why);
-	if (l->on_read)
-		l->on_read(l->on_read_ctx, row, err, &read->diag, why[0] ? why : NULL);
-	if (err < 0) {
-		board_add(&r->loader->board->sync.loads_failed, 1);
-		log_err("zone=%s file=%s error=\"%s\" action=\"%s\"", name, row->path, why[0] ? why : err_text(err),
-		        row->serving ? "the last good version stays" : "answers SERVFAIL until it loads");
+	watch_files(l, row, read);
+	*refused = judge(r, row, read, name, &instead, why) != 0;
+	if (*refused)
 		return 0;
-	}
+	if (instead)
+		served = instead;
 	if (l->versions)
-		versions_will_store(l->versions, l, row);
-	err = apply_content(l->writer, row->apex, instead ? instead : read->content, &meta, &applied);
+		versions_will_store(l->versions, l, row, !instead);
+	err = instead ? apply_content(l->writer, row->apex, instead, &meta, &applied) : apply(r, row, read, &meta, &applied);
 	if (err) {
 		content_free(instead);
 		log_err("zone=%s error=\"the store cannot take it: %s\" action=\"%s\"", name, err_text(err),
 		        row->serving ? "the last good version stays" : "answers SERVFAIL");
+		told_error(l, row, err_text(err));
 		return err;
 	}
+	if (row->error)
+		told_error(l, row, NULL);
 	row->stored = r->dirty = true;
-	loader_keep_change(r->loader, row->apex, &applied);
+	loader_keep_change(l, row->apex, &applied);
 	if (applied.in_place)
 		snprintf(how, sizeof(how), " removed=%zu added=%zu", applied.removed, applied.added);
-	soa_set = content_soa(instead ? instead : read->content);
+	soa_set = content_soa(served);
 	if (soa_set && soa_parse(soa_set->records[0].rdata, soa_set->records[0].rdlen, &soa) == 0)
-		log_info("zone=%s serial=%u records=%zu%s took_ms=%u", name, soa.serial, content_record_count(instead ? instead : read->content), how,
+		log_info("zone=%s serial=%u records=%zu%s read_ms=%u took_ms=%u", name, soa.serial, content_record_count(served), how, read->took_ms,
 		         read->took_ms + (unsigned)(clock_ms() - began));
 	content_free(instead);
 	return 0;
+}
+
+/* Zone problems are logged and are no error of the run; a store that cannot take the zone is. */
+static int store_one(struct run *r, struct zone_row *row, struct ahead_zone *read)
+{
+	char why[VERSIONS_WHY_MAX] = "";
+	struct loader *l = r->loader;
+	bool refused = false;
+	int err = take_file(r, row, read, &refused, why);
+
+	if (l->on_read)
+		l->on_read(l->on_read_ctx, row, err ? err : refused ? ERR_INVALID : 0, &read->diag, refused ? row->error : why[0] ? why : NULL);
+	return err;
 }
 
 static bool must_read(struct run *r, const struct zone_row *row)
@@ -294,6 +540,8 @@ static bool must_read(struct run *r, const struct zone_row *row)
 static void read_ahead(struct run *r)
 {
 	r->judged = MAX(r->judged, r->at);
+	if (!ahead_wants(r->ahead))
+		return;
 	for (; r->judged < r->zones->count && r->judged - r->at < LOOK_AHEAD && ahead_has_room(r->ahead); r->judged++) {
 		const struct zone_row *row = &r->zones->rows[r->judged];
 
@@ -313,6 +561,7 @@ static bool lacks_right(struct run *r, const struct ahead_zone *read)
 	return true;
 }
 
+/* A large zone is visible before the memory of what it was read from is given back. */
 static int bring_up(struct run *r, struct zone_row *row)
 {
 	struct ahead_zone *read;
@@ -323,6 +572,9 @@ static int bring_up(struct run *r, struct zone_row *row)
 		return 0;
 	read = ahead_take(r->ahead);
 	err = lacks_right(r, read) ? 0 : store_one(r, row, read);
+	if (!err && row->stored && content_record_count(read->content) >= KNOWN_RECORDS_MIN)
+		err = commit(r, (size_t)(row - r->zones->rows) + 1);
+	row->allowed = false;
 	ahead_release(r->ahead, read);
 	return err;
 }
@@ -367,12 +619,15 @@ static int take_list(struct run *r, struct zone_list *zones)
 {
 	struct loader *l = r->loader;
 	bool first = !l->zones;
-	int err = align_store(l->writer, zones && l->aligned ? l->zones : NULL, zones ? zones : l->zones, &r->dirty);
+	int err;
 
+	pthread_mutex_lock(&l->lock);
+	err = align_store(l->writer, zones && l->aligned ? l->zones : NULL, zones ? zones : l->zones, &r->dirty);
 	if (zones) {
 		zone_list_free(l->zones);
 		r->zones = l->zones = zones;
 	}
+	pthread_mutex_unlock(&l->lock);
 	count_all(l);
 	if (!err)
 		err = commit(r, 0);
@@ -410,6 +665,8 @@ static int begin(struct loader *l, struct run *r, size_t zones)
 	r->ahead = ahead_new(on_progress, r);
 	if (!r->ahead)
 		return ERR_NO_MEMORY;
+	if (l->known)
+		ahead_want_prints(r->ahead, known_key(l->known));
 	atomic_store(&b->loading_done, 0);
 	atomic_store(&b->loading_zones, zones);
 	atomic_store(&b->loading, 1);
@@ -488,6 +745,14 @@ int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count)
 	return 0;
 }
 
+void loader_allow(struct loader *l, const uint8_t *apex)
+{
+	struct zone_row *row = l->zones ? zone_list_find(l->zones, apex) : NULL;
+
+	if (row)
+		row->allowed = true;
+}
+
 bool loader_has(const struct loader *l, const uint8_t *apex)
 {
 	const struct zone_row *row = l->zones && l->aligned ? zone_list_find(l->zones, apex) : NULL;
@@ -509,8 +774,8 @@ int loader_run_some(struct loader *l, const struct name *zones, size_t count)
 		if (!row || !row->path)
 			continue;
 		ahead_add(r.ahead, row);
-		err = bring_up(&r, row);
 		r.settled = (size_t)(row - l->zones->rows);
+		err = bring_up(&r, row);
 		if (!err)
 			err = commit(&r, r.settled + 1);
 		atomic_store(&l->board->sync.loading_done, ++r.done);

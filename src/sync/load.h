@@ -5,11 +5,16 @@
 #include "board/board.h"
 #include "journal/journal.h"
 #include "proc/role.h"
+#include "sync/serials.h"
 #include "sync/zone_list.h"
 #include "zone/store.h"
 
+#include <pthread.h>
+
 struct history;
 struct applied;
+struct known;
+struct watcher;
 struct xdp_cache;
 struct versions;
 struct diag;
@@ -24,6 +29,7 @@ struct loader {
 	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 3 + BOARD_TRANSFER_PINS];
 	size_t pin_count;
 	struct xdp_cache *kernel;    /* answers kept there die with each change; NULL: there are none; borrowed */
+	struct known *known;         /* fingerprints of large zones; NULL: none are kept */
 	struct history *history;     /* told of each change between two versions; NULL: nobody keeps them; borrowed */
 	/* Called on the loading thread after a commit for each zone that serves another serial than before, and in the first run for each that is served; NULL: nobody
 	 * cares. */
@@ -36,10 +42,18 @@ struct loader {
 	/* Called for each zone whose file was read, good or not, with what is wrong with it and, where it was refused for another reason, why (else NULL). NULL: nobody cares. */
 	void (*on_read)(void *ctx, const struct zone_row *row, int err, const struct diag *problems, const char *why);
 	void *on_read_ctx;
+	struct journal *journal;     /* of serials that files got in place of their own; NULL: none; borrowed */
+	struct watcher *watcher;     /* told of the files that zones were read from; NULL: nobody watches; borrowed */
+	struct serials serials;      /* given since the last commit */
+	pthread_mutex_t lock;        /* of `zones` and of what is told of its rows: see sync/told.h. The loading thread alone writes, and reads without it */
 	struct zone_list *zones;     /* in force; NULL before the first run */
 	bool aligned;                /* the store has these zones and no others */
 	/* Of what is committed. */
-	uint64_t serving, records;
+	uint64_t serving, records, failing;
+	struct loader_first {        /* of each network: the zone whose signatures end first */
+		const struct zone_row *row; /* NULL: none is signed */
+		bool stale;
+	} first[BOARD_NETWORKS_MAX];
 	uint32_t net_zones[BOARD_NETWORKS_MAX], net_ready[BOARD_NETWORKS_MAX];
 	/* Set by the user: a file that this process has no right to read ends the run, with its path in `unreadable`, instead of counting as a
 	 * zone that does not load. */
@@ -64,3 +78,9 @@ struct zone_row *loader_row(const struct loader *l, const uint8_t *apex);
 int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count) MUST_CHECK;
 /* Read these zones, whether their files have changed or not, and look at no other. Those that loader_has() not are left out. */
 int loader_run_some(struct loader *l, const struct name *zones, size_t count) MUST_CHECK;
+/* An operator's yes: the zone's next reading may do what the gate would refuse. Between two runs only. */
+void loader_allow(struct loader *l, const uint8_t *apex);
+/* Zones of which it is known only that no signature ends before some moment that is near: look when. After a run, on its thread. */
+void loader_look_at_signatures(struct loader *l);
+/* Is there one? On the loop, between two runs. */
+bool loader_wants_look(const struct loader *l);

@@ -30,6 +30,7 @@
 #include "sync/fetch.h"
 #include "sync/keyring.h"
 #include "sync/secondary.h"
+#include "sync/told.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -42,8 +43,11 @@ enum {
 	NOTE_EVERY = 5,       /* of these: timers to the journal */
 	NOTE_MAX = 20000,     /* zones whose timers go in one write */
 	EARLY_MAX = 256,      /* NOTIFYs kept before zones are recalled; a zone of others waits for its first turn */
-	TOLD_MAX = 400,       /* octets of a text in a description */
 	LOG_BURST = 50,       /* lines a second about zones */
+	GROWTH = 8,           /* a transfer may take so many times what the version held takes, */
+	GROWTH_OCTETS = 256 << 20, /* or this, */
+	RECORD_OCTETS = 1024, /* or, with a limit of records, this for each */
+	OCTETS_LEAST = 1 << 20, /* and this */
 };
 
 struct flight {
@@ -52,7 +56,7 @@ struct flight {
 	struct fetch *fetch;
 	struct keyring *ring;
 	struct name apex;
-	bool has_expire, whole;       /* of its result, while its arrival waits */
+	bool has_expire, whole, force; /* of its result, while its arrival waits */
 	uint32_t option_s;
 	uint16_t primary;
 	struct arrival *arrival;      /* owned; NULL while fetching */
@@ -173,6 +177,7 @@ static void recall_zone(struct secondary_set *set, struct secondary *z, const st
 		p.error = t->error;
 	}
 	secondary_recall(set, z, &p);
+	z->octets = h->octets;
 }
 
 /* Its timers have changed. */
@@ -316,6 +321,7 @@ static void on_fetched(void *ctx, struct fetch *fetch, struct fetch_result *r)
 			break;
 		}
 		a->in = r->in;
+		a->force = f->force;
 		snprintf(a->who, sizeof(a->who), "%s", endpoint_text(&z->primaries[r->primary < z->primary_count ? r->primary : 0], who));
 		f->arrival = a;
 		f->primary = r->primary;
@@ -329,12 +335,24 @@ static void on_fetched(void *ctx, struct fetch *fetch, struct fetch_result *r)
 	pump(s);
 }
 
+/* What a transfer may take in memory. An operator's number of records has the last word; without it a zone may grow a lot at once, and one that is not held yet may be large, but
+ * a primary that never stops sending is stopped before it costs the machine. */
+static uint64_t octets_max(const struct secondaries *s, const struct secondary *z)
+{
+	uint64_t most = s->fetch.max_octets;
+
+	if (z->max_records)
+		return MIN(most, (uint64_t)OCTETS_LEAST + (uint64_t)z->max_records * RECORD_OCTETS);
+	return z->octets ? MIN(most, MAX((uint64_t)GROWTH_OCTETS, z->octets * GROWTH)) : most;
+}
+
 static void ask(struct secondaries *s, const struct secondary_action *act)
 {
 	struct secondary *z = act->zone;
 	const struct tsig_key *key = z->key < s->ring->count ? s->ring->list[z->key] : NULL;
 	const struct fetch_request q = {.apex = z->apex, .primaries = z->primaries, .primary_count = z->primary_count, .preferred = z->primary, .key = key,
-	                                .has_serial = z->has_version, .serial = z->serial, .whole = act->whole, .force = act->force, .direct = act->direct};
+	                                .has_serial = z->has_version, .serial = z->serial, .whole = act->whole, .force = act->force, .direct = act->direct,
+	                                .max_records = z->max_records, .max_octets = octets_max(s, z)};
 	struct flight *f;
 	int err = ERR_NO_MEMORY;
 
@@ -347,6 +365,7 @@ static void ask(struct secondaries *s, const struct secondary_action *act)
 		f->all = s;
 		f->ring = keyring_ref(s->ring);
 		f->whole = act->whole || act->force || !z->has_version;
+		f->force = act->force;
 		name_copy(&f->apex, z->apex);
 		err = fetch_start(&s->fetch, &q, on_fetched, f, &f->fetch);
 	}
@@ -464,6 +483,7 @@ static int add_zone(struct secondaries *s, struct secondary_set *set, const stru
 	const struct config *c = s->role->config;
 	struct endpoint sources[CONFIG_SOURCES_MAX];
 	struct secondary_config zc = {.apex = conf->apex, .primaries = sources, .key = conf->key, .serve_expired = conf->at_expiry == CONFIG_EXPIRY_SERVE,
+	                              .max_records = conf->max_records,
 	                              .key_id = conf->key < ring->count ? ring->ids[conf->key] : 0};
 	struct secondary *z, *old;
 	const struct held *h;
@@ -485,6 +505,7 @@ static int add_zone(struct secondaries *s, struct secondary_set *set, const stru
 		(void)secondary_inherit(set, z, old);
 	else if (h)
 		recall_zone(set, z, h, now_ms());
+	z->octets = h ? h->octets : old ? old->octets : 0;
 	return 0;
 }
 
@@ -633,7 +654,9 @@ static void served(struct secondaries *s, struct secondary *z, const struct flig
 	char zone[NAME_TEXT_MAX];
 
 	board_add(ixfr ? &s->board->ixfr : &s->board->axfr, 1);
+	board_add(&s->board->repeated, a->repeated);
 	secondary_arrived(s->set, z, &news, now_ms());
+	z->octets = a->octets;
 	note(s, z);
 	if (!log_limit_pass(&zone_lines, LOG_BURST))
 		return;
@@ -771,22 +794,6 @@ int secondaries_retransfer(struct secondaries *s, const uint8_t *apex, bool forc
 	return 0;
 }
 
-static void add_string(struct text *out, const char *key, const char *value)
-{
-	text_fmt(out, ",\"%s\":\"", key);
-	for (const char *p = value; *p && p < value + TOLD_MAX; p++) {
-		unsigned char c = (unsigned char)*p;
-
-		if (c == '"' || c == '\\')
-			text_fmt(out, "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			text_fmt(out, "\\u%04x", c);
-		else
-			text_char(out, *p);
-	}
-	text_char(out, '"');
-}
-
 static const char *state_of(const struct secondary *z)
 {
 	return !z->has_version && !z->expired ? "empty" : z->expired ? "expired" : z->failures ? "failing" : "fresh";
@@ -800,10 +807,10 @@ static void describe(const struct secondaries *s, const struct secondary *z, str
 
 	text_str(out, "{\"role\":\"secondary\"");
 	name_to_text(z->apex, text);
-	add_string(out, "zone", text);
-	add_string(out, "state", state_of(z));
-	add_string(out, "phase", phases[z->phase]);
-	add_string(out, "primary", endpoint_text(&z->primaries[z->primary], text));
+	told_string(out, "zone", text);
+	told_string(out, "state", state_of(z));
+	told_string(out, "phase", phases[z->phase]);
+	told_string(out, "primary", endpoint_text(&z->primaries[z->primary], text));
 	text_fmt(out, ",\"primaries\":%u,\"failures\":%u", z->primary_count, z->failures);
 	if (z->has_version)
 		text_fmt(out, ",\"serial\":%u", z->serial);
@@ -824,7 +831,7 @@ static void describe(const struct secondaries *s, const struct secondary *z, str
 			text_fmt(out, ",\"receiving\":{\"records\":%" PRIu64 ",\"octets\":%" PRIu64 "}", facts.records, facts.octets);
 		}
 	if (z->error)
-		add_string(out, "error", z->error);
+		told_string(out, "error", z->error);
 	text_str(out, "}\n");
 }
 
@@ -838,21 +845,11 @@ int secondaries_describe(const struct secondaries *s, const uint8_t *apex, struc
 	return 0;
 }
 
-void secondaries_list(const struct secondaries *s, const uint8_t *after, size_t max, struct text *out)
+const uint8_t *secondaries_after(const struct secondaries *s, const uint8_t *after)
 {
 	const struct secondary *z = s->set ? secondary_after(s->set, after) : NULL;
 
-	for (; z; z = secondary_after(s->set, z->apex)) {
-		size_t was = out->len;
-
-		describe(s, z, out);
-		if (out->len <= max)
-			continue;
-		/* It begins the next piece. */
-		out->len = was;
-		out->chars[was] = '\0';
-		return;
-	}
+	return z ? z->apex : NULL;
 }
 
 /* ---- life ---- */

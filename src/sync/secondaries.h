@@ -53,5 +53,5 @@ int secondaries_retransfer(struct secondaries *s, const uint8_t *apex, bool forc
 
 /* One line of JSON about the zone. ERR_NOT_FOUND. */
 int secondaries_describe(const struct secondaries *s, const uint8_t *apex, struct text *out) MUST_CHECK;
-/* Lines about the zones after this name (NULL: from the first) in canonical order, at most max octets. */
-void secondaries_list(const struct secondaries *s, const uint8_t *after, size_t max, struct text *out);
+/* The first zone after this name (NULL: of all) in canonical order; NULL: no more. */
+const uint8_t *secondaries_after(const struct secondaries *s, const uint8_t *after);

@@ -275,7 +275,7 @@ int secondary_add(struct secondary_set *set, const struct secondary_config *c, s
 		return ERR_NO_MEMORY;
 	memcpy(list, c->primaries, primaries * sizeof(*list));
 	*z = (struct secondary){.apex = arena_dup(&set->arena, lower.wire, lower.len), .primaries = list, .primary_count = (uint16_t)primaries,
-	                        .key = c->key, .key_id = c->key_id, .serve_expired = c->serve_expired, .due_ms = INT64_MIN, .failed_ms = INT64_MIN,
+	                        .key = c->key, .key_id = c->key_id, .serve_expired = c->serve_expired, .max_records = c->max_records, .due_ms = INT64_MIN, .failed_ms = INT64_MIN,
 	                        .heap_at = SIZE_MAX, .source = source_of(set, &c->primaries[0])};
 	if (!z->apex || !z->source)
 		return ERR_NO_MEMORY;

@@ -56,6 +56,8 @@ struct secondary {
 	struct secondary *next;            /* in a queue */
 	size_t heap_at;                    /* SIZE_MAX: not in it */
 	bool noted;                        /* the owner's: its timers wait for the disk */
+	uint64_t octets;                   /* the owner's: of the version in the store; 0: not known */
+	uint32_t max_records;              /* as configured */
 };
 
 /* seed: any number; nodes with different ones do not ask at the same moments. NULL: out of memory. */
@@ -69,6 +71,7 @@ struct secondary_config {
 	uint32_t key;
 	uint64_t key_id;
 	bool serve_expired;                /* an expired zone is answered on */
+	uint32_t max_records;              /* kept for the owner */
 };
 
 /* What is known of a zone from before, in the set's clock. */

@@ -38,22 +38,6 @@ static bool is_question(struct message *m, const uint8_t *apex)
 	       qclass == CLASS_IN;
 }
 
-static void read_options(const struct message_rr *rr, struct soa_probe_answer *out)
-{
-	struct reader r = reader_of(rr->rdata, rr->rdlen);
-
-	out->rcode |= (rr->ttl >> 24) << 4;
-	while (reader_left(&r) >= 4) {
-		uint16_t code = reader_u16(&r), len = reader_u16(&r);
-		const uint8_t *data = reader_bytes(&r, len);
-
-		if (data && code == EDNS_EXPIRE && len == 4) {
-			out->has_expire = true;
-			out->expire_s = get_u32(data);
-		}
-	}
-}
-
 enum soa_probe_verdict soa_probe_judge(const uint8_t *msg, size_t len, const uint8_t *apex, uint16_t id, struct soa_probe_answer *out)
 {
 	struct soa_probe_answer a = {0};
@@ -75,7 +59,8 @@ enum soa_probe_verdict soa_probe_judge(const uint8_t *msg, size_t len, const uin
 	while ((more = message_next(&m, &rr)) == 1) {
 		if (rr.section == 3 && rr.type == RR_OPT && !edns) {
 			edns = true;
-			read_options(&rr, &a);
+			a.rcode |= (rr.ttl >> 24) << 4;
+			(void)message_expire(rr.rdata, rr.rdlen, &a.has_expire, &a.expire_s);
 		}
 		if (rr.section != 1 || found || rr.type != RR_SOA || rr.rclass != CLASS_IN || !name_equal(rr.owner.wire, apex) || rr.rdlen < SOA_FIXED + 2)
 			continue;

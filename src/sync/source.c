@@ -19,29 +19,38 @@ static void put_bits(uint64_t bits, char *text)
 		text[i] = digits[bits & 63];
 }
 
-/* IDENTITY characters. False: cannot be looked at. */
-static bool identity(const char *path, char *text)
+/* IDENTITY characters. */
+static void identity_of(const struct stat *st, const char *path, char *text)
 {
-	struct stat st;
 	uint64_t facts[5], sum;
 
-	if (stat(path, &st) < 0)
-		return false;
-	facts[0] = (uint64_t)st.st_size;
-	facts[1] = (uint64_t)st.st_mtim.tv_sec;
-	facts[2] = (uint64_t)st.st_mtim.tv_nsec;
-	facts[3] = st.st_ino;
+	facts[0] = (uint64_t)st->st_size;
+	facts[1] = (uint64_t)st->st_mtim.tv_sec;
+	facts[2] = (uint64_t)st->st_mtim.tv_nsec;
+	facts[3] = st->st_ino;
 	facts[4] = hash_checksum(path, strlen(path), 1);
 	sum = hash_checksum(facts, sizeof(facts), 2);
 	put_bits(sum, text);
 	put_bits(hash_checksum(facts, sizeof(facts), sum ^ facts[4]), text + HALF);
+}
+
+/* False: cannot be looked at. */
+static bool identity(const char *path, char *text)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return false;
+	identity_of(&st, path, text);
 	return true;
 }
 
-void source_begin(const char *path, char *text, size_t cap)
+void source_begin(const struct stat *st, const char *path, char *text, size_t cap)
 {
-	bool good = cap > IDENTITY && identity(path, text);
+	bool good = cap > IDENTITY;
 
+	if (good)
+		identity_of(st, path, text);
 	text[good ? IDENTITY : 0] = '\0';
 }
 
@@ -70,27 +79,45 @@ static bool same(const char *text, const char *path)
 	return identity(path, now) && memcmp(text, now, IDENTITY) == 0;
 }
 
+/* The path of the included file that stands at *at, which moves on; false: it is not as we write it. */
+static bool next_include(const char **at, const char *end, char *file, size_t cap)
+{
+	const char *text = *at, *eol = memchr(text, '\n', (size_t)(end - text));
+	size_t n;
+
+	if (!eol || eol - text <= IDENTITY)
+		return false;
+	n = (size_t)(eol - text) - IDENTITY;
+	if (n >= cap)
+		return false;
+	memcpy(file, text + IDENTITY, n);
+	file[n] = '\0';
+	*at = eol + 1;
+	return true;
+}
+
 bool source_unchanged(const char *text, size_t len, const char *path)
 {
-	const char *end = text + len;
+	const char *end = text + len, *at;
 
 	if (len < IDENTITY || !same(text, path))
 		return false;
-	for (text += IDENTITY; text < end;) {
-		const char *eol = memchr(text, '\n', (size_t)(end - text));
+	at = text + IDENTITY;
+	while (at < end) {
+		const char *line = at;
 		char file[1024];
-		size_t n;
 
-		if (!eol || eol - text <= IDENTITY)
+		if (!next_include(&at, end, file, sizeof(file)) || !same(line, file))
 			return false;
-		n = (size_t)(eol - text) - IDENTITY;
-		if (n >= sizeof(file))
-			return false;
-		memcpy(file, text + IDENTITY, n);
-		file[n] = '\0';
-		if (!same(text, file))
-			return false;
-		text = eol + 1;
 	}
 	return true;
+}
+
+void source_each_include(const char *text, size_t len, const uint8_t *apex, void (*fn)(void *ctx, const uint8_t *apex, const char *path), void *ctx)
+{
+	const char *end = text + len, *at = text + MIN(len, (size_t)IDENTITY);
+	char file[1024];
+
+	while (at < end && next_include(&at, end, file, sizeof(file)))
+		fn(ctx, apex, file);
 }

@@ -2,7 +2,7 @@
 /* The sync process: the only writer of the store. Its loop hears the supervisor and beats the heart; the loading itself runs on a
  * thread, one run at a time, and a wish that comes meanwhile makes another run after it.
  *
- * Zones come from files, read again when they or files they include have changed and a reload is asked for, or from primaries (secondaries.c), whose
+ * Zones come from files, read again when they or files they include are saved (watcher.c) or a reload is asked for, or from primaries (secondaries.c), whose
  * transfers wait for the same thread. Others get them by transfer (serve.c) and are told of changes (notify.c). What changed is noted in the journal (versions.c, arrive.c), from
  * which operators' questions about versions are answered (asks.c). Signing is not here yet. */
 #include "sync/sync_main.h"
@@ -18,7 +18,9 @@
 #include "sync/notify.h"
 #include "sync/secondaries.h"
 #include "sync/serve.h"
+#include "sync/told.h"
 #include "sync/versions.h"
+#include "sync/watcher.h"
 #include "sync/zone_list.h"
 #include "xdp/cache.h"
 
@@ -39,6 +41,10 @@ enum {
 
 struct wishes {
 	bool whole;         /* look at every zone */
+	bool index;         /* which file is which zone's: after a new list */
+	bool signatures;    /* look when those end of which that matters now */
+	struct name *allowed; /* of these zones, what the gate would refuse */
+	size_t allowed_count, allowed_cap;
 	struct name *zones; /* read these, whether their files have changed or not */
 	size_t count, cap;
 };
@@ -56,8 +62,10 @@ struct sync {
 	struct versions *versions;       /* likewise */
 	struct asks *asks;
 	struct secondaries *secondaries; /* NULL: no zone is held by transfer */
+	struct watcher *watcher;         /* NULL: the kernel does not tell of saved files */
 	bool busy, stopping, said_ready;
 	bool new_config;       /* since the list of zones was made */
+	bool new_list;         /* the run under way brings it */
 	bool may_ask;          /* for the right to read every file */
 	const struct config *made_from; /* the list of zones made last; compared only */
 	struct config *retired[2];      /* that a list may still borrow from: the one in force and the one on its way */
@@ -76,6 +84,8 @@ static void run(uv_work_t *work)
 	struct sync *s = work->data;
 
 	s->result = s->arrived = 0;
+	if (s->watcher && s->zones)
+		watcher_folders(s->watcher, s->zones);
 	if (s->now.whole)
 		s->result = loader_run(&s->loader, s->zones, s->now.zones, s->now.count);
 	else if (s->now.count)
@@ -86,6 +96,14 @@ static void run(uv_work_t *work)
 
 		s->result = s->result < 0 ? s->result : err;
 	}
+	if (s->now.index && s->watcher && s->loader.zones && s->loader.writer) {
+		struct store_snapshot snapshot;
+
+		store_writer_snapshot(s->loader.writer, &snapshot);
+		watcher_index(s->watcher, s->loader.zones, &snapshot);
+	}
+	if (s->now.signatures)
+		loader_look_at_signatures(&s->loader);
 	if (s->secondaries)
 		s->arrived = s->loader.zones && s->loader.aligned ? secondaries_run(s->secondaries, &s->loader) : ERR_INVALID;
 }
@@ -140,7 +158,11 @@ static void after(uv_work_t *work, int status)
 	(void)status;
 	s->busy = false;
 	looked = s->now.whole || s->now.count;
+	/* After the zones: answers do not wait for it. */
+	s->next.index |= s->new_list || (s->now.index && s->result < 0);
+	s->new_list = false;
 	free(s->now.zones);
+	free(s->now.allowed);
 	s->now = (struct wishes){0};
 	asks_end(s->asks);
 	if (s->secondaries)
@@ -159,7 +181,10 @@ static void after(uv_work_t *work, int status)
 		uv_timer_start(&s->retry, on_retry, RETRY_MS, 0);
 	} else if (!s->said_ready && role_send(s->role->brief.supervisor_fd, &ready, -1) == 0)
 		s->said_ready = true;
-	if (s->next.whole || s->next.count || asks_has_work(s->asks) || (s->secondaries && !s->result && !s->arrived && secondaries_has_work(s->secondaries)))
+	if (s->watcher)
+		watcher_listen(s->watcher, true);
+	if (s->next.whole || s->next.count || s->next.index || asks_has_work(s->asks) ||
+	    (s->secondaries && !s->result && !s->arrived && secondaries_has_work(s->secondaries)))
 		begin(s);
 }
 
@@ -218,6 +243,11 @@ static void begin(struct sync *s)
 	s->loader.may_ask = s->may_ask;
 	take_history(s);
 	asks_begin(s->asks);
+	for (size_t i = 0; i < s->now.allowed_count; i++)
+		loader_allow(&s->loader, s->now.allowed[i].wire);
+	s->new_list = s->zones != NULL;
+	if (s->watcher)
+		watcher_listen(s->watcher, false);
 	if (s->secondaries)
 		secondaries_begin(s->secondaries);
 	s->busy = true;
@@ -311,7 +341,7 @@ static int on_reload(struct role *role, struct config *old)
 	struct sync *s = role->state;
 
 	/* The journal is opened at the start, while its folder can be gone to. */
-	if (!s->secondaries && secondaries_needed(role))
+	if ((!s->secondaries && secondaries_needed(role)) || (!s->journal && serials_needed(role)))
 		return 1;
 	retire(s, old);
 	if (s->secondaries)
@@ -325,29 +355,82 @@ static int on_reload(struct role *role, struct config *old)
 	return 0;
 }
 
-static void wish(struct wishes *w, const struct name *zone)
+static bool add_name(struct name **list, size_t *count, size_t *cap, const struct name *zone)
 {
-	struct name *more = w->zones;
+	struct name *more;
 
-	if (w->count == w->cap && w->cap < WISHES_MAX) {
-		more = realloc(w->zones, (w->cap * 2 + 8) * sizeof(*more));
+	if (*count == *cap && *cap < WISHES_MAX) {
+		more = realloc(*list, (*cap * 2 + 8) * sizeof(*more));
 		if (more) {
-			w->zones = more;
-			w->cap = w->cap * 2 + 8;
+			*list = more;
+			*cap = *cap * 2 + 8;
 		}
 	}
-	if (w->count == w->cap) {
-		log_warn("reload error=\"too many zones asked for at once\" action=\"all files that have changed are read\"");
-		w->whole = true;
-		return;
-	}
-	w->zones[w->count++] = *zone;
+	if (*count == *cap)
+		return false;
+	(*list)[(*count)++] = *zone;
+	return true;
 }
 
-static void on_ask(void *ctx, const struct name *read)
+static void wish(struct wishes *w, const struct name *zone)
+{
+	if (add_name(&w->zones, &w->count, &w->cap, zone))
+		return;
+	log_warn("reload error=\"too many zones asked for at once\" action=\"all files that have changed are read\"");
+	w->whole = true;
+}
+
+static void on_saved(void *ctx, const struct name *zone)
 {
 	struct sync *s = ctx;
 
+	if (zone)
+		wish(&s->next, zone);
+	else
+		s->next.whole = true;
+	snprintf(s->cause, sizeof(s->cause), "saved");
+	begin(s);
+}
+
+static int describe_zone(struct sync *s, const uint8_t *apex, struct text *out)
+{
+	int err = s->secondaries ? secondaries_describe(s->secondaries, apex, out) : ERR_NOT_FOUND;
+
+	return err == ERR_NOT_FOUND ? told_describe(&s->loader, apex, out) : err;
+}
+
+/* In canonical order, wherever they come from; as many as fit. */
+static int list_zones(struct sync *s, const uint8_t *after, struct text *out)
+{
+	struct name last, file;
+
+	for (;;) {
+		const uint8_t *held = s->secondaries ? secondaries_after(s->secondaries, after) : NULL, *next = held;
+		size_t was = out->len;
+
+		if (told_next(&s->loader, after, &file) && (!held || name_compare(file.wire, held) < 0))
+			next = file.wire;
+		if (!next)
+			return 0;
+		name_copy(&last, next);
+		if (describe_zone(s, last.wire, out) < 0)
+			return 0;
+		if (out->len > ROLE_TEXT_MAX) {
+			/* It begins the next piece. */
+			out->len = was;
+			out->chars[was] = '\0';
+			return 0;
+		}
+		after = last.wire;
+	}
+}
+
+static void on_ask(void *ctx, const struct name *read, bool force)
+{
+	struct sync *s = ctx;
+
+	if (read && force)
+		(void)add_name(&s->next.allowed, &s->next.allowed_count, &s->next.allowed_cap, read);
 	if (read) {
 		wish(&s->next, read);
 		snprintf(s->cause, sizeof(s->cause), "publish");
@@ -379,7 +462,7 @@ static void answer_ask(struct sync *s, const struct role_message *m)
 		log_warn("request=%u error=\"the supervisor takes no message\"", m->request);
 }
 
-/* Requests about zones held by transfer. */
+/* Requests about single zones. */
 static void answer_request(struct sync *s, const struct role_message *m)
 {
 	struct role_message reply = {.kind = ROLE_REPLY, .id = m->id, .request = m->request, .result = ERR_NOT_FOUND};
@@ -392,13 +475,11 @@ static void answer_request(struct sync *s, const struct role_message *m)
 	if (err < 0 || (!m->text_len && m->request != REQUEST_ZONES_AFTER))
 		reply.result = ERR_MALFORMED;
 	else if (m->request == REQUEST_ZONES_AFTER)
-		reply.result = 0;
-	else if (s->secondaries && m->request == REQUEST_ZONE_STATUS)
-		reply.result = secondaries_describe(s->secondaries, name.wire, &text);
+		reply.result = list_zones(s, m->text_len ? name.wire : NULL, &text);
+	else if (m->request == REQUEST_ZONE_STATUS)
+		reply.result = describe_zone(s, name.wire, &text);
 	else if (s->secondaries)
 		reply.result = secondaries_retransfer(s->secondaries, name.wire, m->request == REQUEST_RETRANSFER_FORCE);
-	if (s->secondaries && m->request == REQUEST_ZONES_AFTER && !reply.result)
-		secondaries_list(s->secondaries, m->text_len ? name.wire : NULL, ROLE_TEXT_MAX, &text);
 	reply.text_len = (uint32_t)MIN(text.len, (size_t)ROLE_TEXT_MAX);
 	memcpy(reply.text, text.chars, reply.text_len);
 	text_done(&text);
@@ -423,6 +504,8 @@ static void on_message(struct role *role, const struct role_message *m)
 			return;
 		wish(&s->next, &name);
 		snprintf(s->cause, sizeof(s->cause), "zone reload by uid %u", m->uid);
+		if (m->request == REQUEST_ZONE_RELOAD_FORCE)
+			(void)add_name(&s->next.allowed, &s->next.allowed_count, &s->next.allowed_cap, &name);
 	} else {
 		snprintf(s->cause, sizeof(s->cause), "zone reload by uid %u", m->uid);
 		s->next.whole = true;
@@ -448,6 +531,10 @@ static void on_collect(uv_timer_t *t)
 		store_collect(s->loader.writer);
 	if (!s->busy && s->loader.writer)
 		(void)store_gather_pages(s->loader.writer, GATHER_PIECES);
+	if (!s->busy && loader_wants_look(&s->loader)) {
+		s->next.signatures = true;
+		begin(s);
+	}
 }
 
 static int open_kernel_cache(struct sync *s)
@@ -506,6 +593,16 @@ static int open_journal(struct sync *s)
 	return err;
 }
 
+/* Without it files are read when a reload is asked for. */
+static void start_watching(struct sync *s)
+{
+	int err = watcher_new(&s->loop, &s->role->board->sync, s->role->brief.zones_dir[0] ? s->role->brief.zones_dir : NULL, on_saved, s, &s->watcher);
+
+	if (err < 0)
+		log_warn("watch error=\"%s\" action=\"saved files are read by zonecast zone reload only\"", err_text(err));
+	s->loader.watcher = s->watcher;
+}
+
 int sync_main(struct role *role)
 {
 	struct sync *s = calloc(1, sizeof(*s));
@@ -538,7 +635,11 @@ int sync_main(struct role *role)
 	err = role_loop_start(role, &s->loop);
 	if (!err)
 		err = open_journal(s);
-	if (err < 0 || role_sandbox(role) < 0)
+	if (err < 0)
+		return 1;
+	s->loader.journal = s->journal;
+	start_watching(s);
+	if (role_sandbox(role) < 0)
 		return 1;
 	s->asks = asks_new(&s->loop, s->journal, s->serve,
 	                   &(struct asks_hooks){.ctx = s, .wants_run = on_ask, .file = file_of});
@@ -559,6 +660,7 @@ int sync_main(struct role *role)
 	serve_free(s->serve);
 	notifier_free(s->notifier);
 	secondaries_free(s->secondaries);
+	watcher_free(s->watcher);
 	journal_close(s->journal);
 	loader_done(&s->loader);
 	versions_free(s->versions);

@@ -12,10 +12,10 @@
  * is compared with the newest version kept, and becomes a difference if it changed meanwhile.
  *
  * Going back (versions_roll_back()) makes a new version: the records of an earlier one, and a serial above the present one, so that it travels as any change does. The zone's
- * file still says something else. It does not win again by being read once more, at a restart, say: the journal notes the digest (zone/digest.h) of what the file
- * said when it was gone back from. While the file says that, whatever its date, the version in the journal is served. A file that says something else ends it, and must have a
- * serial above the one served, or secondaries would not see it: else it is refused, and an error says so. Here the journal comes before the store, since the store cannot
- * tell that a version holds against its file; killed between the two, versions_recall() stores it.
+ * file still says something else. It does not win again by being read once more, at a restart, say: the journal notes a digest (zone/digest.h) of what the file
+ * said when it was gone back from. While the file says that, whatever its date, the version in the journal is served. A file that says something else is held against the version
+ * gone back to as any new file is (gate.c), and ends it when it passes. Here the journal comes before the store, since the store cannot tell that a version
+ * holds against its file; killed between the two, and after a reboot, versions_recall() stores it, before the file is read.
  *
  * Left out: a signed zone is not gone back in, since the signature over its SOA would not fit the new serial. Zones held by transfer are gone back in at their
  * primary. History begins anew where a file's serial goes back or stays while its content changes (journal.h). */
@@ -41,7 +41,7 @@ enum {
 	TOGETHER = 256,     /* zones in one transaction */
 	PENDING_MAX = 4096, /* zones whose versions before are kept in the store meanwhile */
 	HOLD_FORMAT = 1,
-	HOLD_OCTETS = 1 + ZONE_DIGEST_OCTETS + 4, /* format, digest of the file's version, its serial */
+	HOLD_OCTETS = 1 + ZONE_DIGEST_OCTETS + 4, /* format, mark of the file, its serial */
 	ZONEMD_HEAD = 6,
 	SCHEME_SIMPLE = 1,
 };
@@ -51,7 +51,7 @@ const struct journal_keep versions_keep_default = {.differences_max = 200, .octe
 /* A zone that was gone back in. */
 struct hold {
 	struct name apex;
-	struct zone_digest digest; /* of what its file says */
+	struct zone_digest mark; /* of what its file says: mark_of() */
 	uint32_t file_serial;
 	bool ended; /* the file says something else; to be taken from the journal */
 };
@@ -129,8 +129,8 @@ static void hold_put(const struct hold *h, uint8_t octets[HOLD_OCTETS])
 {
 	octets[0] = HOLD_FORMAT;
 	for (unsigned i = 0; i < ZONE_DIGEST_WORDS; i++) {
-		put_u32(octets + 1 + 8 * i, (uint32_t)(h->digest.words[i] >> 32));
-		put_u32(octets + 5 + 8 * i, (uint32_t)h->digest.words[i]);
+		put_u32(octets + 1 + 8 * i, (uint32_t)(h->mark.words[i] >> 32));
+		put_u32(octets + 5 + 8 * i, (uint32_t)h->mark.words[i]);
 	}
 	put_u32(octets + 1 + ZONE_DIGEST_OCTETS, h->file_serial);
 }
@@ -143,7 +143,7 @@ static int hold_read(void *ctx, const uint8_t *apex, const uint8_t *octets, size
 		return ERR_MALFORMED;
 	name_lower(&h.apex, apex);
 	for (unsigned i = 0; i < ZONE_DIGEST_WORDS; i++)
-		h.digest.words[i] = (uint64_t)get_u32(octets + 1 + 8 * i) << 32 | get_u32(octets + 5 + 8 * i);
+		h.mark.words[i] = (uint64_t)get_u32(octets + 1 + 8 * i) << 32 | get_u32(octets + 5 + 8 * i);
 	h.file_serial = get_u32(octets + 1 + ZONE_DIGEST_OCTETS);
 	return hold_add(ctx, &h);
 }
@@ -376,8 +376,12 @@ static int pending_add(struct versions *v, const struct zone_row *row)
 	return 0;
 }
 
-void versions_will_store(struct versions *v, struct loader *l, const struct zone_row *row)
+void versions_will_store(struct versions *v, struct loader *l, const struct zone_row *row, bool of_file)
 {
+	struct hold *h = hold_find(v, row->apex);
+
+	if (h && of_file)
+		h->ended = true;
 	if (!v->pinned) {
 		store_writer_snapshot(l->writer, &v->before);
 		atomic_store(&l->before_pin, v->before.generation);
@@ -440,133 +444,7 @@ static uint32_t serial_of(const struct content *c)
 	return soa.serial;
 }
 
-int versions_judge(struct versions *v, const struct zone_row *row, const struct content *file, struct content **instead,
-                   char *why)
-{
-	struct hold *h = hold_find(v, row->apex);
-	uint32_t serial = serial_of(file), served;
-	struct zone_digest digest, ours;
-	bool same = false;
-	char zone[NAME_TEXT_MAX];
-	struct wanted w;
-	int err;
-
-	*instead = NULL;
-	if (!h)
-		return 0;
-	name_to_text(row->apex, zone);
-	err = zone_digest_content(file, &digest);
-	if (!err)
-		err = read_newest(v, row->apex, &w);
-	if (err) {
-		h->ended = err != ERR_NO_MEMORY;
-		return err == ERR_NO_MEMORY ? err : 0;
-	}
-	served = w.serial;
-	if (zone_digest_equal(&digest, &h->digest)) {
-		*instead = w.content;
-		snprintf(why, VERSIONS_WHY_MAX,
-		         "the file still says what was gone back from, serial %u: serial %u is served until it changes",
-		         serial, served);
-		log_notice("zone=%s file=%s note=\"%s\"", zone, row->path, why);
-		return 0;
-	}
-	/* The version gone back to has been written into the file. */
-	if (serial == served && zone_digest_content(w.content, &ours) == 0)
-		same = zone_digest_equal(&digest, &ours);
-	content_free(w.content);
-	if (!same && !serial_after(serial, served)) {
-		snprintf(why, VERSIONS_WHY_MAX,
-		         "the file's serial %u is not above %u, which is served since the zone was rolled back: raise "
-		         "it to %u or more",
-		         serial, served, served + 1);
-		return ERR_INVALID;
-	}
-	h->ended = true;
-	log_notice("zone=%s file=%s serial=%u note=\"%s\"", zone, row->path, serial,
-	           same ? "the file says what is served since the zone was rolled back"
-	                : "the file has changed: the version gone back to holds no longer");
-	return 0;
-}
-
-/* ---- at start ---- */
-
-/* c into the store, as what the file that is there is to count for. */
-static int store_content(struct loader *l, struct zone_row *row, const struct content *c, struct applied *applied)
-{
-	char source[STORE_ZONE_SOURCE_MAX + 1] = "";
-	struct store_zone_meta meta = {.state = STORE_ZONE_SERVING, .network = row->network, .source = source};
-	const struct store_zone *z;
-	struct store_snapshot s;
-	int err;
-
-	store_writer_snapshot(l->writer, &s);
-	z = store_zone_get(&s, row->apex);
-	if (z)
-		snprintf(source, sizeof(source), "%.*s", (int)MIN(z->source_len, (uint32_t)STORE_ZONE_SOURCE_MAX),
-		         (const char *)z->tail + z->apex_len);
-	err = apply_content(l->writer, row->apex, c, &meta, applied);
-	if (err)
-		return err;
-	row->stored = true;
-	loader_keep_change(l, row->apex, applied);
-	return loader_commit(l, &row, 1);
-}
-
-static int recall_zone(void *ctx, const uint8_t *apex, const struct journal_zone *known)
-{
-	struct noting *n = ctx;
-	struct zone_row *row = loader_row(n->loader, apex);
-
-	if (!row || row->held || !row->serving || !known->has_version || row->serial == known->newest)
-		return 0;
-	/* What holds against its file is noted before it is stored. */
-	if (hold_find(n->versions, apex) && serial_after(known->newest, row->serial))
-		return 0;
-	return pending_add(n->versions, row);
-}
-
-static int recall(struct journal_txn *t, void *ctx)
-{
-	struct noting *n = ctx;
-	int err = journal_each_note(t, JOURNAL_NOTE_HELD, hold_read, n->versions);
-
-	return err ? err : journal_each_zone(t, recall_zone, n);
-}
-
-static void recall_held(struct versions *v, struct loader *l, const struct hold *h)
-{
-	struct zone_row *row = loader_row(l, h->apex.wire);
-	struct applied applied;
-	struct wanted w;
-	char zone[NAME_TEXT_MAX];
-
-	if (!row || row->held || !row->serving || read_newest(v, h->apex.wire, &w) < 0)
-		return;
-	name_to_text(row->apex, zone);
-	if (serial_after(w.serial, row->serial) && store_content(l, row, w.content, &applied) < 0)
-		log_err("zone=%s error=\"the store cannot take the version gone back to\"", zone);
-	content_free(w.content);
-}
-
-void versions_recall(struct versions *v, struct loader *l)
-{
-	struct noting n = {.versions = v, .loader = l};
-	struct text why;
-
-	text_init(&why);
-	if (journal_read(v->journal, recall, &n, &why) < 0) {
-		board_add(&l->board->sync.history_failed, 1);
-		log_err("journal error=\"%s\"", why.chars);
-	}
-	text_done(&why);
-	for (size_t i = 0; i < v->hold_count; i++)
-		recall_held(v, l, &v->holds[i]);
-	versions_note(v, l, true);
-	atomic_store(&l->board->sync.zones_held_back, v->hold_count);
-}
-
-/* ---- going back ---- */
+/* ---- versions made of others ---- */
 
 struct remaking {
 	struct content *content;
@@ -627,6 +505,135 @@ static int remake_record(void *ctx, const struct rr *rr)
 	soa.rdata = rdata;
 	return content_add(m->content, &soa, NULL);
 }
+
+/* What a file says, whatever its serial, which a policy may have changed on its way into the store, and the digest over it. */
+static int mark_of(const struct content *c, struct zone_digest *out)
+{
+	struct content *plain = content_new(content_apex(c));
+	struct remaking m = {.content = plain};
+	int err = plain ? 0 : ERR_NO_MEMORY;
+
+	for (size_t i = 0; i < content_rrset_count(c) && !err; i++) {
+		const struct content_rrset *set = content_rrset(c, i);
+
+		for (uint32_t k = 0; k < set->count && !err; k++) {
+			const struct rr rr = {.owner = set->owner, .type = set->type, .rclass = CLASS_IN, .ttl = set->ttl, .rdlen = set->records[k].rdlen,
+			                      .rdata = set->records[k].rdata};
+
+			/* A file that is signed now is not the unsigned one that was gone back from; its signatures are records like others. */
+			err = rr.type == RR_RRSIG ? content_add(plain, &rr, NULL) : remake_record(&m, &rr);
+		}
+	}
+	if (!err)
+		err = content_finish(plain);
+	if (!err)
+		err = zone_digest_content(plain, out);
+	content_free(plain);
+	return err;
+}
+
+int versions_judge(struct versions *v, const struct zone_row *row, const struct content *file, struct content **instead, char *why)
+{
+	bool keeps = !row->conf || row->conf->serial == CONFIG_SERIAL_KEEP;
+	const struct hold *h = hold_find(v, row->apex);
+	uint32_t serial = serial_of(file);
+	struct zone_digest mark;
+	char zone[NAME_TEXT_MAX];
+	struct wanted w;
+	int err;
+
+	*instead = NULL;
+	if (!h || (keeps && serial != h->file_serial))
+		return 0;
+	err = mark_of(file, &mark);
+	if (err || !zone_digest_equal(&mark, &h->mark) || read_newest(v, row->apex, &w) < 0)
+		return err;
+	*instead = w.content;
+	snprintf(why, VERSIONS_WHY_MAX, "the file still says what was gone back from, serial %u: serial %u is served until it changes", serial, w.serial);
+	name_to_text(row->apex, zone);
+	log_notice("zone=%s file=%s note=\"%s\"", zone, row->path, why);
+	return 0;
+}
+
+/* ---- at start ---- */
+
+/* c into the store, as what the file that is there is to count for. */
+static int store_content(struct loader *l, struct zone_row *row, const struct content *c, struct applied *applied)
+{
+	char source[STORE_ZONE_SOURCE_MAX + 1] = "";
+	struct store_zone_meta meta = {.state = STORE_ZONE_SERVING, .network = row->network, .source = source};
+	const struct store_zone *z;
+	struct store_snapshot s;
+	int err;
+
+	store_writer_snapshot(l->writer, &s);
+	z = store_zone_get(&s, row->apex);
+	if (z)
+		snprintf(source, sizeof(source), "%.*s", (int)MIN(z->source_len, (uint32_t)STORE_ZONE_SOURCE_MAX),
+		         (const char *)z->tail + z->apex_len);
+	err = apply_content(l->writer, row->apex, c, &meta, applied);
+	if (err)
+		return err;
+	row->stored = true;
+	loader_keep_change(l, row->apex, applied);
+	return loader_commit(l, &row, 1);
+}
+
+static int recall_zone(void *ctx, const uint8_t *apex, const struct journal_zone *known)
+{
+	struct noting *n = ctx;
+	struct zone_row *row = loader_row(n->loader, apex);
+
+	if (!row || row->held || !row->serving || !known->has_version || row->serial == known->newest)
+		return 0;
+	/* What holds against its file is noted before it is stored. */
+	if (hold_find(n->versions, apex) && serial_after(known->newest, row->serial))
+		return 0;
+	return pending_add(n->versions, row);
+}
+
+static int recall(struct journal_txn *t, void *ctx)
+{
+	struct noting *n = ctx;
+	int err = journal_each_note(t, JOURNAL_NOTE_HELD, hold_read, n->versions);
+
+	return err ? err : journal_each_zone(t, recall_zone, n);
+}
+
+static void recall_held(struct versions *v, struct loader *l, const struct hold *h)
+{
+	struct zone_row *row = loader_row(l, h->apex.wire);
+	struct applied applied;
+	struct wanted w;
+	char zone[NAME_TEXT_MAX];
+
+	if (!row || row->held || !row->path || read_newest(v, h->apex.wire, &w) < 0)
+		return;
+	name_to_text(row->apex, zone);
+	/* After a reboot there is nothing yet that its file could be held against. */
+	if ((!row->serving || serial_after(w.serial, row->serial)) && store_content(l, row, w.content, &applied) < 0)
+		log_err("zone=%s error=\"the store cannot take the version gone back to\"", zone);
+	content_free(w.content);
+}
+
+void versions_recall(struct versions *v, struct loader *l)
+{
+	struct noting n = {.versions = v, .loader = l};
+	struct text why;
+
+	text_init(&why);
+	if (journal_read(v->journal, recall, &n, &why) < 0) {
+		board_add(&l->board->sync.history_failed, 1);
+		log_err("journal error=\"%s\"", why.chars);
+	}
+	text_done(&why);
+	for (size_t i = 0; i < v->hold_count; i++)
+		recall_held(v, l, &v->holds[i]);
+	versions_note(v, l, true);
+	atomic_store(&l->board->sync.zones_held_back, v->hold_count);
+}
+
+/* ---- going back ---- */
 
 struct going_back {
 	struct versions *versions;
@@ -726,7 +733,9 @@ static int find_hold(struct versions *v, struct loader *l, struct going_back *g)
 {
 	const struct hold *h = hold_find(v, g->r->apex.wire);
 	const struct store_zone *z;
+	struct content *c = NULL;
 	struct store_snapshot s;
+	int err;
 
 	if (h) {
 		g->hold = *h;
@@ -736,7 +745,11 @@ static int find_hold(struct versions *v, struct loader *l, struct going_back *g)
 	z = store_zone_get(&s, g->r->apex.wire);
 	name_lower(&g->hold.apex, g->r->apex.wire);
 	g->hold.file_serial = g->r->from;
-	return zone_digest_store(&s, z, &g->hold.digest);
+	err = content_of_store(&s, z, &c);
+	if (!err)
+		err = mark_of(c, &g->hold.mark);
+	content_free(c);
+	return err;
 }
 
 static bool is_fit(struct rollback *r, const struct content *c)

@@ -25,12 +25,11 @@ void versions_free(struct versions *v);
 
 /* The first run has its list of zones, and the store is in line with it: what a predecessor had stored and not noted, or noted and not stored, is mended. */
 void versions_recall(struct versions *v, struct loader *l);
-/* What the row's file says has been read. *instead: the caller's content that is to be served for it, NULL: that of the file. ERR_INVALID: the version served stays. why,
- * of VERSIONS_WHY_MAX, says why in both cases. */
-int versions_judge(struct versions *v, const struct zone_row *row, const struct content *file, struct content **instead,
-                   char *why) MUST_CHECK;
-/* A new version is about to be put into the store. */
-void versions_will_store(struct versions *v, struct loader *l, const struct zone_row *row);
+/* What the row's file says has been read, and is fit. *instead: the caller's content that is to be served for it, as why (VERSIONS_WHY_MAX) says; NULL: the file's.
+ * ERR_NO_MEMORY. */
+int versions_judge(struct versions *v, const struct zone_row *row, const struct content *file, struct content **instead, char *why) MUST_CHECK;
+/* A new version is about to be put into the store; of_file: what the file says. */
+void versions_will_store(struct versions *v, struct loader *l, const struct zone_row *row, bool of_file);
 /* What was announced so, and is committed, goes to the journal: `whole` says that nothing more follows soon. */
 void versions_note(struct versions *v, struct loader *l, bool whole);
 

@@ -18,6 +18,8 @@ void zone_list_free(struct zone_list *l)
 {
 	if (!l)
 		return;
+	for (size_t i = 0; i < l->count; i++)
+		free(l->rows[i].error);
 	arena_done(&l->arena);
 	free(l->rows);
 	free(l);
@@ -35,7 +37,7 @@ static int add(struct zone_list *l, const uint8_t *apex, const char *path, uint3
 		l->rows = rows;
 		l->cap = cap;
 	}
-	l->rows[l->count++] = (struct zone_row){.apex = apex, .path = path, .network = network, .slot = slot};
+	l->rows[l->count++] = (struct zone_row){.apex = apex, .path = path, .network = network, .slot = slot, .watched = true};
 	return 0;
 }
 
@@ -136,12 +138,24 @@ static void sort(struct zone_list *l)
 		qsort(l->rows, l->count, sizeof(*l->rows), order);
 }
 
+/* Has each network a pop that would transfer zones from this node? */
+static void find_followers(const struct role *role, bool follows[CONFIG_NETWORKS_MAX])
+{
+	const struct config *c = role->config;
+
+	for (size_t i = 0; role->node->role == CONFIG_PRIMARY && i < c->node_count; i++)
+		for (size_t k = 0; c->nodes[i].role == CONFIG_POP && k < c->nodes[i].network_count; k++)
+			follows[c->nodes[i].networks[k] % CONFIG_NETWORKS_MAX] = true;
+}
+
 static int from_config(const struct role *role, struct zone_list *l)
 {
+	bool follows[CONFIG_NETWORKS_MAX] = {false};
 	const struct config *c = role->config;
 	int err = 0;
 
 	l->from = c;
+	find_followers(role, follows);
 	for (size_t i = 0; !err && i < c->zone_count; i++) {
 		const struct config_zone *z = &c->zones[i];
 		uint32_t slot = UINT32_MAX;
@@ -159,6 +173,10 @@ static int from_config(const struct role *role, struct zone_list *l)
 		if (!err) {
 			l->rows[l->count - 1].held = held;
 			l->rows[l->count - 1].serve_expired = z->at_expiry == CONFIG_EXPIRY_SERVE;
+			l->rows[l->count - 1].conf = z;
+			l->rows[l->count - 1].watched = z->watch;
+			l->rows[l->count - 1].followed = z->allow_transfer_count || z->notify_count ||
+			                                 (z->network < CONFIG_NETWORKS_MAX && follows[z->network]);
 		}
 	}
 	return err;

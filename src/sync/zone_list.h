@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/attr.h"
 #include "dns/name.h"
+#include "zone/signatures.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 /* The zones this node is to serve and where they come from: taken from the configuration, whose names and paths it borrows, or from a folder. The
  * loading thread may have it while the loop takes a new configuration: the old one stays until no list is left that was made from it. */
 struct config;
+struct config_zone;
 struct role;
 
 struct zone_row {
@@ -21,12 +23,19 @@ struct zone_row {
 	bool held;           /* by transfer, for which path is NULL */
 	bool serve_expired;  /* likewise: answered on after its time */
 	uint32_t slot;       /* the same network's index in this node's list; UINT32_MAX: none */
+	const struct config_zone *conf; /* its options; NULL: it has none */
+	bool watched;        /* the file is to be read as soon as it is saved */
+	bool followed;       /* others transfer it from this node */
 	/* The loader's, of the zone as committed last. */
 	uint32_t records, serial;
 	bool serving;
 	bool first;          /* new, or to come from elsewhere: before those that may have changed */
 	bool forced;         /* to be read whether its file has changed or not */
 	bool stored;         /* in the version being built */
+	bool allowed;        /* an operator's yes to what the gate would refuse; for one reading */
+	struct signatures signatures;
+	char *error;         /* why the file as it is now is not served; NULL: it is. Owned */
+	int64_t error_s;     /* wall clock */
 };
 
 struct zone_list {

@@ -75,6 +75,8 @@ int plan_build(struct watch *w, const struct config *config, const struct config
 		n->index = i;
 		n->config_index = node->networks[i];
 		n->rule = from->check;
+		n->signatures_alert_s = from->signatures_alert_ms / 1000;
+		n->expired_is_hard = from->expired_signatures == CONFIG_EXPIRED_WITHDRAW;
 		n->verdict = VERDICT_UNKNOWN;
 		n->since_ns = now_ns;
 		for (uint32_t k = 0; k < w->network_count; k++)

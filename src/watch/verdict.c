@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "watch/verdict.h"
 
+#include "base/clock.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -20,6 +22,24 @@ static void say_hard(const struct verdict_check *c, size_t failing, size_t n, co
 		snprintf(again, sizeof(again), "; since then %u of %u passes", c->run, facts->rise);
 	snprintf(why, BOARD_WHY_MAX, "%s %s: %s, %" PRIu64 " check%s in a row%s%s", address, transport(c), c->why, c->fails,
 	         c->fails == 1 ? "" : "s", more, again);
+}
+
+static bool expired(const struct verdict_facts *f)
+{
+	return f->has_signatures && f->signatures_left_s <= 0;
+}
+
+static void say_signatures(const struct verdict_facts *f, char *why)
+{
+	int64_t left = f->signatures_left_s;
+	char span[16];
+
+	clock_span_text((uint64_t)(left < 0 ? -left : left) * 1000, span);
+	if (left <= 0)
+		snprintf(why, BOARD_WHY_MAX, "DNSSEC signatures of %.120s expired %s%s: validating resolvers refuse its answers", f->signatures_zone,
+		         left ? span : "just now", left ? " ago" : "");
+	else
+		snprintf(why, BOARD_WHY_MAX, "DNSSEC signatures of %.120s expire in %s", f->signatures_zone, span);
 }
 
 enum board_verdict verdict_judge(const struct verdict_check *checks, size_t n, const struct verdict_facts *facts, char *why)
@@ -52,6 +72,10 @@ enum board_verdict verdict_judge(const struct verdict_check *checks, size_t n, c
 		say_hard(failed, failing, n, facts, why);
 		return VERDICT_HARD;
 	}
+	if (expired(facts) && facts->expired_is_hard) {
+		say_signatures(facts, why);
+		return VERDICT_HARD;
+	}
 	if (unknown) {
 		addr_text(&unknown->address, address);
 		if (unknown->idle)
@@ -64,6 +88,10 @@ enum board_verdict verdict_judge(const struct verdict_check *checks, size_t n, c
 			snprintf(why, BOARD_WHY_MAX, "%s %s has passed %u of the %u checks in a row that are needed", address,
 			         transport(unknown), unknown->run, facts->rise);
 		return VERDICT_UNKNOWN;
+	}
+	if (facts->has_signatures && facts->signatures_left_s < (int64_t)facts->signatures_alert_s) {
+		say_signatures(facts, why);
+		return VERDICT_SOFT;
 	}
 	snprintf(why, BOARD_WHY_MAX, "all %zu checks pass: %zu address%s over UDP and TCP%s", n, addresses,
 	         addresses == 1 ? "" : "es", facts->no_zones ? ", no zones to ask for" : "");

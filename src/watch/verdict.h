@@ -26,8 +26,14 @@ struct verdict_facts {
 	bool loaded;        /* the first load of the zones is over; before, nothing is asked */
 	bool no_zones;      /* the store holds none for it: the node's own name is asked for */
 	uint16_t rise;
+	/* DNSSEC signatures of the network's zones: the one that ends first. */
+	bool has_signatures;
+	int64_t signatures_left_s; /* negative: expired */
+	const char *signatures_zone;
+	uint32_t signatures_alert_s;
+	bool expired_is_hard;
 };
 
-/* HARD when any check fails, PASS when all pass, else UNKNOWN; UNKNOWN for a network without addresses. The sentence has at
- * most BOARD_WHY_MAX bytes, NUL included. */
+/* HARD when any check fails or signatures have expired, PASS when all pass, else UNKNOWN; UNKNOWN for a network without addresses. SOFT instead of PASS when
+ * signatures end soon, or have expired where that is not hard. The sentence has at most BOARD_WHY_MAX bytes, NUL included. */
 enum board_verdict verdict_judge(const struct verdict_check *checks, size_t n, const struct verdict_facts *facts, char *why);

@@ -20,6 +20,8 @@ struct watch_network {
 	uint32_t index;        /* on the board: in the node's list */
 	uint32_t config_index; /* in the configuration: what store_zone.network says */
 	struct config_check rule;
+	uint32_t signatures_alert_s;
+	bool expired_is_hard;
 	uint32_t check_count;
 	struct check *checks[2 * BOARD_ADDRESSES_MAX]; /* address 0 UDP, TCP, address 1 UDP, ... */
 	enum board_verdict verdict;
@@ -39,6 +41,7 @@ struct watch {
 	uint32_t network_count;
 	struct watch_network networks[BOARD_NETWORKS_MAX];
 	uint64_t looked_ns; /* when `slow` ran last */
+	unsigned ticks;     /* of `slow` */
 	uv_timer_t slow; /* looks for the store and the end of the first load */
 };
 

@@ -34,13 +34,16 @@
 #include "base/log.h"
 #include "watch/verdict.h"
 #include "watch/watch.h"
+#include "zone/signatures.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-	SLOW_MS = 20,  /* how often the store and the first load are looked for: two loads and a compare */
-	LATE_MS = 500, /* this process was stopped or starved */
+	SLOW_MS = 20,   /* how often the store and the first load are looked for, until it is over */
+	LOOK_MS = 100,  /* from then on */
+	LATE_MS = 500,  /* this process was stopped or starved */
+	JUDGE_EVERY = 5, /* of LOOK_MS: a verdict may change with nothing but the time */
 };
 
 static void log_verdict(const struct watch_network *n, enum board_verdict from, enum board_verdict to, const char *why)
@@ -54,12 +57,31 @@ static enum board_verdict check_verdict(const struct check *c)
 	return c->health.state == HEALTH_PASS ? VERDICT_PASS : c->health.state == HEALTH_FAIL ? VERDICT_HARD : VERDICT_UNKNOWN;
 }
 
+/* Sync knows which zone's end first. Of one that it has only a bound for nothing is said: it looks before that matters. */
+static void look_at_signatures(const struct watch *w, const struct watch_network *n, char zone[BOARD_ZONE_MAX], struct verdict_facts *facts)
+{
+	const struct board_sync_network *b = &w->board->sync.networks[n->index];
+	struct board_sync_network copy;
+	struct signatures s;
+
+	if (!board_copy(&b->seq, b, &copy, sizeof(copy)) || copy.signatures != 1)
+		return;
+	s = (struct signatures){.any = true, .exact = true, .end = copy.signatures_end};
+	copy.signatures_zone[BOARD_ZONE_MAX - 1] = '\0';
+	memcpy(zone, copy.signatures_zone, BOARD_ZONE_MAX);
+	facts->has_signatures = true;
+	facts->signatures_left_s = signatures_left_s(&s, clock_wall_s());
+	facts->signatures_zone = zone;
+	facts->signatures_alert_s = n->signatures_alert_s;
+	facts->expired_is_hard = n->expired_is_hard;
+}
+
 void watch_publish(struct watch *w, struct watch_network *n, uint64_t now_ns)
 {
 	struct board_watch_network *b = &w->board->watch.networks[n->index];
 	struct verdict_check checks[2 * BOARD_ADDRESSES_MAX];
 	struct verdict_facts facts = {.loaded = w->loaded, .no_zones = true, .rise = n->rule.rise};
-	char why[BOARD_WHY_MAX] = "";
+	char why[BOARD_WHY_MAX] = "", zone[BOARD_ZONE_MAX] = "";
 	enum board_verdict verdict;
 	uint64_t checked_ns = 0;
 
@@ -72,6 +94,7 @@ void watch_publish(struct watch *w, struct watch_network *n, uint64_t now_ns)
 		facts.no_zones = facts.no_zones && c->no_zones;
 		checked_ns = MAX(checked_ns, c->latest_ns);
 	}
+	look_at_signatures(w, n, zone, &facts);
 	verdict = verdict_judge(checks, n->check_count, &facts, why);
 	if (verdict != n->verdict) {
 		log_verdict(n, n->verdict, verdict, why);
@@ -134,9 +157,12 @@ static void on_slow(uv_timer_t *timer)
 
 	if (!w->loaded && open && board_get(&w->board->sync.loads_done)) {
 		w->loaded = true;
+		uv_timer_set_repeat(timer, LOOK_MS);
 		publish_all(w);
 	}
 	forget_idle(w, clock_ns());
+	if (w->loaded && ++w->ticks % JUDGE_EVERY == 0)
+		publish_all(w);
 }
 
 static int on_reload(struct role *role, struct config *old)
@@ -185,7 +211,7 @@ int watch_main(struct role *role)
 			w->loaded = board_get(&w->board->sync.loads_done) > 0;
 			uv_timer_init(&w->loop, &w->slow);
 			w->slow.data = w;
-			err = uv_timer_start(&w->slow, on_slow, 0, SLOW_MS);
+			err = uv_timer_start(&w->slow, on_slow, 0, w->loaded ? LOOK_MS : SLOW_MS);
 			if (!err)
 				err = paths_start(w, &w->paths);
 		}

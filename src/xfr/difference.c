@@ -94,3 +94,16 @@ int xfr_differences_add(struct xfr_differences *d, const struct rr *rr)
 
 	return append(d, &last->added, &last->added_count, rr);
 }
+
+size_t xfr_differences_drop_added(struct xfr_differences *d, size_t i, xfr_record_fn *is_there, void *ctx)
+{
+	struct xfr_difference *of = &d->list[i];
+	struct rr *records = (struct rr *)of->added;
+	size_t kept = MIN(of->added_count, (size_t)1), before = of->added_count;
+
+	for (size_t k = 1; k < before; k++)
+		if (!is_there(ctx, &records[k]))
+			records[kept++] = records[k];
+	of->added_count = kept;
+	return before - kept;
+}

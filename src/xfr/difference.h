@@ -5,6 +5,7 @@
 #include "base/attr.h"
 #include "dns/rr.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,8 @@ struct xfr_differences {
 	const uint8_t *last_owner; /* kept: records of one owner follow each other */
 };
 
+typedef bool xfr_record_fn(void *ctx, const struct rr *rr);
+
 void xfr_differences_init(struct xfr_differences *d);
 void xfr_differences_done(struct xfr_differences *d);
 /* All of these copy the record; SOA RDATA must be valid. ERR_NO_MEMORY; ERR_MALFORMED: no SOA. */
@@ -33,3 +36,5 @@ int xfr_differences_from(struct xfr_differences *d, const struct rr *soa) MUST_C
 int xfr_differences_to(struct xfr_differences *d, const struct rr *soa) MUST_CHECK;
 int xfr_differences_delete(struct xfr_differences *d, const struct rr *rr) MUST_CHECK;
 int xfr_differences_add(struct xfr_differences *d, const struct rr *rr) MUST_CHECK;
+/* Drop those that difference i adds, but for the SOA, and that is_there() knows; returns how many. */
+size_t xfr_differences_drop_added(struct xfr_differences *d, size_t i, xfr_record_fn *is_there, void *ctx);

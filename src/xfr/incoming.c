@@ -35,6 +35,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { RECORD_OVERHEAD = 48 /* octets in memory beside owner and RDATA, about (zone/content.c; for differences a little more) */ };
+
 enum state { STATE_FIRST, STATE_SECOND, STATE_WHOLE, STATE_DELETED, STATE_ADDED, STATE_DONE };
 
 struct xfr_in {
@@ -275,7 +277,7 @@ static int take_record(struct xfr_in *x, const struct rr *rr)
 	if (rrtype_is_meta(rr->type))
 		return lie(x, XFR_TYPE, "a record of type %s is no data of a zone", type);
 	x->facts.records++;
-	x->memory += name_len(rr->owner) + 10U + rr->rdlen;
+	x->memory += name_len(rr->owner) + RECORD_OVERHEAD + rr->rdlen;
 	if (x->facts.records > x->set.max_records)
 		return lie(x, XFR_MANY_RECORDS, "more than %llu records", (unsigned long long)x->set.max_records);
 	if (x->memory > x->set.max_octets)
@@ -353,22 +355,6 @@ static int read_record(struct xfr_in *x, struct reader *r, struct name *owner, s
 	return 0;
 }
 
-/* EXPIRE of RFC 7314 in the OPT record's options. */
-static void read_options(struct xfr_in *x, const uint8_t *options, size_t len)
-{
-	struct reader r = reader_of(options, len);
-
-	while (reader_left(&r) >= 4) {
-		uint16_t code = reader_u16(&r), olen = reader_u16(&r);
-		const uint8_t *data = reader_bytes(&r, olen);
-
-		if (data && code == EDNS_EXPIRE && olen == 4) {
-			x->facts.has_expire = true;
-			x->facts.expire_s = get_u32(data);
-		}
-	}
-}
-
 static int check_rcode(struct xfr_in *x, unsigned rcode)
 {
 	char text[12];
@@ -389,7 +375,7 @@ static int read_rest(struct xfr_in *x, struct message *m, unsigned *rcode)
 	while ((more = message_next(m, &rr)) > 0)
 		if (rr.type == RR_OPT && rr.section == 3) {
 			*rcode |= (rr.ttl >> 24) << 4;
-			read_options(x, rr.rdata, rr.rdlen);
+			(void)message_expire(rr.rdata, rr.rdlen, &x->facts.has_expire, &x->facts.expire_s);
 		}
 	if (more < 0)
 		return lie(x, XFR_MALFORMED, "the records behind the answer: %s", err_text(more));
@@ -499,6 +485,11 @@ struct content *xfr_in_take_content(struct xfr_in *x)
 const struct xfr_differences *xfr_in_differences(const struct xfr_in *x)
 {
 	return &x->differences;
+}
+
+size_t xfr_in_drop_added(struct xfr_in *x, size_t i, xfr_record_fn *is_there, void *ctx)
+{
+	return xfr_differences_drop_added(&x->differences, i, is_there, ctx);
 }
 
 void xfr_in_facts(const struct xfr_in *x, struct xfr_in_facts *out)

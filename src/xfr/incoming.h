@@ -29,7 +29,7 @@ struct xfr_in_settings {
 	bool udp;            /* asked over UDP: strangers' messages are ignored, and what does not fit is asked over TCP */
 	bool has_serial;     /* we hold a version (always with IXFR): an older one is refused */
 	uint32_t serial;
-	/* 0: the default. Octets count as uncompressed records, which is what they take in memory. */
+	/* 0: the default. Octets are what the records take in memory. */
 	uint64_t max_records, max_octets, max_messages, max_differences;
 };
 
@@ -93,6 +93,8 @@ unsigned xfr_in_rcode(const struct xfr_in *x);    /* with XFR_RCODE, extended (R
 struct content *xfr_in_take_content(struct xfr_in *x);
 /* After XFR_IN_DIFFERENCES: belong to x. */
 const struct xfr_differences *xfr_in_differences(const struct xfr_in *x);
+/* Drop of the records that difference i adds those that is_there() says to be there already; returns how many. */
+size_t xfr_in_drop_added(struct xfr_in *x, size_t i, xfr_record_fn *is_there, void *ctx);
 
 struct xfr_in_facts {
 	uint64_t messages, records, octets; /* octets of messages as they came */

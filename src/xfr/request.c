@@ -7,33 +7,6 @@
 
 enum { SOA_BARE_LEN = 22 }; /* RDATA with two names that are the root */
 
-static void find_expire(const uint8_t *options, size_t len, bool *found)
-{
-	struct reader r = reader_of(options, len);
-
-	while (reader_left(&r) >= 4) {
-		uint16_t code = reader_u16(&r), olen = reader_u16(&r);
-
-		if (reader_bytes(&r, olen) && code == EDNS_EXPIRE)
-			*found = true;
-	}
-}
-
-/* The serial of the one SOA in the authority section (RFC 1995 3). */
-static bool read_serial(struct message *m, const struct message_rr *rr, uint32_t *serial)
-{
-	uint8_t rdata[2 * NAME_LEN_MAX + 20];
-	struct reader r = reader_of(m->r.base, m->r.len);
-	struct writer w = writer_of(rdata, sizeof(rdata));
-	struct soa soa;
-
-	r.pos = rr->rdata_pos;
-	if (rdata_from_wire(RR_SOA, &r, rr->rdlen, &w) < 0 || soa_parse(rdata, w.pos, &soa) < 0)
-		return false;
-	*serial = soa.serial;
-	return true;
-}
-
 enum query_verdict xfr_request_parse(const uint8_t *msg, size_t len, struct xfr_request *out)
 {
 	struct xfr_request q = {0};
@@ -43,6 +16,8 @@ enum query_verdict xfr_request_parse(const uint8_t *msg, size_t len, struct xfr_
 	struct name qname;
 	uint16_t qtype, qclass;
 	unsigned soas = 0;
+	bool has_value = false;
+	uint32_t seconds;
 	enum query_verdict v = query_parse(msg, len, &query);
 
 	if (v != QUERY_OK)
@@ -56,10 +31,10 @@ enum query_verdict xfr_request_parse(const uint8_t *msg, size_t len, struct xfr_
 		return QUERY_FORMERR;
 	while (message_next(&m, &rr) > 0) {
 		if (rr.section == 3 && rr.type == RR_OPT)
-			find_expire(rr.rdata, rr.rdlen, &q.want_expire);
+			q.want_expire |= message_expire(rr.rdata, rr.rdlen, &has_value, &seconds);
 		if (rr.section != 2 || q.kind != XFR_IXFR)
 			continue;
-		if (rr.type != RR_SOA || rr.rclass != CLASS_IN || !name_equal(rr.owner.wire, q.apex.wire) || !read_serial(&m, &rr, &q.serial))
+		if (rr.type != RR_SOA || rr.rclass != CLASS_IN || !name_equal(rr.owner.wire, q.apex.wire) || !message_soa_serial(&m, &rr, &q.serial))
 			return QUERY_FORMERR;
 		soas++;
 	}

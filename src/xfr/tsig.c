@@ -59,24 +59,6 @@ const char *tsig_verdict_text(enum tsig_verdict v)
 
 /* ---- finding the record ---- */
 
-static bool skip_name(struct reader *r)
-{
-	for (;;) {
-		uint8_t l = reader_u8(r);
-
-		if (r->failed || (l & 0xc0) == 0x40 || (l & 0xc0) == 0x80)
-			return false;
-		if ((l & 0xc0) == 0xc0) {
-			reader_u8(r);
-			return !r->failed;
-		}
-		if (!l)
-			return true;
-		if (!reader_bytes(r, l))
-			return false;
-	}
-}
-
 static uint64_t read_u48(struct reader *r)
 {
 	uint64_t high = reader_u16(r);
@@ -120,14 +102,14 @@ int tsig_find(const uint8_t *msg, size_t len, struct tsig_record *out)
 	if (!reader_ok(&r))
 		return ERR_TRUNCATED;
 	for (unsigned i = 0; i < questions; i++)
-		if (!skip_name(&r) || !reader_bytes(&r, 4))
+		if (!message_skip_name(&r) || !reader_bytes(&r, 4))
 			return ERR_TRUNCATED;
 	for (unsigned i = 0; i < records + additional; i++) {
 		size_t pos = r.pos, end;
 		uint16_t type, rclass, rdlen;
 		uint32_t ttl;
 
-		if (!skip_name(&r))
+		if (!message_skip_name(&r))
 			return ERR_TRUNCATED;
 		type = reader_u16(&r);
 		rclass = reader_u16(&r);

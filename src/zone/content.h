@@ -60,6 +60,12 @@ const struct content_rrset *content_lookup(const struct content *c, const uint8_
 /* The apex SOA, or NULL. */
 const struct content_rrset *content_soa(const struct content *c);
 
+/* Written into finished content: the SOA's serial (ERR_NOT_FOUND: no SOA) ... */
+int content_set_serial(struct content *c, uint32_t serial) MUST_CHECK;
+/* ... and one ZONEMD record at the apex with the SOA's TTL, in place of all that are there. Sets found earlier are no longer valid. ERR_NOT_FOUND: no
+ * SOA; ERR_NO_MEMORY. */
+int content_put_zonemd(struct content *c, const uint8_t *rdata, uint16_t len) MUST_CHECK;
+
 /* Canonical order of the RDATA of two records of one type (RFC 4034 6.2, 6.3): 0 where they are the same record. */
 int content_compare_rdata(const struct content_record *a, const struct content_record *b);
 
@@ -70,6 +76,10 @@ struct zone_load_options {
 	void *ctx;
 	unsigned threads; /* that parse a large file; 0: one for each CPU, up to 8 */
 	uint64_t piece;   /* for tests: octets that a thread takes at a time, and files from twice this on are large; 0: what is good */
+	/* The file is open already (borrowed), is a regular one and has so many octets. */
+	bool opened;
+	int fd;
+	uint64_t size;
 };
 int zone_load_file(const char *path, const uint8_t *apex, const struct zone_load_options *o, struct diag *diag,
                    struct content **out) MUST_CHECK;

@@ -5,6 +5,7 @@
 #include "zone/difference.h"
 
 #include "base/err.h"
+#include "zone/prints.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -72,13 +73,17 @@ struct side {
 	const uint8_t *owner; /* at hand; NULL: no more */
 	struct view *views;   /* its sets, as content.h orders them */
 	size_t count, cap;
-	/* A content, */
+	/* Sets of a content from next up to end, */
 	const struct content *content;
-	size_t next;
-	/* or the store. */
+	size_t next, end;
+	/* or the store; */
 	const uint8_t *base;
 	struct store_walk names, hashes;
 	const struct store_node *name, *hash; /* not yet at hand */
+	/* of it, where zone is set, the names before `until` only (NULL: all), by one descent each. */
+	const struct store_snapshot *snapshot;
+	const struct store_zone *zone;
+	const uint8_t *until;
 };
 
 static int add_view(struct side *s, const struct view *v)
@@ -133,6 +138,18 @@ static const struct store_node *next_with_sets(struct store_walk *w)
 	return n;
 }
 
+/* The next that is not yet at hand after this name (NULL: the first). */
+static const struct store_node *next_name(struct side *s, const uint8_t *after)
+{
+	const struct store_node *n;
+
+	if (!s->zone)
+		return next_with_sets(&s->names);
+	for (n = store_node_after(s->snapshot, s->zone, after); n && !n->rrsets; n = store_node_after(s->snapshot, s->zone, store_node_name(n)))
+		;
+	return n && s->until && name_compare(store_node_name(n), s->until) >= 0 ? NULL : n;
+}
+
 static int next_in_store(struct side *s)
 {
 	int d = !s->name ? 1 : !s->hash ? -1 : name_compare(store_node_name(s->name), store_node_name(s->hash));
@@ -145,7 +162,7 @@ static int next_in_store(struct side *s)
 	}
 	if (!err && s->name && d <= 0) {
 		err = add_node(s, s->name);
-		s->name = next_with_sets(&s->names);
+		s->name = next_name(s, store_node_name(s->name));
 	}
 	for (size_t i = 1; !err && i < s->count; i++)
 		if (order_views(&s->views[i - 1], &s->views[i]) > 0) {
@@ -157,7 +174,7 @@ static int next_in_store(struct side *s)
 
 static int next_in_content(struct side *s)
 {
-	size_t n = content_rrset_count(s->content);
+	size_t n = s->end;
 	int err = 0;
 
 	if (s->next == n)
@@ -316,45 +333,55 @@ static int order_owners(const uint8_t *a, const uint8_t *b)
 	return name_len(b) == len && memcmp(a, b, len) == 0 ? 0 : name_compare(a, b);
 }
 
-static int differ(struct side *from, struct side *to, size_t limit, const uint8_t *apex, struct zone_change *out)
+/* All that both sides have yet. */
+static int differ_rest(struct difference *d, struct side *from, struct side *to)
 {
-	struct zone_change change;
-	struct difference d = {.out = &change, .limit = limit};
-	int err = zone_change_init(&change, apex);
+	int err = next_owner(from);
 
-	if (err)
-		return err;
-	err = next_owner(from);
 	if (!err)
 		err = next_owner(to);
 	while (!err && (from->owner || to->owner)) {
 		int order = !from->owner ? 1 : !to->owner ? -1 : order_owners(from->owner, to->owner);
 
 		if (order < 0)
-			err = emit_owner(&d, change.removed, from);
+			err = emit_owner(d, d->out->removed, from);
 		else if (order > 0)
-			err = emit_owner(&d, change.added, to);
+			err = emit_owner(d, d->out->added, to);
 		else
-			err = differ_owner(&d, from, to);
+			err = differ_owner(d, from, to);
 		if (!err && order <= 0)
 			err = next_owner(from);
 		if (!err && order >= 0)
 			err = next_owner(to);
 	}
-	if (!err)
-		err = content_finish(change.removed);
-	if (!err)
-		err = content_finish(change.added);
-	if (err)
-		zone_change_done(&change);
-	else
-		*out = change;
 	return err;
+}
+
+static int finish(struct zone_change *change, int err, struct zone_change *out)
+{
+	if (!err)
+		err = content_finish(change->removed);
+	if (!err)
+		err = content_finish(change->added);
+	if (err)
+		zone_change_done(change);
+	else
+		*out = *change;
+	return err;
+}
+
+static int differ(struct side *from, struct side *to, size_t limit, const uint8_t *apex, struct zone_change *out)
+{
+	struct zone_change change;
+	struct difference d = {.out = &change, .limit = limit};
+	int err = zone_change_init(&change, apex);
+
+	return err ? err : finish(&change, differ_rest(&d, from, to), out);
 }
 
 int zone_difference(const struct content *from, const struct content *to, size_t limit, struct zone_change *out)
 {
-	struct side x = {.content = from}, y = {.content = to};
+	struct side x = {.content = from, .end = content_rrset_count(from)}, y = {.content = to, .end = content_rrset_count(to)};
 	int err = differ(&x, &y, limit, content_apex(to), out);
 
 	free(x.views);
@@ -365,7 +392,7 @@ int zone_difference(const struct content *from, const struct content *to, size_t
 int zone_difference_store(const struct store_snapshot *s, const struct store_zone *z, const struct content *to, size_t limit,
                           struct zone_change *out)
 {
-	struct side x = {.base = s->base}, y = {.content = to};
+	struct side x = {.base = s->base}, y = {.content = to, .end = content_rrset_count(to)};
 	int err;
 
 	store_walk_init(&x.names, s, z, false);
@@ -373,6 +400,106 @@ int zone_difference_store(const struct store_snapshot *s, const struct store_zon
 	x.name = next_with_sets(&x.names);
 	x.hash = next_with_sets(&x.hashes);
 	err = differ(&x, &y, limit, content_apex(to), out);
+	free(x.views);
+	free(y.views);
+	return err;
+}
+
+/* ---- by fingerprints ---- */
+
+enum {
+	NEAR = 24,       /* owners in which the versions nearly always meet again */
+	FAR = 1 << 16,   /* beyond these they are taken to have little in common */
+	EMPTY = UINT32_MAX,
+};
+
+static bool meet_near(const struct zone_prints *a, size_t i, const struct zone_prints *b, size_t k, size_t *skip_a, size_t *skip_b)
+{
+	for (size_t y = 0; y < NEAR && k + y < b->count; y++)
+		for (size_t x = 0; x < NEAR && i + x < a->count; x++)
+			if (a->list[i + x] == b->list[k + y]) {
+				*skip_a = x;
+				*skip_b = y;
+				return true;
+			}
+	return false;
+}
+
+/* The same by a table of a's. */
+static int meet_far(const struct zone_prints *a, size_t i, const struct zone_prints *b, size_t k, size_t *skip_a, size_t *skip_b)
+{
+	size_t in_a = MIN(a->count - i, (size_t)FAR), in_b = MIN(b->count - k, (size_t)FAR), slots = 64;
+	uint32_t *table;
+	int err = ERR_UNSUPPORTED;
+
+	while (slots < 2 * in_a)
+		slots *= 2;
+	table = malloc(slots * sizeof(*table));
+	if (!table)
+		return ERR_NO_MEMORY;
+	memset(table, 0xff, slots * sizeof(*table));
+	for (size_t x = in_a; x-- > 0;) {
+		size_t at = a->list[i + x] & (slots - 1);
+
+		while (table[at] != EMPTY)
+			at = (at + 1) & (slots - 1);
+		table[at] = (uint32_t)x;
+	}
+	for (size_t y = 0; err && y < in_b; y++)
+		for (size_t at = b->list[k + y] & (slots - 1); err && table[at] != EMPTY; at = (at + 1) & (slots - 1))
+			if (a->list[i + table[at]] == b->list[k + y]) {
+				*skip_a = table[at];
+				*skip_b = y;
+				err = 0;
+			}
+	free(table);
+	/* Nothing in common up to both ends. */
+	if (err && in_a == a->count - i && in_b == b->count - k) {
+		*skip_a = in_a;
+		*skip_b = in_b;
+		err = 0;
+	}
+	return err;
+}
+
+/* Owners first up to end of `now`, and what the store has between their neighbours. */
+static int differ_part(struct difference *d, struct side *x, struct side *y, const struct zone_prints *now, size_t first, size_t end)
+{
+	const uint8_t *after = first ? content_rrset(y->content, now->first[first] - 1)->owner : NULL;
+
+	x->until = end < now->count ? content_rrset(y->content, now->first[end])->owner : NULL;
+	x->name = next_name(x, after);
+	y->next = now->first[first];
+	y->end = now->first[end];
+	return differ_rest(d, x, y);
+}
+
+int zone_difference_prints(const struct zone_prints *before, const struct zone_prints *now, const struct store_snapshot *s, const struct store_zone *z,
+                           const struct content *to, size_t limit, struct zone_change *out)
+{
+	struct side x = {.base = s->base, .snapshot = s, .zone = z}, y = {.content = to};
+	struct zone_change change;
+	struct difference d = {.out = &change, .limit = limit};
+	size_t i = 0, k = 0;
+	int err = z->nsec3 || !now->first ? ERR_UNSUPPORTED : zone_change_init(&change, content_apex(to));
+
+	if (err)
+		return err;
+	while (!err && (i < before->count || k < now->count)) {
+		size_t skip_x = 0, skip_y = 0;
+
+		while (i < before->count && k < now->count && before->list[i] == now->list[k]) {
+			i++;
+			k++;
+		}
+		if (!meet_near(before, i, now, k, &skip_x, &skip_y))
+			err = meet_far(before, i, now, k, &skip_x, &skip_y);
+		if (!err && (skip_x || skip_y))
+			err = differ_part(&d, &x, &y, now, k, k + skip_y);
+		i += skip_x;
+		k += skip_y;
+	}
+	err = finish(&change, err, out);
 	free(x.views);
 	free(y.views);
 	return err;

@@ -7,6 +7,7 @@
 #include "zone/store.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* What makes one version of a zone of another: records that go and records that come, as incremental transfers carry them (RFC 1995 2) and as a
  * changed file compared with its predecessor gives them. First `removed` goes, then `added` comes; a record in both is replaced (other TTL, other
@@ -30,7 +31,13 @@ size_t zone_change_size(const struct zone_change *c); /* records */
 enum { ZONE_CHANGE_TEXT_MAX = 400 };
 struct zone_change_problem {
 	char text[ZONE_CHANGE_TEXT_MAX]; /* names the record; "" when nothing is wrong with the change itself */
+	uint64_t renewed;                /* also without a problem: names looked at because one above them began or ceased to hide them */
 };
+/* A change that makes so many names of a zone of so many be looked at costs more than the zone: names below a delegation or a DNAME, time and again. */
+static inline uint64_t zone_change_renewed_max(uint64_t nodes)
+{
+	return 2 * nodes + 10000;
+}
 
 /* The change from one finished content to another of the same apex, exact to the case of letters; at most `limit` records, else ERR_LIMIT.
  * ERR_NO_MEMORY. On success *out is the caller's, finished. Pure. */

@@ -19,7 +19,8 @@ int load_record(void *ctx, const struct rr *rr, const struct zonefile_place *pla
 		l->outside = !name_is_under(rr->owner, l->content->apex.wire);
 	if (l->outside) {
 		name_to_text(rr->owner, name);
-		diag_add(l->diag, DIAG_WARNING, place->file, place->line, place->column, "%s is outside the zone: ignored", name);
+		diag_add(l->diag, DIAG_WARNING, place->file, place->line, place->column,
+		         "%s is outside the zone: ignored", name);
 		return 0;
 	}
 	return content_add_next(l->content, rr, place);
@@ -38,24 +39,41 @@ static unsigned threads_wanted(const struct zone_load_options *o)
 
 	if (o && o->threads)
 		return o->threads;
-	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? MIN((unsigned)CPU_COUNT(&cpus), (unsigned)LOAD_THREADS_MAX) : 1;
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0
+	               ? MIN((unsigned)CPU_COUNT(&cpus), (unsigned)LOAD_THREADS_MAX)
+	               : 1;
+}
+
+/* To be closed by the caller, and its size; -1: none that can be read as a regular file. */
+static int open_file(const char *path, uint64_t *size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+		close(fd);
+		return -1;
+	}
+	*size = fd < 0 ? 0 : (uint64_t)st.st_size;
+	return fd;
 }
 
 static int parse(struct load *l, const char *path, const uint8_t *apex)
 {
-	struct zonefile_options zo = {.origin = apex, .rclass = CLASS_IN, .on_record = load_record, .ctx = l,
+	struct zonefile_options zo = {.origin = apex,
+	                              .rclass = CLASS_IN,
+	                              .on_record = load_record,
+	                              .ctx = l,
 	                              .on_progress = l->o && l->o->on_progress ? load_progress : NULL};
 	uint64_t large = l->o && l->o->piece ? 2 * l->o->piece : LOAD_LARGE, size;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
+	bool opened = l->o && l->o->opened;
+	int fd = opened ? l->o->fd : open_file(path, &size), err;
 	unsigned threads = 1;
-	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		if (fd >= 0)
-			close(fd);
+	if (fd < 0)
 		return zonefile_parse(path, &zo, l->diag); /* it says what is wrong */
-	}
-	size = (uint64_t)st.st_size;
+	if (opened)
+		size = l->o->size;
 	if (size > LEXER_WINDOW)
 		posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	if (size >= large)
@@ -67,7 +85,8 @@ static int parse(struct load *l, const char *path, const uint8_t *apex)
 
 		err = zonefile_parse_part(&all, &zo, l->diag);
 	}
-	close(fd);
+	if (!opened)
+		close(fd);
 	return err;
 }
 

@@ -74,6 +74,11 @@ enum store_zone_state {
 	STORE_ZONE_NO_DATA, /* configured but never loaded, or expired: SERVFAIL */
 };
 
+enum store_signatures {
+	STORE_SIGNATURES_ANY = 1,
+	STORE_SIGNATURES_BOUND = 2, /* none ends before signatures_end, but perhaps none at that moment either */
+};
+
 /* Parameters of the NSEC3 chain in use (RFC 5155 4.1.2: NSEC3PARAM with flags 0, or what the records themselves say). */
 struct store_nsec3_params {
 	uint8_t in_use;
@@ -105,6 +110,8 @@ struct store_zone {
 	uint32_t spare;       /* cells at the end of the last region that no version has used */
 	uint32_t waste;       /* cells of the regions that only older versions referred to */
 	uint32_t network;     /* index in the configuration of the network that serves it; UINT32_MAX when none */
+	uint32_t signatures;  /* enum store_signatures: what is known of them, see zone/signatures.h */
+	uint32_t signatures_end; /* when the first set loses its last signature, as RRSIG has it */
 	uint8_t tail[];       /* apex_len octets of apex name, then source_len of text */
 };
 static inline const uint8_t *store_zone_apex(const struct store_zone *z)
@@ -170,6 +177,9 @@ const struct store_node *store_nsec3_node(const struct store_snapshot *s, const 
 const struct store_node *store_node_next(const struct store_snapshot *s, const struct store_zone *z,
                                          const struct store_node *prev);
 
+/* The first node after a name in canonical order, which need not be there; NULL: the very first. Without those of the NSEC3 chain. NULL at the end. */
+const struct store_node *store_node_after(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *name);
+
 /* The same order for who passes through a whole zone: a step instead of a descent for each node. One of the two tries. */
 enum { STORE_WALK_DEPTH = 520 };
 struct store_walk {
@@ -213,7 +223,7 @@ int store_put_zone(struct store_writer *w, const uint8_t *apex, const struct con
         MUST_CHECK;
 /* Apply a change (zone/difference.h) to the version being built, at a cost that goes with the change and not with the zone; what it says then is
  * what store_put_zone() with all the records would say. ERR_NOT_FOUND: no such zone, or it serves nothing. ERR_INVALID: the change does not apply or
- * leaves what cannot be served, and *problem says why. Several in a row are one step for readers; commit before the first, so that store_abort() undoes
+ * leaves what cannot be served, and *problem says why. ERR_LIMIT: it would cost more than building the zone (problem->renewed). Several in a row are one step for readers; commit before the first, so that store_abort() undoes
  * these only when a later one fails. Now and then a zone is copied as a whole to be rid of what changes left behind. */
 int store_change_zone(struct store_writer *w, const uint8_t *apex, const struct zone_change *change, const struct store_zone_meta *meta,
                       struct zone_change_problem *problem) MUST_CHECK;

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/pages.h"
+#include "zone/signatures.h"
 #include "zone/store_trie.h"
 
 #include <stdlib.h>
@@ -164,6 +165,24 @@ static void *take(struct build *b, size_t bytes, store_ref *ref)
 	return p;
 }
 
+static void note_end(struct store_zone *z, const struct content_rrset *sigs)
+{
+	struct signatures known = signatures_known(z);
+	uint32_t end, last = 0;
+	bool any = false;
+
+	for (uint32_t i = 0; i < sigs->count; i++)
+		if (signature_end(sigs->records[i].rdata, sigs->records[i].rdlen, &end) && (!any || signatures_before(last, end))) {
+			last = end;
+			any = true;
+		}
+	if (!any)
+		return;
+	signatures_add(&known, last);
+	z->signatures = STORE_SIGNATURES_ANY;
+	z->signatures_end = known.end;
+}
+
 static store_ref put_set(struct build *b, const struct content_rrset *set, uint32_t ttl, store_ref sigs)
 {
 	struct store_rrset *s;
@@ -182,6 +201,8 @@ static store_ref put_set(struct build *b, const struct content_rrset *set, uint3
 		return 0;
 	*s = (struct store_rrset){.type = set->type, .covers = set->covers, .count = (uint16_t)set->count, .ttl = ttl,
 	                          .size = (uint32_t)size, .sigs = sigs};
+	if (set->type == RR_RRSIG)
+		note_end(b->z, set);
 	p = s->data;
 	for (uint32_t i = 0; i < set->count; i++) {
 		put_u16(p, set->records[i].rdlen);

@@ -80,6 +80,7 @@ int store_change_zone(struct store_writer *w, const uint8_t *apex, const struct 
 	int err;
 
 	problem->text[0] = '\0';
+	problem->renewed = 0;
 	if (strlen(meta->source) > STORE_ZONE_SOURCE_MAX || meta->state != STORE_ZONE_SERVING)
 		return ERR_INVALID;
 	trie_key_name(&k, apex, 0);

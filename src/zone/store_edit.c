@@ -4,7 +4,8 @@
  * records; test/unit/zone/test_change.c compares the two after every step.
  *
  * Owners are taken in canonical order, so what lies above a name is right already when its turn comes. A name that begins or ceases to hide what is
- * below it (a delegation, a DNAME) has the flags of all names below it set again: the one part of a change that costs more than what it touches. */
+ * below it (a delegation, a DNAME) has the flags of all names below it set again: the one part of a change that costs more than what it touches, and
+ * is therefore limited. */
 #include "zone/store_edit.h"
 
 #include "base/err.h"
@@ -241,6 +242,10 @@ static int hide_below(struct edit *e, const uint8_t *name, bool hides)
 		const struct store_node *n = edit_cell(e, leaf);
 		uint16_t flags = own_flags(e, n);
 
+		if (++e->problem->renewed > e->renewed_max) {
+			snprintf(e->problem->text, sizeof(e->problem->text), "what hides most of the zone comes and goes in it: building the zone costs less");
+			return ERR_LIMIT;
+		}
 		at = store_node_name(n);
 		if (top && !name_is_under(at, top))
 			top = NULL;
@@ -396,6 +401,7 @@ static int edit_owner(struct edit *e, const uint8_t *name, const struct owner_ra
 	if (err)
 		return err;
 	count_sets(e, true);
+	owner_note_signatures(e);
 	name = name_as_written(&e->owner, in_names, in_hashes, added->first < added->end ? content_rrset(added->c, added->first)->owner : NULL);
 	denial = may_hash && owner_find(&e->owner, RR_NSEC3, 0);
 	if (may_hash)
@@ -497,7 +503,8 @@ int store_edit_zone(struct chunks *chunks, struct store_zone *z, const uint8_t *
 	size_t removed_count = content_rrset_count(change->removed), added_count = content_rrset_count(change->added), r = 0, a = 0;
 	struct edit e = {.chunks = chunks, .z = z, .apex = apex, .apex_labels = name_labels(apex), .problem = problem,
 	                 .names = {.base = chunks->w->base, .root = z->names, .kind = TRIE_NAMES, .skip = name_labels(apex)},
-	                 .hashes = {.base = chunks->w->base, .root = z->nsec3, .kind = TRIE_HASHES}};
+	                 .hashes = {.base = chunks->w->base, .root = z->nsec3, .kind = TRIE_HASHES},
+	                 .renewed_max = zone_change_renewed_max(z->node_count)};
 	int err = 0;
 
 	e.space = (struct switch_space){array_take, array_room, array_drop, array_is_fresh, &e};

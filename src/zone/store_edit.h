@@ -48,6 +48,7 @@ struct edit {
 	store_ref scrap[ARRAY_CELLS_MAX + 1]; /* arrays taken here and not needed any more: lists by size, linked through the first cell */
 	struct owner owner;
 	struct zone_change_problem *problem;
+	uint64_t renewed_max;
 };
 
 static inline void *edit_cell(const struct edit *e, store_ref ref)
@@ -80,6 +81,8 @@ enum owner_part { OWNER_ALL, OWNER_DENIAL, OWNER_OTHERS };
 size_t owner_part_count(const struct owner *o, enum owner_part part);
 /* Write what is new of them, and their references in order. ERR_NO_SPACE, ERR_LIMIT. */
 int owner_write(struct edit *e, enum owner_part part, store_ref *refs) MUST_CHECK;
+/* Its signatures, before and after the change, and when the zone's end. */
+void owner_note_signatures(struct edit *e);
 /* Is what the name owns fit to serve, as zone_check() would judge it? ERR_INVALID with e->problem. */
 int owner_check(struct edit *e) MUST_CHECK;
 

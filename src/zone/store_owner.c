@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "zone/print.h"
+#include "zone/signatures.h"
 #include "zone/store_edit.h"
 
 #include <stdarg.h>
@@ -297,6 +298,41 @@ int owner_write(struct edit *e, enum owner_part part, store_ref *refs)
 		*refs++ = s->ref;
 	}
 	return err;
+}
+
+/* ---- signatures ---- */
+
+void owner_note_signatures(struct edit *e)
+{
+	struct signatures known = signatures_known(e->z);
+	const struct owner *o = &e->owner;
+	uint32_t end;
+
+	for (size_t i = 0; i < o->count; i++) {
+		const struct owner_set *s = &o->sets[i];
+		const uint8_t *data = s->old ? s->old->data : NULL;
+		uint32_t was = 0, is = 0;
+		bool had = false, has = false;
+
+		if (s->type != RR_RRSIG || !s->changed)
+			continue;
+		for (unsigned k = 0; data && k < s->old->count; k++, data += 2 + get_u16(data))
+			if (signature_end(data + 2, get_u16(data), &end) && (!had || signatures_before(was, end))) {
+				was = end;
+				had = true;
+			}
+		for (size_t k = s->first; k < s->first + s->count; k++)
+			if (signature_end(o->records[k].rdata, o->records[k].rdlen, &end) && (!has || signatures_before(is, end))) {
+				is = end;
+				has = true;
+			}
+		if (had && (!has || is != was))
+			signatures_remove(&known, was);
+		if (has)
+			signatures_add(&known, is);
+	}
+	e->z->signatures = (known.any ? STORE_SIGNATURES_ANY : 0U) | (known.exact ? 0U : STORE_SIGNATURES_BOUND);
+	e->z->signatures_end = known.end;
 }
 
 /* ---- judging ---- */

@@ -393,3 +393,13 @@ const struct store_node *store_node_next(const struct store_snapshot *s, const s
 	leaf = trie_after(&names, prev ? &k : NULL);
 	return store_at(s, leaf ? leaf : trie_after(&hashes, NULL));
 }
+
+const struct store_node *store_node_after(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *name)
+{
+	struct trie names = names_trie(s, z);
+	struct trie_key k;
+
+	if (name)
+		trie_key_name(&k, name, names.skip);
+	return store_at(s, trie_after(&names, name ? &k : NULL));
+}

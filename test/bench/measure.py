@@ -39,6 +39,15 @@ MEASURES = {
     "change_ms": ("ms", "from the reload command for a zone file with one record more to the first answer with the new serial", True),
     "change_cpu_ms": ("ms", "CPU time of that", True),
     "instructions": ("instr.", "in user space per answer, by callgrind", True),
+    "axfr_s": ("s", "from the start of an empty secondary to its first answer", True),
+    "axfr_cpu_s": ("s", "CPU time of primary and secondary for that, and for what they do afterwards", True),
+    "ixfr_ms": ("ms", "from the NOTIFY to the answer with the new serial, 1,000 records more; median of a visit", True),
+    "ixfr_most_ms": ("ms", "the same, most of a visit", True),
+    "changed_ms": ("ms", "one record more: from the end of reading the zone file at the primary to the secondary's answer; median of a visit", True),
+    "changed_most_ms": ("ms", "the same, most of a visit", True),
+    "stored_ms": ("ms", "the primary's part of it: until it answers", True),
+    "travel_ms": ("ms", "the rest: from the primary's answer to the secondary's", True),
+    "idle_p99_us": ("us", "latency at the secondary while nothing changes", True),
 }
 IN_FLIGHT = 240          # veth drops what exceeds 256 frames
 EVEN_WARM_S = 5

@@ -225,6 +225,15 @@ class ZonecastAfXdp(ZonecastXdp):
     answer = ("xdp: native", "xdp-cache: false")
 
 
+class ZonecastOfKnot(Zonecast):
+    """In rows of transfers: a secondary of Knot."""
+    name, tls = "zonecast-of-knot", False
+
+    @classmethod
+    def missing(cls, context):
+        return Knot.missing(context)
+
+
 class Knot(Peer):
     name, program = "knot", "knotd"
     listen_xdp = False
@@ -340,4 +349,4 @@ def certificate(folder):
         os.chmod(os.path.join(folder, "key.pem"), 0o600)
 
 
-SERVERS = {s.name: s for s in (Echo, Zonecast, Knot, Nsd, Bind, Pdns, Reflect, ZonecastXdp, ZonecastXdpOnlyKept, ZonecastAfXdp, KnotXdp)}
+SERVERS = {s.name: s for s in (Echo, Zonecast, Knot, Nsd, Bind, Pdns, Reflect, ZonecastXdp, ZonecastXdpOnlyKept, ZonecastAfXdp, KnotXdp, ZonecastOfKnot)}

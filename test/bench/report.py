@@ -6,13 +6,16 @@ import statistics
 from measure import LIMIT_MIN, MEASURES
 from peers import SERVERS
 
-OURS = ("zonecast", "zonecast-xdp-kept", "zonecast-af-xdp", "zonecast-xdp")
+OURS = ("zonecast-of-knot", "zonecast", "zonecast-xdp-kept", "zonecast-af-xdp", "zonecast-xdp")
 SHOWN = {
     "load": ("cold_first_s", "cold_s", "cold_cpu_s", "warm_first_s", "warm_s", "warm_cpu_s", "memory_mib", "octets_per_record"),
     "change": ("change_ms", "change_cpu_ms"),
     "latency": ("rate", "p50_us", "p99_us", "p999_us", "lost", "cpu_ns"),
     "paced": ("cpu_ns", "p50_us", "p99_us", "p999_us", "lost"),
     "instructions": ("instructions",),
+    "axfr": ("axfr_s", "axfr_cpu_s", "idle_p99_us", "p99_us"),
+    "ixfr": ("ixfr_ms", "ixfr_most_ms", "idle_p99_us", "p99_us"),
+    "changes": ("changed_ms", "changed_most_ms", "stored_ms", "travel_ms", "idle_p99_us", "p99_us"),
 }
 SHOWN_QUERIES = ("cpu_ns", "qps", "busy", "lost", "octets", "p99_us")
 # What a row is judged by: the figures that repeat.
@@ -22,6 +25,9 @@ JUDGED = {
     "latency": ("p50_us", "p99_us", "p999_us"),
     "paced": ("cpu_ns", "p99_us"),
     "instructions": ("instructions",),
+    "axfr": ("axfr_s", "axfr_cpu_s"),
+    "ixfr": ("ixfr_ms",),
+    "changes": ("changed_ms",),
 }
 JUDGED_QUERIES = ("cpu_ns",)
 

@@ -259,8 +259,8 @@ def make_root(out, _size):
     delegation_questions(out, rng, ".", names, "no-such-tld-0.")
 
 
-SETS = {"small": (make_small, 0), "even": (make_even, 100_000), "root": (make_root, 0), "tld": (make_tld, 1_000_000), "tld-signed": (make_tld_signed, 1_000_000),
-        "hosting": (make_hosting, 100_000)}
+SETS = {"small": (make_small, 0), "even": (make_even, 100_000), "root": (make_root, 0), "tld": (make_tld, 1_000_000), "tld-10k": (make_tld, 10_000),
+        "tld-10m": (make_tld, 10_000_000), "tld-signed": (make_tld_signed, 1_000_000), "hosting": (make_hosting, 100_000)}
 
 
 def prepare(name, size=None, say=lambda text: None):

@@ -108,9 +108,9 @@ class Node:
 
 
 class Fleet:
-    """The hidden primary and `count` pops, each pop on a cable of its own to the primary."""
+    """The hidden primary and pops, each pop on a cable of its own to the primary. Files are read when that is asked for, unless zone_more says otherwise."""
 
-    def __init__(self, folder, zones, pops=1, more="", zone_more=""):
+    def __init__(self, folder, zones, pops=1, more="", zone_more=", watch: false"):
         self.folder = str(folder)
         os.chmod(self.folder, 0o755)
         self.net = Net()
@@ -151,9 +151,9 @@ nodes:
             f.writelines(line + "\n" for line in records)
         os.rename(self.file(zone) + ".new", self.file(zone))
 
-    def publish(self, zone, serial, records=()):
+    def publish(self, zone, serial, records=(), *more):
         self.write(zone, serial, records)
-        return self.hidden.control("zone", "publish", zone)
+        return self.hidden.control("zone", "publish", zone, *more)
 
     def __enter__(self):
         try:

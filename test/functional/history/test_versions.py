@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Versions of zones from files: kept across kills and reboots, listed, compared, exported, gone back to; and published to pops."""
+import json
 import os
 import signal
 import subprocess
@@ -75,7 +76,7 @@ def test_export(fleet):
     hidden = fleet.hidden
     many = [f"host{i} A 10.{i >> 16}.{i >> 8 & 255}.{i & 255}" for i in range(50000)]
     fleet.publish(ZONE, 2, many)
-    fleet.publish(ZONE, 3, ["a A 192.0.2.1"])
+    fleet.publish(ZONE, 3, ["a A 192.0.2.1"], "--force")  # it shrinks
     path = os.path.join(fleet.folder, "out.zone")
     hidden.command("zone", "export", ZONE, "2", "--output", path)
     zone = dns.zone.from_file(path, ZONE, relativize=False)
@@ -96,7 +97,7 @@ def test_export(fleet):
     try:
         assert hidden.serials(ZONE) == [1, 2, 3]
         fleet.publish(ZONE, 4)
-        wait_pop(fleet, 4)
+        assert serial(hidden.ns, hidden_addresses(0)[0], ZONE) == 4
     finally:
         for p in idle:
             p.kill()
@@ -151,7 +152,7 @@ def test_rollback(fleet):
     assert "1 rolled back and not as their files say" in hidden.run_status()
     # The file counts again when it says something else, with a serial that others can see.
     fleet.write(ZONE, 3, ["new A 192.0.2.9"])
-    assert "raise it to 4" in hidden.command("zone", "publish", ZONE, code=1)
+    assert "its serial has not (3)" in hidden.command("zone", "publish", ZONE, code=1)
     assert serial(hidden.ns, hidden_addresses(0)[0], ZONE) == 3
     assert fleet.publish(ZONE, 4, ["new A 192.0.2.9"])["serial"] == 4
     wait_pop(fleet, 4)
@@ -238,14 +239,12 @@ def test_publish(tmp_path):
         assert (done["serial"], done["before"], done["follow"]) == (2, 1, True)
         assert {p["address"] for p in done["pops"]} == {*pop_addresses(0), *pop_addresses(1)}
         assert "all 4 addresses" in hidden.command("zone", "publish", ZONE, "--wait")
-        # One that does not follow: it answers, but its sync is stopped.
-        os.kill(fleet.pops[1].pid("supervisor") or fleet.pops[1].process.pid, 0)
+        # One that does not follow, since nobody reaches it.
         fleet.pops[1].ns.run(["ip", "link", "set", "e0", "down"])
         fleet.write(ZONE, 3, ["b A 192.0.2.1"])
         process, _ = hidden.run("zone", "publish", ZONE, "--wait", "--timeout", "2s", "--json")
         out, err = process.communicate(timeout=60)
         assert process.returncode == 1, out + err
-        import json
         done = json.loads(out)
         assert done["serial"] == 3 and not done["follow"]
         assert {p["address"]: p["follows"] for p in done["pops"]} == {**{a: True for a in pop_addresses(0)}, **{a: False for a in pop_addresses(1)}}

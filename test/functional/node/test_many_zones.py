@@ -172,6 +172,55 @@ def test_no_file_is_looked_at_before_the_first_answer(node):
     assert looked.get("supervisor", 0) + looked.get("answer", 0) <= LOOKED_AT_MOST
 
 
+EARLY = "workers begin before its zones are read"
+
+
+def test_a_file_known_to_be_good(node):
+    """Its zones are read after the first answer; any other octet in it, and it is read first, and refused where it is wrong."""
+    if not isinstance(node, Fleet):
+        pytest.skip("of a fleet file")
+    with open(node.config, encoding="utf-8") as f:
+        good = f.read()
+
+    def restart(text):
+        kill(node)
+        node.write("fleet.yaml", text)
+        first_answer(node)
+        wait_until(node.ready, 60, "ready")
+        assert f"serving={ZONES} failed=0" in node.log()
+        return EARLY in node.log()
+
+    known = os.path.join(node.path("run"), "fleet.known")
+    try:
+        assert restart(good)
+        assert not restart(good + "# one line more\n")
+        assert restart(good + "# one line more\n")
+        # The same list at another place, and a line that is not what was noted.
+        assert not restart("# a line before\n" + good)
+        with open(known, "r+b") as f:
+            f.write(b"Z")
+        assert not restart("# a line before\n" + good)
+        # What a reload takes is known, what it refuses is not.
+        node.write("fleet.yaml", good)
+        control(node, "reload")
+        assert restart(good)
+        kill(node)
+        node.write("fleet.yaml", good + "  - {name: 'a..b', file: /x}\n")
+        node.start()
+        wait_until(lambda: node.process.poll() is not None, 60, "the end of a node with a bad file")
+        assert f"fleet.yaml:{good.count(chr(10)) + 1}:" in node.log() and "not started" in node.log() and "start version" not in node.log()
+        # It is still known after a start that came to nothing.
+        node.write("fleet.yaml", good)
+        first_answer(node)
+        wait_until(node.ready, 60, "ready")
+        assert EARLY in node.log()
+    finally:
+        node.write("fleet.yaml", good)
+        if node.process.poll() is not None:
+            first_answer(node)
+            wait_until(node.ready, 60, "ready")
+
+
 def thread_cpu_ms(node):
     total = 0
     for (role, _), pid in node.pids().items():

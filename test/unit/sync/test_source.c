@@ -52,13 +52,15 @@ static int tear_down(void **state)
 static void make(char *text, size_t cap)
 {
 	struct content *c = NULL;
+	struct stat st;
 	struct diag d;
 
 	write_file(paths[0], "$TTL 60\n@ SOA a a 1 1 1 1 1\n@ NS n.test.\n$INCLUDE b.inc\n$INCLUDE c.inc\n");
 	write_file(paths[1], "b A 192.0.2.1\n");
 	write_file(paths[2], "c A 192.0.2.1\n");
 	diag_init(&d);
-	source_begin(paths[0], text, cap);
+	assert_int_equal(stat(paths[0], &st), 0);
+	source_begin(&st, paths[0], text, cap);
 	assert_int_equal(zone_load_file(paths[0], apex, NULL, &d, &c), 0);
 	source_add_includes(c, paths[0], text, cap);
 	content_free(c);

@@ -30,6 +30,23 @@ static const struct {
 	 {{UDP(53, HEALTH_PASS), .why = ""}, {TCP(53, HEALTH_PASS), .why = ""}, {UDP(54, HEALTH_PASS), .why = ""}, {TCP(54, HEALTH_PASS), .why = ""}},
 	 4, {.loaded = true, .no_zones = true, .rise = 10},
 	 VERDICT_PASS, "all 4 checks pass: 2 addresses over UDP and TCP, no zones to ask for"},
+#define PASSING {{UDP(53, HEALTH_PASS), .why = ""}, {TCP(53, HEALTH_PASS), .why = ""}}, 2
+#define SIGNED(left, hard) {.loaded = true, .rise = 10, .has_signatures = true, .signatures_left_s = (left), .signatures_zone = "a.test", \
+	                    .signatures_alert_s = 3600, .expired_is_hard = (hard)}
+	{"signatures that last", PASSING, SIGNED(3600, true), VERDICT_PASS, "all 2 checks pass: 1 address over UDP and TCP"},
+	{"signatures near their end", PASSING, SIGNED(3599, true), VERDICT_SOFT, "DNSSEC signatures of a.test expire in 59m59s"},
+	{"signatures at their end", PASSING, SIGNED(0, true), VERDICT_HARD,
+	 "DNSSEC signatures of a.test expired just now: validating resolvers refuse its answers"},
+	{"signatures past their end", PASSING, SIGNED(-7200, true), VERDICT_HARD,
+	 "DNSSEC signatures of a.test expired 2h00m ago: validating resolvers refuse its answers"},
+	{"signatures past their end, an alert only", PASSING, SIGNED(-7200, false), VERDICT_SOFT,
+	 "DNSSEC signatures of a.test expired 2h00m ago: validating resolvers refuse its answers"},
+	{"signatures past their end, while the checks rise",
+	 {{UDP(53, HEALTH_PASS), .why = ""}, {TCP(53, HEALTH_UNKNOWN), .why = "", .run = 3, .run_passes = true}}, 2, SIGNED(-1, true), VERDICT_HARD,
+	 "DNSSEC signatures of a.test expired 1s ago: validating resolvers refuse its answers"},
+	{"signatures near their end, while a check fails",
+	 {{UDP(53, HEALTH_PASS), .why = ""}, {TCP(53, HEALTH_FAIL), .why = "b", .fails = 2}}, 2, SIGNED(5, true), VERDICT_HARD,
+	 "192.0.2.53 TCP: b, 2 checks in a row"},
 	{"an old failure does not matter",
 	 {{UDP(53, HEALTH_PASS), .why = "answered SERVFAIL for example", .run = 1}, {TCP(53, HEALTH_PASS), .why = ""}}, 2,
 	 {.loaded = true, .rise = 10}, VERDICT_PASS, "all 2 checks pass: 1 address over UDP and TCP"},

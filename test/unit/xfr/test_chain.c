@@ -174,7 +174,7 @@ static void apply(struct side *side, struct xfr_in *in, enum xfr_in_step step)
 		const struct xfr_differences *d = xfr_in_differences(in);
 
 		for (size_t i = 0; i < d->count; i++) {
-			struct zone_change_problem problem = {""};
+			struct zone_change_problem problem = {.text = ""};
 			struct zone_change z;
 
 			assert_int_equal(zone_change_from_records(kit_apex, d->list[i].deleted, d->list[i].deleted_count, d->list[i].added,

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "dns/rr.h"
 #include "zone/difference.h"
+#include "zone/signatures.h"
 #include "zone/store_trie.h"
 
 #include <setjmp.h>
@@ -205,6 +206,8 @@ static void random_add(struct rng *r)
 		rec.rdlen = 24;
 		put_u16(rec.rdata, covered[rng_below(r, ARRAY_LEN(covered))]);
 		rec.rdata[23] = (uint8_t)few;
+		/* Around the end of the circle, and often the same. */
+		put_u32(rec.rdata + 8, UINT32_MAX - 8 + rng_below(r, 16));
 		if (m.nsec3 && !rng_below(r, 3)) {
 			rec.owner = hash_owner(r);
 			put_u16(rec.rdata, RR_NSEC3);
@@ -331,6 +334,29 @@ static void same_answers(const struct store_snapshot *s, const struct store_zone
 	same_node(s, store_nsec_cover(s, x, name), t, store_nsec_cover(t, y, name));
 }
 
+static unsigned ends_known, ends_bound;
+
+/* What is kept of signatures against a look at all of them. built: known exactly. */
+static void check_signatures(const struct store_snapshot *s, const struct store_zone *z, bool built)
+{
+	struct signatures known = signatures_known(z), truth;
+
+	assert_int_equal(signatures_look(s, z, &truth), 0);
+	if (built || known.exact) {
+		assert_true(known.exact);
+		assert_int_equal(known.any, truth.any);
+	}
+	assert_true(known.any || !truth.any);
+	if (!truth.any)
+		return;
+	if (known.exact)
+		assert_int_equal(known.end, truth.end);
+	else
+		assert_true(!signatures_before(truth.end, known.end));
+	ends_known += !built && known.exact;
+	ends_bound += !built && !known.exact;
+}
+
 static void same_zones(const struct store_snapshot *s, const struct store_zone *x, const struct store_snapshot *t, const struct store_zone *y, struct rng *r)
 {
 	const struct store_node *a = NULL, *b = NULL;
@@ -344,6 +370,8 @@ static void same_zones(const struct store_snapshot *s, const struct store_zone *
 	assert_int_equal(x->rrset_count, y->rrset_count);
 	assert_int_equal(x->record_count, y->record_count);
 	assert_int_equal(x->is_signed, y->is_signed);
+	check_signatures(s, x, false);
+	check_signatures(t, y, true);
 	assert_int_equal(x->has_nsec, y->has_nsec);
 	assert_int_equal(x->network, y->network);
 	assert_int_equal(p != NULL, q != NULL);
@@ -625,6 +653,7 @@ static void test_large(void **state)
 		run_sequence(*state, i & 1 ? "." : "example.", 1000 + i, 1500, 60, i < 2 ? 3 : 40);
 	assert_in_range(most_regions, 5, 4096);
 	assert_in_range(compacted, 5, 100);
+	assert_true(ends_known > 100 && ends_bound > 10);
 }
 
 /* ---- what a change says and refuses ---- */
@@ -788,6 +817,57 @@ static void test_ttl(void **state)
 	}
 }
 
+/* Delegations one below the other, all of them taken away from the top down: each look at all names below would cost the zone once more. */
+static void test_hides_again_and_again(void **state)
+{
+	enum { DEPTH = 30, NAMES = 12000 };
+	struct bed *b = *state;
+	struct content *c;
+	struct zone_change_problem problem;
+	struct zone_change change;
+	struct store_stats before, after;
+	char text[200] = "example.", owner[240], up[sizeof(text)];
+
+	m.apex = kit_name("example.");
+	c = content_new(m.apex.wire);
+	assert_non_null(c);
+	kit_add_soa(c, m.apex.wire, 1);
+	change_add(c, "example.", RR_NS, 300, "ns.example.");
+	assert_int_equal(zone_change_init(&change, m.apex.wire), 0);
+	for (unsigned i = 0; i < DEPTH; i++) {
+		memcpy(up, text, sizeof(up));
+		assert_true(snprintf(text, sizeof(text), "l%u.%s", i, up) < (int)sizeof(text));
+		change_add(c, text, RR_NS, 300, "ns.example.");
+		change_add(change.removed, text, RR_NS, 300, "ns.example.");
+	}
+	for (unsigned i = 0; i < NAMES; i++) {
+		snprintf(owner, sizeof(owner), "n%u.%s", i, text);
+		change_add(c, owner, RR_A, 300, "192.0.2.1");
+	}
+	assert_int_equal(content_finish(c), 0);
+	assert_int_equal(content_finish(change.removed), 0);
+	assert_int_equal(content_finish(change.added), 0);
+	assert_int_equal(store_put_zone(b->w[0], m.apex.wire, c, &meta), 0);
+	commit(b->w[0]);
+	store_stats(b->w[0], &before);
+	assert_int_equal(store_change_zone(b->w[0], m.apex.wire, &change, &meta, &problem), ERR_LIMIT);
+	assert_non_null(strstr(problem.text, "building the zone costs less"));
+	assert_int_equal(problem.renewed, zone_change_renewed_max(NAMES + DEPTH + 1) + 1);
+	store_stats(b->w[0], &after);
+	assert_int_equal(before.live_bytes, after.live_bytes);
+	zone_change_done(&change);
+	/* One of them alone is no more than the zone. */
+	assert_int_equal(zone_change_init(&change, m.apex.wire), 0);
+	change_add(change.removed, "l0.example.", RR_NS, 300, "ns.example.");
+	assert_int_equal(content_finish(change.removed), 0);
+	assert_int_equal(content_finish(change.added), 0);
+	assert_int_equal(store_change_zone(b->w[0], m.apex.wire, &change, &meta, &problem), 0);
+	assert_int_equal(problem.renewed, NAMES + DEPTH - 1);
+	commit(b->w[0]);
+	zone_change_done(&change);
+	content_free(c);
+}
+
 /* Several changes in one transaction, seen all or not at all. */
 static void test_one_transaction(void **state)
 {
@@ -892,6 +972,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_large, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ttl, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hides_again_and_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_one_transaction, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_record_lists, setup, teardown),
 	};

@@ -331,12 +331,64 @@ static void test_find_near(void **state)
 	content_free(c);
 }
 
+/* Serial and ZONEMD written into finished content: what is there before, and where the set goes. */
+static void test_stamp(void **state)
+{
+	static const struct {
+		const char *in, *sets;
+		size_t records;
+	} rows[] = {
+		{"@ 60 SOA a b 1 1 1 1 1\n", "example. SOA 60 1\nexample. ZONEMD 60 1\n", 2},
+		{"@ 60 SOA a b 1 1 1 1 1\n@ 30 NS a\n@ 30 CAA 0 issue \"x\"\na 30 A 192.0.2.1\n",
+		 "example. SOA 60 1\nexample. NS 30 1\nexample. ZONEMD 60 1\nexample. CAA 30 1\na.example. A 30 1\n", 5},
+		{"@ 60 SOA a b 1 1 1 1 1\n@ 30 NS a\n@ 30 ZONEMD 1 1 240 abababababababababababab\n@ 30 ZONEMD 1 1 241 abababababababababababab\n"
+		 "@ 30 ZONEMD 1 1 242 abababababababababababab\na 30 A 192.0.2.1\n",
+		 "example. SOA 60 1\nexample. NS 30 1\nexample. ZONEMD 60 1\na.example. A 30 1\n", 4},
+		{"@ 60 SOA a b 1 1 1 1 1\na 30 ZONEMD 1 1 240 abababababababababababab\n",
+		 "example. SOA 60 1\nexample. ZONEMD 60 1\na.example. ZONEMD 30 1\n", 3},
+	};
+	const uint8_t one[4] = {1, 2, 3, 4}, other[4] = {5, 6, 7, 8}, longer[6] = {9, 9, 9, 9, 9, 9};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct content *c = load(rows[i].in);
+		const struct content_rrset *set;
+		struct soa soa;
+		char *got;
+
+		assert_int_equal(content_set_serial(c, 4000000000U), 0);
+		assert_int_equal(content_put_zonemd(c, one, sizeof(one)), 0);
+		assert_int_equal(content_put_zonemd(c, longer, sizeof(longer)), 0);
+		assert_int_equal(content_put_zonemd(c, other, sizeof(other)), 0);
+		got = sets(c);
+		assert_string_equal(got, rows[i].sets);
+		free(got);
+		assert_int_equal(content_record_count(c), rows[i].records);
+		set = content_lookup(c, apex, RR_ZONEMD);
+		assert_non_null(set);
+		assert_int_equal(set->records[0].rdlen, sizeof(other));
+		assert_memory_equal(set->records[0].rdata, other, sizeof(other));
+		set = content_soa(c);
+		assert_int_equal(soa_parse(set->records[0].rdata, set->records[0].rdlen, &soa), 0);
+		assert_int_equal(soa.serial, 4000000000U);
+		content_free(c);
+	}
+	{
+		struct content *c = load("a 30 A 192.0.2.1\n");
+
+		assert_int_equal(content_set_serial(c, 1), ERR_NOT_FOUND);
+		assert_int_equal(content_put_zonemd(c, one, sizeof(one)), ERR_NOT_FOUND);
+		content_free(c);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find_near),
 		cmocka_unit_test(test_sets),  cmocka_unit_test(test_shuffled), cmocka_unit_test(test_find),
 		cmocka_unit_test(test_print), cmocka_unit_test(test_check),    cmocka_unit_test(test_load_file),
+		cmocka_unit_test(test_stamp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -303,7 +303,7 @@ static void digest_follows(void **state)
 	open_both(&b, apex.wire, parse(apex.wire, "$TTL 60\n@ SOA ns admin 1 1 1 1 1\n@ NS ns.\n@ NSEC3PARAM 1 0 0 -\n"));
 	assert_int_equal(zone_digest_store(&b.s, b.zone, &d), 0);
 	for (unsigned step = 0; step < 400; step++) {
-		struct zone_change_problem problem = {""};
+		struct zone_change_problem problem = {.text = ""};
 		struct zone_change change;
 		uint64_t generation;
 
