@@ -4,7 +4,7 @@
 _zonecast()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="run status queries drain resume reload check zone lab version help"
+	local verbs="run status queries drain resume reload check zone catalog lab version help"
 	local words=""
 
 	COMPREPLY=()
@@ -27,7 +27,9 @@ _zonecast()
 		case ${COMP_WORDS[1]}:$COMP_CWORD in
 		*:1) words=$verbs ;;
 		help:2) words=$verbs ;;
-		zone:2 | help:3) words="check list show reload history diff rollback export publish status retransfer" ;;
+		catalog:2) words="status accept" ;;
+		help:3) [[ ${COMP_WORDS[2]} == catalog ]] && words="status accept" || words="check list show reload history diff rollback export publish status retransfer" ;;
+		zone:2) words="check list show reload history diff rollback export publish status retransfer" ;;
 		lab:2) words="up status drill down" ;;
 		run:*) words="--config --node --zones --listen --allow-transfer --workers --state-dir --run-dir --log-level --allow-faults --help" ;;
 		check:*) words="--config --node --no-zones --json --help" ;;

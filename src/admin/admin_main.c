@@ -191,6 +191,7 @@ static void do_zone_show(struct client *c, const struct request *r)
 	static const uint8_t root[1] = {0};
 
 	memset(&c->zone, 0, sizeof(c->zone));
+	c->zone.digest = r->digest;
 	if (name_from_text(r->zone, strlen(r->zone), root, &c->zone.apex) < 0) {
 		refuse(c, "that is no domain name");
 		return;
@@ -304,6 +305,12 @@ static void forward(struct client *c, const struct request *r)
 	case COMMAND_ZONE_PUBLISH:
 		m.request = REQUEST_ZONE_PUBLISH;
 		break;
+	case COMMAND_CATALOG_STATUS:
+		m.request = REQUEST_CATALOGS;
+		break;
+	case COMMAND_CATALOG_ACCEPT:
+		m.request = REQUEST_CATALOG_ACCEPT;
+		break;
 	default:
 		m.request = r->fault ? REQUEST_FAULT_SERVFAIL : REQUEST_FAULT_CLEAR;
 		break;
@@ -346,7 +353,11 @@ static void reply_about_zones(struct client *c, const struct role_message *m)
 		reply(c, json_pack("{s:b, s:o}", "ok", 1, "zones", zones));
 	else
 		reply(c, json_pack("{s:b, s:s, s:o}", "ok", 0, "error",
-		                   m->result == ERR_NOT_FOUND ? m->request == REQUEST_ZONE_STATUS ? "this node has no such zone" : "this node holds no such zone by transfer" : err_text(m->result), "zones", zones));
+		                   m->result != ERR_NOT_FOUND             ? err_text(m->result)
+		                   : m->request == REQUEST_CATALOG_ACCEPT ? "this node takes no zones from such a catalog"
+		                   : m->request == REQUEST_ZONE_STATUS    ? "this node has no such zone"
+		                                                          : "this node holds no such zone by transfer",
+		                   "zones", zones));
 }
 
 static void on_message(struct role *role, const struct role_message *m)
@@ -363,7 +374,7 @@ static void on_message(struct role *role, const struct role_message *m)
 		if (c->state != CLIENT_WAITING || c->waits_for != m->id || c->closing)
 			continue;
 		if (m->request == REQUEST_ZONE_STATUS || m->request == REQUEST_ZONES_AFTER || m->request == REQUEST_RETRANSFER ||
-		    m->request == REQUEST_RETRANSFER_FORCE) {
+		    m->request == REQUEST_RETRANSFER_FORCE || m->request == REQUEST_CATALOGS || m->request == REQUEST_CATALOG_ACCEPT) {
 			reply_about_zones(c, m);
 			return;
 		}

@@ -11,7 +11,8 @@
  *   {"command": "drain", "network": "global"}              (network may be absent: all)   likewise "resume"
  *   {"command": "zone-list"}                               -> {"ok": true, "zones": [...]}
  *   {"command": "zone-show", "zone": "example.com"}        -> {"ok": true, "stream": true}, and after that line the zone in zone file form;
- *                                                             whole only if the last line is "; end"
+ *                                                             whole only if the last line is "; end"; with "digest": true lines
+ *                                                             "; more", then one JSON object with the digest of the version
  *   {"command": "zone-reload", "zone": "example.com"}      (zone may be absent: all); "force": true, of one zone: whatever guards say
  *   {"command": "zone-history", "zone": "example.com"}     -> {"ok": true, "stream": true, "serial": n, ...}, then one JSON object a line for each version
  *                                                             that is kept, oldest first; whole only if the last line is "; end"

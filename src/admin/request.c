@@ -14,6 +14,7 @@ static const struct {
 	{"status", COMMAND_STATUS},       {"reload", COMMAND_RELOAD},       {"drain", COMMAND_DRAIN},
 	{"resume", COMMAND_RESUME},       {"zone-list", COMMAND_ZONE_LIST}, {"zone-show", COMMAND_ZONE_SHOW},
 	{"zone-reload", COMMAND_ZONE_RELOAD}, {"fault", COMMAND_FAULT},    {"queries", COMMAND_QUERIES},
+	{"catalog-status", COMMAND_CATALOG_STATUS}, {"catalog-accept", COMMAND_CATALOG_ACCEPT},
 	{"zone-status", COMMAND_ZONE_STATUS}, {"zone-retransfer", COMMAND_ZONE_RETRANSFER},
 	{"zone-history", COMMAND_ZONE_HISTORY}, {"zone-diff", COMMAND_ZONE_DIFF}, {"zone-export", COMMAND_ZONE_EXPORT},
 	{"zone-rollback", COMMAND_ZONE_ROLLBACK}, {"zone-publish", COMMAND_ZONE_PUBLISH},
@@ -74,6 +75,7 @@ static bool lacks(const struct request *r)
 	switch (r->command) {
 	case COMMAND_ZONE_SHOW:
 	case COMMAND_ZONE_RETRANSFER:
+	case COMMAND_CATALOG_ACCEPT:
 	case COMMAND_ZONE_HISTORY:
 	case COMMAND_ZONE_EXPORT:
 	case COMMAND_ZONE_PUBLISH:
@@ -117,6 +119,8 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 	err = flag(o, "follow", &r->follow, problem, cap);
 	if (!err)
 		err = flag(o, "force", &r->force, problem, cap);
+	if (!err)
+		err = flag(o, "digest", &r->digest, problem, cap);
 	if (!err)
 		err = flag(o, "one", &r->one, problem, cap);
 	if (!err)

@@ -2,8 +2,11 @@
 #include "admin/zones.h"
 
 #include "base/err.h"
+#include "dns/rr.h"
 #include "zone/print_store.h"
+#include "zone/zonemd.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +60,43 @@ static const struct store_node *resume(const struct zone_stream *z, const struct
 	return l.node;
 }
 
+/* The ZONEMD record that stands for this version: in hexadecimal, with the algorithm. */
+static void add_zonemd(json_t *o, const struct store_snapshot *s, const struct store_zone *zone)
+{
+	const struct store_rrset *set = store_rrset_of(s, store_at(s, zone->apex), RR_ZONEMD);
+	const uint8_t *p = set ? set->data : NULL;
+	char text[2 * ZONEMD_DIGEST_OCTETS_MAX + 1];
+
+	for (unsigned i = 0; set && i < set->count; p += 2 + get_u16(p), i++) {
+		const uint8_t *rdata = p + 2;
+		unsigned len = get_u16(p) > 6 ? zonemd_digest_len(rdata[5]) : 0;
+
+		if (!len || get_u16(p) != 6 + len || get_u32(rdata) != zone->serial || rdata[4] != 1)
+			continue;
+		for (unsigned k = 0; k < len; k++)
+			snprintf(text + 2 * k, 3, "%02x", rdata[6 + k]);
+		json_object_set_new(o, len == 48 ? "zonemd_sha384" : "zonemd_sha512", json_string(text));
+	}
+}
+
+static int add_digest(const struct zone_stream *z, const struct store_snapshot *s, const struct store_zone *zone, struct text *out)
+{
+	char name[NAME_TEXT_MAX], digest[ZONE_DIGEST_TEXT_MAX], *text;
+	json_t *o;
+
+	name_to_text(store_zone_apex(zone), name);
+	o = json_pack("{s:s, s:I, s:I, s:s}", "zone", name, "serial", (json_int_t)zone->serial, "records", (json_int_t)zone->record_count, "digest",
+	              zone_digest_text(&z->sum, digest));
+	if (o)
+		add_zonemd(o, s, zone);
+	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	if (text)
+		text_fmt(out, "%s\n; end\n", text);
+	free(text);
+	return text && !out->failed ? 0 : ERR_NO_MEMORY;
+}
+
 int zone_stream_piece(struct zone_stream *z, const struct store_snapshot *s, struct text *out)
 {
 	const struct store_zone *zone = store_zone_get(s, z->apex.wire);
@@ -73,6 +113,18 @@ int zone_stream_piece(struct zone_stream *z, const struct store_snapshot *s, str
 	}
 	z->started = true;
 	z->generation = zone->generation;
+	if (z->digest) {
+		int err = zone_digest_nodes(s, zone, &n, ZONES_PIECE_RECORDS, &z->sum);
+
+		if (err)
+			return err;
+		if (!n)
+			return add_digest(z, s, zone, out);
+		name_copy(&z->last, store_node_name(n));
+		z->last_is_nsec3 = n->flags & NODE_NSEC3;
+		text_str(out, "; more\n");
+		return 1;
+	}
 	while ((n = store_node_next(s, zone, n)) != NULL) {
 		zone_print_node(out, s, n);
 		if (out->len >= ZONES_PIECE) {

@@ -3,13 +3,14 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "zone/digest.h"
 #include "zone/store.h"
 
 #include <jansson.h>
 
 /* A zone, or the list of all, on its way to a client in pieces: there may be millions of zones or records, and no piece holds a pin for
  * longer than it takes to write it into memory. The place is kept as a name. */
-enum { ZONES_PIECE = 64 << 10 };
+enum { ZONES_PIECE = 64 << 10, ZONES_PIECE_RECORDS = 10000 /* of a digest: some milliseconds */ };
 
 /* The list is not of one moment: a zone that comes or goes meanwhile may be in it or not. */
 struct zones_stream {
@@ -25,6 +26,8 @@ struct zone_stream {
 	struct name apex, last;
 	bool started, last_is_nsec3;
 	uint64_t generation; /* of the version begun with */
+	bool digest;         /* not the records, but a digest of all (zone/digest.h): a line "; more" for each piece, then one of JSON */
+	struct zone_digest sum;
 };
 /* 1 more to come, 0 the end was written ("; end"), ERR_NOT_FOUND, ERR_STALE (a line saying so was written). */
 int zone_stream_piece(struct zone_stream *z, const struct store_snapshot *s, struct text *out) MUST_CHECK;

@@ -119,7 +119,7 @@ static unsigned utf8_len(const unsigned char *p)
 	return n;
 }
 
-void text_json(struct text *t, const char *chars)
+void text_json_string(struct text *t, const char *chars)
 {
 	const unsigned char *p = (const unsigned char *)chars;
 

@@ -129,7 +129,9 @@ struct board_sync {
 		_Atomic uint64_t history_octets;                       /* of differences kept in memory */
 	} out;
 	struct board_sync_network {
-		_Atomic uint32_t zones, ready; /* configured for the network; serving */
+		_Atomic uint32_t zones, ready; /* of the network; serving */
+		_Atomic uint32_t excused;      /* members of catalogs without data that nobody could get */
+		_Atomic uint32_t awaited;      /* catalogs that are to say what its members are */
 		/* Of its zones the one whose signatures end first. */
 		_Atomic uint32_t seq;
 		uint32_t signatures;     /* 0: none is signed; 1: signatures_end is right; 2: a bound below it */

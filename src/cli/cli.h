@@ -34,6 +34,8 @@ extern const struct cli_verb cli_verbs[];
 extern const size_t cli_verb_count;
 extern const struct cli_verb cli_zone_verbs[]; /* below `zone` */
 extern const size_t cli_zone_verb_count;
+extern const struct cli_verb cli_catalog_verbs[]; /* below `catalog` */
+extern const size_t cli_catalog_verb_count;
 
 /* dispatch.c. cli_main() runs argv[1]; cli_dispatch() finds argv[1] in a table, for verbs with verbs of their own: `path` is what
  * people typed before it ("zonecast", "zonecast zone"). */
@@ -111,3 +113,5 @@ extern const char help_lab[], help_run[], help_status[], help_drain[], help_resu
         help_zone_reload[], help_zone_status[], help_zone_retransfer[], help_zone_history[], help_zone_diff[], help_zone_export[], help_zone_rollback[],
         help_zone_publish[];
 extern const char help_help[], help_version[], help_check[], help_zone[], help_zone_check[];
+cli_verb_fn cmd_catalog, cmd_catalog_status, cmd_catalog_accept;
+extern const char help_catalog[], help_catalog_status[], help_catalog_accept[];

@@ -41,10 +41,18 @@ int cmd_help(int argc, char **argv)
 		const struct cli_verb *v = cli_verb_find(verbs, count, argv[at]);
 
 		if (!v)
-			return cli_dispatch(verbs == cli_zone_verbs ? "zonecast zone" : "zonecast", verbs, count, 2,
+			return cli_dispatch(verbs == cli_zone_verbs      ? "zonecast zone"
+			                    : verbs == cli_catalog_verbs ? "zonecast catalog"
+			                                                 : "zonecast",
+			                    verbs, count, 2,
 			                    (char *[]){argv[0], argv[at], NULL});
 		if (at + 1 == argc)
 			return print_one(v);
+		if (v->run == cmd_catalog) {
+			verbs = cli_catalog_verbs;
+			count = cli_catalog_verb_count;
+			continue;
+		}
 		if (strcmp(v->name, "zone") != 0) {
 			cli_error("help: \"%s\" has no commands of its own", v->name);
 			return CLI_USAGE;

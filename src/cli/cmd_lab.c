@@ -25,6 +25,7 @@ const char help_lab[] =
 	"  hang    they stop without dying          wrong   the node answers SERVFAIL\n"
 	"  cut     its link goes dark               drain   planned maintenance\n"
 	"  zone    a record changes at the hidden primary: when does each region answer it?\n"
+	"  primary-lost   the hidden primary dies: what do the PoPs say, and do they go on?\n"
 	"\n"
 	"  --zones DIR   further NAME.zone and NAME.zone.gz files to serve (default: real zones beside the source tree, if there)\n"
 	"  --dir DIR     where configuration, logs and state go (default " LAB_DIR_DEFAULT ")\n"

@@ -14,6 +14,7 @@ const struct cli_verb cli_verbs[] = {
         {"reload", cmd_reload, "read the configuration and changed zone files again", help_reload},
         {"check", cmd_check, "judge a configuration, its files, keys and zones without running", help_check},
         {"zone", cmd_zone, "zones: check files, list, show, reload", help_zone},
+        {"catalog", cmd_catalog, "catalogs of zones: status, accept", help_catalog},
         {"lab", cmd_lab, "an anycast internet on this machine, with failure drills", help_lab},
         {"lab-delayline", cmd_lab_delayline, NULL, NULL},
         {"version", cmd_version, "version and build options", help_version},
@@ -35,3 +36,9 @@ const struct cli_verb cli_zone_verbs[] = {
         {"retransfer", cmd_zone_retransfer, "transfer a zone from its primary again", help_zone_retransfer},
 };
 const size_t cli_zone_verb_count = ARRAY_LEN(cli_zone_verbs);
+
+const struct cli_verb cli_catalog_verbs[] = {
+        {"status", cmd_catalog_status, "catalogs that zones are taken from: members, and what is wrong", help_catalog_status},
+        {"accept", cmd_catalog_accept, "take a version that takes away many members", help_catalog_accept},
+};
+const size_t cli_catalog_verb_count = ARRAY_LEN(cli_catalog_verbs);

@@ -446,7 +446,7 @@ static void check_zones(const struct check *k)
 	for (size_t i = 0; i < k->c->zone_count; i++, t = t->next) {
 		const struct config_zone *z = &k->c->zones[i];
 
-		if (!z->file && !z->primary_count)
+		if (!z->file && !z->primary_count && !(z->catalog && z->catalog->produce))
 			tree_error(k->src, t,
 			           "zone \"%s\" has neither \"file\" nor \"primaries\": where does it come from?",
 			           value_of(t, "name")->text);
@@ -454,7 +454,7 @@ static void check_zones(const struct check *k)
 			tree_error(k->src, value_of(t, "primaries"),
 			           "zone \"%s\" has both \"file\" and \"primaries\": remove one",
 			           value_of(t, "name")->text);
-		if (z->network == UINT32_MAX && k->c->network_count)
+		if (z->network == UINT32_MAX && k->c->network_count && !z->catalog)
 			tree_warning(k->src, value_of(t, "name"), "zone \"%s\" is in no \"network\": no pop serves it",
 			             value_of(t, "name")->text);
 		check_transfers(k, t, z);
@@ -497,5 +497,6 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 	for (size_t i = 0; i < c->node_count; i++)
 		check_node(&k, i);
 	check_zones(&k);
+	config_check_catalogs(src, root, c);
 	check_answer(&k);
 }

@@ -102,6 +102,7 @@ static int read_tree(struct config *c, struct tree_source *src, struct arena *no
 	if (src->diag->errors == 0) {
 		note_zone_lines(c, root);
 		name_keys(src, root, c);
+		config_link_catalogs(src, root, c);
 		config_check(src, root, c);
 	}
 	return 0;

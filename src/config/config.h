@@ -33,6 +33,8 @@ enum {
 	CONFIG_FILTER_CLIENTS_MAX = 1024,
 	CONFIG_PRIMARIES_MAX = 16,  /* of a zone, and servers to notify */
 	CONFIG_TRANSFER_MAX = 1024, /* prefixes that may transfer a zone */
+	CONFIG_CATALOGS_MAX = 64,
+	CONFIG_GROUPS_MAX = 256,    /* of a catalog */
 	CONFIG_NAME_MAX = 63,       /* bytes in names of networks, nodes and keys: letters, digits, - _ . */
 };
 
@@ -111,6 +113,8 @@ struct config_key {
 	const char *secret_file;  /* absolute path */
 };
 
+struct config_catalog;
+
 enum config_expiry { CONFIG_EXPIRY_SERVFAIL, CONFIG_EXPIRY_SERVE };
 enum config_serial { CONFIG_SERIAL_KEEP, CONFIG_SERIAL_INCREMENT, CONFIG_SERIAL_UNIXTIME, CONFIG_SERIAL_DATE };
 enum config_zonemd { CONFIG_ZONEMD_VERIFY, CONFIG_ZONEMD_COMPUTE, CONFIG_ZONEMD_OFF };
@@ -130,7 +134,30 @@ struct config_zone {
 	uint8_t zonemd;           /* enum config_zonemd: verify */
 	uint8_t shrink_limit;     /* percent of its records that a zone may lose in one change; 50 */
 	bool dnssec_auto;
+	const char *group;        /* told in catalogs that are produced; NULL: none */
+	const struct config_catalog *catalog; /* the zone is a catalog; NULL: it is not */
 	unsigned line;            /* of the fleet file, for messages */
+};
+
+/* What becomes of members of a catalog (RFC 9432): a zone without name. What it does not say is as in the catalog's `members`, and there as in the
+ * catalog's own zone; after reading all is filled in. */
+struct config_template {
+	const char *name;         /* group; NULL: the catalog's own template */
+	struct config_zone zone;
+	bool has_at_expiry;
+	uint64_t id;              /* by names of catalog and group: the same in every version of the file; not 0 */
+};
+
+/* catalogs[]: of the zone of that name, which is one of zones[]. */
+struct config_catalog {
+	const uint8_t *apex;
+	bool produce;             /* made here, by the primary; else its members become zones of this node */
+	uint32_t *networks;       size_t network_count; /* produce: whose zones are in it; none: all zones */
+	struct config_template members;
+	struct config_template *groups; size_t group_count;
+	uint32_t members_limit;   /* 1,000,000 */
+	uint8_t shrink_limit;     /* percent of the members that may go at once; 50 */
+	const struct config_zone *zone; /* its own row; NULL only while the file is read */
 };
 
 /* answer.cookies: RFC 7873, RFC 9018. */
@@ -212,6 +239,7 @@ struct config {
 	struct config_node *nodes; size_t node_count;
 	struct config_key *keys;  size_t key_count;
 	struct config_zone *zones; size_t zone_count;
+	struct config_catalog *catalogs; size_t catalog_count;
 	struct config_answer answer;
 	struct config_history history;
 	uint8_t hash[32];         /* SHA-256 of the file's octets */
@@ -246,3 +274,7 @@ enum { CONFIG_SOURCES_MAX = 64 };
 size_t config_zone_sources(const struct config *c, const struct config_node *node, const struct config_zone *z, struct endpoint *out, size_t cap);
 /* Does the node have the zone? A primary has all, a pop those of its networks; NULL: any. */
 bool config_node_serves(const struct config_node *node, const struct config_zone *z);
+/* The template of a member whose catalog gives it this group (len octets; NULL: none): the group's, or the catalog's own. */
+const struct config_template *config_catalog_template(const struct config_catalog *catalog, const char *group, size_t len);
+/* By its id. NULL: there is no such any more. */
+const struct config_template *config_template_find(const struct config *c, uint64_t id);

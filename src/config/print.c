@@ -274,7 +274,7 @@ void config_print_without_zones(const struct config *c, struct text *out)
 {
 	struct config slim = *c;
 
-	slim.zone_count = 0;
+	slim.zone_count = slim.catalog_count = 0;
 	config_print(&slim, out);
 }
 
@@ -286,6 +286,6 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 	own.neighbor_count = 0;
 	slim.nodes = &own;
 	slim.node_count = 1;
-	slim.zone_count = slim.key_count = 0;
+	slim.zone_count = slim.catalog_count = slim.key_count = 0;
 	config_print(&slim, out);
 }

@@ -21,5 +21,8 @@ void config_read_map(const struct config_read *r, const struct schema_map *map, 
 bool config_read_value(const struct config_read *r, const struct schema_row *row, const struct tree *t, void *to);
 /* Octets of one item of a list. */
 size_t config_item_size(const struct schema_row *row);
+/* Fill in what refers to another part of the file: catalogs.c. */
+void config_link_catalogs(const struct tree_source *src, const struct tree *root, struct config *c);
+void config_check_catalogs(const struct tree_source *src, const struct tree *root, const struct config *c);
 /* Check, check.c: what rows cannot say. */
 void config_check(const struct tree_source *src, const struct tree *root, const struct config *c);

@@ -186,10 +186,50 @@ static const struct schema_row zone_rows[] = {
          .help = "the digest of the whole zone: verify the one that is there, compute one on the primary, or off"},
         {"shrink-limit", SCHEMA_UINT, .reload = true, NUMBER(config_zone, shrink_limit), .min = 1, .max = 100, .value = "50",
          .help = "percent of its records that the zone may lose in one change without --force"},
+        {"group", SCHEMA_IDENT, .reload = true, AT(config_zone, group), .help = "group of the zone in catalogs that are produced"},
         {"dnssec", SCHEMA_WORD, .reload = true, NUMBER(config_zone, dnssec_auto), .words = words_dnssec, .value = "off",
          .help = "auto: the primary signs the zone and keeps its keys; off: served as it is"},
 };
 static const struct schema_map zone_map = {"a zone", sizeof(struct config_zone), ROWS(zone_rows)};
+
+#define TEMPLATE_ROWS                                                                                                                        \
+        {"primaries", SCHEMA_ENDPOINT, .reload = true, LIST(config_template, zone.primaries, zone.primary_count, CONFIG_PRIMARIES_MAX),       \
+         .help = "servers that members are transferred from; without them those of the catalog"},                                          \
+        {"network", SCHEMA_NETWORK, .reload = true, AT(config_template, zone.network), .help = "network that serves the members"},          \
+        {"key", SCHEMA_KEY, .reload = true, AT(config_template, zone.key), .help = "TSIG key of their transfers"},                           \
+        {"allow-transfer", SCHEMA_PREFIX, .reload = true,                                                                                    \
+         LIST(config_template, zone.allow_transfer, zone.allow_transfer_count, CONFIG_TRANSFER_MAX),                                         \
+         .help = "clients that may transfer them, as of a zone"},                                                                           \
+        {"notify", SCHEMA_ENDPOINT, .reload = true, LIST(config_template, zone.notify, zone.notify_count, CONFIG_PRIMARIES_MAX),             \
+         .help = "servers told of their changes, as of a zone"},                                                                            \
+        {"at-expiry", SCHEMA_WORD, .reload = true, NUMBER(config_template, zone.at_expiry), FLAG(config_template, has_at_expiry),            \
+         .words = words_expiry, .help = "what is answered of one that has expired, as of a zone"}
+
+static const struct schema_row members_rows[] = {TEMPLATE_ROWS};
+static const struct schema_map members_map = {"members", 0, ROWS(members_rows)};
+
+static const struct schema_row group_rows[] = {
+        {"name", SCHEMA_TEXT, .required = true, .reload = true, AT(config_template, name), .help = "value of the group property in the catalog"},
+        TEMPLATE_ROWS,
+};
+static const struct schema_map group_map = {"a group", sizeof(struct config_template), ROWS(group_rows)};
+
+static const struct schema_row catalog_rows[] = {
+        {"zone", SCHEMA_DOMAIN, .required = true, .reload = true, AT(config_catalog, apex), .help = "name of the catalog, which is one of \"zones\""},
+        {"produce", SCHEMA_BOOL, .reload = true, AT(config_catalog, produce), .value = "false",
+         .help = "the primary makes the catalog of its zones; else its members become zones here"},
+        {"networks", SCHEMA_NETWORK, .reload = true, LIST(config_catalog, networks, network_count, CONFIG_NETWORKS_MAX),
+         .help = "with produce: networks whose zones are in it; without: all zones"},
+        {"members", SCHEMA_MAP, .reload = true, AT(config_catalog, members), .map = &members_map,
+         .help = "how members are transferred and served that no group says it of"},
+        {"groups", SCHEMA_MAP, .reload = true, LIST(config_catalog, groups, group_count, CONFIG_GROUPS_MAX), .map = &group_map,
+         .help = "how members of a group are transferred and served"},
+        {"members-limit", SCHEMA_UINT, .reload = true, NUMBER(config_catalog, members_limit), .min = 1, .max = CONFIG_ZONES_MAX,
+         .value = "1000000", .help = "a catalog with more members is not taken"},
+        {"shrink-limit", SCHEMA_UINT, .reload = true, NUMBER(config_catalog, shrink_limit), .min = 0, .max = 100, .value = "50",
+         .help = "percent of the members that may go at once; a version that loses more waits for zonecast catalog accept"},
+};
+static const struct schema_map catalog_map = {"a catalog", sizeof(struct config_catalog), ROWS(catalog_rows)};
 
 static const struct schema_row cookies_rows[] = {
         {"mode", SCHEMA_WORD, .reload = true, NUMBER(config_cookies, mode), .words = words_cookies, .value = "optional",
@@ -308,6 +348,8 @@ static const struct schema_row root_rows[] = {
          .help = "the machines of the fleet"},
         {"zones", SCHEMA_MAP, .reload = true, LIST(config, zones, zone_count, CONFIG_ZONES_MAX), .map = &zone_map,
          .help = "zones served"},
+        {"catalogs", SCHEMA_MAP, .reload = true, LIST(config, catalogs, catalog_count, CONFIG_CATALOGS_MAX), .map = &catalog_map,
+         .help = "zones that list zones (RFC 9432)"},
         {"history", SCHEMA_MAP, .reload = true, AT(config, history), .map = &history_map, .help = "earlier versions of zones"},
         {"answer", SCHEMA_MAP, .reload = true, AT(config, answer), .map = &answer_map, .help = "how questions are answered"},
 };

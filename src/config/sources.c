@@ -4,14 +4,25 @@
 
 enum { DNS_PORT = 53 };
 
-bool config_node_serves(const struct config_node *node, const struct config_zone *z)
+static bool in_networks(const struct config_node *node, uint32_t network)
 {
-	if (!node || node->role == CONFIG_PRIMARY)
-		return true;
 	for (size_t i = 0; i < node->network_count; i++)
-		if (node->networks[i] == z->network)
+		if (node->networks[i] == network)
 			return true;
 	return false;
+}
+
+bool config_node_serves(const struct config_node *node, const struct config_zone *z)
+{
+	if (!node || node->role == CONFIG_PRIMARY || in_networks(node, z->network))
+		return true;
+	/* A catalog that nobody is to ask for is held by those whom its members are for. */
+	if (!z->catalog || z->network != UINT32_MAX || z->catalog->produce)
+		return false;
+	for (size_t i = 0; i < z->catalog->group_count; i++)
+		if (in_networks(node, z->catalog->groups[i].zone.network))
+			return true;
+	return in_networks(node, z->catalog->members.zone.network);
 }
 
 size_t config_zone_sources(const struct config *c, const struct config_node *node, const struct config_zone *z,

@@ -4,6 +4,7 @@
 #include "dns/name.h"
 
 #include "base/err.h"
+#include "base/octets.h"
 
 #include <string.h>
 
@@ -159,6 +160,25 @@ const uint8_t *name_suffix(const uint8_t *name, unsigned n)
 	return name;
 }
 
+/* Two runs of n octets, case aside: below 0, 0 or above. Most differ in their first octets, or not at all. */
+static inline int octets_compare(const uint8_t *a, const uint8_t *b, unsigned n)
+{
+	for (; n >= 8; a += 8, b += 8, n -= 8) {
+		uint64_t x = octets_high_first(a), y = octets_high_first(b);
+
+		if (x == y)
+			continue;
+		x = octets_lower(x);
+		y = octets_lower(y);
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	for (; n; a++, b++, n--)
+		if (*a != *b && lower(*a) != lower(*b))
+			return lower(*a) - lower(*b);
+	return 0;
+}
+
 bool name_equal(const uint8_t *a, const uint8_t *b)
 {
 	for (;;) {
@@ -168,9 +188,10 @@ bool name_equal(const uint8_t *a, const uint8_t *b)
 			return false;
 		if (!len)
 			return true;
-		for (a++, b++; len; len--, a++, b++)
-			if (*a != *b && lower(*a) != lower(*b))
-				return false;
+		if (octets_compare(a + 1, b + 1, len) != 0)
+			return false;
+		a += len + 1;
+		b += len + 1;
 	}
 }
 
@@ -186,15 +207,9 @@ static unsigned label_starts(const uint8_t *name, uint8_t starts[NAME_LABELS_MAX
 
 static int label_compare(const uint8_t *a, const uint8_t *b)
 {
-	uint8_t len = a[0] < b[0] ? a[0] : b[0];
+	int d = octets_compare(a + 1, b + 1, a[0] < b[0] ? a[0] : b[0]);
 
-	for (unsigned i = 1; i <= len; i++) {
-		int d = lower(a[i]) - lower(b[i]);
-
-		if (d)
-			return d;
-	}
-	return a[0] - b[0];
+	return d ? d : a[0] - b[0];
 }
 
 int name_compare(const uint8_t *a, const uint8_t *b)
@@ -213,13 +228,10 @@ int name_compare(const uint8_t *a, const uint8_t *b)
 
 bool name_is_under(const uint8_t *name, const uint8_t *ancestor)
 {
-	size_t len = name_len(name), tail = name_len(ancestor), at = 0;
+	uint8_t starts[NAME_LABELS_MAX + 1];
+	unsigned n = label_starts(name, starts), labels = name_labels(ancestor);
 
-	if (len < tail)
-		return false;
-	while (at < len - tail)
-		at += name[at] + 1U;
-	return at == len - tail && name_equal(name + at, ancestor);
+	return labels == 0 || (labels <= n && name_equal(name + starts[n - labels], ancestor));
 }
 
 unsigned name_common_labels(const uint8_t *a, const uint8_t *b)

@@ -648,8 +648,8 @@ static int read_generic(struct input *in)
 	return err;
 }
 
-int rdata_from_text(uint16_t type, const struct rdata_token *tokens, size_t n, const uint8_t *origin, struct writer *w,
-                    struct rdata_problem *problem)
+static int read_slowly(uint16_t type, const struct rdata_token *tokens, size_t n, const uint8_t *origin, struct writer *w,
+                       struct rdata_problem *problem)
 {
 	const struct rrtype_info *info = rrtype_info(type);
 	struct input in = {.tokens = tokens, .n = n, .origin = origin, .w = w, .problem = problem};
@@ -661,8 +661,6 @@ int rdata_from_text(uint16_t type, const struct rdata_token *tokens, size_t n, c
 	char name[RRTYPE_TEXT_MAX];
 	int err = 0;
 
-	if (rdata_quick(type, tokens, n, origin, w))
-		return 0;
 	problem->token = NULL;
 	problem->text[0] = '\0';
 	if (generic)
@@ -685,6 +683,12 @@ int rdata_from_text(uint16_t type, const struct rdata_token *tokens, size_t n, c
 		w->failed = failed_before;
 	}
 	return err;
+}
+
+int rdata_from_text(uint16_t type, const struct rdata_token *tokens, size_t n, const uint8_t *origin, struct writer *w,
+                    struct rdata_problem *problem)
+{
+	return rdata_quick(type, tokens, n, origin, w) ? 0 : read_slowly(type, tokens, n, origin, w, problem);
 }
 
 int rdata_from_string(uint16_t type, const char *text, const uint8_t *origin, struct writer *w, struct rdata_problem *problem)

@@ -62,6 +62,9 @@ struct rdata_token {
 	unsigned column;
 };
 
+/* rrtype_from_text() of a token, quicker for plain ones. */
+int rrtype_from_token(const struct rdata_token *t, uint16_t *out) MUST_CHECK;
+
 struct rdata_problem {
 	const struct rdata_token *token; /* where; NULL: after the last */
 	char text[200];                  /* what is wrong and what to write instead */

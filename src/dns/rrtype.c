@@ -4,6 +4,7 @@
 #include "dns/rrtype.h"
 
 #include "base/err.h"
+#include "base/octets.h"
 #include "dns/rr.h"
 
 #include <stdio.h>
@@ -234,6 +235,21 @@ int rrtype_from_text(const char *text, size_t len, uint16_t *out)
 			return 0;
 		}
 	return number_after(text, len, "TYPE", out);
+}
+
+int rrtype_from_token(const struct rdata_token *t, uint16_t *out)
+{
+	uint64_t word;
+
+	if (!t->plain || !t->len || t->len > WORD_MAX)
+		return rrtype_from_text(t->text, t->len, out);
+	word = octets_upper(octets_high_first(t->text)) >> (64 - 8 * t->len);
+	for (size_t at = word_slot(word); words[at].word; at = (at + 1) % WORD_SLOTS)
+		if (words[at].word == word) {
+			*out = words[at].type;
+			return 0;
+		}
+	return rrtype_from_text(t->text, t->len, out);
 }
 
 char *rrtype_text(uint16_t type, char *buf)

@@ -334,11 +334,13 @@ int lab_drill(const struct lab *l, const struct lab_drill_options *o)
 
 	if (strcmp(o->name, "zone") == 0)
 		return lab_drill_zone(l, o);
+	if (strcmp(o->name, "primary-lost") == 0)
+		return lab_drill_primary(l, o);
 	for (size_t i = 0; i < ARRAY_LEN(drills); i++)
 		if (strcmp(drills[i].name, o->name) == 0)
 			d = &drills[i];
 	if (!d || !o->runs || o->runs > RUNS_MAX) {
-		fprintf(stderr, "zonecast: drills are kill, crash, hang, wrong, cut, drain and zone, 1 to %d runs\n", RUNS_MAX);
+		fprintf(stderr, "zonecast: drills are kill, crash, hang, wrong, cut, drain, zone and primary-lost, 1 to %d runs\n", RUNS_MAX);
 		return ERR_INVALID;
 	}
 	if (!o->json)

@@ -72,6 +72,16 @@ static json_t *run_json(const struct arrivals *a)
 	return o;
 }
 
+int lab_drill_zone_once(const struct lab *l, json_t **out)
+{
+	struct arrivals a;
+	int err = run_once(l, &a);
+
+	if (!err)
+		*out = run_json(&a);
+	return err;
+}
+
 int lab_drill_zone(const struct lab *l, const struct lab_drill_options *o)
 {
 	json_t *runs = json_array();

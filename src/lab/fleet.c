@@ -122,6 +122,7 @@ int lab_write_fleet(const struct lab *l, struct text *why)
 	         "    addresses: [" LAB_ANYCAST_V4 ", \"" LAB_ANYCAST_V6 "\"]\n"
 	         "    as: %u\n"
 	         "    drain-time: 2s\n"
+	         "    expired-signatures: alert\n" /* real zones, of whatever age */
 	         "    rise-hold-max: 2s\n" /* drills repeat: a flap must not be held against the next */
 	         "nodes:\n"
 	         "  - {name: hidden, role: primary, management: [10.1.%d.2, \"fd00:1:%d::2\"]}\n",

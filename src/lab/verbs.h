@@ -4,6 +4,7 @@
 #include "base/attr.h"
 #include "lab/lab.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 
 /* What `zonecast lab VERB` does. Each prints for people, or one JSON value with json, and returns 0 or a negative code; the reason is on stderr. */
@@ -22,5 +23,9 @@ struct lab_drill_options {
 int lab_drill(const struct lab *l, const struct lab_drill_options *o) MUST_CHECK;
 /* `drill zone`: a change at the hidden primary, and when each client is answered by it; see drill_zone.c. */
 int lab_drill_zone(const struct lab *l, const struct lab_drill_options *o) MUST_CHECK;
+/* One change, and when each region answered it, as JSON. */
+int lab_drill_zone_once(const struct lab *l, json_t **out) MUST_CHECK;
+/* `drill primary-lost`: see drill_primary.c. */
+int lab_drill_primary(const struct lab *l, const struct lab_drill_options *o) MUST_CHECK;
 /* Index of the region, or -1. */
 int lab_region_of(const char *name);

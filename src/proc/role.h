@@ -142,6 +142,8 @@ enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_Z
                     /* For sync: one JSON line, as many as fit of those after a name, nothing. */
                     REQUEST_ZONE_STATUS, REQUEST_ZONES_AFTER, REQUEST_RETRANSFER, REQUEST_RETRANSFER_FORCE,
                     REQUEST_ZONE_RELOAD_FORCE,
+                    /* Lines about the catalogs after a name; a catalog's name. */
+                    REQUEST_CATALOGS, REQUEST_CATALOG_ACCEPT,
                     /* For sync, which answers on the connection that is attached (its answers have any length); the text is a struct role_ask. The reply says
                      * only whether it does. */
                     REQUEST_ZONE_HISTORY, REQUEST_ZONE_DIFF, REQUEST_ZONE_EXPORT, REQUEST_ZONE_ROLLBACK, REQUEST_ZONE_PUBLISH };

@@ -40,7 +40,8 @@ static const int common[] = {
 };
 
 /* Threads of the loop's pool. */
-static const int threads[] = {SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(prctl), SCMP_SYS(sched_setscheduler), SCMP_SYS(set_tid_address)};
+static const int threads[] = {SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(prctl), SCMP_SYS(sched_setscheduler), SCMP_SYS(set_tid_address),
+                              SCMP_SYS(setpriority)};
 
 static const int serving[] = {SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg), SCMP_SYS(accept4), SCMP_SYS(accept)};
 /* Of AF_XDP sockets that came with the brief: a worker can make none. */

@@ -371,8 +371,10 @@ static void look(struct route *r, size_t i, uint64_t now_ns, struct decide_input
 
 	*in = (struct decide_input){.verdict = DECIDE_UNKNOWN, .verdict_why = ""};
 	in->worker_silent_ms = worker_silent_ms(r, now_ns);
-	in->zones = atomic_load(&b->sync.networks[i].zones);
 	in->zones_ready = atomic_load(&b->sync.networks[i].ready);
+	in->zones = atomic_load(&b->sync.networks[i].zones);
+	in->zones -= MIN(atomic_load(&b->sync.networks[i].excused), in->zones);
+	in->zones = MAX(in->zones, in->zones_ready) + atomic_load(&b->sync.networks[i].awaited);
 	if (!board_get(&b->sync.loads_done)) { /* the first load is not over: nothing counts as ready */
 		in->zones = MAX(in->zones, 1U);
 		in->zones_ready = 0;

@@ -62,7 +62,7 @@ enum {
 	STOP_DRAIN_SLACK_MS = 5000,
 	DESCRIPTORS = 1 << 20,
 	PREDECESSOR_MS = 1000,  /* for the roles of a killed predecessor to be gone */
-	FIRST_ANSWER_MS = 100,  /* for workers to map the store, before zones are read */
+	FIRST_ANSWER_MS = 250,  /* for workers to map the store, before zones are read */
 };
 
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP };
@@ -558,6 +558,8 @@ static int carry_out(struct supervisor *s, const struct role_message *m, int att
 	case REQUEST_ZONES_AFTER:
 	case REQUEST_RETRANSFER:
 	case REQUEST_RETRANSFER_FORCE:
+	case REQUEST_CATALOGS:
+	case REQUEST_CATALOG_ACCEPT:
 		return ask_sync(s, m, -1);
 	case REQUEST_ZONE_HISTORY:
 	case REQUEST_ZONE_DIFF:

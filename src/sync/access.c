@@ -8,6 +8,8 @@
  * A NOTIFY (RFC 1996) is believed from a primary of the zone, signed with the zone's key where it has one. The primaries of a zone are those named, or, on a pop with a zone that
  * others have as a file, the nodes of the role primary.
  *
+ * A member of a catalog goes by the rule of its template, as if that were its line in the file.
+ *
  * Told of a change are the servers in `notify`, and, by a primary, the management addresses of the pops that serve the zone's network. */
 #include "sync/access.h"
 
@@ -24,12 +26,16 @@
 enum { DNS_PORT = 53 };
 
 struct rule {
-	const uint8_t *apex;          /* lower case */
-	uint32_t key;                 /* index in the ring; UINT32_MAX: none */
-	const struct ip_prefix *allow; size_t allow_count;
-	const struct endpoint *notify; size_t notify_count;
-	const struct ip_addr *primaries; size_t primary_count;
-	uint32_t network;             /* whose pops are told; UINT32_MAX: none */
+	const uint8_t *apex; /* lower case; NULL: of a template */
+	uint64_t id;         /* of the template */
+	uint32_t key;        /* index in the ring; UINT32_MAX: none */
+	const struct ip_prefix *allow;
+	size_t allow_count;
+	const struct endpoint *notify;
+	size_t notify_count;
+	const struct ip_addr *primaries;
+	size_t primary_count;
+	uint32_t network; /* whose pops are told; UINT32_MAX: none */
 };
 
 struct pops {
@@ -43,7 +49,11 @@ struct access {
 	bool alone;
 	struct rule *rules;           /* by apex; of the stand-alone form one for all */
 	size_t rule_count;
-	struct keyring *ring;         /* by index in the configuration */
+	struct rule *templates;
+	size_t template_count;
+	access_origin_fn *origin; /* NULL: no members are known */
+	void *origin_ctx;
+	struct keyring *ring; /* by index in the configuration */
 	struct tsig_keys usable;
 	struct tsig_key **usable_list;
 	struct ip_addr *nodes;        /* management addresses of the fleet */
@@ -128,16 +138,19 @@ static const void *copy(struct access *a, const void *items, size_t count, size_
 	return to ? memcpy(to, items, count * size) : NULL;
 }
 
-static void make_rule(struct access *a, const struct config *c, const struct config_zone *z, const struct config_node *node)
+static void make_rule(struct access *a, const struct config *c, const struct config_zone *z,
+                      const struct config_node *node, struct rule *r)
 {
-	struct rule *r = &a->rules[a->rule_count++];
 	struct endpoint sources[CONFIG_SOURCES_MAX];
 	size_t count = config_zone_sources(c, node, z, sources, ARRAY_LEN(sources));
 	struct ip_addr *primaries;
 	struct name lower;
 
-	name_lower(&lower, z->apex);
-	*r = (struct rule){.apex = arena_dup(&a->arena, lower.wire, lower.len), .key = z->key, .network = z->network,
+	if (z->apex)
+		name_lower(&lower, z->apex);
+	*r = (struct rule){.apex = z->apex ? arena_dup(&a->arena, lower.wire, lower.len) : NULL,
+	                   .key = z->key,
+	                   .network = z->network,
 	                   .allow = copy(a, z->allow_transfer, z->allow_transfer_count, sizeof(*z->allow_transfer)),
 	                   .allow_count = z->allow_transfer_count,
 	                   .notify = copy(a, z->notify, z->notify_count, sizeof(*z->notify)), .notify_count = z->notify_count};
@@ -158,9 +171,34 @@ static void make_rules(struct access *a, const struct config *c, const struct co
 	a->rules = arena_zalloc(&a->arena, (c->zone_count + 1) * sizeof(*a->rules));
 	for (size_t i = 0; arena_ok(&a->arena) && i < c->zone_count; i++)
 		if (config_node_serves(node, &c->zones[i]))
-			make_rule(a, c, &c->zones[i], node);
+			make_rule(a, c, &c->zones[i], node, &a->rules[a->rule_count++]);
 	if (arena_ok(&a->arena) && a->rule_count)
 		qsort(a->rules, a->rule_count, sizeof(*a->rules), by_apex);
+}
+
+static void make_template(struct access *a, const struct config *c, const struct config_template *t,
+                          const struct config_node *node)
+{
+	struct rule *r = &a->templates[a->template_count++];
+
+	make_rule(a, c, &t->zone, node, r);
+	r->id = t->id;
+}
+
+static void make_templates(struct access *a, const struct config *c, const struct config_node *node)
+{
+	size_t count = 1;
+
+	for (size_t i = 0; i < c->catalog_count; i++)
+		count += 1 + c->catalogs[i].group_count;
+	a->templates = arena_zalloc(&a->arena, count * sizeof(*a->templates));
+	for (size_t i = 0; a->templates && i < c->catalog_count; i++) {
+		if (c->catalogs[i].produce)
+			continue;
+		make_template(a, c, &c->catalogs[i].members, node);
+		for (size_t g = 0; g < c->catalogs[i].group_count; g++)
+			make_template(a, c, &c->catalogs[i].groups[g], node);
+	}
 }
 
 static void make_alone(struct access *a, const struct ip_prefix *prefixes, size_t count)
@@ -186,6 +224,7 @@ int access_make(const struct role *role, struct access **out)
 		make_keys(a);
 		make_nodes(a, role->config, role->node);
 		make_rules(a, role->config, role->node);
+		make_templates(a, role->config, role->node);
 	} else {
 		make_alone(a, role->brief.allow_transfer, role->brief.allow_transfer_count);
 	}
@@ -195,6 +234,12 @@ int access_make(const struct role *role, struct access **out)
 	}
 	*out = a;
 	return 0;
+}
+
+void access_members(struct access *a, access_origin_fn *fn, void *ctx)
+{
+	a->origin = fn;
+	a->origin_ctx = ctx;
 }
 
 struct access *access_ref(struct access *a)
@@ -219,18 +264,29 @@ const struct tsig_keys *access_keys(const struct access *a)
 
 /* ---- asking ---- */
 
+static const struct rule *find_member(const struct access *a, const uint8_t *apex)
+{
+	uint64_t id = a->origin && a->template_count ? a->origin(a->origin_ctx, apex) : 0;
+
+	for (size_t i = 0; id && i < a->template_count; i++)
+		if (a->templates[i].id == id)
+			return &a->templates[i];
+	return NULL;
+}
+
 static const struct rule *find(const struct access *a, const uint8_t *apex)
 {
+	const struct rule *r = NULL;
 	struct name lower;
 	struct rule key;
 
 	if (a->alone)
 		return a->rules;
-	if (!a->rule_count)
-		return NULL;
 	name_lower(&lower, apex);
 	key.apex = lower.wire;
-	return bsearch(&key, a->rules, a->rule_count, sizeof(*a->rules), by_apex);
+	if (a->rule_count)
+		r = bsearch(&key, a->rules, a->rule_count, sizeof(*a->rules), by_apex);
+	return r ? r : find_member(a, lower.wire);
 }
 
 static bool allows(const struct rule *r, const struct ip_addr *from)

@@ -16,6 +16,9 @@ struct role;
 
 /* From the role's configuration and bundle, or of the stand-alone form from its brief. What asks for a key that is of no use is open to nobody. ERR_NO_MEMORY. */
 int access_make(const struct role *role, struct access **out) MUST_CHECK;
+/* Who knows the members of catalogs: the id of the template of one (config_template_find()), 0: it is none. */
+typedef uint64_t access_origin_fn(void *ctx, const uint8_t *apex);
+void access_members(struct access *a, access_origin_fn *fn, void *ctx);
 struct access *access_ref(struct access *a);
 void access_unref(struct access *a);
 /* The keys there are. */

@@ -3,6 +3,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
+
+#include <string.h>
 #include "zone/prints.h"
 
 enum {
@@ -23,6 +25,11 @@ static int differ(const struct store_snapshot *s, const struct store_zone *z, co
 	return err == ERR_UNSUPPORTED ? zone_difference_store(s, z, c, limit, out) : err;
 }
 
+static bool has_source(const struct store_zone *z, const char *source)
+{
+	return z->source_len == strlen(source) && memcmp(z->tail + z->apex_len, source, z->source_len) == 0;
+}
+
 /* True when the zone is what c says. Anything that is not as expected is left to the whole build. */
 static bool change_in_place(struct store_writer *w, const uint8_t *apex, const struct content *c, const struct store_zone_meta *meta, const struct prints_pair *prints,
                             struct applied *out)
@@ -40,6 +47,10 @@ static bool change_in_place(struct store_writer *w, const uint8_t *apex, const s
 		return false;
 	out->has_change = true;
 	size = zone_change_size(&out->change);
+	if (!size && z->network == meta->network && has_source(z, meta->source)) {
+		out->unchanged = true;
+		return true;
+	}
 	if (z->record_count < IN_PLACE_RECORDS_MIN || size > z->record_count / IN_PLACE_PART)
 		return false;
 	err = store_change_zone(w, apex, &out->change, meta, &problem);

@@ -11,6 +11,7 @@
 
 /* How a file's content got into the store. */
 struct applied {
+	bool unchanged;        /* not at all: the store has it, from the same files */
 	bool in_place;         /* as a change of the version before; else as a whole */
 	size_t removed, added; /* records, where in place */
 	bool has_change;       /* what differs from the version before is known; the caller's then */

@@ -124,6 +124,20 @@ static void make_meta(const struct arrival *a, char *source, size_t cap, struct 
 	*out = (struct store_zone_meta){.state = STORE_ZONE_SERVING, .network = a->row->network, .source = source};
 }
 
+/* Fit to be served, but is it what we want? content NULL: in the version being built. */
+static bool is_welcome(struct loader *l, struct arrival *a, const struct content *content)
+{
+	struct text why;
+	int err;
+
+	text_init(&why);
+	err = loader_judge(l, a->row->apex, content, a->force, &why);
+	if (err)
+		refuse(a, ARRIVAL_REFUSED, why.len ? why.chars : err_text(err));
+	text_done(&why);
+	return !err;
+}
+
 /* ---- the store ---- */
 
 static int store_whole(struct loader *l, struct arrival *a)
@@ -140,7 +154,7 @@ static int store_whole(struct loader *l, struct arrival *a)
 	err = a->content ? content_finish(a->content) : ERR_NO_MEMORY;
 	if (err)
 		return refuse(a, ARRIVAL_REFUSED, err_text(err));
-	if (!is_fit(a, a->content))
+	if (!is_fit(a, a->content) || !is_welcome(l, a, a->content))
 		return 0;
 	err = apply_content(l->writer, a->row->apex, a->content, &meta, &applied);
 	if (err) {
@@ -246,6 +260,10 @@ static int store_differences(struct loader *l, struct arrival *a)
 	if (digest == ZONEMD_MISMATCH || digest == ZONEMD_FAILED || !soa_of_store(&s, z, &soa)) {
 		undo(l, a);
 		return refuse(a, ARRIVAL_NO_USE, digest == ZONEMD_MISMATCH ? text : "what the differences make is no zone");
+	}
+	if (!is_welcome(l, a, NULL)) {
+		undo(l, a);
+		return 0;
 	}
 	note_soa(a, &soa);
 	a->row->stored = true;
@@ -632,7 +650,8 @@ static int recall(struct loader *l, struct journal *j, struct held *held, bool *
 	return err;
 }
 
-int arrive_recall(struct loader *l, struct journal *j, struct held **out, size_t *count, uint64_t *journal_failed)
+static int recall_rows(struct loader *l, struct journal *j, bool only_new, struct held **out, size_t *count,
+                       uint64_t *journal_failed)
 {
 	const struct zone_list *zones = l->zones;
 	struct held *held = calloc(zones->count ? zones->count : 1, sizeof(*held));
@@ -640,9 +659,11 @@ int arrive_recall(struct loader *l, struct journal *j, struct held **out, size_t
 	size_t n = 0;
 	int err = held && lacks ? 0 : ERR_NO_MEMORY;
 
-	for (size_t i = 0; i < zones->count && !err; i++)
-		if (zones->rows[i].held)
+	for (size_t i = 0; i < zones->count && !err; i++) {
+		if (zones->rows[i].held && (!only_new || zones->rows[i].recall))
 			held[n++].apex = zones->rows[i].apex;
+		zones->rows[i].recall = false;
+	}
 	if (!err)
 		err = recall(l, j, held, lacks, n);
 	if (!err && j)
@@ -655,6 +676,16 @@ int arrive_recall(struct loader *l, struct journal *j, struct held **out, size_t
 	*out = held;
 	*count = n;
 	return 0;
+}
+
+int arrive_recall(struct loader *l, struct journal *j, struct held **out, size_t *count, uint64_t *journal_failed)
+{
+	return recall_rows(l, j, false, out, count, journal_failed);
+}
+
+int arrive_recall_new(struct loader *l, struct journal *j, struct held **out, size_t *count, uint64_t *journal_failed)
+{
+	return recall_rows(l, j, true, out, count, journal_failed);
 }
 
 /* ---- timers ---- */

@@ -65,6 +65,10 @@ struct held {
  * journal lacks from the store. j may be NULL. */
 int arrive_recall(struct loader *l, struct journal *j, struct held **out, size_t *count, uint64_t *journal_failed) MUST_CHECK;
 
+/* Likewise of those only whose rows say `recall`. */
+int arrive_recall_new(struct loader *l, struct journal *j, struct held **out, size_t *count,
+                      uint64_t *journal_failed) MUST_CHECK;
+
 /* Timers of several zones, one write. */
 struct timers_row {
 	struct name apex;

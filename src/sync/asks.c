@@ -112,7 +112,7 @@ static void put_refusal(struct ask *a, const char *why)
 {
 	text_clear(&a->out);
 	text_str(&a->out, "{\"ok\":false,\"error\":");
-	text_json(&a->out, why);
+	text_json_string(&a->out, why);
 	if (a->problems.len)
 		text_fmt(&a->out, ",\"problems\":[%s]", a->problems.chars);
 	text_str(&a->out, "}\n");
@@ -163,7 +163,7 @@ static int put_entry(void *ctx, const struct journal_entry *e)
 	text_fmt(&a->out,
 	         "{\"serial\":%u,\"origin\":\"%s\",\"when\":%" PRIu64 ",\"records\":%" PRIu64 ",\"who\":", v->serial,
 	         journal_origin_text(v->origin), v->when_s, e->records);
-	text_json(&a->out, v->who);
+	text_json_string(&a->out, v->who);
 	if (!e->is_whole)
 		text_fmt(&a->out, ",\"from\":%u,\"removed\":%u,\"added\":%u,\"merged\":%u", e->from, e->deleted,
 		         e->added, e->merged);
@@ -518,7 +518,7 @@ static void add_json(struct text *list, const char *chars)
 		return;
 	if (list->len)
 		text_char(list, ',');
-	text_json(list, chars);
+	text_json_string(list, chars);
 }
 
 void asks_on_read(void *ctx, const struct zone_row *row, int err, const struct diag *problems, const char *why)
@@ -603,9 +603,9 @@ static void put_rollback(struct ask *a)
 		return;
 	}
 	text_str(&a->out, "{\"ok\":true,\"zone\":");
-	text_json(&a->out, a->request.zone);
+	text_json_string(&a->out, a->request.zone);
 	text_fmt(&a->out, ",\"serial\":%u,\"from\":%u,\"to\":%u,\"file\":", a->back.serial, a->back.from, a->back.to);
-	text_json(&a->out, a->file);
+	text_json_string(&a->out, a->file);
 	text_str(&a->out, "}\n");
 }
 
@@ -616,10 +616,10 @@ static void put_published(struct ask *a)
 		return;
 	}
 	text_str(&a->out, "{\"ok\":true,\"zone\":");
-	text_json(&a->out, a->request.zone);
+	text_json_string(&a->out, a->request.zone);
 	text_fmt(&a->out, ",\"serial\":%u,\"before\":%u,\"zonemd\":[%s],\"problems\":[%s],\"file\":", a->serial,
 	         a->before, a->zonemd.chars, a->problems.chars);
-	text_json(&a->out, a->file);
+	text_json_string(&a->out, a->file);
 	text_str(&a->out, "}\n");
 }
 

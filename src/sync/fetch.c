@@ -350,7 +350,8 @@ static bool judge(struct fetch *f, struct candidate *c, const uint8_t *msg, size
 		c->state = PROBE_BAD;
 		return true;
 	}
-	c->state = v == SOA_PROBE_SERIAL ? PROBE_SERIAL : v == SOA_PROBE_TCP ? PROBE_TCP : PROBE_BAD;
+	/* Some servers (Knot with catalogs) say more over TCP than over UDP. */
+	c->state = v == SOA_PROBE_SERIAL ? PROBE_SERIAL : v == SOA_PROBE_TCP || a.rcode == RCODE_REFUSED ? PROBE_TCP : PROBE_BAD;
 	c->serial = a.serial;
 	c->has_expire = a.has_expire;
 	c->expire_s = a.expire_s;

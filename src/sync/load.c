@@ -82,6 +82,23 @@ static void count(struct loader *l, const struct zone_row *row, bool in)
 		l->net_ready[row->slot] += (uint32_t)one;
 }
 
+static void count_one(struct loader *l, const struct zone_row *row, bool in)
+{
+	if (row->slot < BOARD_NETWORKS_MAX)
+		l->net_zones[row->slot] += in ? 1 : UINT32_MAX;
+	count(l, row, in);
+}
+
+void loader_uncount(struct loader *l, const struct zone_row *row)
+{
+	count_one(l, row, false);
+}
+
+void loader_recount(struct loader *l, const struct zone_row *row)
+{
+	count_one(l, row, true);
+}
+
 static void count_all(struct loader *l)
 {
 	l->serving = l->records = l->failing = 0;
@@ -201,6 +218,32 @@ void loader_look_at_signatures(struct loader *l)
 			l->first[row->slot].stale = true;
 	}
 	publish_signatures(l);
+}
+
+int loader_change_list(struct loader *l, struct zone_row *rows, size_t count)
+{
+	size_t dropped = 0;
+	int err;
+
+	for (size_t i = 0; i < l->zones->count; i++)
+		if (l->zones->rows[i].dropped) {
+			count_one(l, &l->zones->rows[i], false);
+			dropped++;
+		}
+	if (!dropped && !count)
+		return 0;
+	pthread_mutex_lock(&l->lock);
+	err = zone_list_merge(l->zones, rows, count);
+	pthread_mutex_unlock(&l->lock);
+	for (size_t i = 0; i < l->zones->count && err && dropped; i++)
+		if (l->zones->rows[i].dropped)
+			count_one(l, &l->zones->rows[i], true);
+	for (size_t i = 0; i < count && !err; i++)
+		count_one(l, &rows[i], true);
+	/* Rows have moved. */
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX && !err; i++)
+		l->first[i] = (struct loader_first){.stale = true};
+	return err;
 }
 
 static void publish_counts(struct loader *l)
@@ -356,6 +399,11 @@ void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *a
 	applied->has_change = false;
 }
 
+int loader_judge(struct loader *l, const uint8_t *apex, const struct content *c, bool force, struct text *why)
+{
+	return l->on_version ? l->on_version(l->on_list_ctx, l, apex, c, force, why) : 0;
+}
+
 static int apply(struct run *r, const struct zone_row *row, struct ahead_zone *read, const struct store_zone_meta *meta, struct applied *out)
 {
 	struct loader *l = r->loader;
@@ -393,6 +441,24 @@ static void watch_files(const struct loader *l, const struct zone_row *row, cons
 	for (const struct diag_entry *e = read->diag.first; e; e = e->next)
 		if (e->severity == DIAG_ERROR && e->file)
 			watcher_add(l->watcher, row->apex, e->file);
+}
+
+/* 1: a version of a catalog that is not to be taken. */
+static int pass_judge(struct run *r, struct zone_row *row, const struct ahead_zone *read, const char *name)
+{
+	struct loader *l = r->loader;
+	struct text why;
+	int err;
+
+	text_init(&why);
+	err = loader_judge(l, row->apex, read->content, row->allowed, &why);
+	if (err) {
+		board_add(&l->board->sync.loads_refused, 1);
+		fail(r, row, name, why.len ? why.chars : err_text(err));
+		told_error(l, row, why.len ? why.chars : err_text(err));
+	}
+	text_done(&why);
+	return err != 0;
 }
 
 /* 1: refused. */
@@ -454,6 +520,8 @@ static int judge(struct run *r, struct zone_row *row, struct ahead_zone *read, c
 		return 1;
 	}
 	err = l->versions ? versions_judge(l->versions, row, read->content, instead, why) : 0;
+	if (!err && !*instead && pass_judge(r, row, read, name))
+		return 1;
 	if (!err && !*instead)
 		err = pass_gate(r, row, read, name);
 	if (err < 0) {
@@ -498,8 +566,13 @@ static int take_file(struct run *r, struct zone_row *row, struct ahead_zone *rea
 	}
 	if (row->error)
 		told_error(l, row, NULL);
-	row->stored = r->dirty = true;
+	if (!applied.unchanged)
+		row->stored = r->dirty = true;
+	else if (l->versions)
+		versions_unchanged(l->versions, row);
 	loader_keep_change(l, row->apex, &applied);
+	if (applied.unchanged)
+		snprintf(how, sizeof(how), " unchanged=1");
 	if (applied.in_place)
 		snprintf(how, sizeof(how), " removed=%zu added=%zu", applied.removed, applied.added);
 	soa_set = content_soa(served);
@@ -703,6 +776,8 @@ int loader_run(struct loader *l, struct zone_list *zones, const struct name *for
 	int err, worst;
 
 	err = open_store(l);
+	if (!err && zones && l->on_list)
+		err = l->on_list(l->on_list_ctx, l, zones);
 	if (!err)
 		err = begin(l, &r, zones ? zones->count : l->zones->count);
 	if (err < 0) {

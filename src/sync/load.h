@@ -42,6 +42,12 @@ struct loader {
 	/* Called for each zone whose file was read, good or not, with what is wrong with it and, where it was refused for another reason, why (else NULL). NULL: nobody cares. */
 	void (*on_read)(void *ctx, const struct zone_row *row, int err, const struct diag *problems, const char *why);
 	void *on_read_ctx;
+	/* Called on the loading thread with a list that is to be taken, when the store is open: more zones may join it. NULL: it is whole as it is. */
+	int (*on_list)(void *ctx, struct loader *l, struct zone_list *zones);
+	void *on_list_ctx;
+	/* Called on the loading thread with a version that is fit to be served: as content, or (NULL) as a zone of the version being built; force: an operator said yes. Not 0: it
+	 * is refused, and why says so. NULL: all is taken. Same ctx. */
+	int (*on_version)(void *ctx, struct loader *l, const uint8_t *apex, const struct content *c, bool force, struct text *why);
 	struct journal *journal;     /* of serials that files got in place of their own; NULL: none; borrowed */
 	struct watcher *watcher;     /* told of the files that zones were read from; NULL: nobody watches; borrowed */
 	struct serials serials;      /* given since the last commit */
@@ -74,10 +80,18 @@ void loader_keep_change(struct loader *l, const uint8_t *apex, struct applied *a
 bool loader_has(const struct loader *l, const uint8_t *apex);
 /* The zone in the list in force, to which the store is in line; NULL: none. */
 struct zone_row *loader_row(const struct loader *l, const uint8_t *apex);
+/* What on_version says. force: an operator's yes. */
+int loader_judge(struct loader *l, const uint8_t *apex, const struct content *c, bool force, struct text *why) MUST_CHECK;
 /* Commit what others than the loader have put into the store's next version: rows that are marked `stored`. Counts follow. */
 int loader_commit(struct loader *l, struct zone_row *const *rows, size_t count) MUST_CHECK;
 /* Read these zones, whether their files have changed or not, and look at no other. Those that loader_has() not are left out. */
 int loader_run_some(struct loader *l, const struct name *zones, size_t count) MUST_CHECK;
+/* Rows of the list that are marked `dropped` go, these come, whose names are in the store's next version already, and belong to the list then. What held a row must look for
+ * it anew. ERR_NO_MEMORY: nothing is changed. */
+int loader_change_list(struct loader *l, struct zone_row *rows, size_t count) MUST_CHECK;
+/* Around a change of what a row says: its network, what it serves. */
+void loader_uncount(struct loader *l, const struct zone_row *row);
+void loader_recount(struct loader *l, const struct zone_row *row);
 /* An operator's yes: the zone's next reading may do what the gate would refuse. Between two runs only. */
 void loader_allow(struct loader *l, const uint8_t *apex);
 /* Zones of which it is known only that no signature ends before some moment that is near: look when. After a run, on its thread. */

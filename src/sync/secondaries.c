@@ -27,8 +27,10 @@
 #include "board/board.h"
 #include "proc/role.h"
 #include "sync/arrive.h"
+#include "sync/catalogs.h"
 #include "sync/fetch.h"
 #include "sync/keyring.h"
+#include "sync/load.h"
 #include "sync/secondary.h"
 #include "sync/told.h"
 
@@ -68,6 +70,9 @@ struct secondaries {
 	struct role *role;
 	struct board_transfers_in *board;
 	struct journal *journal;
+	struct catalogs *catalogs; /* borrowed */
+	uint32_t excused
+		[BOARD_NETWORKS_MAX]; /* by the network's index of the node: members without data whose first transfer has failed */
 	void (*wants_run)(void *ctx);
 	void *ctx;
 	struct fetch_settings fetch;
@@ -104,6 +109,8 @@ bool secondaries_needed(const struct role *role)
 	const struct config *c = role->config;
 	struct endpoint source;
 
+	if (catalogs_needed(c, role->node))
+		return true;
 	for (size_t i = 0; c && i < c->zone_count; i++)
 		if (config_node_serves(role->node, &c->zones[i]) && config_zone_sources(c, role->node, &c->zones[i], &source, 1))
 			return true;
@@ -254,6 +261,19 @@ static struct arrival *make_arrival(const uint8_t *apex, enum arrival_kind kind)
 
 static void pump(struct secondaries *s);
 
+/* A member whose first transfer has failed does not keep its network from being announced: whoever lists zones is not to be able to take the others away. */
+static void excuse(struct secondaries *s, struct secondary *z, bool on)
+{
+	struct board_sync_network *b;
+
+	if (z->excused == on || z->network >= BOARD_NETWORKS_MAX)
+		return;
+	z->excused = on;
+	s->excused[z->network] += on ? 1 : UINT32_MAX;
+	b = &s->role->board->sync.networks[z->network];
+	atomic_store(&b->excused, s->excused[z->network]);
+}
+
 static void failed(struct secondaries *s, struct secondary *z, const char *why)
 {
 	char zone[NAME_TEXT_MAX], span[16];
@@ -261,6 +281,7 @@ static void failed(struct secondaries *s, struct secondary *z, const char *why)
 
 	board_add(&s->board->failed, 1);
 	secondary_failed(s->set, z, why, now);
+	excuse(s, z, z->origin && !z->has_version);
 	note(s, z);
 	/* The first, then ever more rarely. */
 	if ((z->failures & (z->failures - 1)) == 0 && log_limit_pass(&failure_lines, LOG_BURST)) {
@@ -478,27 +499,47 @@ static const struct held *held_find(const struct secondaries *s, const uint8_t *
 	return NULL;
 }
 
-static int add_zone(struct secondaries *s, struct secondary_set *set, const struct keyring *ring, const struct config_zone *conf)
+static uint32_t slot_of_network(const struct config_node *node, uint32_t network)
+{
+	for (size_t k = 0; node && k < node->network_count; k++)
+		if (node->networks[k] == network)
+			return (uint32_t)k;
+	return UINT32_MAX;
+}
+
+/* conf: its line, or the template of a member. *out: NULL where the node does not hold it by transfer. */
+static int add_secondary(struct secondaries *s, struct secondary_set *set, const struct keyring *ring,
+                         const uint8_t *apex, const struct config_zone *conf, uint64_t origin, struct secondary **out)
 {
 	const struct config *c = s->role->config;
 	struct endpoint sources[CONFIG_SOURCES_MAX];
-	struct secondary_config zc = {.apex = conf->apex, .primaries = sources, .key = conf->key, .serve_expired = conf->at_expiry == CONFIG_EXPIRY_SERVE,
+	struct secondary_config zc = {.apex = apex,
+	                              .primaries = sources,
+	                              .key = conf->key,
+	                              .serve_expired = conf->at_expiry == CONFIG_EXPIRY_SERVE,
+	                              .key_id = conf->key < ring->count ? ring->ids[conf->key] : 0,
 	                              .max_records = conf->max_records,
-	                              .key_id = conf->key < ring->count ? ring->ids[conf->key] : 0};
-	struct secondary *z, *old;
-	const struct held *h;
-	struct name lower;
-	int err;
+	                              .origin = origin,
+	                              .network = slot_of_network(s->role->node, conf->network)};
 
+	*out = NULL;
 	if (!config_node_serves(s->role->node, conf))
 		return 0;
 	zc.primary_count = config_zone_sources(c, s->role->node, conf, sources, ARRAY_LEN(sources));
-	if (!zc.primary_count)
-		return 0;
-	err = secondary_add(set, &zc, &z);
-	if (err)
+	return zc.primary_count ? secondary_add(set, &zc, out) : 0;
+}
+
+static int add_zone(struct secondaries *s, struct secondary_set *set, const struct keyring *ring, const uint8_t *apex,
+                    const struct config_zone *conf, uint64_t origin)
+{
+	struct secondary *z, *old;
+	const struct held *h;
+	struct name lower;
+	int err = add_secondary(s, set, ring, apex, conf, origin, &z);
+
+	if (err || !z)
 		return err;
-	name_lower(&lower, conf->apex);
+	name_lower(&lower, apex);
 	old = s->set ? secondary_find(s->set, lower.wire) : NULL;
 	h = held_find(s, lower.wire);
 	if (old && (old->has_version || !h || !h->has_version))
@@ -507,6 +548,20 @@ static int add_zone(struct secondaries *s, struct secondary_set *set, const stru
 		recall_zone(set, z, h, now_ms());
 	z->octets = h ? h->octets : old ? old->octets : 0;
 	return 0;
+}
+
+struct adding {
+	struct secondaries *all;
+	struct secondary_set *set;
+	const struct keyring *ring;
+};
+
+static int add_member(void *ctx, const uint8_t *apex, uint64_t origin)
+{
+	struct adding *a = ctx;
+	const struct config_template *t = config_template_find(a->all->role->config, origin);
+
+	return t ? add_zone(a->all, a->set, a->ring, apex, &t->zone, origin) : 0;
 }
 
 /* Those whose zone is not as it was are ended; the others go on under the new set. */
@@ -541,7 +596,16 @@ static void keep_noted(struct secondaries *s, const struct secondary_set *set)
 	s->noted_count = n;
 }
 
-static int make_set(struct secondaries *s)
+static void count_excused(struct secondaries *s)
+{
+	memset(s->excused, 0, sizeof(s->excused));
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++)
+		atomic_store(&s->role->board->sync.networks[i].excused, 0);
+	for (struct secondary *z = secondary_after(s->set, NULL); z; z = secondary_after(s->set, z->apex))
+		excuse(s, z, z->origin && !z->has_version && z->failures);
+}
+
+static int make_set(struct secondaries *s, const struct loader *l)
 {
 	const struct config *c = s->role->config;
 	struct secondary_set *set;
@@ -554,7 +618,9 @@ static int make_set(struct secondaries *s)
 	if (!set)
 		err = ERR_NO_MEMORY;
 	for (size_t i = 0; !err && i < c->zone_count; i++)
-		err = add_zone(s, set, ring, &c->zones[i]);
+		err = add_zone(s, set, ring, c->zones[i].apex, &c->zones[i], 0);
+	if (!err)
+		err = catalogs_each(s->catalogs, l, add_member, &(struct adding){s, set, ring});
 	if (!err)
 		err = secondary_begin(set, now_ms());
 	if (err) {
@@ -568,7 +634,73 @@ static int make_set(struct secondaries *s)
 	keyring_unref(s->ring);
 	s->set = set;
 	s->ring = ring;
+	count_excused(s);
 	return 0;
+}
+
+/* ---- members of catalogs ---- */
+
+/* Its transfer, if one is under way, ends with it. */
+static void remove_zone(struct secondaries *s, struct secondary *z)
+{
+	struct flight *f, *next;
+
+	excuse(s, z, false);
+	for (f = z->phase == SECONDARY_BUSY ? s->flights : NULL; f; f = next) {
+		next = f->next;
+		if (!name_equal(f->apex.wire, z->apex))
+			continue;
+		flight_out(f);
+		fetch_cancel(f->fetch);
+		flight_free(f);
+	}
+	secondary_remove(s->set, z);
+}
+
+static int hear(struct secondaries *s, const struct catalogs_news *n)
+{
+	struct secondary *old = secondary_find(s->set, n->apex), *z;
+	const struct config_template *t = config_template_find(s->role->config, n->origin);
+	bool was_busy = old && old->phase == SECONDARY_BUSY;
+	int err;
+
+	if (old)
+		remove_zone(s, old);
+	if (n->kind == CATALOGS_WENT || !t)
+		return 0;
+	err = add_secondary(s, s->set, s->ring, n->apex, &t->zone, n->origin, &z);
+	if (err || !z || !old || n->kind != CATALOGS_CHANGED)
+		return err;
+	(void)secondary_inherit(s->set, z, old);
+	if (was_busy) /* which has ended with the old one */
+		z->phase = SECONDARY_QUEUED;
+	return 0;
+}
+
+static int hear_news(struct secondaries *s)
+{
+	const struct catalogs_news *news;
+	size_t count = catalogs_news(s->catalogs, &news), kept = 0;
+	int err = 0;
+
+	if (!count)
+		return 0;
+	for (size_t i = 0; i < count && !err; i++)
+		err = hear(s, &news[i]);
+	for (size_t i = 0; i < s->noted_count; i++)
+		if (!s->noted[i]->gone)
+			s->noted[kept++] = s->noted[i];
+	s->noted_count = kept;
+	return err ? err : secondary_admit(s->set, now_ms());
+}
+
+static void publish_awaited(struct secondaries *s)
+{
+	const struct config_node *node = s->role->node;
+
+	for (size_t i = 0; node && i < node->network_count && i < BOARD_NETWORKS_MAX; i++)
+		atomic_store(&s->role->board->sync.networks[i].awaited,
+		             catalogs_awaited(s->catalogs, s->role->config, node, node->networks[i]));
 }
 
 static void keep_early(struct secondaries *s, const uint8_t *apex)
@@ -619,10 +751,52 @@ void secondaries_begin(struct secondaries *s)
 	take_timers(s);
 }
 
+static int by_apex(const void *a, const void *b)
+{
+	return name_compare(((const struct held *)a)->apex, ((const struct held *)b)->apex);
+}
+
+/* Of members that catalogs from the journal brought. */
+static int recall_members(struct secondaries *s, struct loader *l)
+{
+	struct held *more, *all;
+	size_t count;
+	int err = arrive_recall_new(l, s->journal, &more, &count, &s->journal_failed);
+
+	if (err)
+		return err;
+	all = count ? realloc(s->held, (s->held_count + count) * sizeof(*all)) : s->held;
+	if (count && !all) {
+		free(more);
+		return ERR_NO_MEMORY;
+	}
+	s->held = all;
+	if (count) {
+		memcpy(s->held + s->held_count, more, count * sizeof(*more));
+		s->held_count += count;
+		qsort(s->held, s->held_count, sizeof(*s->held), by_apex);
+	}
+	free(more);
+	return 0;
+}
+
+static void note_timers(struct secondaries *s)
+{
+	struct text why;
+
+	if (!s->timer_count || !s->journal)
+		return;
+	text_init(&why);
+	if (arrive_note_timers(s->journal, s->timers, s->timer_count, &why) < 0) {
+		s->journal_failed++;
+		log_err("journal what=timers error=\"%s\"", why.chars);
+	}
+	text_done(&why);
+}
+
 int secondaries_run(struct secondaries *s, struct loader *l)
 {
 	struct arrival *list = NULL, **last = &list;
-	struct text why;
 	int err = 0;
 
 	if (s->recall)
@@ -634,14 +808,12 @@ int secondaries_run(struct secondaries *s, struct loader *l)
 	}
 	if (!err && list)
 		err = arrive(l, s->journal, list, &s->journal_failed);
-	if (!s->timer_count || !s->journal)
-		return err;
-	text_init(&why);
-	if (arrive_note_timers(s->journal, s->timers, s->timer_count, &why) < 0) {
-		s->journal_failed++;
-		log_err("journal what=timers error=\"%s\"", why.chars);
-	}
-	text_done(&why);
+	/* Before catalogs may take zones out of the journal. */
+	note_timers(s);
+	if (!err)
+		err = catalogs_run(s->catalogs, l, s->journal, s->recall, &s->journal_failed);
+	if (!err && s->recall)
+		err = recall_members(s, l);
 	return err;
 }
 
@@ -656,6 +828,7 @@ static void served(struct secondaries *s, struct secondary *z, const struct flig
 	board_add(ixfr ? &s->board->ixfr : &s->board->axfr, 1);
 	board_add(&s->board->repeated, a->repeated);
 	secondary_arrived(s->set, z, &news, now_ms());
+	excuse(s, z, false);
 	z->octets = a->octets;
 	note(s, z);
 	if (!log_limit_pass(&zone_lines, LOG_BURST))
@@ -701,14 +874,19 @@ static void landed(struct secondaries *s, struct flight *f, int err)
 	}
 }
 
-void secondaries_end(struct secondaries *s, int err)
+void secondaries_end(struct secondaries *s, const struct loader *l, int err)
 {
 	struct flight *f, *next;
 
-	if (s->recall && (err || make_set(s) < 0))
+	/* Members of a configuration that is another by now are looked for again. */
+	if (s->recall && (err || make_set(s, l) < 0))
 		s->new_config = true;
 	else if (s->recall)
 		hear_early(s);
+	else if (s->set && hear_news(s) < 0)
+		s->new_config = true;
+	catalogs_settle(s->catalogs);
+	publish_awaited(s);
 	for (f = s->taken; f; f = next) {
 		next = f->next;
 		landed(s, f, err);
@@ -772,6 +950,13 @@ bool secondaries_expires(const struct secondaries *s, const uint8_t *apex, uint3
 	return true;
 }
 
+uint64_t secondaries_origin(const struct secondaries *s, const uint8_t *apex)
+{
+	const struct secondary *z = s->set ? secondary_find(s->set, apex) : NULL;
+
+	return z ? z->origin : 0;
+}
+
 int secondaries_refresh(struct secondaries *s, const uint8_t *apex)
 {
 	struct secondary *z = s->set ? secondary_find(s->set, apex) : NULL;
@@ -794,6 +979,22 @@ int secondaries_retransfer(struct secondaries *s, const uint8_t *apex, bool forc
 	return 0;
 }
 
+/* The catalog that it is a member of, and the group whose template it goes by. */
+static void add_template(const struct secondaries *s, const struct secondary *z, struct text *out)
+{
+	const struct config *c = s->role->config;
+	const struct config_template *t = config_template_find(c, z->origin);
+	char text[NAME_TEXT_MAX];
+
+	for (size_t i = 0; t && i < c->catalog_count; i++)
+		if (t == &c->catalogs[i].members || (t >= c->catalogs[i].groups && t < c->catalogs[i].groups + c->catalogs[i].group_count)) {
+			name_to_text(c->catalogs[i].apex, text);
+			told_string(out, "catalog", text);
+		}
+	if (t && t->name)
+		told_string(out, "group", t->name);
+}
+
 static const char *state_of(const struct secondary *z)
 {
 	return !z->has_version && !z->expired ? "empty" : z->expired ? "expired" : z->failures ? "failing" : "fresh";
@@ -812,6 +1013,8 @@ static void describe(const struct secondaries *s, const struct secondary *z, str
 	told_string(out, "phase", phases[z->phase]);
 	told_string(out, "primary", endpoint_text(&z->primaries[z->primary], text));
 	text_fmt(out, ",\"primaries\":%u,\"failures\":%u", z->primary_count, z->failures);
+	if (z->origin)
+		add_template(s, z, out);
 	if (z->has_version)
 		text_fmt(out, ",\"serial\":%u", z->serial);
 	if (z->has_primary_serial)
@@ -861,7 +1064,8 @@ static uint64_t memory_limit(void)
 	return pages > 0 && size > 0 ? MIN((uint64_t)pages * (uint64_t)size / 2, FETCH_OCTETS_MAX) : FETCH_OCTETS_MAX;
 }
 
-int secondaries_new(struct role *role, uv_loop_t *loop, struct journal *journal, void (*wants_run)(void *ctx), void *ctx, struct secondaries **out)
+int secondaries_new(struct role *role, uv_loop_t *loop, struct journal *journal, struct catalogs *catalogs,
+                    void (*wants_run)(void *ctx), void *ctx, struct secondaries **out)
 {
 	struct secondaries *s = calloc(1, sizeof(*s));
 
@@ -870,6 +1074,7 @@ int secondaries_new(struct role *role, uv_loop_t *loop, struct journal *journal,
 	s->role = role;
 	s->board = &role->board->sync.in;
 	s->journal = journal;
+	s->catalogs = catalogs;
 	s->wants_run = wants_run;
 	s->ctx = ctx;
 	s->new_config = true;
@@ -881,6 +1086,7 @@ int secondaries_new(struct role *role, uv_loop_t *loop, struct journal *journal,
 	uv_timer_init(loop, &s->counter);
 	s->timer.data = s->counter.data = s;
 	uv_timer_start(&s->counter, on_count, COUNT_MS, COUNT_MS);
+	publish_awaited(s);
 	*out = s;
 	return 0;
 }

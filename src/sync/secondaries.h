@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+struct catalogs;
 struct journal;
 struct loader;
 struct role;
@@ -24,8 +25,8 @@ bool secondaries_needed(const struct role *role);
 
 /* journal: NULL where there is none; closed by the caller after secondaries_free(). wants_run: called on the loop when there is something for
  * secondaries_run(). ERR_NO_MEMORY. */
-int secondaries_new(struct role *role, uv_loop_t *loop, struct journal *journal, void (*wants_run)(void *ctx), void *ctx, struct secondaries **out)
-        MUST_CHECK;
+int secondaries_new(struct role *role, uv_loop_t *loop, struct journal *journal, struct catalogs *catalogs,
+                    void (*wants_run)(void *ctx), void *ctx, struct secondaries **out) MUST_CHECK;
 /* No run may be under way. */
 void secondaries_free(struct secondaries *s);
 
@@ -37,8 +38,10 @@ bool secondaries_has_work(const struct secondaries *s);
 void secondaries_begin(struct secondaries *s);
 /* The run, on the loader's thread, after the loader's own. The result is the store's: an error says that all is to be tried again later. */
 int secondaries_run(struct secondaries *s, struct loader *l) MUST_CHECK;
-/* After it, on the loop. */
-void secondaries_end(struct secondaries *s, int err);
+/* After it, on the loop, with the loader of the run. */
+void secondaries_end(struct secondaries *s, const struct loader *l, int err);
+/* The template by which the zone is held here, a member of a catalog; 0: it is none. */
+uint64_t secondaries_origin(const struct secondaries *s, const uint8_t *apex);
 
 /* A NOTIFY has come (RFC 1996): from this address, with this serial if it named one, signed with a key that was verified or NULL. Decides by the zone's
  * primaries and key whether it is believed. False: it is not, or the zones are not known yet: whoever told is to tell again. */

@@ -18,6 +18,8 @@
  * A NOTIFY that names a newer serial saves the question for it. A NOTIFY counts when it comes from a primary's address (any port) and, where the zone has a key, was signed with it. One that comes while the zone is
  * busy makes another turn, unless the serial it names has come by then.
  *
+ * Zones come and go one by one, too (members of catalogs): what is gone stays where it is until lists and queues are gone through anyway.
+ *
  * Not here: choosing among primaries (fetch.c asks all and takes the newest), the network, the disk. */
 #include "sync/secondary.h"
 
@@ -36,8 +38,16 @@ struct queue {
 	struct secondary *first, **last;
 };
 
+/* Primaries as one or many zones have them. */
+struct endpoints {
+	struct endpoints *next;
+	size_t count;
+	struct endpoint list[];
+};
+
 struct secondary_source {
 	struct endpoint at;
+	struct endpoints *lists; /* that begin with it */
 	unsigned busy;
 	struct queue queue[2];              /* [1]: urgent */
 	struct secondary_source *chain;     /* of its bucket */
@@ -46,13 +56,13 @@ struct secondary_source {
 struct secondary_set {
 	struct arena arena;
 	uint64_t seed;
-	uint8_t key[16];                    /* of the table */
-	struct secondary **zones;           /* in the order added; canonical order after secondary_begin() */
-	size_t count, cap;
-	struct secondary **table;           /* open addressing by name */
-	size_t table_size;                  /* a power of two */
+	uint8_t key[16];                      /* of the table */
+	struct secondary **zones;             /* those of the set in canonical order, then those added since */
+	size_t count, admitted, removed, cap; /* removed: those that are gone and still in the list */
+	struct secondary **table;             /* open addressing by name */
+	size_t table_size;                    /* a power of two */
 	struct secondary **heap;
-	size_t heap_count;
+	size_t heap_count, heap_cap;
 	struct secondary_source **sources;
 	size_t source_count, source_cap, cursor;
 	struct secondary_source *buckets[SOURCE_BUCKETS];
@@ -74,12 +84,32 @@ struct secondary_set *secondary_set_new(uint64_t seed)
 	return set;
 }
 
+static void zone_free(struct secondary *z)
+{
+	free(z->error);
+	free(z);
+}
+
+/* Those that only the queue still has. */
+static void free_gone(struct queue *q)
+{
+	for (struct secondary *z = q->first, *next; z; z = next) {
+		next = z->next;
+		if (z->gone)
+			zone_free(z);
+	}
+}
+
 void secondary_set_free(struct secondary_set *set)
 {
 	if (!set)
 		return;
+	for (size_t i = 0; i < set->source_count; i++)
+		for (unsigned k = 0; k < 2; k++)
+			free_gone(&set->sources[i]->queue[k]);
 	for (size_t i = 0; i < set->count; i++)
-		free(set->zones[i]->error);
+		if (!set->zones[i]->gone || set->zones[i]->phase != SECONDARY_QUEUED)
+			zone_free(set->zones[i]);
 	arena_done(&set->arena);
 	free(set->zones);
 	free(set->table);
@@ -252,10 +282,36 @@ static struct secondary_source *source_of(struct secondary_set *set, const struc
 	return s;
 }
 
+/* The list of primaries, which zones from the same share. */
+static const struct endpoint *share(struct secondary_set *set, struct secondary_source *source,
+                                    const struct endpoint *list, size_t count)
+{
+	struct endpoints *e;
+
+	for (e = source->lists; e; e = e->next) {
+		size_t i = 0;
+
+		while (e->count == count && i < count && addr_equal(&e->list[i].addr, &list[i].addr) &&
+		       e->list[i].port == list[i].port)
+			i++;
+		if (i == count && e->count == count)
+			return e->list;
+	}
+	e = arena_zalloc(&set->arena, sizeof(*e) + count * sizeof(*list));
+	if (!e)
+		return NULL;
+	e->count = count;
+	memcpy(e->list, list, count * sizeof(*list));
+	e->next = source->lists;
+	source->lists = e;
+	return e->list;
+}
+
 int secondary_add(struct secondary_set *set, const struct secondary_config *c, struct secondary **out)
 {
 	size_t primaries = MIN(c->primary_count, (size_t)SECONDARY_PRIMARIES_MAX);
-	struct endpoint *list;
+	struct secondary_source *source;
+	const struct endpoint *list;
 	struct secondary *z;
 	struct name lower;
 
@@ -269,16 +325,25 @@ int secondary_add(struct secondary_set *set, const struct secondary_config *c, s
 		set->cap = cap;
 	}
 	name_lower(&lower, c->apex);
-	z = arena_zalloc(&set->arena, sizeof(*z));
-	list = arena_zalloc(&set->arena, primaries * sizeof(*list));
-	if (!z || !list)
+	source = source_of(set, &c->primaries[0]);
+	list = source ? share(set, source, c->primaries, primaries) : NULL;
+	z = list ? malloc(sizeof(*z) + lower.len) : NULL;
+	if (!z)
 		return ERR_NO_MEMORY;
-	memcpy(list, c->primaries, primaries * sizeof(*list));
-	*z = (struct secondary){.apex = arena_dup(&set->arena, lower.wire, lower.len), .primaries = list, .primary_count = (uint16_t)primaries,
-	                        .key = c->key, .key_id = c->key_id, .serve_expired = c->serve_expired, .max_records = c->max_records, .due_ms = INT64_MIN, .failed_ms = INT64_MIN,
-	                        .heap_at = SIZE_MAX, .source = source_of(set, &c->primaries[0])};
-	if (!z->apex || !z->source)
-		return ERR_NO_MEMORY;
+	memcpy(z + 1, lower.wire, lower.len);
+	*z = (struct secondary){.apex = (const uint8_t *)(z + 1),
+	                        .primaries = list,
+	                        .primary_count = (uint16_t)primaries,
+	                        .key = c->key,
+	                        .key_id = c->key_id,
+	                        .serve_expired = c->serve_expired,
+	                        .max_records = c->max_records,
+	                        .due_ms = INT64_MIN,
+	                        .failed_ms = INT64_MIN,
+	                        .heap_at = SIZE_MAX,
+	                        .source = source,
+	                        .origin = c->origin,
+	                        .network = c->network};
 	set->zones[set->count++] = z;
 	*out = z;
 	return 0;
@@ -377,23 +442,151 @@ static void start(struct secondary_set *set, struct secondary *z, int64_t now_ms
 	settle(set, z->heap_at);
 }
 
-int secondary_begin(struct secondary_set *set, int64_t now_ms)
+static int make_table(struct secondary_set *set)
 {
-	int64_t spread = MIN((int64_t)set->count * 5, (int64_t)SECONDARY_START_SPREAD_MS);
+	size_t size = MAX(set->table_size, (size_t)FIND_MIN);
+	struct secondary **table;
 
-	for (set->table_size = FIND_MIN; set->table_size < set->count * 2;)
-		set->table_size *= 2;
-	set->table = calloc(set->table_size, sizeof(*set->table));
-	set->heap = calloc(set->count ? set->count : 1, sizeof(struct secondary *));
-	if (!set->table || !set->heap)
+	while (size < set->count * 2)
+		size *= 2;
+	if (size == set->table_size)
+		return 0;
+	table = calloc(size, sizeof(struct secondary *));
+	if (!table)
 		return ERR_NO_MEMORY;
-	if (set->count)
-		qsort(set->zones, set->count, sizeof(struct secondary *), by_name);
+	free(set->table);
+	set->table = table;
+	set->table_size = size;
+	for (size_t i = 0; i < set->admitted; i++)
+		if (!set->zones[i]->gone)
+			*slot_of(set, set->zones[i]->apex) = set->zones[i];
+	return 0;
+}
+
+static int make_heap(struct secondary_set *set)
+{
+	size_t cap = MAX(set->heap_cap, (size_t)1);
+	struct secondary **heap;
+
+	while (cap < set->count)
+		cap *= 2;
+	heap = cap == set->heap_cap ? set->heap : realloc(set->heap, cap * sizeof(struct secondary *));
+	if (!heap)
+		return ERR_NO_MEMORY;
+	set->heap = heap;
+	set->heap_cap = cap;
+	return 0;
+}
+
+/* What is gone leaves the list; what is new is merged into it, from behind. */
+static void order_zones(struct secondary_set *set)
+{
+	size_t fresh = 0, kept = 0, from, to;
+
 	for (size_t i = 0; i < set->count; i++) {
+		struct secondary *z = set->zones[i];
+
+		fresh += i >= set->admitted && !z->gone;
+		if (!z->gone)
+			set->zones[kept++] = z;
+		else if (z->phase == SECONDARY_QUEUED)
+			z->unlisted = true;
+		else
+			zone_free(z);
+	}
+	set->count = kept;
+	set->removed = 0;
+	from = kept - fresh;
+	if (fresh && from) {
+		struct secondary **list = malloc(fresh * sizeof(struct secondary *));
+
+		if (!list) { /* slower, but in place */
+			qsort(set->zones, kept, sizeof(struct secondary *), by_name);
+			return;
+		}
+		memcpy(list, set->zones + from, fresh * sizeof(struct secondary *));
+		qsort(list, fresh, sizeof(struct secondary *), by_name);
+		for (to = kept; fresh;)
+			set->zones[--to] = from && by_name(&set->zones[from - 1], &list[fresh - 1]) > 0
+			                           ? set->zones[--from]
+			                           : list[--fresh];
+		free(list);
+	} else if (fresh) {
+		qsort(set->zones, fresh, sizeof(struct secondary *), by_name);
+	}
+}
+
+int secondary_admit(struct secondary_set *set, int64_t now_ms)
+{
+	int64_t spread = MIN((int64_t)(set->count - set->admitted) * 5, (int64_t)SECONDARY_START_SPREAD_MS);
+	int err = make_table(set);
+
+	if (!err)
+		err = make_heap(set);
+	if (err)
+		return err;
+	for (size_t i = set->admitted; i < set->count; i++) {
+		if (set->zones[i]->gone)
+			continue;
 		*slot_of(set, set->zones[i]->apex) = set->zones[i];
 		start(set, set->zones[i], now_ms, spread);
 	}
+	if (set->admitted < set->count || set->removed)
+		order_zones(set);
+	set->admitted = set->count;
 	return 0;
+}
+
+int secondary_begin(struct secondary_set *set, int64_t now_ms)
+{
+	return secondary_admit(set, now_ms);
+}
+
+static void leave(struct secondary_set *set, struct secondary *z);
+
+static void heap_out(struct secondary_set *set, struct secondary *z)
+{
+	size_t at = z->heap_at;
+	struct secondary *last;
+
+	if (at == SIZE_MAX)
+		return;
+	z->heap_at = SIZE_MAX;
+	last = set->heap[--set->heap_count];
+	if (last == z)
+		return;
+	put(set, at, last);
+	settle(set, at);
+}
+
+/* Those behind it move up, so that no search ends too early. */
+static void table_out(struct secondary_set *set, const struct secondary *z)
+{
+	size_t mask = set->table_size - 1, at = (size_t)(slot_of(set, z->apex) - set->table), next = at;
+
+	for (;;) {
+		size_t wants;
+
+		next = (next + 1) & mask;
+		if (!set->table[next])
+			break;
+		wants = hash_keyed(set->key, set->table[next]->apex, name_len(set->table[next]->apex)) & mask;
+		if (((next - wants) & mask) < ((next - at) & mask))
+			continue;
+		set->table[at] = set->table[next];
+		at = next;
+	}
+	set->table[at] = NULL;
+}
+
+void secondary_remove(struct secondary_set *set, struct secondary *z)
+{
+	leave(set, z);
+	heap_out(set, z);
+	if (set->table && *slot_of(set, z->apex) == z)
+		table_out(set, z);
+	z->gone = true;
+	set->removed++;
 }
 
 struct secondary *secondary_find(const struct secondary_set *set, const uint8_t *apex)
@@ -406,7 +599,7 @@ struct secondary *secondary_find(const struct secondary_set *set, const uint8_t 
 
 struct secondary *secondary_after(const struct secondary_set *set, const uint8_t *apex)
 {
-	size_t low = 0, high = set->count;
+	size_t low = 0, high = set->admitted;
 
 	while (apex && low < high) {
 		size_t mid = low + (high - low) / 2;
@@ -416,12 +609,14 @@ struct secondary *secondary_after(const struct secondary_set *set, const uint8_t
 		else
 			high = mid;
 	}
-	return low < set->count ? set->zones[low] : NULL;
+	while (low < set->admitted && set->zones[low]->gone)
+		low++;
+	return low < set->admitted ? set->zones[low] : NULL;
 }
 
 size_t secondary_count(const struct secondary_set *set)
 {
-	return set->count;
+	return set->count - set->removed;
 }
 
 /* ---- what is to do ---- */
@@ -451,12 +646,24 @@ static bool may_start_routine(struct secondary_set *set, int64_t now_ms)
 	return set->tokens_ms <= now_ms * SECONDARY_ROUTINE_PER_S / 1000;
 }
 
+static void drop_gone(struct secondary_set *set, struct queue *q, bool urgent)
+{
+	while (q->first && q->first->gone) {
+		struct secondary *z = dequeue(set, q, urgent);
+
+		z->phase = SECONDARY_WAITING;
+		if (z->unlisted)
+			zone_free(z);
+	}
+}
+
 static bool take_from(struct secondary_set *set, bool urgent, struct secondary_action *out)
 {
 	for (size_t i = 0; set->queued[urgent] && i < set->source_count; i++) {
 		struct secondary_source *s = set->sources[(set->cursor + i) % set->source_count];
 		struct secondary *z;
 
+		drop_gone(set, &s->queue[urgent], urgent);
 		if (!s->queue[urgent].first || s->busy >= SECONDARY_ACTIVE_PER_SOURCE)
 			continue;
 		set->cursor = (set->cursor + i + 1) % set->source_count;
@@ -676,10 +883,14 @@ void secondary_demand(struct secondary_set *set, struct secondary *z, bool whole
 
 void secondary_counts(const struct secondary_set *set, struct secondary_counts *out)
 {
-	*out = (struct secondary_counts){.zones = set->count, .queued = set->queued[0] + set->queued[1], .busy = set->busy};
+	*out = (struct secondary_counts){.zones = set->count - set->removed,
+	                                 .queued = set->queued[0] + set->queued[1],
+	                                 .busy = set->busy};
 	for (size_t i = 0; i < set->count; i++) {
 		const struct secondary *z = set->zones[i];
 
+		if (z->gone)
+			continue;
 		out->serving += z->has_version && (!z->expired || z->serve_expired);
 		out->expired += z->expired;
 		out->failing += z->failures > 0;

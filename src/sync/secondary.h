@@ -53,11 +53,15 @@ struct secondary {
 	int64_t refreshed_ms, due_ms, expire_at_ms, failed_ms;
 	char *error;                       /* of the last failure since, or NULL */
 	struct secondary_source *source;
-	struct secondary *next;            /* in a queue */
-	size_t heap_at;                    /* SIZE_MAX: not in it */
-	bool noted;                        /* the owner's: its timers wait for the disk */
-	uint64_t octets;                   /* the owner's: of the version in the store; 0: not known */
-	uint32_t max_records;              /* as configured */
+	struct secondary *next; /* in a queue */
+	size_t heap_at;         /* SIZE_MAX: not in it */
+	bool noted;             /* the owner's: its timers wait for the disk */
+	bool gone, unlisted;    /* taken out of the set; freed when it has left list and queue */
+	bool excused;           /* the owner's: see secondaries.c */
+	uint64_t origin;        /* the owner's: what it was made by; 0: the configuration */
+	uint32_t network;       /* the owner's */
+	uint64_t octets;        /* the owner's: of the version in the store; 0: not known */
+	uint32_t max_records;   /* as configured */
 };
 
 /* seed: any number; nodes with different ones do not ask at the same moments. NULL: out of memory. */
@@ -70,8 +74,10 @@ struct secondary_config {
 	size_t primary_count;
 	uint32_t key;
 	uint64_t key_id;
-	bool serve_expired;                /* an expired zone is answered on */
-	uint32_t max_records;              /* kept for the owner */
+	bool serve_expired; /* an expired zone is answered on */
+	uint64_t origin;
+	uint32_t network;
+	uint32_t max_records; /* kept for the owner */
 };
 
 /* What is known of a zone from before, in the set's clock. */
@@ -83,7 +89,7 @@ struct secondary_past {
 	const char *error;                 /* copied */
 };
 
-/* All zones are added, and their past told, before secondary_begin(); then come the questions. ERR_NO_MEMORY. */
+/* Zones are added, and their past told, before secondary_begin(); then come the questions. ERR_NO_MEMORY. */
 int secondary_add(struct secondary_set *set, const struct secondary_config *c, struct secondary **out) MUST_CHECK;
 void secondary_recall(struct secondary_set *set, struct secondary *z, const struct secondary_past *past);
 /* The zone of an earlier set, from the same primaries with the same key: it goes on as it was, busy too. False: it is another, and begins anew but for
@@ -91,6 +97,11 @@ void secondary_recall(struct secondary_set *set, struct secondary *z, const stru
 bool secondary_inherit(struct secondary_set *set, struct secondary *z, const struct secondary *old);
 /* ERR_NO_MEMORY. */
 int secondary_begin(struct secondary_set *set, int64_t now_ms) MUST_CHECK;
+
+/* Zones that are added later are part of the set with this; costs what they cost, and a pass over pointers. ERR_NO_MEMORY: some of them wait for the next call. */
+int secondary_admit(struct secondary_set *set, int64_t now_ms) MUST_CHECK;
+/* Out of the set: z is nobody's after this, and no question about it is to be answered. Its memory is kept until secondary_admit() or longer. */
+void secondary_remove(struct secondary_set *set, struct secondary *z);
 
 struct secondary *secondary_find(const struct secondary_set *set, const uint8_t *apex);
 /* In canonical order of names: the first after apex, or of all (NULL). */

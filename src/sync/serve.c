@@ -7,8 +7,8 @@
  *	worker --(connection, octets)--> peer:  request -> judge -> one message at a time, as the client takes them -> next request ... -> closed
  *	worker --(datagram, socket)----> one answer, at once
  *
- * Everything happens on sync's loop, in steps: each time the client's socket has room, messages are made (xfr/outgoing.h) for TURN_NS at most, then others have their
- * turn. So a slow client costs what its transfer holds: a message of 64 KiB and a cursor of some 16 KiB, whatever the size of the zone. What it reads is a
+ * Everything happens on sync's loop, in steps: where the client's socket has room, messages are made (xfr/outgoing.h) until TURN_NS have passed, then the next client's
+ * has its turn; all transfers together hold the loop up for little more than that, so NOTIFY, questions and incoming transfers are not behind hundreds of them. So a slow client costs what its transfer holds: a message of 64 KiB and a cursor of some 16 KiB, whatever the size of the zone. What it reads is a
  * pinned version of the store (snapshots.h): transfers that begin while a version is current share its pin. Pins are few, so what can keep an old version is bounded:
  * who takes nothing for STALL_MS, or less than RATE_MIN octets a second on the whole, or longer than TRANSFER_MAX_MS, is cut off; when all pins are taken, those of the oldest
  * version older than PIN_FAIR_MS go, and newcomers wait WAIT_MS at most, then get SERVFAIL. More than TRANSFERS_MAX at a time
@@ -53,6 +53,7 @@ enum {
 struct peer {
 	struct list link;            /* in serve.peers */
 	struct list wait;            /* in serve.waiting, or alone */
+	struct list turn;            /* in serve.turns, or alone */
 	struct serve *serve;
 	uv_poll_t poll;
 	int fd;
@@ -115,6 +116,7 @@ static void peer_close(struct peer *p)
 	p->in = p->out = NULL;
 	list_remove(&p->link);
 	list_remove(&p->wait);
+	list_remove(&p->turn);
 	s->peer_count--;
 	uv_close((uv_handle_t *)&p->poll, on_closed);
 }
@@ -128,8 +130,24 @@ static void on_peer(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (status < 0)
 		peer_close(p);
-	else
+	else if (!p->job.out)
 		peer_turn(p);
+	else if (list_empty(&p->turn))
+		list_add_tail(&p->serve->turns, &p->turn);
+}
+
+/* After each look at the sockets. Those whose turn does not come are found writable again, and keep their place. */
+static void on_turns(uv_check_t *check)
+{
+	struct serve *s = check->data;
+	uint64_t until = clock_ns() + TURN_NS;
+
+	while (!list_empty(&s->turns) && clock_ns() < until) {
+		struct peer *p = LIST_ENTRY(s->turns.next, struct peer, turn);
+
+		list_remove(&p->turn);
+		peer_turn(p);
+	}
 }
 
 static void watch(struct peer *p, int events)
@@ -380,6 +398,7 @@ static void adopt(struct serve *s, const struct handover_packet *packet, int fd)
 	p->poll.data = p;
 	p->progress_ms = clock_ms();
 	list_init(&p->wait);
+	list_init(&p->turn);
 	list_add_tail(&s->peers, &p->link);
 	s->peer_count++;
 	peer_turn(p);
@@ -530,6 +549,7 @@ int serve_new(uv_loop_t *loop, const struct role_brief *brief, struct board_sync
 	s->hooks = *hooks;
 	list_init(&s->peers);
 	list_init(&s->waiting);
+	list_init(&s->turns);
 	snapshots_init(&s->snapshots, brief->store_path, board);
 	for (uint32_t i = 0; i < brief->socket_count; i++) {
 		struct serve_line *line = &s->lines[s->line_count];
@@ -545,6 +565,9 @@ int serve_new(uv_loop_t *loop, const struct role_brief *brief, struct board_sync
 	uv_timer_init(loop, &s->sweep);
 	s->sweep.data = s;
 	uv_timer_start(&s->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+	uv_check_init(loop, &s->check);
+	s->check.data = s;
+	uv_check_start(&s->check, on_turns);
 	show(s);
 	*out = s;
 	return 0;
@@ -555,6 +578,7 @@ void serve_free(struct serve *s)
 	if (!s)
 		return;
 	uv_timer_stop(&s->sweep);
+	uv_check_stop(&s->check);
 	for (unsigned i = 0; i < s->line_count; i++) {
 		uv_poll_stop(&s->lines[i].poll);
 		close(s->lines[i].fd);

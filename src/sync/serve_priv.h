@@ -36,6 +36,8 @@ struct serve {
 	struct serve_hooks hooks;
 	struct snapshots snapshots;
 	struct handover_packet *packet; /* the one at hand */
+	struct list turns;              /* of peers that can go on with their transfers */
+	uv_check_t check;
 	struct list peers, waiting;     /* waiting: for a pin or for others to end; of struct peer */
 	unsigned peer_count, active;
 	bool pins_short;                /* somebody waits for a pin */

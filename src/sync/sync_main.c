@@ -13,6 +13,7 @@
 #include "proc/role.h"
 #include "sync/access.h"
 #include "sync/asks.h"
+#include "sync/catalogs.h"
 #include "sync/history.h"
 #include "sync/load.h"
 #include "sync/notify.h"
@@ -29,14 +30,16 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 enum {
 	RETRY_MS = 1000,
 	COLLECT_MS = 250,
 	GATHER_PIECES = 16, /* of 2 MiB in one turn of the collector: some milliseconds */
 	WISHES_MAX = 10000, /* zones that one run is asked for by name, about */
+	LOADING_NICE = 5,   /* loading is behind answering where both want a CPU; threads that it starts are, too */
 };
 
 struct wishes {
@@ -62,6 +65,7 @@ struct sync {
 	struct versions *versions;       /* likewise */
 	struct asks *asks;
 	struct secondaries *secondaries; /* NULL: no zone is held by transfer */
+	struct catalogs *catalogs;
 	struct watcher *watcher;         /* NULL: the kernel does not tell of saved files */
 	bool busy, stopping, said_ready;
 	bool new_config;       /* since the list of zones was made */
@@ -86,11 +90,15 @@ static void run(uv_work_t *work)
 	s->result = s->arrived = 0;
 	if (s->watcher && s->zones)
 		watcher_folders(s->watcher, s->zones);
+	/* Refused by a kernel or a container, answers are a little later while zones load. */
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOADING_NICE);
 	if (s->now.whole)
 		s->result = loader_run(&s->loader, s->zones, s->now.zones, s->now.count);
 	else if (s->now.count)
 		s->result = loader_run_some(&s->loader, s->now.zones, s->now.count);
 	s->zones = NULL;
+	if (!s->result && s->loader.zones && s->loader.aligned)
+		s->result = catalogs_produce(s->catalogs, &s->loader);
 	if (s->loader.zones && s->loader.aligned && s->loader.writer) {
 		int err = asks_run(s->asks, &s->loader);
 
@@ -166,7 +174,7 @@ static void after(uv_work_t *work, int status)
 	s->now = (struct wishes){0};
 	asks_end(s->asks);
 	if (s->secondaries)
-		secondaries_end(s->secondaries, s->arrived);
+		secondaries_end(s->secondaries, &s->loader, s->arrived);
 	free_retired(s);
 	if (looked)
 		malloc_trim(0);
@@ -178,6 +186,10 @@ static void after(uv_work_t *work, int status)
 		ask_right(s);
 	if (s->result < 0 || s->arrived < 0) {
 		s->new_config |= s->result < 0; /* it may not have got as far as to take the list */
+		if (catalogs_failed(s->catalogs)) {
+			s->new_config = true;
+			secondaries_reload(s->secondaries);
+		}
 		uv_timer_start(&s->retry, on_retry, RETRY_MS, 0);
 	} else if (!s->said_ready && role_send(s->role->brief.supervisor_fd, &ready, -1) == 0)
 		s->said_ready = true;
@@ -256,13 +268,20 @@ static void begin(struct sync *s)
 		s->busy = false;
 		asks_end(s->asks);
 		if (s->secondaries)
-			secondaries_end(s->secondaries, ERR_NO_MEMORY);
+			secondaries_end(s->secondaries, &s->loader, ERR_NO_MEMORY);
 	}
 }
 
 static bool may_ask(const struct role *role)
 {
 	return role->brief.uid != UINT32_MAX && !role->brief.keep_dac_read;
+}
+
+static uint64_t on_origin(void *ctx, const uint8_t *apex)
+{
+	const struct sync *s = ctx;
+
+	return s->secondaries ? secondaries_origin(s->secondaries, apex) : 0;
 }
 
 /* Who may transfer and who is told, by the configuration in force. Without memory what was before stays. */
@@ -275,6 +294,7 @@ static int take_access(struct sync *s)
 		log_err("sync what=access error=\"%s\"", err_text(err));
 		return err;
 	}
+	access_members(a, on_origin, s);
 	serve_access(s->serve, a);
 	notifier_access(s->notifier, a);
 	access_unref(a);
@@ -380,6 +400,32 @@ static void wish(struct wishes *w, const struct name *zone)
 	w->whole = true;
 }
 
+/* The version that was refused is to be taken: transferred or read again. */
+static void ask_again(struct sync *s, const uint8_t *apex)
+{
+	struct name name;
+
+	name_copy(&name, apex);
+	if (!s->secondaries || secondaries_retransfer(s->secondaries, apex, true) == ERR_NOT_FOUND) {
+		wish(&s->next, &name);
+		(void)add_name(&s->next.allowed, &s->next.allowed_count, &s->next.allowed_cap, &name);
+	}
+	begin(s);
+}
+
+static int about_catalogs(struct sync *s, uint32_t request, const uint8_t *apex, struct text *out)
+{
+	int err = 0;
+
+	if (request == REQUEST_CATALOGS)
+		catalogs_describe(s->catalogs, apex, ROLE_TEXT_MAX, out);
+	else
+		err = catalogs_accept(s->catalogs, apex);
+	if (request == REQUEST_CATALOG_ACCEPT && !err)
+		ask_again(s, apex);
+	return err;
+}
+
 static void on_saved(void *ctx, const struct name *zone)
 {
 	struct sync *s = ctx;
@@ -472,10 +518,12 @@ static void answer_request(struct sync *s, const struct role_message *m)
 	int err = m->text_len ? name_from_text(m->text, m->text_len, root, &name) : 0;
 
 	text_init(&text);
-	if (err < 0 || (!m->text_len && m->request != REQUEST_ZONES_AFTER))
+	if (err < 0 || (!m->text_len && m->request != REQUEST_ZONES_AFTER && m->request != REQUEST_CATALOGS))
 		reply.result = ERR_MALFORMED;
 	else if (m->request == REQUEST_ZONES_AFTER)
 		reply.result = list_zones(s, m->text_len ? name.wire : NULL, &text);
+	else if (m->request == REQUEST_CATALOGS || m->request == REQUEST_CATALOG_ACCEPT)
+		reply.result = about_catalogs(s, m->request, m->text_len ? name.wire : NULL, &text);
 	else if (m->request == REQUEST_ZONE_STATUS)
 		reply.result = describe_zone(s, name.wire, &text);
 	else if (s->secondaries)
@@ -617,6 +665,12 @@ int sync_main(struct role *role)
 	role->on_message = on_message;
 	role->on_stop = on_stop;
 	loader_init(&s->loader, role->brief.store_path, role->board, role->brief.workers);
+	s->catalogs = catalogs_new();
+	if (!s->catalogs)
+		return 1;
+	s->loader.on_list = catalogs_complete;
+	s->loader.on_version = catalogs_judge;
+	s->loader.on_list_ctx = s->catalogs;
 	err = open_kernel_cache(s);
 	if (err < 0) {
 		/* Zones must not change under answers that nobody takes back. */
@@ -649,7 +703,8 @@ int sync_main(struct role *role)
 	s->loader.versions = s->versions;
 	s->loader.on_read = asks_on_read;
 	s->loader.on_read_ctx = s->asks;
-	if (secondaries_needed(role) && secondaries_new(role, &s->loop, s->journal, on_wanted, s, &s->secondaries) < 0)
+	if (secondaries_needed(role) &&
+	    secondaries_new(role, &s->loop, s->journal, s->catalogs, on_wanted, s, &s->secondaries) < 0)
 		return 1;
 	s->may_ask = may_ask(role);
 	s->next.whole = true;
@@ -660,6 +715,7 @@ int sync_main(struct role *role)
 	serve_free(s->serve);
 	notifier_free(s->notifier);
 	secondaries_free(s->secondaries);
+	catalogs_free(s->catalogs);
 	watcher_free(s->watcher);
 	journal_close(s->journal);
 	loader_done(&s->loader);

@@ -391,6 +391,14 @@ void versions_will_store(struct versions *v, struct loader *l, const struct zone
 		board_add(&l->board->sync.history_failed, 1);
 }
 
+void versions_unchanged(struct versions *v, const struct zone_row *row)
+{
+	const struct hold *h = hold_find(v, row->apex);
+
+	if (v->pending_count && v->pending[v->pending_count - 1] == row && !(h && h->ended))
+		v->pending_count--;
+}
+
 /* ---- versions out of the journal ---- */
 
 struct wanted {

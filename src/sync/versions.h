@@ -30,6 +30,8 @@ void versions_recall(struct versions *v, struct loader *l);
 int versions_judge(struct versions *v, const struct zone_row *row, const struct content *file, struct content **instead, char *why) MUST_CHECK;
 /* A new version is about to be put into the store; of_file: what the file says. */
 void versions_will_store(struct versions *v, struct loader *l, const struct zone_row *row, bool of_file);
+/* It was the one before. */
+void versions_unchanged(struct versions *v, const struct zone_row *row);
 /* What was announced so, and is committed, goes to the journal: `whole` says that nothing more follows soon. */
 void versions_note(struct versions *v, struct loader *l, bool whole);
 

@@ -19,26 +19,62 @@ void zone_list_free(struct zone_list *l)
 	if (!l)
 		return;
 	for (size_t i = 0; i < l->count; i++)
-		free(l->rows[i].error);
+		zone_row_done(&l->rows[i]);
 	arena_done(&l->arena);
 	free(l->rows);
 	free(l);
 }
 
+static int make_room(struct zone_list *l, size_t more)
+{
+	size_t cap = l->cap ? l->cap : 64;
+	struct zone_row *rows;
+
+	while (cap < l->count + more)
+		cap *= 2;
+	if (cap == l->cap)
+		return 0;
+	rows = realloc(l->rows, cap * sizeof(*rows));
+	if (!rows)
+		return ERR_NO_MEMORY;
+	l->rows = rows;
+	l->cap = cap;
+	return 0;
+}
+
+int zone_list_add(struct zone_list *l, const struct zone_row *row)
+{
+	int err = make_room(l, 1);
+
+	if (!err)
+		l->rows[l->count++] = *row;
+	return err;
+}
+
 /* apex and path are borrowed for the life of the list. */
 static int add(struct zone_list *l, const uint8_t *apex, const char *path, uint32_t network, uint32_t slot)
 {
-	if (l->count == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 64;
-		struct zone_row *rows = realloc(l->rows, cap * sizeof(*rows));
+	return zone_list_add(l, &(struct zone_row){.apex = apex, .path = path, .network = network, .slot = slot, .watched = true});
+}
 
-		if (!rows)
-			return ERR_NO_MEMORY;
-		l->rows = rows;
-		l->cap = cap;
-	}
-	l->rows[l->count++] = (struct zone_row){.apex = apex, .path = path, .network = network, .slot = slot, .watched = true};
+int zone_row_member(struct zone_row *row, const uint8_t *apex)
+{
+	size_t len = name_len(apex);
+	uint8_t *own = malloc(len);
+
+	if (!own)
+		return ERR_NO_MEMORY;
+	memcpy(own, apex, len);
+	row->apex = own;
+	row->member = true;
 	return 0;
+}
+
+void zone_row_done(struct zone_row *row)
+{
+	free(row->error);
+	if (row->member)
+		free((void *)(uintptr_t)row->apex);
 }
 
 static int add_file(struct zone_list *l, const struct name *apex, const char *path)
@@ -132,10 +168,18 @@ static bool sort_by_keys(struct zone_list *l)
 	return true;
 }
 
-static void sort(struct zone_list *l)
+void zone_list_sort(struct zone_list *l)
 {
-	if (!in_order(l) && !sort_by_keys(l))
+	if (l->count && !in_order(l) && !sort_by_keys(l))
 		qsort(l->rows, l->count, sizeof(*l->rows), order);
+}
+
+uint32_t zone_list_slot(const struct zone_list *l, uint32_t network)
+{
+	for (size_t k = 0; l->node && k < l->node->network_count; k++)
+		if (l->node->networks[k] == network)
+			return (uint32_t)k;
+	return UINT32_MAX;
 }
 
 /* Has each network a pop that would transfer zones from this node? */
@@ -155,21 +199,18 @@ static int from_config(const struct role *role, struct zone_list *l)
 	int err = 0;
 
 	l->from = c;
+	l->node = role->node;
 	find_followers(role, follows);
 	for (size_t i = 0; !err && i < c->zone_count; i++) {
 		const struct config_zone *z = &c->zones[i];
-		uint32_t slot = UINT32_MAX;
 		struct endpoint source;
 		bool held;
 
-		for (size_t k = 0; k < role->node->network_count; k++)
-			if (role->node->networks[k] == z->network)
-				slot = (uint32_t)k;
 		/* A PoP serves the zones of its networks and no others; a primary has all. */
-		if (slot == UINT32_MAX && role->node->role == CONFIG_POP)
+		if (!config_node_serves(role->node, z))
 			continue;
 		held = config_zone_sources(c, role->node, z, &source, 1) > 0;
-		err = add(l, z->apex, held ? NULL : z->file, z->network, slot);
+		err = add(l, z->apex, held ? NULL : z->file, z->network, zone_list_slot(l, z->network));
 		if (!err) {
 			l->rows[l->count - 1].held = held;
 			l->rows[l->count - 1].serve_expired = z->at_expiry == CONFIG_EXPIRY_SERVE;
@@ -255,7 +296,7 @@ int zone_list_make(const struct role *role, struct zone_list **out)
 		zone_list_free(l);
 		return err;
 	}
-	sort(l);
+	zone_list_sort(l);
 	for (size_t i = 0; i < l->count; i++) {
 		if (kept && name_equal(l->rows[kept - 1].apex, l->rows[i].apex)) {
 			log_err("zone file=%s error=\"the zone is there already, from %s\"", l->rows[i].path ? l->rows[i].path : "-",
@@ -274,4 +315,27 @@ struct zone_row *zone_list_find(const struct zone_list *l, const uint8_t *apex)
 	struct zone_row key = {.apex = apex};
 
 	return l->count ? bsearch(&key, l->rows, l->count, sizeof(*l->rows), order) : NULL;
+}
+
+int zone_list_merge(struct zone_list *l, struct zone_row *rows, size_t count)
+{
+	size_t kept = 0, from, to;
+	int err = make_room(l, count);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < l->count; i++) {
+		if (l->rows[i].dropped)
+			zone_row_done(&l->rows[i]);
+		else
+			l->rows[kept++] = l->rows[i];
+	}
+	l->count = kept + count;
+	if (count)
+		qsort(rows, count, sizeof(*rows), order);
+	/* From behind, so that nothing has to be put aside. */
+	for (from = kept, to = kept + count; count;)
+		l->rows[--to] =
+			from && order(&l->rows[from - 1], &rows[count - 1]) > 0 ? l->rows[--from] : rows[--count];
+	return 0;
 }

@@ -36,11 +36,17 @@ struct zone_row {
 	struct signatures signatures;
 	char *error;         /* why the file as it is now is not served; NULL: it is. Owned */
 	int64_t error_s;     /* wall clock */
+	/* Of a member of a catalog: catalogs.c. */
+	bool member;     /* apex is the row's own then */
+	bool recall;     /* what the journal knows of it is not known here yet */
+	bool dropped;    /* goes with the next zone_list_merge() */
+	uint64_t origin; /* id of its template in the configuration */
 };
 
 struct zone_list {
 	struct arena arena;
 	const struct config *from; /* NULL: a folder */
+	const struct config_node *node;
 	struct zone_row *rows; /* in canonical order of apex, each apex once */
 	size_t count, cap;
 };
@@ -50,3 +56,14 @@ struct zone_list {
 int zone_list_make(const struct role *role, struct zone_list **out) MUST_CHECK;
 void zone_list_free(struct zone_list *l);
 struct zone_row *zone_list_find(const struct zone_list *l, const uint8_t *apex);
+/* Index of a network in the list of the node's own; UINT32_MAX: none. */
+uint32_t zone_list_slot(const struct zone_list *l, uint32_t network);
+
+/* Make the row one of a member; apex is copied. ERR_NO_MEMORY. */
+int zone_row_member(struct zone_row *row, const uint8_t *apex) MUST_CHECK;
+void zone_row_done(struct zone_row *row);
+/* Out of order: zone_list_sort() puts it right. ERR_NO_MEMORY. */
+int zone_list_add(struct zone_list *l, const struct zone_row *row) MUST_CHECK;
+void zone_list_sort(struct zone_list *l);
+/* Rows marked `dropped` go, these come, which are sorted on the way and belong to the list then. Other rows move in memory. ERR_NO_MEMORY: nothing is changed. */
+int zone_list_merge(struct zone_list *l, struct zone_row *rows, size_t count) MUST_CHECK;

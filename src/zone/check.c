@@ -3,6 +3,8 @@
  * hides a record is simply the last one seen that is an ancestor. */
 #include "zone/check.h"
 
+#include "zone/content_priv.h"
+
 #include <stdarg.h>
 
 #include <stdio.h>
@@ -13,6 +15,8 @@ struct pass {
 	const struct content *c;
 	struct diag *diag;
 	const uint8_t *cut;   /* delegation in force, or NULL */
+	unsigned cut_labels;
+	bool inside;          /* all of it is in the zone: then the apex comes first */
 	const uint8_t *dname; /* DNAME in force, or NULL */
 };
 
@@ -51,8 +55,8 @@ static void look(const struct content *c, const uint8_t *name, size_t near, bool
 	size_t n = content_rrset_count(c);
 
 	*alias = *address = false;
-	for (size_t i = content_find_near(c, name, near); i < n && name_equal(content_rrset(c, i)->owner, name); i++) {
-		uint16_t type = content_rrset(c, i)->type;
+	for (size_t i = content_find_near(c, name, near); i < n && name_equal(content_at(c, i)->owner, name); i++) {
+		uint16_t type = content_at(c, i)->type;
 
 		*alias |= type == RR_CNAME;
 		*address |= type == RR_A || type == RR_AAAA;
@@ -121,16 +125,16 @@ static void check_apex(struct pass *p)
 /* What is wrong with the sets of one owner, from i up to end. */
 static void check_owner(struct pass *p, size_t i, size_t end)
 {
-	const struct content_rrset *first = content_rrset(p->c, i), *cname = NULL, *other = NULL;
+	const struct content_rrset *first = content_at(p->c, i), *cname = NULL, *other = NULL;
 	const uint8_t *apex = content_apex(p->c), *owner = first->owner;
-	bool at_apex = name_equal(owner, apex);
+	bool at_apex = (!i || !p->inside) && name_equal(owner, apex);
 	char text[RRTYPE_TEXT_MAX];
 
-	if (!at_apex && !name_is_under(owner, apex)) {
+	if (!p->inside && !at_apex && !name_is_under(owner, apex)) {
 		say(p, DIAG_ERROR, first, "is outside the zone");
 		return;
 	}
-	if (p->cut && !name_is_under(owner, p->cut))
+	if (p->cut && (name_labels(owner) <= p->cut_labels || !name_is_under(owner, p->cut)))
 		p->cut = NULL;
 	if (p->dname && (!name_is_under(owner, p->dname) || name_equal(owner, p->dname)))
 		p->dname = NULL;
@@ -138,17 +142,17 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 		say(p, DIAG_WARNING, first, "lies below a DNAME and is never answered (RFC 6672 2.4)");
 	else if (p->cut) {
 		for (size_t k = i; k < end; k++) {
-			uint16_t type = content_rrset(p->c, k)->type;
+			uint16_t type = content_at(p->c, k)->type;
 
 			if (type != RR_A && type != RR_AAAA && type != RR_RRSIG && type != RR_NSEC) {
-				say(p, DIAG_WARNING, content_rrset(p->c, k), "%s record below a delegation is never answered",
+				say(p, DIAG_WARNING, content_at(p->c, k), "%s record below a delegation is never answered",
 				    rrtype_text(type, text));
 				break;
 			}
 		}
 	}
 	for (size_t k = i; k < end; k++) {
-		const struct content_rrset *set = content_rrset(p->c, k);
+		const struct content_rrset *set = content_at(p->c, k);
 
 		check_ttl(p, set);
 		check_targets(p, set, k);
@@ -160,8 +164,10 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 			other = set;
 		if ((set->type == RR_CNAME || set->type == RR_DNAME) && set->count > 1)
 			say(p, DIAG_ERROR, set, "%u different %s records: there can be one", set->count, rrtype_text(set->type, text));
-		if (set->type == RR_NS && !at_apex && !p->cut)
+		if (set->type == RR_NS && !at_apex && !p->cut) {
 			p->cut = owner;
+			p->cut_labels = name_labels(owner);
+		}
 		if (set->type == RR_DNAME)
 			p->dname = owner;
 		if (set->type == RR_NSEC3PARAM && at_apex && set->records[0].rdlen >= 4 && get_u16(set->records[0].rdata + 2))
@@ -178,7 +184,7 @@ static void check_signatures(struct pass *p)
 	const struct content_rrset *first = NULL;
 
 	for (size_t i = 0; i < content_rrset_count(p->c); i++) {
-		const struct content_rrset *set = content_rrset(p->c, i);
+		const struct content_rrset *set = content_at(p->c, i);
 
 		for (uint32_t k = 0; set->type == RR_RRSIG && k < set->count; k++)
 			if (set->records[k].rdlen >= 12 && serial_after(now, get_u32(set->records[k].rdata + 8))) {
@@ -196,11 +202,13 @@ void zone_check(const struct content *c, struct diag *diag)
 	struct pass p = {.c = c, .diag = diag};
 	size_t n = content_rrset_count(c);
 
+	/* In canonical order what is under a name stands together. */
+	p.inside = n && name_is_under(content_at(c, 0)->owner, content_apex(c)) && name_is_under(content_at(c, n - 1)->owner, content_apex(c));
 	check_apex(&p);
 	for (size_t i = 0; i < n && !diag_full(diag);) {
 		size_t end = i + 1;
 
-		while (end < n && content_rrset(c, end)->owner == content_rrset(c, i)->owner)
+		while (end < n && content_at(c, end)->owner == content_at(c, i)->owner)
 			end++;
 		check_owner(&p, i, end);
 		i = end;

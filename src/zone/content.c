@@ -50,14 +50,12 @@ void content_free(struct content *c)
 	free(c);
 }
 
-int content_grow(void *array, size_t *cap, size_t count, size_t size)
+int content_double(void *array, size_t *cap, size_t size)
 {
 	void **p = array;
 	size_t next = *cap ? *cap * 2 : 16;
 	void *q;
 
-	if (count < *cap)
-		return 0;
 	q = pages_realloc(*p, *cap * size, next * size);
 	if (!q)
 		return ERR_NO_MEMORY;
@@ -66,26 +64,17 @@ int content_grow(void *array, size_t *cap, size_t count, size_t size)
 	return 0;
 }
 
-/* Room for len octets, and CONTENT_PAD more that the next one takes. */
-uint8_t *content_take(struct content *c, size_t len)
+bool content_more_room(struct content *c, size_t len)
 {
-	uint8_t *p;
+	size_t bytes = MAX(c->room.next, sizeof(struct content_block) + len + CONTENT_PAD);
+	struct content_block *b = pages_realloc(NULL, 0, bytes);
 
-	if (c->room.left < len + CONTENT_PAD) {
-		size_t bytes = MAX(c->room.next, sizeof(struct content_block) + len + CONTENT_PAD);
-		struct content_block *b;
-
-		b = pages_realloc(NULL, 0, bytes);
-		if (!b)
-			return NULL;
-		*b = (struct content_block){c->blocks, bytes};
-		c->blocks = b;
-		c->room = (struct content_room){(uint8_t *)(b + 1), bytes - sizeof(*b), MIN(c->room.next * 2, (size_t)BLOCK_MAX)};
-	}
-	p = c->room.free;
-	c->room.free += len;
-	c->room.left -= len;
-	return p;
+	if (!b)
+		return false;
+	*b = (struct content_block){c->blocks, bytes};
+	c->blocks = b;
+	c->room = (struct content_room){(uint8_t *)(b + 1), bytes - sizeof(*b), MIN(c->room.next * 2, (size_t)BLOCK_MAX)};
+	return true;
 }
 
 static int file_index(struct content *c, const char *name, uint16_t *out)
@@ -212,7 +201,7 @@ static int reserve(void *array, size_t *cap, size_t count, size_t size)
 	int err = 0;
 
 	while (!err && *cap < count)
-		err = content_grow(array, cap, *cap, size);
+		err = content_double(array, cap, size);
 	return err;
 }
 
@@ -362,7 +351,10 @@ size_t content_find_near(const struct content *c, const uint8_t *name, size_t ne
 
 const struct content_rrset *content_lookup(const struct content *c, const uint8_t *name, uint16_t type)
 {
-	for (size_t i = content_find(c, name); i < c->rrset_count && name_equal(c->rrsets[i].owner, name); i++)
+	/* The apex is asked for most, and comes first. */
+	size_t first = c->rrset_count && name_equal(c->rrsets[0].owner, name) ? 0 : content_find(c, name);
+
+	for (size_t i = first; i < c->rrset_count && name_equal(c->rrsets[i].owner, name); i++)
 		if (c->rrsets[i].type == type)
 			return &c->rrsets[i];
 	return NULL;

@@ -48,15 +48,34 @@ struct content {
 	struct content_room room;
 };
 
-/* Memory that lives as long as the content; CONTENT_PAD octets more may be written, until the next is taken. */
-uint8_t *content_take(struct content *c, size_t len) MUST_CHECK;
+enum { CONTENT_PAD = 16 };
+bool content_more_room(struct content *c, size_t len) MUST_CHECK;
+/* Memory that lives as long as the content; CONTENT_PAD octets more may be written, until the next is taken. NULL: out of memory. */
+static inline uint8_t *content_take(struct content *c, size_t len)
+{
+	uint8_t *p;
+
+	if (c->room.left < len + CONTENT_PAD && !content_more_room(c, len))
+		return NULL;
+	p = c->room.free;
+	c->room.free += len;
+	c->room.left -= len;
+	return p;
+}
+int content_double(void *array, size_t *cap, size_t size) MUST_CHECK;
 /* Room for one more in an array of cap elements of so many octets. */
-int content_grow(void *array, size_t *cap, size_t count, size_t size) MUST_CHECK;
+static inline int content_grow(void *array, size_t *cap, size_t count, size_t size)
+{
+	return count < *cap ? 0 : content_double(array, cap, size);
+}
+static inline const struct content_rrset *content_at(const struct content *c, size_t i)
+{
+	return &c->rrsets[i];
+}
 /* content_add() for what zonefile_parse() gives, while all of it comes from one parse: place->same_owner is believed, place->file is
  * compared by its address, and CONTENT_PAD octets behind the RDATA may be read. */
-enum { CONTENT_PAD = 16 };
 int content_add_next(struct content *c, const struct rr *rr, const struct zonefile_place *place) MUST_CHECK;
-/* Canonical order of two names of which the keys are known. */
+/* Canonical order of two names of which the keys are known. CONTENT_PAD octets behind the name may be read. */
 struct content_key content_key_of(const struct content *c, const uint8_t *name, unsigned labels);
 int content_key_compare(const struct content_key *a, const uint8_t *a_name, const struct content_key *b, const uint8_t *b_name);
 /* The records of `from`, which has at most one file, behind those of c, with so many lines added to their places; `from` is empty then,

@@ -125,6 +125,33 @@ static int add_set(struct summing *s, const uint8_t *owner, const struct store_r
 	return err;
 }
 
+int zone_digest_nodes(const struct store_snapshot *snapshot, const struct store_zone *z, const struct store_node **at, size_t records,
+                      struct zone_digest *sum)
+{
+	const struct store_node *n = *at;
+	struct summing s;
+	size_t done = 0;
+	int err = open_sum(&s);
+
+	s.sum = *sum;
+	while (!err && done < records && (n = store_node_next(snapshot, z, n)) != NULL)
+		for (unsigned i = 0; i < n->rrsets && !err; i++) {
+			const struct store_rrset *set = store_at(snapshot, n->sets[i]);
+			const struct store_rrset *sigs = store_at(snapshot, set->sigs);
+
+			err = add_set(&s, store_node_name(n), set);
+			if (!err && sigs)
+				err = add_set(&s, store_node_name(n), sigs);
+			done += set->count + (sigs ? sigs->count : 0U);
+		}
+	close_sum(&s);
+	if (err)
+		return err;
+	*at = n;
+	*sum = s.sum;
+	return 0;
+}
+
 /* The set in this node, or NULL. Signatures hang on what they cover, or stand alone. */
 static const struct store_rrset *find_set(const struct store_snapshot *s, const struct store_node *n, uint16_t type, uint16_t covers)
 {

@@ -19,6 +19,10 @@ struct zone_digest {
 /* ERR_NO_MEMORY. */
 int zone_digest_content(const struct content *c, struct zone_digest *out) MUST_CHECK;
 int zone_digest_store(const struct store_snapshot *s, const struct store_zone *z, struct zone_digest *out) MUST_CHECK;
+/* In pieces, for who must not be away for long: the nodes after *at (NULL: from the first) until so many records are done, added to *sum, which begins with
+ * all 0; *at is then the last node done, NULL: that was all. ERR_NO_MEMORY. */
+int zone_digest_nodes(const struct store_snapshot *s, const struct store_zone *z, const struct store_node **at, size_t records, struct zone_digest *sum)
+        MUST_CHECK;
 /* The part that all sets have that a change names, in the version at hand. To follow a change: subtract what it touches in the version before, add
  * what it touches in the version after. */
 int zone_digest_touched(const struct store_snapshot *s, const struct store_zone *z, const struct zone_change *change, struct zone_digest *out)

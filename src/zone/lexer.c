@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PAREN_MAX = 64, TOKENS_FIRST = 64 };
+enum { PAREN_MAX = 64, TOKENS_FIRST = 96, EDGES_MAX = 2 * TOKENS_FIRST };
 
 void lexer_problem(const struct lexer *x, const struct source *s, unsigned line, unsigned column, const char *fmt, ...)
 {
@@ -309,35 +309,65 @@ static void begin_entry(struct lexer *x, struct source *s, struct entry *e)
 	e->blank_start = have(x, s, 1) && (*s->p == ' ' || *s->p == '\t');
 }
 
+/* Where the line that i is in ends, or what bends words stands, if that is before. */
+static size_t hard_stop(const struct source *s, size_t i)
+{
+	size_t w = i / 64;
+	uint64_t hard = (s->stop[w] & ~s->blank[w]) >> (i % 64) << (i % 64);
+
+	while (!hard) {
+		w++;
+		hard = s->stop[w] & ~s->blank[w];
+	}
+	return w * 64 + (size_t)__builtin_ctzll(hard);
+}
+
+/* Octets from..to, of which `to` is the end of the line and all others are words and blanks: where words begin and where they end, in turn. Returns how many
+ * there are of both, or 0 for too many. */
+static size_t word_edges(const struct source *s, size_t from, size_t to, uint32_t edges[EDGES_MAX])
+{
+	uint64_t carry = 1ULL << (from % 64); /* as if a blank stood before the line */
+	size_t n = 0;
+
+	for (size_t w = from / 64; w <= to / 64; w++) {
+		uint64_t stop = s->stop[w], map = stop ^ (stop << 1 | carry);
+
+		carry = stop >> 63;
+		if (w == from / 64)
+			map = map >> (from % 64) << (from % 64);
+		if (w == to / 64)
+			map &= ~0ULL >> (63 - to % 64);
+		if (n + 64 > EDGES_MAX)
+			return 0;
+		for (; map; map &= map - 1)
+			edges[n++] = (uint32_t)(w * 64 + (size_t)__builtin_ctzll(map));
+	}
+	return n;
+}
+
 /* The entry as most are: on one line that is all in the window, plain words and blanks only. False: it is not; nothing has happened then. */
 static bool plain_entry(struct lexer *x, struct source *s, struct entry *e)
 {
 	const uint64_t column_of_0 = s->base - s->line_start + 1;
-	size_t i = (size_t)(s->p - s->buf), room = MIN(x->cap, (size_t)TOKENS_FIRST), n;
+	size_t i = (size_t)(s->p - s->buf), n, end;
+	uint32_t edges[EDGES_MAX];
 
-	if (x->slow || s->generated_column)
+	if (x->slow || s->generated_column || x->cap < TOKENS_FIRST)
 		return false;
-	for (n = 0; n < room; n++) {
-		struct rdata_token *t = &x->tokens[n];
-		size_t from = scan_next_unset(s->blank, i);
+	end = hard_stop(s, i);
+	if (s->buf[end] != '\n')
+		return false;
+	n = word_edges(s, i, end, edges) / 2;
+	if (!n)
+		return false;
+	for (size_t k = 0; k < n; k++) {
+		uint32_t from = edges[2 * k];
 
-		i = scan_next(s->stop, from);
-		if (i == from)
-			break;
-		/* Of what stops, blanks and ends of lines are up to ' ', what bends words is above; a NUL is met in the next turn. */
-		if ((uint8_t)s->buf[i] > ' ')
-			return false;
-		t->text = s->buf + from;
-		t->len = i - from;
-		t->quoted = false;
-		t->plain = true;
-		t->line = s->line;
-		t->column = (unsigned)(column_of_0 + from);
+		x->tokens[k] = (struct rdata_token){.text = s->buf + from, .len = edges[2 * k + 1] - from, .plain = true, .line = s->line,
+		                                    .column = (unsigned)(column_of_0 + from)};
 	}
-	if (!n || s->buf[i] != '\n')
-		return false;
 	e->n = n;
-	s->p = s->buf + i;
+	s->p = s->buf + end;
 	next_line(s);
 	return true;
 }

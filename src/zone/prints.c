@@ -145,5 +145,6 @@ void zone_prints_detach(struct zone_prints *p)
 
 	free(p->first);
 	p->first = NULL;
-	p->list = list ? list : p->list;
+	if (list)
+		p->list = list;
 }

@@ -7,16 +7,21 @@
 
 #include "base/err.h"
 #include "base/pages.h"
+#include "zone/content_priv.h"
 #include "zone/signatures.h"
 #include "zone/store_trie.h"
 
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 struct item {
 	const uint8_t *name; /* of an ENT: inside the name of a descendant */
 	uint32_t first, count; /* sets in the content; count 0: ENT */
 	uint16_t flags;
+	uint8_t labels, len; /* of the name */
 	bool shared; /* the owner has another item in the other trie: each takes its part of the sets */
 };
 
@@ -58,14 +63,14 @@ static bool is_denial(const struct content_rrset *set)
 /* Does the owner hold an NSEC3 of this zone's chain? *others: and other sets, which stand for the name itself (RFC 5155 appendix A has one such). */
 static bool is_nsec3_owner(const struct content *c, size_t first, size_t end, bool *others)
 {
-	const uint8_t *owner = content_rrset(c, first)->owner;
+	const uint8_t *owner = content_at(c, first)->owner;
 	uint8_t hash[20];
 	bool found = false;
 
 	*others = false;
 	for (size_t i = first; i < end; i++) {
-		found |= content_rrset(c, i)->type == RR_NSEC3;
-		*others |= !is_denial(content_rrset(c, i));
+		found |= content_at(c, i)->type == RR_NSEC3;
+		*others |= !is_denial(content_at(c, i));
 	}
 	return found && name_labels(owner) == name_labels(content_apex(c)) + 1 && trie_hash_of_owner(owner, hash);
 }
@@ -75,7 +80,7 @@ static uint16_t flags_of(const struct content *c, size_t first, size_t end, bool
 	uint16_t flags = apex ? NODE_APEX : 0;
 
 	for (size_t i = first; i < end; i++)
-		switch (content_rrset(c, i)->type) {
+		switch (content_at(c, i)->type) {
 		case RR_NS:
 			flags |= apex ? 0 : NODE_CUT;
 			break;
@@ -91,44 +96,62 @@ static uint16_t flags_of(const struct content *c, size_t first, size_t end, bool
 	return flags;
 }
 
+static unsigned measure(const uint8_t *name, uint8_t *len)
+{
+	unsigned labels = 0, at = 0;
+
+	for (; name[at]; labels++)
+		at += name[at] + 1U;
+	*len = (uint8_t)(at + 1);
+	return labels;
+}
+
 static int make_lists(struct build *b)
 {
 	size_t path[NAME_LABELS_MAX + 2] = {0}; /* item of the ancestor with so many labels */
 	/* cut: the delegation or DNAME above, which hides what is below it (RFC 2136 7.18, RFC 6672 2.4). */
 	const uint8_t *apex = content_apex(b->c), *prev = NULL, *cut = NULL;
-	unsigned apex_labels = name_labels(apex);
+	unsigned apex_labels = name_labels(apex), cut_labels = 0;
 	size_t n = content_rrset_count(b->c);
 
 	if (n > UINT32_MAX)
 		return ERR_LIMIT;
 	for (size_t i = 0, end; i < n; i = end) {
-		const uint8_t *owner = content_rrset(b->c, i)->owner;
-		unsigned labels = name_labels(owner), from;
+		const uint8_t *owner = content_at(b->c, i)->owner;
 		struct item *it;
+		uint8_t len;
+		unsigned labels = measure(owner, &len), from;
 		bool others;
 
-		for (end = i + 1; end < n && content_rrset(b->c, end)->owner == owner; end++)
+		for (end = i + 1; end < n && content_at(b->c, end)->owner == owner; end++)
 			;
 		if (is_nsec3_owner(b->c, i, end, &others)) {
 			it = add_item(&b->hashes);
 			if (!it)
 				return ERR_NO_MEMORY;
-			*it = (struct item){.name = owner, .first = (uint32_t)i, .count = (uint32_t)(end - i), .flags = NODE_NSEC3, .shared = others};
+			*it = (struct item){.name = owner, .first = (uint32_t)i, .count = (uint32_t)(end - i), .flags = NODE_NSEC3, .labels = (uint8_t)labels,
+			                    .len = len, .shared = others};
 			if (!others)
 				continue;
 		} else {
 			others = false;
 		}
-		from = prev ? name_common_labels(prev, owner) + 1 : apex_labels;
-		if (cut && !name_is_under(owner, cut))
+		/* Owners differ, so those right below the apex have nothing more in common with what came before. */
+		from = !prev ? apex_labels : labels == apex_labels + 1 ? labels : name_common_labels(prev, owner) + 1;
+		if (cut && (labels <= cut_labels || !name_is_under(owner, cut)))
 			cut = NULL;
 		for (unsigned l = from; l <= labels; l++) {
 			it = add_item(&b->names);
 			if (!it)
 				return ERR_NO_MEMORY;
-			it->name = name_suffix(owner, l);
+			it->name = owner;
+			it->labels = (uint8_t)l;
+			it->len = len;
 			it->flags = NODE_ENT;
-			if (l == labels) {
+			if (l < labels) {
+				it->name = name_suffix(owner, l);
+				it->len = (uint8_t)name_len(it->name);
+			} else {
 				it->first = (uint32_t)i;
 				it->count = (uint32_t)(end - i);
 				it->flags = flags_of(b->c, i, end, labels == apex_labels);
@@ -139,12 +162,14 @@ static int make_lists(struct build *b)
 				it->flags &= (uint16_t)~(NODE_CUT | NODE_DNAME);
 			}
 			path[l] = b->names.count - 1;
-			if (name_is_wildcard(it->name) && l > apex_labels)
+			if (it->name[0] == 1 && name_is_wildcard(it->name) && l > apex_labels)
 				b->names.list[path[l - 1]].flags |= NODE_WILD_CHILD;
 		}
 		it = &b->names.list[b->names.count - 1];
-		if ((it->flags & (NODE_CUT | NODE_DNAME)) && !cut)
+		if ((it->flags & (NODE_CUT | NODE_DNAME)) && !cut) {
 			cut = owner;
+			cut_labels = labels;
+		}
 		prev = owner;
 	}
 	return 0;
@@ -218,7 +243,7 @@ static store_ref put_set(struct build *b, const struct content_rrset *set, uint3
 static const struct content_rrset *signatures_of(const struct build *b, const struct item *it, uint16_t type)
 {
 	for (size_t i = it->first; i < it->first + it->count; i++) {
-		const struct content_rrset *set = content_rrset(b->c, i);
+		const struct content_rrset *set = content_at(b->c, i);
 
 		if (set->type == RR_RRSIG && set->covers == type)
 			return set;
@@ -229,7 +254,7 @@ static const struct content_rrset *signatures_of(const struct build *b, const st
 static bool covers_something(const struct build *b, const struct item *it, const struct content_rrset *sigs)
 {
 	for (size_t i = it->first; i < it->first + it->count; i++) {
-		const struct content_rrset *set = content_rrset(b->c, i);
+		const struct content_rrset *set = content_at(b->c, i);
 
 		if (set->type != RR_RRSIG && set->type == sigs->covers)
 			return true;
@@ -247,7 +272,7 @@ static int order_set(const void *a, const void *b)
 static store_ref put_node(struct build *b, const struct item *it)
 {
 	const struct content_rrset *few[16], **sets = few;
-	size_t n = 0, len = name_len(it->name);
+	size_t n = 0, len = it->len;
 	struct store_node *node;
 	store_ref ref;
 
@@ -258,7 +283,7 @@ static store_ref put_node(struct build *b, const struct item *it)
 		return 0;
 	}
 	for (size_t i = it->first; i < it->first + it->count; i++) {
-		const struct content_rrset *set = content_rrset(b->c, i);
+		const struct content_rrset *set = content_at(b->c, i);
 
 		if (it->shared && is_denial(set) != ((it->flags & NODE_NSEC3) != 0))
 			continue;
@@ -275,7 +300,7 @@ static store_ref put_node(struct build *b, const struct item *it)
 		}
 	node = take(b, sizeof(*node) + n * sizeof(store_ref) + len, &ref);
 	if (node) {
-		*node = (struct store_node){.flags = it->flags, .labels = (uint8_t)name_labels(it->name), .name_len = (uint8_t)len,
+		*node = (struct store_node){.flags = it->flags, .labels = it->labels, .name_len = it->len,
 		                            .rrsets = (uint16_t)n};
 		memcpy(&node->sets[n], it->name, len);
 		b->z->node_count++;
@@ -295,11 +320,13 @@ static store_ref put_node(struct build *b, const struct item *it)
 
 /* ---- tries ---- */
 
-/* Where the key of an item parts from the one before it, and both symbols there: all that the shape of a trie depends on, so that every key is
- * made once. The branch above a range is at the smallest offset in it, its twigs begin wherever that offset is met. */
-struct step {
-	uint16_t offset;
-	uint8_t before, here;
+/* Where the key of each item parts from the one before it, and both symbols there: all that the shape of a trie depends on, so that every key is
+ * made once. The branch above a range is at the smallest offset in it, its twigs begin wherever that offset is met again. */
+struct steps {
+	struct {
+		uint8_t before, here;
+	} *symbols;
+	uint16_t *offsets; /* behind them, in the same memory */
 };
 
 static void item_key(const struct item *it, enum trie_kind kind, unsigned skip, struct trie_key *k)
@@ -314,37 +341,118 @@ static void item_key(const struct item *it, enum trie_kind kind, unsigned skip, 
 	trie_key_hash(k, hash);
 }
 
-static int make_steps(const struct items *items, enum trie_kind kind, unsigned skip, struct step **out)
+/* Labels of these octets have one symbol for each. */
+static bool is_simple(const uint8_t *label)
 {
-	struct step *steps = malloc(items->count * sizeof(*steps));
+	bool simple = true;
+
+	for (unsigned i = 1; i <= label[0]; i++)
+		simple &= trie_symbols[label[i]] <= UINT8_MAX;
+	return simple;
+}
+
+/* Of two names right below the apex, where most are: their keys are their first labels. */
+static unsigned labels_differ(const uint8_t *a, const uint8_t *b, uint8_t *in_a, uint8_t *in_b)
+{
+	unsigned n = MIN(a[0], b[0]), i = 0;
+
+	while (i < n && (a[1 + i] == b[1 + i] || trie_symbols[a[1 + i]] == trie_symbols[b[1 + i]]))
+		i++;
+	if (i == n && a[0] == b[0])
+		return UINT16_MAX;
+	*in_a = i < a[0] ? (uint8_t)trie_symbols[a[1 + i]] : 0;
+	*in_b = i < b[0] ? (uint8_t)trie_symbols[b[1 + i]] : 0;
+	return i;
+}
+
+static int make_steps(const struct items *items, enum trie_kind kind, unsigned skip, struct steps *out)
+{
+	struct steps st = {.symbols = malloc(items->count * (sizeof(*st.symbols) + sizeof(*st.offsets)))};
+	bool was_simple = false;
 	struct trie_key keys[2];
+	size_t keyed = 0; /* the item before this one has its key in keys[] */
 
-	if (!steps)
+	if (!st.symbols)
 		return ERR_NO_MEMORY;
+	st.offsets = (uint16_t *)(void *)(st.symbols + items->count);
 	for (size_t i = 0; i < items->count; i++) {
-		const struct trie_key *before = &keys[(i + 1) & 1];
-		struct trie_key *here = &keys[i & 1];
-		unsigned offset;
+		const struct item *it = &items->list[i];
+		struct trie_key *before = &keys[(i + 1) & 1], *here = &keys[i & 1];
+		bool simple = kind == TRIE_NAMES && it->labels == skip + 1 && is_simple(it->name);
+		unsigned offset = 0;
+		uint8_t in_before = 0, in_here = 0;
 
-		item_key(&items->list[i], kind, skip, here);
-		offset = i ? trie_key_differ(before, here) : 0;
+		if (i && simple && was_simple) {
+			offset = labels_differ(it[-1].name, it->name, &in_before, &in_here);
+		} else {
+			if (i && keyed != i)
+				item_key(it - 1, kind, skip, before);
+			item_key(it, kind, skip, here);
+			keyed = i + 1;
+			offset = i ? trie_key_differ(before, here) : 0;
+			in_before = i ? (uint8_t)key_symbol(before, offset) : 0;
+			in_here = i ? (uint8_t)key_symbol(here, offset) : 0;
+		}
 		/* The same NSEC3 hash twice, in different case: cannot be after sorting. Nor can what is out of order. */
-		if (offset == UINT16_MAX || (i && key_symbol(before, offset) > key_symbol(here, offset))) {
-			free(steps);
+		if (offset == UINT16_MAX || in_before > in_here) {
+			free(st.symbols);
 			return ERR_MALFORMED;
 		}
-		steps[i] = (struct step){.offset = (uint16_t)offset, .before = i ? (uint8_t)key_symbol(before, offset) : 0,
-		                         .here = i ? (uint8_t)key_symbol(here, offset) : 0};
+		st.offsets[i] = (uint16_t)offset;
+		st.symbols[i].before = in_before;
+		st.symbols[i].here = in_here;
+		was_simple = simple;
 	}
-	*out = steps;
+	*out = st;
 	return 0;
 }
 
+/* The smallest of the offsets from..to; each is below TRIE_KEY_MAX. */
+static unsigned least_of(const uint16_t *offsets, size_t from, size_t to)
+{
+	unsigned least = UINT16_MAX;
+
+#ifdef __SSE2__
+	if (to - from >= 16) {
+		__m128i v = _mm_set1_epi16(INT16_MAX);
+		int16_t lanes[8];
+
+		for (; to - from >= 8; from += 8)
+			v = _mm_min_epi16(v, _mm_loadu_si128((const __m128i *)(const void *)(offsets + from)));
+		_mm_storeu_si128((__m128i *)(void *)lanes, v);
+		for (unsigned i = 0; i < 8; i++)
+			least = MIN(least, (unsigned)lanes[i]);
+	}
+#endif
+	for (; from < to; from++)
+		least = MIN(least, (unsigned)offsets[from]);
+	return least;
+}
+
+/* The first place from `from` up to `to` that has this offset; to: none. */
+static size_t find_offset(const uint16_t *offsets, size_t from, size_t to, unsigned offset)
+{
+#ifdef __SSE2__
+	const __m128i wanted = _mm_set1_epi16((int16_t)offset);
+
+	for (; to - from >= 8; from += 8) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(offsets + from));
+		unsigned map = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi16(v, wanted));
+
+		if (map)
+			return from + (unsigned)__builtin_ctz(map) / 2;
+	}
+#endif
+	while (from < to && offsets[from] != offset)
+		from++;
+	return from;
+}
+
 /* Fill *slot with the trie over items lo up to hi. */
-static void fill(struct build *b, const struct items *items, const struct step *steps, size_t lo, size_t hi, struct trie_slot *slot)
+static void fill(struct build *b, const struct items *items, const struct steps *st, size_t lo, size_t hi, struct trie_slot *slot)
 {
 	size_t starts[TRIE_SYMBOLS + 1];
-	unsigned offset = UINT16_MAX, twigs = 0;
+	unsigned offset, twigs = 0;
 	struct trie_slot *array;
 	uint64_t map = 0;
 	store_ref ref;
@@ -354,15 +462,12 @@ static void fill(struct build *b, const struct items *items, const struct step *
 		slot_leaf(slot, ref);
 		return;
 	}
-	for (size_t i = lo + 1; i < hi; i++)
-		offset = MIN(offset, (unsigned)steps[i].offset);
+	offset = least_of(st->offsets, lo + 1, hi);
 	starts[twigs++] = lo;
-	for (size_t i = lo + 1; i < hi; i++) {
-		if (steps[i].offset != offset)
-			continue;
+	for (size_t i = find_offset(st->offsets, lo + 1, hi, offset); i < hi; i = find_offset(st->offsets, i + 1, hi, offset)) {
 		if (!map)
-			map = 1ULL << steps[i].before;
-		map |= 1ULL << steps[i].here;
+			map = 1ULL << st->symbols[i].before;
+		map |= 1ULL << st->symbols[i].here;
 		starts[twigs++] = i;
 	}
 	starts[twigs] = hi;
@@ -371,12 +476,12 @@ static void fill(struct build *b, const struct items *items, const struct step *
 		return;
 	slot_branch(slot, offset, map, ref);
 	for (unsigned i = 0; i < twigs && !b->err; i++)
-		fill(b, items, steps, starts[i], starts[i + 1], &array[i]);
+		fill(b, items, st, starts[i], starts[i + 1], &array[i]);
 }
 
 static store_ref build_trie(struct build *b, const struct items *items, enum trie_kind kind, unsigned skip)
 {
-	struct step *steps = NULL;
+	struct steps steps = {0};
 	struct trie_slot *root;
 	store_ref ref;
 
@@ -385,8 +490,8 @@ static store_ref build_trie(struct build *b, const struct items *items, enum tri
 	b->err = make_steps(items, kind, skip, &steps);
 	root = take(b, sizeof(*root), &ref);
 	if (root)
-		fill(b, items, steps, 0, items->count, root);
-	free(steps);
+		fill(b, items, &steps, 0, items->count, root);
+	free(steps.symbols);
 	return b->err ? 0 : ref;
 }
 
@@ -405,8 +510,8 @@ static void find_nsec3_params(struct build *b)
 			r = &set->records[i];
 	/* Without a usable NSEC3PARAM the chain itself says how it was made. */
 	for (size_t i = b->hashes.list[0].first; !r; i++)
-		if (content_rrset(b->c, i)->type == RR_NSEC3)
-			r = &content_rrset(b->c, i)->records[0];
+		if (content_at(b->c, i)->type == RR_NSEC3)
+			r = &content_at(b->c, i)->records[0];
 	if (r->rdlen < 5 || r->rdlen < 5 + r->rdata[4])
 		return;
 	p = take(b, sizeof(*p), &b->z->nsec3_params);

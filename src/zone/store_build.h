@@ -7,8 +7,8 @@
 
 /* Build the tries and records of one zone version. */
 
-/* Where the builder gets cells from. alloc returns the reference of `cells` new cells and, in *p, where they are mapped; 0 when there is no
- * space. */
+/* Where the builder gets cells from. alloc returns the reference of `cells` (not 0) new cells, the last one cleared, and, in *p, where they are mapped; 0 when
+ * there is no space. */
 struct build_space {
 	store_ref (*alloc)(void *ctx, uint32_t cells, void **p);
 	void *ctx;

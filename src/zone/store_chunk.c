@@ -49,32 +49,33 @@ static uint32_t cells_of(const struct chunks *c)
 	return cells;
 }
 
+int store_chunks_more(struct chunks *c, uint32_t cells)
+{
+	uint32_t size = MAX(c->next, cells);
+	store_ref start;
+
+	if (c->count == STORE_REGIONS_MAX || store_take(c->w, size, &start) < 0)
+		return ERR_NO_SPACE;
+	/* What the last one did not need is cleared: it is part of the checksum. */
+	if (c->count) {
+		struct store_region *last = &c->list[c->count - 1];
+
+		memset(store_cell(c->w, last->start + c->used), 0, (size_t)(last->cells - c->used) * STORE_CELL);
+		c->waste += last->cells - c->used;
+	}
+	c->list[c->count++] = (struct store_region){start, size};
+	c->used = 0;
+	c->next = MIN(c->next * 2, MAX(cells_of(c) / CHUNK_SHARE, (uint32_t)CHUNK_CELLS_SOME));
+	c->next = MIN(c->next, (uint32_t)CHUNK_CELLS_MAX);
+	return 0;
+}
+
 store_ref store_chunks_take(struct chunks *c, uint32_t cells, void **p)
 {
-	store_ref ref;
+	store_ref ref = store_chunks_take_bare(c, cells, p);
 
-	if (!c->count || c->list[c->count - 1].cells - c->used < cells) {
-		uint32_t size = MAX(c->next, cells);
-		store_ref start;
-
-		if (c->count == STORE_REGIONS_MAX || store_take(c->w, size, &start) < 0)
-			return 0;
-		/* What the last one did not need is cleared: it is part of the checksum. */
-		if (c->count) {
-			struct store_region *last = &c->list[c->count - 1];
-
-			memset(store_cell(c->w, last->start + c->used), 0, (size_t)(last->cells - c->used) * STORE_CELL);
-			c->waste += last->cells - c->used;
-		}
-		c->list[c->count++] = (struct store_region){start, size};
-		c->used = 0;
-		c->next = MIN(c->next * 2, MAX(cells_of(c) / CHUNK_SHARE, (uint32_t)CHUNK_CELLS_SOME));
-		c->next = MIN(c->next, (uint32_t)CHUNK_CELLS_MAX);
-	}
-	ref = c->list[c->count - 1].start + c->used;
-	c->used += cells;
-	*p = store_cell(c->w, ref);
-	memset(*p, 0, (size_t)cells * STORE_CELL);
+	if (ref)
+		memset(*p, 0, (size_t)cells * STORE_CELL);
 	return ref;
 }
 

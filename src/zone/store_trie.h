@@ -16,7 +16,7 @@ enum { TRIE_KEY_MAX = 520, TRIE_SYMBOLS = 48 };
 
 struct trie_key {
 	uint16_t len;
-	uint8_t sym[TRIE_KEY_MAX]; /* only len of them are set */
+	uint8_t sym[TRIE_KEY_MAX]; /* only len of them are set; whole words are read */
 };
 
 struct trie_slot {
@@ -64,6 +64,8 @@ static inline unsigned key_symbol(const struct trie_key *k, unsigned offset)
 	return offset < k->len ? k->sym[offset] : 0;
 }
 
+/* The symbols of each octet: the first in the low octet, the second one, or 0, in the high one. Set before main(). */
+extern uint16_t trie_symbols[256];
 /* The key of a name without its last `skip` labels. */
 void trie_key_name(struct trie_key *k, const uint8_t *name, unsigned skip);
 void trie_key_hash(struct trie_key *k, const uint8_t hash[20]);

@@ -222,7 +222,7 @@ static void drop_zone(struct store_writer *w, store_ref ref, bool regions)
 
 static store_ref build_take(void *ctx, uint32_t cells, void **p)
 {
-	return store_chunks_take(ctx, cells, p);
+	return store_chunks_take_bare(ctx, cells, p);
 }
 
 /* A guess that is nearly right for small zones, which then fill one small extent. */

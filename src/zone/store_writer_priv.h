@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* The writer's state, shared by the files of the writer's side: store_writer.c (opening, zones, versions), store_space.c (cells),
  * store_chunk.c (the extents of a zone version), store_change.c (small changes), store_adopt.c (the walk over a file that is there). All of it
@@ -111,8 +112,23 @@ struct chunks {
 /* from: the version to go on from, or NULL. ERR_NO_MEMORY. */
 int store_chunks_init(struct chunks *c, struct store_writer *w, const struct store_zone *from, uint32_t first) MUST_CHECK;
 void store_chunks_done(struct chunks *c);
+/* One extent more, that has room for so many cells. */
+int store_chunks_more(struct chunks *c, uint32_t cells) MUST_CHECK;
 /* The reference of so many cleared cells and, in *p, where they are; 0 when there is no space. */
 store_ref store_chunks_take(struct chunks *c, uint32_t cells, void **p);
+/* Likewise, only the last cell is cleared: for who fills all of it. */
+static inline store_ref store_chunks_take_bare(struct chunks *c, uint32_t cells, void **p)
+{
+	store_ref ref;
+
+	if ((!c->count || c->list[c->count - 1].cells - c->used < cells) && store_chunks_more(c, cells) < 0)
+		return 0;
+	ref = c->list[c->count - 1].start + c->used;
+	c->used += cells;
+	*p = store_cell(c->w, ref);
+	memset((uint8_t *)*p + (size_t)(cells - 1) * STORE_CELL, 0, STORE_CELL);
+	return ref;
+}
 /* Was this taken here, rather than by the version before? */
 bool store_chunks_own(const struct chunks *c, store_ref ref);
 /* The last extent gives back what it did not need; only while nothing else was taken since. */

@@ -206,7 +206,7 @@ static bool read_head(struct parse *ps, const struct source *s, const struct ent
 			continue;
 		}
 		/* ANY is a class and a type. */
-		known = rrtype_from_text(t->text, t->len, &h->type) == 0;
+		known = rrtype_from_token(t, &h->type) == 0;
 		if ((!known || h->type == RR_ANY) && !h->has_class && rrclass_from_text(t->text, t->len, &rclass) == 0) {
 			h->has_class = true;
 			if (rclass != ps->o->rclass) {

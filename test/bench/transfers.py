@@ -23,7 +23,7 @@ import time
 
 import ask
 import zonesets
-from rig import PATH, Cgroup, enter, libc, run
+from rig import PATH, Cgroup, enter, go_ahead, libc, run
 
 PRIMARY, SECONDARY = {4: "127.0.0.1", 6: "::1"}, {4: "127.0.0.2", 6: "fd00::2"}
 CHANGES, ROUNDS, RECORDS = 20, 10, 1000
@@ -82,10 +82,14 @@ class Node:
         with open(self.path("log"), encoding="latin-1") as f:
             return f.read()
 
+    def settle(self):
+        self.cgroup.join()
+        go_ahead()
+
     def start(self):
         argv = self.argv()
         with open(self.path("log"), "ab") as log:
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self.cgroup.join,
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=self.settle,
                                             start_new_session=True, env=dict(os.environ, PATH=PATH), cwd=self.folder)
         return time.monotonic()
 
@@ -216,7 +220,8 @@ class Asking:
         self.argv = [os.path.join(build, "blast"), "-t", str(seconds), "-c", "4", "-w", "1000", "-r", str(RATE), address, "53", questions]
 
     def __enter__(self):
-        self.process = subprocess.Popen(self.argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        self.process = subprocess.Popen(self.argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                                        preexec_fn=go_ahead)
         return self
 
     def __exit__(self, kind, *_):

@@ -46,6 +46,15 @@ class Apart:
         self.net.close()
 
 
+def runs(pid):
+    """Does it, and is it not merely waiting to be reaped?"""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin-1") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 class Zone:
     """primaries: servers, or texts as in the fleet file."""
 
@@ -104,7 +113,7 @@ class Holder(Server):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
         pids = list(self.pids().values())
-        wait(lambda: not any(os.path.exists(f"/proc/{p}") for p in pids), "all roles gone")
+        wait(lambda: not any(runs(p) for p in pids), "all roles gone")
 
     def reboot(self):
         """To be called while it is stopped: what is in memory is lost."""

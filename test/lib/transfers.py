@@ -42,11 +42,13 @@ class Key:
 
 
 def wait(condition, what, limit_s=WAIT_S):
+    """What condition() gives, once that is true."""
     deadline = time.monotonic() + limit_s
-    while not condition():
+    while not (value := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {limit_s} s: {what() if callable(what) else what}")
         time.sleep(0.05)
+    return value
 
 
 def fetch(address, port, zone, key=None, udp=False, options=()):

@@ -81,6 +81,16 @@ def test_a_change_at_the_hidden_primary_reaches_everybody(lab):
             assert 0 < run[region]["ipv4_ms"] < bound and 0 < run[region]["ipv6_ms"] < bound
 
 
+def test_the_hidden_primary_is_lost(lab):
+    result = json.loads(zonecast("lab", "drill", "primary-lost", "--json", *lab).stdout)
+    assert result["lost"] == 0
+    for region, pop in result["pops"].items():
+        print(f"{region}: {pop}")
+        assert pop["announce"] == "announced" and pop["asked_ipv4"] > 400 and pop["asked_ipv6"] > 400
+        assert pop["state"] == "failing" and pop["error"] and 0 < pop["noticed_ms"] < 30000 and 0 < pop["fresh_ms"] < 60000
+    assert all(times["ipv4_ms"] > 0 and times["ipv6_ms"] > 0 for times in result["change"].values())
+
+
 def pids(lab, region):
     with open(os.path.join(lab[1], f"pop-{region}", "run", "pids"), encoding="ascii") as f:
         return {(r, int(i)): int(p) for r, i, p in (line.split() for line in f)}

@@ -80,7 +80,7 @@ def test_a_changed_file(tmp_path):
             subprocess.run([ZONECAST, "zone", "reload", "example", "--run-dir", node.path("run")], check=True, capture_output=True, timeout=60)
             wait_for(lambda number=number: serial_of(node) == number, what)
             wait_for(lambda number=number: f"zone=example. serial={number} " in node.log(), what)
-            said = re.search(rf"zone=example\. serial={number} records=(\d+)(?: removed=(\d+) added=(\d+))? took", node.log())
+            said = re.search(rf"zone=example\. serial={number} records=(\d+)(?: removed=(\d+) added=(\d+))? read_ms=", node.log())
             assert said, what
             assert int(said[1]) == len(rows), what
             assert (counts is None) == (said[2] is None), what

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The node as a primary of zone files: a file that is saved is served at once, however it was saved; the gate that it passes: serials, digests, zones that
 shrink; what is remembered over a reboot."""
+import json
 import os
 import shutil
 import time
@@ -14,7 +15,7 @@ import pytest
 
 from netns import missing
 from paths import SANITIZED
-from secondary import Apart, Holder
+from secondary import Apart, Holder, Zone
 from servers import Zonecast
 from transfers import wait
 
@@ -59,7 +60,6 @@ def node_of(tmp_path, more="", content=None):
 
 
 def zones_of(node):
-    import json
     return json.loads(node.command("status", "--json").stdout)["zones"]
 
 
@@ -322,6 +322,21 @@ def test_serial_survives_reboot(apart, tmp_path):
         wait(lambda: node.serial(ZONE) == 50, "still")
 
 
+def test_serial_and_digest_of_a_large_zone(apart, tmp_path):
+    """Large zones are compared by fingerprints: these are of the version with its new serial and digest, not of the file."""
+    path, holder = node_of(tmp_path, f", serial: increment, zonemd: compute{FOLLOWED}", content=text(1, 25000, content("a")))
+    with holder as node:
+        wait(lambda: node.serial(ZONE) == 1, "the first version")
+        for n, word in enumerate("bcd"):
+            save(path, text(1, 25000, content(word)))
+            wait(lambda n=n: node.serial(ZONE) == n + 2, f"version {word}: {node.log()[-1000:]}")
+            assert word_of(node) == word
+            assert node.ask(ZONE, "ZONEMD").answer[0][0].serial == n + 2
+        save(path, text(40, 25000, content("d")))
+        wait(lambda: node.serial(ZONE) == 40, "the file's own serial, and nothing else")
+        assert node.ask(ZONE, "ZONEMD").answer[0][0].serial == 40
+
+
 def test_signed_zones_get_no_serial(apart, tmp_path):
     key = "@ DNSKEY 257 3 13 ICqHQXzk6cZvzeSXg7zNAAp1eiJd4xwA+4Vj2R2oU3HQsyTgfpBXSGlmGQfKwFLDMZcLb4TIk0iLb7zLQUgHfA==\n"
     path, holder = node_of(tmp_path, f", serial: increment{FOLLOWED}", content=text(1, more=key))
@@ -355,6 +370,31 @@ def test_shrinking_file(apart, tmp_path):
         wait(lambda: node.serial(ZONE) == 5, "small")
         save(path, text(6))
         wait(lambda: node.serial(ZONE) == 6, "smaller")
+
+
+class Source(Zonecast):
+    name = "source"
+    extra = ("--allow-transfer", "127.0.0.1/32")
+
+
+@pytest.mark.parametrize("records,left", [(1000, 300), (6000, 100)], ids=["differences", "whole"])
+def test_shrinking_transfer(apart, tmp_path, records, left):
+    path = tmp_path / "zone"
+    save(path, text(1, records))
+    with Source(str(tmp_path), {f"{ZONE}.": str(path)}) as source, Holder(str(tmp_path), [Zone(ZONE, [source])]) as node:
+        wait(lambda: node.serial(ZONE) == 1, "the zone")
+        save(path, text(2, left))
+        wait(lambda: dns.query.udp(dns.message.make_query(ZONE, "SOA"), "127.0.0.1", port=source.port, timeout=5).answer[0][0].serial == 2, "the primary")
+        assert node.command("zone", "reload", ZONE).returncode == 0
+        wait(lambda: "shrink-limit" in node.told(ZONE).get("error", ""), lambda: f"refused: {node.told(ZONE)}")
+        assert f"{records - left} of its {records + 3} records" in node.told(ZONE)["error"]
+        assert node.serial(ZONE) == 1 and node.counters()["refused"] >= 1
+        assert node.command("zone", "retransfer", ZONE).returncode == 0
+        wait(lambda: node.counters()["refused"] >= 2, "refused again")
+        assert node.serial(ZONE) == 1
+        assert node.command("zone", "retransfer", ZONE, "--force").returncode == 0
+        wait(lambda: node.serial(ZONE) == 2, "an explicit yes")
+        assert node.told(ZONE)["state"] == "fresh"
 
 
 def transferred(node, address="127.0.0.1"):
@@ -403,6 +443,33 @@ def test_zonemd_verified(apart, tmp_path):
         node.configure([FileZone(ZONE, path, ", zonemd: compute")])
         assert node.command("reload").returncode == 0
         wait(lambda: node.ask(ZONE, "ZONEMD").answer, "a digest")
+
+
+def test_digest(apart, tmp_path):
+    """Of the content: whatever the order of the file, and with the serial as every other record."""
+    path, holder = node_of(tmp_path, ", zonemd: compute", content=text(1, 30000))
+
+    def digest(node):
+        done = node.command("zone", "show", ZONE, "--digest", "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    with holder as node:
+        wait(lambda: node.serial(ZONE) == 1, "the zone")
+        first = digest(node)
+        assert first["serial"] == 1 and first["records"] == 30004 and len(first["digest"]) == 64
+        assert first["zonemd_sha384"] == node.ask(ZONE, "ZONEMD").answer[0][0].digest.hex()
+        save(path, text(2, 30000))
+        wait(lambda: node.serial(ZONE) == 2, "another serial")
+        second = digest(node)
+        assert second["digest"] != first["digest"] and second["zonemd_sha384"] != first["zonemd_sha384"]
+        rows = text(1, 30000).splitlines()
+        save(path, "\n".join(rows[:1] + rows[:0:-1]) + "\n")
+        assert node.command("zone", "reload", ZONE, "--force").returncode == 0
+        wait(lambda: node.serial(ZONE) == 1, "the first again")
+        assert digest(node) == first
+        shown = node.command("zone", "show", ZONE, "--digest").stdout
+        assert first["digest"] in shown and first["zonemd_sha384"] in shown
 
 
 def test_many_saved_at_once(apart, tmp_path):

@@ -31,7 +31,7 @@ static void test_json(void **state)
 		struct text t;
 
 		text_init(&t);
-		text_json(&t, cases[i].chars);
+		text_json_string(&t, cases[i].chars);
 		assert_string_equal(t.chars, cases[i].want);
 		text_done(&t);
 	}

@@ -464,13 +464,81 @@ static void test_day(void **state)
 	secondary_set_free(set);
 }
 
+/* Zones come and go while others wait, queue and are busy: as a plain list says. */
+static void test_come_and_go(void **state)
+{
+	enum { NAMES = 3000, ROUNDS = 300 };
+	static struct secondary *there[NAMES];
+	struct secondary_set *set = secondary_set_new(7);
+	struct secondary *busy[SECONDARY_ACTIVE_MAX];
+	size_t busy_count = 0, count = 0;
+	unsigned seed = 3;
+
+	(void)state;
+	assert_non_null(set);
+	assert_int_equal(secondary_begin(set, 0), 0);
+	for (int round = 0; round < ROUNDS; round++) {
+		int64_t now = (int64_t)round * 700;
+		struct secondary_action a;
+		struct secondary_counts counts;
+		size_t seen = 0;
+
+		for (int i = 0; i < (round % 50 == 49 ? 2000 : 30); i++) {
+			unsigned n = (seed = seed * 1103515245 + 12345) >> 8 & 0xfff;
+
+			if (n >= NAMES)
+				continue;
+			if (there[n]) {
+				for (size_t k = 0; k < busy_count; k++)
+					if (busy[k] == there[n])
+						busy[k--] = busy[--busy_count];
+				secondary_remove(set, there[n]);
+				there[n] = NULL;
+				count--;
+			} else {
+				there[n] = add(set, n, 1 + n % 5, 1 + n % 3);
+				count++;
+			}
+		}
+		assert_int_equal(secondary_admit(set, now), 0);
+		assert_int_equal(secondary_count(set), count);
+		while (secondary_next(set, now, &a)) {
+			assert_false(a.zone->gone);
+			if (a.what == SECONDARY_ASK)
+				busy[busy_count++] = a.zone;
+			else
+				secondary_lost(set, a.zone);
+		}
+		for (size_t k = 0; k < busy_count / 2; k++) {
+			if (k % 3)
+				secondary_arrived(set, busy[k], &first_news, now);
+			else
+				secondary_failed(set, busy[k], "no", now);
+		}
+		memmove(busy, busy + busy_count / 2, (busy_count - busy_count / 2) * sizeof(busy[0]));
+		busy_count -= busy_count / 2;
+		secondary_counts(set, &counts);
+		assert_int_equal(counts.zones, count);
+		assert_int_equal(counts.busy, busy_count);
+		for (const struct secondary *z = secondary_after(set, NULL), *before = NULL; z; before = z, z = secondary_after(set, z->apex), seen++)
+			assert_true(!z->gone && (!before || name_compare(before->apex, z->apex) < 0));
+		assert_int_equal(seen, count);
+		for (unsigned n = 0; n < NAMES; n++) {
+			const struct name name = name_of(n);
+
+			assert_ptr_equal(secondary_find(set, name.wire), there[n]);
+		}
+	}
+	secondary_set_free(set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refresh_with_jitter), cmocka_unit_test(test_backoff), cmocka_unit_test(test_backoff_without_data),
 		cmocka_unit_test(test_expiry), cmocka_unit_test(test_expire_option), cmocka_unit_test(test_notify),
 		cmocka_unit_test(test_notify_again), cmocka_unit_test(test_notify_after_failure), cmocka_unit_test(test_orders),
-		cmocka_unit_test(test_silly_timers), cmocka_unit_test(test_limits), cmocka_unit_test(test_inherit), cmocka_unit_test(test_day),
+		cmocka_unit_test(test_silly_timers), cmocka_unit_test(test_limits), cmocka_unit_test(test_inherit), cmocka_unit_test(test_day), cmocka_unit_test(test_come_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

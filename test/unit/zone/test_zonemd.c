@@ -354,6 +354,15 @@ static void digest_tells(void **state)
 		open_both(&b, apex.wire, parse(apex.wire, text));
 		assert_int_equal(zone_digest_content(b.content, &content), 0);
 		assert_int_equal(zone_digest_store(&b.s, b.zone, &store), 0);
+		for (size_t piece = 1; piece < 40; piece += 13) {
+			const struct store_node *at = NULL;
+			struct zone_digest sum = {{0}};
+
+			do
+				assert_int_equal(zone_digest_nodes(&b.s, b.zone, &at, piece, &sum), 0);
+			while (at);
+			assert_true(zone_digest_equal(&sum, &store));
+		}
 		assert_true(zone_digest_equal(&content, &store));
 		if (!i)
 			first = content;
