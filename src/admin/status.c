@@ -143,6 +143,8 @@ static const struct {
 	COUNTER("tls_resumed", tls_resumed),
 	COUNTER("tls_failed", tls_failed),
 	COUNTER("tls_timeouts", tls_timeouts),
+	COUNTER("tls_relays", tls_relays),
+	COUNTER("tls_relayed", tls_relayed),
 };
 
 /* Ways through devices with XDP. */

@@ -12,7 +12,6 @@
 #include "answer/hot.h"
 #include "answer/rings.h"
 #include "answer/stream.h"
-#include "answer/tls.h"
 #include "answer/udp.h"
 #include "answer/worker.h"
 #include "base/clock.h"
@@ -20,6 +19,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "proc/role.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -137,19 +137,27 @@ static void source_close(struct worker *w, struct sources *all, const struct rol
 static void take_certificate(struct worker *w, const struct role *role)
 {
 	const struct config_tls *t = &role->config->answer.tls;
+	size_t certificate_len = 0, key_len = 0, clients_len = 0;
+	const void *certificate, *key, *clients = NULL;
+	char why[TLS_WHY_MAX] = "not handed over";
 	struct ssl_ctx_st *context = NULL;
-	size_t certificate_len = 0, key_len = 0;
-	const void *certificate, *key;
-	char why[TLS_WHY_MAX];
 	int64_t expires = 0;
+	int err;
 
 	if (t->enabled) {
 		certificate = bundle_get(role->bundle, t->certificate_file, &certificate_len);
 		key = bundle_get(role->bundle, t->key_file, &key_len);
-		if (!certificate || !key ||
-		    tls_context_new(certificate, certificate_len, key, key_len, &context, &expires, why) < 0) {
+		if (t->client_ca_file)
+			clients = bundle_get(role->bundle, t->client_ca_file, &clients_len);
+		err = !certificate || !key || (t->client_ca_file && !clients)
+		              ? ERR_NOT_FOUND
+		              : tls_context_new(certificate, certificate_len, key, key_len, &context, &expires, why);
+		if (!err && clients)
+			err = tls_context_clients(context, clients, clients_len, why);
+		if (err < 0) {
 			log_err("tls certificate=%s error=\"%s\" action=\"what was before stays\"", t->certificate_file,
-			        certificate && key ? why : "not handed over");
+			        why);
+			tls_context_free(context);
 			return;
 		}
 	}
@@ -348,6 +356,7 @@ int answer_main(struct role *role)
 	atomic_store(&w.board->store_ino, 0);
 	atomic_store(&w.board->tcp_open, 0);
 	atomic_store(&w.board->tls_open, 0);
+	atomic_store(&w.board->tls_relays, 0);
 	for (size_t i = 0; i < ARRAY_LEN(sources->row); i++)
 		sources->row[i].fd = -1;
 	for (uint32_t i = 0; i < role->brief.socket_count && !err; i++)

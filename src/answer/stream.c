@@ -22,18 +22,20 @@
  * epoll, which rotates; a connection with whole queries still in its buffer waits in the list `ready`.
  *
  * A transfer, a NOTIFY, and what is signed are sync's to answer: with the first such message the connection is handed over as it stands, with all that was
- * read and not used, and is none of ours any more. Answers to what came before are sent first. TLS connections stay: transfers over TLS are refused.
+ * read and not used, and is none of ours any more. Answers to what came before are sent first. Of a TLS connection this worker has the keys: relay.c carries what sync
+ * and the client say.
  *
  * Not here: TCP_DEFER_ACCEPT, which would keep silent connections in the kernel, where our limits do not see them; queries longer than
  * STREAM_QUERY_MAX; UPDATE. */
 #include "answer/stream.h"
 
+#include "answer/relay.h"
 #include "answer/stream_clients.h"
-#include "answer/tls.h"
 #include "answer/worker.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "proc/handover.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -55,8 +57,9 @@ enum {
 	STREAM_CLOSES = 512,     /* in one tick of stream_expire() */
 	STREAM_BUFFER_MIN = 64,
 	STREAM_BUFFER_LARGE = 1024, /* a larger buffer is given back when what is in it has become small */
-	STREAM_DESCRIPTORS = 600, /* of the worker, beside connections: listeners, UDP, channel, store */
-	STREAM_CLOCK_EVERY = 16, /* answers between two looks at the clock */
+	STREAM_DESCRIPTORS =
+		600 + 2 * RELAYS_MAX, /* of the worker, beside connections: listeners, UDP, channel, store, relays */
+	STREAM_CLOCK_EVERY = 16,      /* answers between two looks at the clock */
 	TURN_NS = 4000000,
 	SHAKE_NS = 2000000,      /* of a turn, for TLS handshakes; one is always begun */
 	ACCEPT_NS = 1000000,
@@ -98,6 +101,7 @@ struct stream {
 	uint32_t open, open_tls;
 	int epoll;
 	struct ssl_ctx_st *context; /* of TLS; NULL: none */
+	struct relays *relays;
 	uint64_t tls_base; /* OpenSSL's memory that belongs to no connection */
 	uint64_t until_ns; /* the turn's end */
 	uint64_t shake_until_ns;
@@ -137,7 +141,8 @@ static void conn_close(struct stream *s, struct conn *c)
 		s->open_tls--;
 		atomic_store_explicit(&s->worker->board->tls_open, s->open_tls, memory_order_relaxed);
 	}
-	close(c->fd); /* leaves the epoll set with it */
+	if (c->fd >= 0)
+		close(c->fd); /* leaves the epoll set with it */
 	c->fd = -1;
 	memory_give(&s->memory, c->in);
 	memory_give(&s->memory, c->out);
@@ -227,6 +232,8 @@ static bool begin_tls(struct stream *s, struct conn *c)
 	c->tls = s->context ? tls_begin(s->context, c->fd) : NULL;
 	if (!c->tls)
 		return false;
+	if (c->manages)
+		tls_ask_certificate(c->tls);
 	c->shaking = true;
 	s->open_tls++;
 	board_add(&s->worker->board->tls_accepted, 1);
@@ -257,7 +264,7 @@ static void adopt(struct stream *s, int fd, const struct ip_addr *address, uint1
 	c->client = client;
 	c->address = *address;
 	c->port = port;
-	c->manages = manages && !tls;
+	c->manages = manages;
 	list_init(&c->link);
 	list_init(&c->of_client);
 	list_init(&c->ready);
@@ -415,13 +422,30 @@ static size_t frame_len(const uint8_t *p, size_t len)
 	return n < DNS_HEADER_LEN || n > STREAM_QUERY_MAX ? 0 : 2 + n;
 }
 
+/* What is left of it is closed by the caller. */
+static bool conn_relay(struct stream *s, struct conn *c, const struct endpoint *client, const uint8_t *p, size_t len)
+{
+	epoll_ctl(s->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	if (!relays_take(s->relays, c->fd, c->tls, client, p, len)) {
+		c->events = 0;
+		return false;
+	}
+	c->fd = -1;
+	c->tls = NULL;
+	s->open_tls--;
+	atomic_store_explicit(&s->worker->board->tls_open, s->open_tls, memory_order_relaxed);
+	return true;
+}
+
 /* Give the connection to sync, with len octets of it from a message for sync on. False: sync does not take it. The caller closes it all the same: this
  * copy of the descriptor, which leaves the epoll set here, since closing does not do it while sync has another. */
 static bool conn_hand_over(struct stream *s, struct conn *c, const uint8_t *p, size_t len)
 {
 	struct handover head = {.kind = HANDOVER_TCP, .len = (uint32_t)len};
-	const struct endpoint client = {c->address, c->port};
+	const struct endpoint client = {.addr = c->address, .port = c->port};
 
+	if (c->tls)
+		return conn_relay(s, c, &client, p, len);
 	endpoint_to_sockaddr(&client, &head.peer);
 	if (!worker_hand_over(s->worker, &head, p, c->fd))
 		return false;
@@ -469,8 +493,12 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 		}
 		if (result.for_sync) {
 			if (conn_hand_over(s, c, p + pos, len - pos)) {
-				board_add(&w->board->queries[1][v6], 1);
+				board_add(c->fd < 0 ? &w->board->tls_queries[v6] : &w->board->queries[1][v6], 1);
 				board_add(&w->board->bytes_in, frame - 2);
+				good = false;
+				break;
+			}
+			if (!watch(s, c, EPOLLIN)) {
 				good = false;
 				break;
 			}
@@ -618,7 +646,9 @@ bool stream_turn(struct stream *s)
 	for (int i = 0; i < n && clock_ns() < s->until_ns; i++) {
 		struct conn *c = events[i].data.ptr;
 
-		if (c->fd >= 0 && list_empty(&c->ready))
+		if (!c)
+			relays_turn(s->relays, s->until_ns);
+		else if (c->fd >= 0 && list_empty(&c->ready))
 			conn_serve(s, c);
 	}
 	return !list_empty(&s->ready);
@@ -631,7 +661,8 @@ void stream_expire(struct stream *s)
 	uint32_t idle_ms;
 	int closes = 0;
 
-	if (!s->open_tls)
+	relays_expire(s->relays);
+	if (!s->open_tls && !relays_count(s->relays))
 		s->tls_base = tls_memory();
 	used = memory_used(s);
 	idle_ms = stream_idle_ms(&s->limits, s->open, used);
@@ -664,7 +695,7 @@ void stream_tls(struct stream *s, struct ssl_ctx_st *context)
 {
 	tls_context_free(s->context);
 	s->context = context;
-	if (!s->open_tls)
+	if (!s->open_tls && !relays_count(s->relays))
 		s->tls_base = tls_memory();
 }
 
@@ -681,6 +712,15 @@ void stream_limit(struct stream *s, const struct stream_limits *limits)
 	}
 }
 
+/* Relays are an event of the set like connections, with no pointer. */
+static bool make_relays(struct stream *s)
+{
+	struct epoll_event e = {.events = EPOLLIN};
+
+	s->relays = relays_new(s->worker, &s->memory);
+	return s->relays && epoll_ctl(s->epoll, EPOLL_CTL_ADD, relays_fd(s->relays), &e) == 0;
+}
+
 struct stream *stream_new(struct worker *w, const struct stream_limits *limits)
 {
 	struct stream *s = calloc(1, sizeof(*s));
@@ -693,7 +733,8 @@ struct stream *stream_new(struct worker *w, const struct stream_limits *limits)
 		list_init(&s->waiting[kind]);
 	list_init(&s->ready);
 	slab_init(&s->conns, &s->memory, sizeof(struct conn));
-	if (s->epoll < 0 || clients_init(&s->clients, &s->memory) < 0) {
+	if (s->epoll < 0 || !make_relays(s) || clients_init(&s->clients, &s->memory) < 0) {
+		relays_free(s->relays);
 		if (s->epoll >= 0)
 			close(s->epoll);
 		free(s);
@@ -710,6 +751,7 @@ void stream_free(struct stream *s)
 	for (int kind = 0; kind < WAIT_KINDS; kind++)
 		LIST_FOREACH_SAFE(it, next, &s->waiting[kind])
 			conn_close(s, LIST_ENTRY(it, struct conn, link));
+	relays_free(s->relays);
 	tls_context_free(s->context);
 	slab_done(&s->conns);
 	clients_done(&s->clients);

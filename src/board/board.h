@@ -96,7 +96,10 @@ struct board_worker {
 	_Atomic uint64_t tcp_malformed, tcp_memory, tcp_idle_ms;
 	/* TLS: connections begun, open, handshakes done, of them resumed sessions, failed, not done in time; queries by family, which are not in
 	 * queries[]; the end of the certificate's validity in seconds since 1970, 0: none. */
-	_Atomic uint64_t tls_accepted, tls_open, tls_handshakes, tls_resumed, tls_failed, tls_timeouts, tls_queries[2], tls_expires;
+	_Atomic uint64_t tls_accepted, tls_open, tls_handshakes, tls_resumed, tls_failed, tls_timeouts, tls_queries[2],
+		tls_expires;
+	_Atomic uint64_t tls_relays,
+		tls_relayed; /* TLS connections that sync answers over this worker: now, and ever */
 	_Alignas(128) char end[];
 };
 

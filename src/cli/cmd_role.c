@@ -4,7 +4,7 @@
 
 #include "admin/admin_main.h"
 #include "answer/answer_main.h"
-#include "answer/tls.h"
+#include "tls/tls.h"
 #include "proc/role.h"
 #include "route/route_main.h"
 #include "sync/sync_main.h"

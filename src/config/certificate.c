@@ -13,7 +13,7 @@
 #include <time.h>
 
 enum {
-	CHAIN_MAX = 10, /* as answer/tls_context.c has it */
+	CHAIN_MAX = 10, /* as tls/server.c has it */
 	SECURITY_BITS_MIN =
 		112, /* OpenSSL's security level 2, which servers and clients of today have: RSA with 2048 bits, any common curve */
 	SOON_S = 7 * 86400,
@@ -125,4 +125,29 @@ void certificate_check(const char *certificate_file, const void *certificate, si
 	ERR_clear_error();
 	EVP_PKEY_free(k);
 	X509_free(x);
+}
+
+void certificate_check_authorities(const char *file, const void *pem, size_t len, int64_t now_s, struct diag *diag)
+{
+	unsigned all = 0, good = 0;
+	BIO *bio;
+	X509 *x;
+
+	if (len > INT_MAX)
+		return;
+	ERR_clear_error();
+	bio = BIO_new_mem_buf(pem, (int)len);
+	while (bio && (x = PEM_read_bio_X509(bio, NULL, no_password, NULL))) {
+		all++;
+		good += time_of(X509_get0_notAfter(x)) > now_s;
+		X509_free(x);
+	}
+	if (!all)
+		diag_add(diag, DIAG_ERROR, file, 0, 0,
+		         "there is no certificate of an authority in PEM form (-----BEGIN CERTIFICATE-----)");
+	else if (!good)
+		diag_add(diag, DIAG_WARNING, file, 0, 0,
+		         "all certificates in it have expired: nobody will be believed");
+	ERR_clear_error();
+	BIO_free(bio);
 }

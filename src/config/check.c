@@ -4,6 +4,8 @@
 #include "config/read.h"
 
 #include "base/hash.h"
+#include "base/wire.h"
+#include "dns/base64.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@ enum {
 	AS_TRANS = 23456,         /* RFC 6793 9: stands for any 4-octet AS, is nobody's */
 	CHECK_PREFIX_MAX_V4 = 24, /* what the Internet's routers commonly let pass */
 	CHECK_PREFIX_MAX_V6 = 48,
+	PIN_LEN = 32, /* SHA-256 */
 };
 
 struct check {
@@ -418,6 +421,48 @@ static void check_zones_unique(const struct check *k)
 	free(slots);
 }
 
+/* Which of the fleet's pops are given this zone by its primaries? */
+static bool pops_transfer(const struct config *c, const struct config_zone *z)
+{
+	struct endpoint source;
+
+	for (size_t i = 0; i < c->node_count; i++)
+		if (z->file && c->nodes[i].role == CONFIG_POP && config_node_serves(&c->nodes[i], z) &&
+		    config_zone_sources(c, &c->nodes[i], z, &source, 1))
+			return true;
+	return false;
+}
+
+/* TLS of a zone, both ways. */
+static void check_zone_tls(const struct check *k, const struct tree *t, const struct config_zone *z)
+{
+	const struct config_tls *served = &k->c->answer.tls;
+	const char *name = value_of(t, "name")->text;
+
+	if (z->file && z->tls != UINT32_MAX && !served->enabled)
+		tree_error(
+			k->src, value_of(t, "tls"),
+			"zone \"%s\": the fleet's primaries speak no TLS: add \"tls\" with a certificate to \"answer\"",
+			name);
+	if (z->transfer_over == CONFIG_OVER_ANY)
+		return;
+	if (!served->enabled)
+		tree_error(k->src, value_of(t, "transfer-over"),
+		           "nobody could transfer zone \"%s\": add \"tls\" with a certificate to \"answer\"", name);
+	else if (z->transfer_over == CONFIG_OVER_MUTUAL_TLS && !served->client_ca_file)
+		tree_error(k->src, value_of(t, "transfer-over"),
+		           "nobody could transfer zone \"%s\": add \"client-ca-file\" to \"tls\" of \"answer\"", name);
+	else if (pops_transfer(k->c, z) && z->tls == UINT32_MAX)
+		tree_error(k->src, value_of(t, "transfer-over"),
+		           "zone \"%s\": the fleet's pops could not transfer it: give it a \"tls\"", name);
+	else if (pops_transfer(k->c, z) && z->transfer_over == CONFIG_OVER_MUTUAL_TLS &&
+	         !k->c->tls_auth[z->tls].certificate_file)
+		tree_error(k->src, value_of(t, "transfer-over"),
+		           "zone \"%s\": the fleet's pops have no certificate to show: add \"certificate-file\" to "
+		           "tls-auth \"%s\"",
+		           name, k->c->tls_auth[z->tls].name);
+}
+
 /* Who is told and who may transfer. t: the zone. */
 static void check_transfers(const struct check *k, const struct tree *t, const struct config_zone *z)
 {
@@ -458,6 +503,7 @@ static void check_zones(const struct check *k)
 			tree_warning(k->src, value_of(t, "name"), "zone \"%s\" is in no \"network\": no pop serves it",
 			             value_of(t, "name")->text);
 		check_transfers(k, t, z);
+		check_zone_tls(k, t, z);
 		if (z->dnssec_auto && !signs++)
 			signed_here = tree_get(t, "dnssec");
 	}
@@ -467,6 +513,36 @@ static void check_zones(const struct check *k)
 		             "\"dnssec: auto\": this version does not sign zones: the file is served as it is%s",
 		             signs > 1 ? " (other zones likewise)" : "");
 	check_zones_unique(k);
+}
+
+static void check_tls_auth(const struct check *k, size_t i)
+{
+	const struct config_tls_auth *a = &k->c->tls_auth[i];
+	const struct tree *t = item_of(k->root, "tls-auth", i);
+
+	for (size_t n = 0; n < a->pin_count; n++) {
+		uint8_t pin[64];
+		struct writer w = writer_of(pin, sizeof(pin));
+
+		if (base64_get(a->pins[n], strlen(a->pins[n]), &w) < 0 || !writer_ok(&w) || w.pos != PIN_LEN)
+			tree_error(k->src, item_of(t, "pins", n),
+			           "a pin is base64 of %d octets: openssl x509 -in CERTIFICATE -noout -pubkey | "
+			           "openssl pkey -pubin "
+			           "-outform der | openssl dgst -sha256 -binary | openssl base64",
+			           PIN_LEN);
+	}
+	if (!a->certificate_file != !a->key_file)
+		tree_error(k->src, value_of(t, a->key_file ? "key-file" : "certificate-file"),
+		           "\"certificate-file\" and \"key-file\" go together");
+	if (a->mode == CONFIG_TLS_STRICT && !a->ca_file && !a->pin_count)
+		tree_error(k->src, value_of(t, "name"),
+		           "tls-auth \"%s\" has neither \"ca-file\" nor \"pins\": how is the server known? The "
+		           "system's authorities are "
+		           "in /etc/ssl/certs/ca-certificates.crt",
+		           a->name);
+	if (a->mode == CONFIG_TLS_OPPORTUNISTIC && (a->ca_file || a->pin_count))
+		tree_warning(k->src, value_of(t, a->ca_file ? "ca-file" : "pins"),
+		             "with \"mode: opportunistic\" this is not looked at: whoever answers is believed");
 }
 
 static void check_answer(const struct check *k)
@@ -492,10 +568,13 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 	check_names(&k, "networks", "network");
 	check_names(&k, "nodes", "node");
 	check_names(&k, "keys", "key");
+	check_names(&k, "tls-auth", "tls-auth");
 	for (size_t i = 0; i < c->network_count; i++)
 		check_network(&k, i);
 	for (size_t i = 0; i < c->node_count; i++)
 		check_node(&k, i);
+	for (size_t i = 0; i < c->tls_auth_count; i++)
+		check_tls_auth(&k, i);
 	check_zones(&k);
 	config_check_catalogs(src, root, c);
 	check_answer(&k);

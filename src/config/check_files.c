@@ -18,6 +18,7 @@
 
 enum {
 	FILES_SECRET_MAX = 65536 /* octets */,
+	FILES_AUTHORITIES_MAX = 1 << 20,
 	FILES_TSIG_MAX = 1024 /* octets of a secret, decoded */,
 	FILES_COOKIE_MAX = 256,
 	FILES_NEAR = 16 /* zones */
@@ -68,20 +69,20 @@ static void check_cookie_secret(const struct config *c, const char *file, struct
 }
 
 /* The whole file, the caller's to free; NULL when it cannot be read, which is told. */
-static char *read_whole(const char *file, size_t *len, struct diag *diag)
+static char *read_whole(const char *file, size_t max, size_t *len, struct diag *diag)
 {
-	char *bytes = malloc(FILES_SECRET_MAX + 1);
+	char *bytes = malloc(max + 1);
 	FILE *f = bytes ? fopen(file, "re") : NULL;
 
 	if (f)
-		*len = fread(bytes, 1, FILES_SECRET_MAX + 1, f);
+		*len = fread(bytes, 1, max + 1, f);
 	if (!f || ferror(f))
 		diag_add(diag, DIAG_ERROR, file, 0, 0, "cannot be read: %s", err_text(-errno));
-	else if (*len <= FILES_SECRET_MAX) {
+	else if (*len <= max) {
 		fclose(f);
 		return bytes;
 	} else {
-		diag_add(diag, DIAG_ERROR, file, 0, 0, "longer than %d octets", FILES_SECRET_MAX);
+		diag_add(diag, DIAG_ERROR, file, 0, 0, "longer than %zu octets", max);
 	}
 	if (f)
 		fclose(f);
@@ -89,25 +90,35 @@ static char *read_whole(const char *file, size_t *len, struct diag *diag)
 	return NULL;
 }
 
-static void check_tls(const struct config *c, struct diag *diag)
+static void check_identity(const struct config *c, const char *certificate_file, const char *key_file,
+                           struct diag *diag)
 {
-	const struct config_tls *t = &c->answer.tls;
 	unsigned before = diag->errors;
 	size_t certificate_len = 0, key_len = 0;
 	char *certificate, *key;
 
-	check_secret(c, t->key_file, diag);
+	check_secret(c, key_file, diag);
 	if (diag->errors != before)
 		return;
-	certificate = read_whole(t->certificate_file, &certificate_len, diag);
-	key = read_whole(t->key_file, &key_len, diag);
+	certificate = read_whole(certificate_file, FILES_SECRET_MAX, &certificate_len, diag);
+	key = read_whole(key_file, FILES_SECRET_MAX, &key_len, diag);
 	if (certificate && key)
-		certificate_check(t->certificate_file, certificate, certificate_len, t->key_file, key, key_len,
+		certificate_check(certificate_file, certificate, certificate_len, key_file, key, key_len,
 		                  clock_wall_s(), diag);
 	if (key)
 		OPENSSL_cleanse(key, key_len);
 	free(certificate);
 	free(key);
+}
+
+static void check_authorities(const char *file, struct diag *diag)
+{
+	size_t len = 0;
+	char *pem = file ? read_whole(file, FILES_AUTHORITIES_MAX, &len, diag) : NULL;
+
+	if (pem)
+		certificate_check_authorities(file, pem, len, clock_wall_s(), diag);
+	free(pem);
 }
 
 /* Base64, blanks anywhere: as sync will read it. */
@@ -132,7 +143,7 @@ static void check_tsig_secret(const struct config *c, const char *file, struct d
 	char *text;
 
 	check_secret(c, file, diag);
-	text = diag->errors == before ? read_whole(file, &len, diag) : NULL;
+	text = diag->errors == before ? read_whole(file, FILES_SECRET_MAX, &len, diag) : NULL;
 	if (!text)
 		return;
 	if (!good_tsig_secret(text, len))
@@ -149,8 +160,17 @@ void config_check_files(const struct config *c, const struct config_node *node, 
 		check_tsig_secret(c, c->keys[i].secret_file, diag);
 	for (size_t i = 0; i < c->answer.cookies.secret_file_count; i++)
 		check_cookie_secret(c, c->answer.cookies.secret_files[i], diag);
-	if (c->answer.tls.enabled)
-		check_tls(c, diag);
+	if (c->answer.tls.enabled) {
+		check_identity(c, c->answer.tls.certificate_file, c->answer.tls.key_file, diag);
+		check_authorities(c->answer.tls.client_ca_file, diag);
+	}
+	for (size_t i = 0; i < c->tls_auth_count; i++) {
+		const struct config_tls_auth *a = &c->tls_auth[i];
+
+		check_authorities(a->ca_file, diag);
+		if (a->certificate_file && a->key_file)
+			check_identity(c, a->certificate_file, a->key_file, diag);
+	}
 	for (size_t i = 0; i < c->node_count; i++) {
 		const struct config_node *n = &c->nodes[i];
 

@@ -23,6 +23,8 @@ enum {
 	CONFIG_MANAGEMENT_MAX = 8,
 	CONFIG_NEIGHBORS_MAX = 32,  /* of a node */
 	CONFIG_KEYS_MAX = 256,
+	CONFIG_TLS_AUTH_MAX = 64,
+	CONFIG_PINS_MAX = 16,
 	CONFIG_ZONES_MAX = 4000000,
 	CONFIG_WORKERS_MAX = 256,
 	CONFIG_COMMUNITIES_MAX = 32,
@@ -114,6 +116,18 @@ struct config_key {
 };
 
 struct config_catalog;
+/* tls-auth[]: how servers that zones are transferred from are reached over TLS, and known (RFC 9103). */
+enum config_tls_mode { CONFIG_TLS_STRICT, CONFIG_TLS_OPPORTUNISTIC };
+struct config_tls_auth {
+	const char *name;
+	uint8_t mode;              /* enum config_tls_mode */
+	const char *server_name;   /* in its certificate; NULL: its address */
+	const char *ca_file;       /* absolute path, PEM; NULL: pins decide */
+	const char **pins;         size_t pin_count; /* base64 of SHA-256 of its public key */
+	const char *certificate_file, *key_file; /* ours, where it asks for one; both or neither */
+};
+
+enum config_transfer_over { CONFIG_OVER_ANY, CONFIG_OVER_TLS, CONFIG_OVER_MUTUAL_TLS };
 
 enum config_expiry { CONFIG_EXPIRY_SERVFAIL, CONFIG_EXPIRY_SERVE };
 enum config_serial { CONFIG_SERIAL_KEEP, CONFIG_SERIAL_INCREMENT, CONFIG_SERIAL_UNIXTIME, CONFIG_SERIAL_DATE };
@@ -122,10 +136,12 @@ enum config_zonemd { CONFIG_ZONEMD_VERIFY, CONFIG_ZONEMD_COMPUTE, CONFIG_ZONEMD_
 struct config_zone {
 	const uint8_t *apex;
 	const char *file;         /* absolute path, or NULL */
-	struct endpoint *primaries; size_t primary_count;
+	struct endpoint *primaries; size_t primary_count; /* as written: port 0 and tls 0 are filled in by config_zone_sources() */
+	uint32_t tls;             /* index in tls_auth of primaries that have none of their own, the fleet's included; UINT32_MAX: none */
 	uint32_t network;         /* index, UINT32_MAX: none */
 	uint32_t key;             /* index, UINT32_MAX: none */
 	struct ip_prefix *allow_transfer; size_t allow_transfer_count; /* clients; with a key, of those who have it */
+	uint8_t transfer_over;    /* enum config_transfer_over: what transfers to others must come over */
 	struct endpoint *notify;  size_t notify_count; /* told of changes, beside the fleet's pops */
 	uint32_t max_records;     /* of one transfer; 0: a limit that goes with the version held */
 	uint8_t at_expiry;        /* enum config_expiry: what is done with a zone held by transfer whose time has run out */
@@ -179,6 +195,7 @@ struct config_tcp {
 struct config_tls {
 	bool enabled;
 	const char *certificate_file, *key_file; /* absolute paths, PEM */
+	const char *client_ca_file;              /* issues certificates of clients that transfer zones; NULL: none is asked for */
 	uint16_t port;                           /* 853 */
 };
 
@@ -238,6 +255,7 @@ struct config {
 	struct config_network *networks; size_t network_count;
 	struct config_node *nodes; size_t node_count;
 	struct config_key *keys;  size_t key_count;
+	struct config_tls_auth *tls_auth; size_t tls_auth_count;
 	struct config_zone *zones; size_t zone_count;
 	struct config_catalog *catalogs; size_t catalog_count;
 	struct config_answer answer;
@@ -268,7 +286,8 @@ void config_check_files(const struct config *c, const struct config_node *node, 
 /* Likewise that zone files can be read. Not those of `known` (may be NULL), an earlier version of c: a file that goes is no mistake in c. */
 void config_check_zone_files(const struct config *c, const struct config_node *node, const struct config *known, struct diag *diag);
 const struct config_node *config_node_find(const struct config *c, const char *name);
-/* Where a node transfers a zone from: its primaries; on a pop, of a zone with a file, the management addresses of the fleet's primaries (port 53).
+/* Where a node transfers a zone from: its primaries; on a pop, of a zone with a file, the management addresses of the fleet's primaries (port 53, or of
+ * answer.tls). Each with its port, and with `tls` where it is spoken to over TLS: the number of its profile in tls_auth, from 1.
  * None: the node reads the zone's file. At most cap, into out. */
 enum { CONFIG_SOURCES_MAX = 64 };
 size_t config_zone_sources(const struct config *c, const struct config_node *node, const struct config_zone *z, struct endpoint *out, size_t cap);

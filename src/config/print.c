@@ -65,6 +65,24 @@ static void print_time(uint32_t ms, struct text *out)
 		text_fmt(out, "%ums", ms);
 }
 
+/* The short form where it says all. */
+static void print_server(const struct config *c, const struct endpoint *e, struct text *out)
+{
+	char buf[ENDPOINT_TEXT_MAX];
+
+	if (!e->tls) {
+		quoted(out, e->port ? endpoint_text(e, buf) : addr_text(&e->addr, buf));
+		return;
+	}
+	text_str(out, "{address: ");
+	quoted(out, addr_text(&e->addr, buf));
+	if (e->port)
+		text_fmt(out, ", port: %u", e->port);
+	text_str(out, ", tls: ");
+	quoted(out, c->tls_auth[e->tls - 1].name);
+	text_char(out, '}');
+}
+
 static void print_value(const struct config *c, const struct schema_row *row, const char *at, struct text *out)
 {
 	char buf[NAME_TEXT_MAX];
@@ -118,6 +136,9 @@ static void print_value(const struct config *c, const struct schema_row *row, co
 	case SCHEMA_ENDPOINT:
 		quoted(out, endpoint_text((const struct endpoint *)(const void *)at, buf));
 		break;
+	case SCHEMA_SERVER:
+		print_server(c, (const struct endpoint *)(const void *)at, out);
+		break;
 	case SCHEMA_ROUTER_ID:
 		v = number(row, at);
 		text_fmt(out, "\"%u.%u.%u.%u\"", v >> 24, v >> 16 & 255, v >> 8 & 255, v & 255);
@@ -136,6 +157,9 @@ static void print_value(const struct config *c, const struct schema_row *row, co
 		break;
 	case SCHEMA_KEY:
 		quoted(out, c->keys[number(row, at)].name);
+		break;
+	case SCHEMA_TLS:
+		quoted(out, c->tls_auth[number(row, at)].name);
 		break;
 	case SCHEMA_FAMILIES:
 	case SCHEMA_MAP:
@@ -174,6 +198,7 @@ static bool is_unset(const struct schema_row *row, const char *base)
 		       ((const struct ip_addr *)(const void *)(base + row->count_at))->family == 0;
 	case SCHEMA_NETWORK:
 	case SCHEMA_KEY:
+	case SCHEMA_TLS:
 		return number(row, at) == UINT32_MAX;
 	default:
 		return false;
@@ -188,11 +213,11 @@ static void print_list(const struct config *c, const struct schema_row *row, con
 
 	memcpy(&items, base + row->at, sizeof(items));
 	memcpy(&count, base + row->count_at, sizeof(count));
-	text_str(out, row->map ? "\n" : " [");
+	text_str(out, row->type == SCHEMA_MAP ? "\n" : " [");
 	for (size_t i = 0; i < count; i++) {
 		const char *item = items + i * config_item_size(row);
 
-		if (row->map) {
+		if (row->type == SCHEMA_MAP) {
 			spaces(out, indent + 2);
 			text_str(out, "- ");
 			print_map(c, row->map, item, indent + 4, true, out);
@@ -201,7 +226,7 @@ static void print_list(const struct config *c, const struct schema_row *row, con
 			print_value(c, row, item, out);
 		}
 	}
-	if (!row->map)
+	if (row->type != SCHEMA_MAP)
 		text_str(out, "]\n");
 }
 
@@ -286,6 +311,6 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 	own.neighbor_count = 0;
 	slim.nodes = &own;
 	slim.node_count = 1;
-	slim.zone_count = slim.catalog_count = slim.key_count = 0;
+	slim.zone_count = slim.catalog_count = slim.key_count = slim.tls_auth_count = 0;
 	config_print(&slim, out);
 }

@@ -19,6 +19,7 @@ size_t config_item_size(const struct schema_row *row)
 	case SCHEMA_PREFIX:
 		return sizeof(struct ip_prefix);
 	case SCHEMA_ENDPOINT:
+	case SCHEMA_SERVER:
 		return sizeof(struct endpoint);
 	case SCHEMA_NETWORK:
 	case SCHEMA_COMMUNITY:
@@ -26,6 +27,7 @@ size_t config_item_size(const struct schema_row *row)
 	case SCHEMA_RRTYPE:
 		return sizeof(uint16_t);
 	case SCHEMA_FILE:
+	case SCHEMA_TEXT:
 		return sizeof(const char *);
 	case SCHEMA_MAP:
 		return row->map->size;
@@ -92,6 +94,17 @@ static bool want_list(const struct config_read *r, const struct schema_row *row,
 	return false;
 }
 
+static void read_server(const struct config_read *r, const struct schema_row *row, const struct tree *t,
+                        struct endpoint *out)
+{
+	struct schema_server s = {.tls = UINT32_MAX};
+
+	config_read_map(r, row->map, t, &s);
+	*out = (struct endpoint){.addr = s.address,
+	                         .port = s.port,
+	                         .tls = (uint16_t)(s.tls == UINT32_MAX ? 0 : s.tls + 1)};
+}
+
 static void read_list(const struct config_read *r, const struct schema_row *row, const struct tree *t, char *base)
 {
 	size_t size = config_item_size(row), count = t->count, i = 0;
@@ -105,8 +118,10 @@ static void read_list(const struct config_read *r, const struct schema_row *row,
 	memcpy(base + row->at, &items, sizeof(items));
 	memcpy(base + row->count_at, &count, sizeof(count));
 	for (const struct tree *item = t->first; item && !diag_full(r->src->diag); item = item->next, i++) {
-		if (row->map)
+		if (row->type == SCHEMA_MAP)
 			config_read_map(r, row->map, item, items + i * size);
+		else if (row->type == SCHEMA_SERVER && item->kind == TREE_MAP)
+			read_server(r, row, item, (struct endpoint *)(void *)(items + i * size));
 		else
 			(void)config_read_value(r, row, item, items + i * size);
 	}
@@ -155,7 +170,7 @@ static void read_default(const struct config_read *r, const struct schema_row *r
 	} else if (row->type == SCHEMA_FAMILIES) {
 		memcpy(base + row->at, &yes, sizeof(yes));
 		memcpy(base + row->flag_at, &yes, sizeof(yes));
-	} else if ((row->type == SCHEMA_NETWORK || row->type == SCHEMA_KEY) && !row->list) {
+	} else if ((row->type == SCHEMA_NETWORK || row->type == SCHEMA_KEY || row->type == SCHEMA_TLS) && !row->list) {
 		memcpy(base + row->at, &none, sizeof(none));
 	} else if (row->value) {
 		t.len = (uint32_t)strlen(row->value);

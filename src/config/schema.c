@@ -19,6 +19,8 @@ enum { SECOND = 1000, MINUTE = 60000, HOUR = 3600000, DAY = 24 * HOUR, MIB = 1 <
 static const char *const words_role[] = {"primary", "pop", NULL};
 static const char *const words_dnssec[] = {"off", "auto", NULL};
 static const char *const words_expiry[] = {"servfail", "serve", NULL};
+static const char *const words_over[] = {"any", "tls", "mutual-tls", NULL};
+static const char *const words_tls_mode[] = {"strict", "opportunistic", NULL};
 static const char *const words_serial[] = {"keep", "increment", "unixtime", "date", NULL};
 static const char *const words_zonemd[] = {"verify", "compute", "off", NULL};
 static const char *const words_expired[] = {"withdraw", "alert", NULL};
@@ -163,15 +165,42 @@ static const struct schema_row node_rows[] = {
 };
 static const struct schema_map node_map = {"a node", sizeof(struct config_node), ROWS(node_rows)};
 
+static const struct schema_row tls_auth_rows[] = {
+        {"name", SCHEMA_IDENT, .required = true, .reload = true, AT(config_tls_auth, name), .help = "name that zones and primaries refer to"},
+        {"mode", SCHEMA_WORD, .reload = true, NUMBER(config_tls_auth, mode), .words = words_tls_mode, .value = "strict",
+         .help = "strict: the server proves who it is, or nothing is transferred; opportunistic: whoever answers is believed"},
+        {"server-name", SCHEMA_IDENT, .reload = true, AT(config_tls_auth, server_name),
+         .help = "name in the server's certificate; without it, its address"},
+        {"ca-file", SCHEMA_FILE, .reload = true, AT(config_tls_auth, ca_file), .help = "authorities that issue the server's certificate, PEM"},
+        {"pins", SCHEMA_TEXT, .reload = true, LIST(config_tls_auth, pins, pin_count, CONFIG_PINS_MAX),
+         .help = "base64 of the SHA-256 of the server's public key; one must fit"},
+        {"certificate-file", SCHEMA_FILE, .reload = true, AT(config_tls_auth, certificate_file),
+         .help = "our certificate and its chain, for servers that ask for one, PEM"},
+        {"key-file", SCHEMA_FILE, .reload = true, AT(config_tls_auth, key_file), .help = "its private key, PEM"},
+};
+static const struct schema_map tls_auth_map = {"a tls-auth", sizeof(struct config_tls_auth), ROWS(tls_auth_rows)};
+
+static const struct schema_row server_rows[] = {
+        {"address", SCHEMA_ADDR, .required = true, .reload = true, AT(schema_server, address), .help = "address of the server"},
+        {"port", SCHEMA_UINT, .reload = true, NUMBER(schema_server, port), .zero_too = true, .min = 1, .max = 65535, .value = "0",
+         .help = "port; without it 53, over TLS 853"},
+        {"tls", SCHEMA_TLS, .reload = true, AT(schema_server, tls), .help = "entry of tls-auth by which it is spoken to over TLS"},
+};
+static const struct schema_map server_map = {"a primary", sizeof(struct schema_server), ROWS(server_rows)};
+
 static const struct schema_row zone_rows[] = {
         {"name", SCHEMA_DOMAIN, .required = true, .reload = true, AT(config_zone, apex), .help = "the zone's name"},
         {"file", SCHEMA_FILE, .reload = true, AT(config_zone, file), .help = "zone file on the primary"},
-        {"primaries", SCHEMA_ENDPOINT, .reload = true, LIST(config_zone, primaries, primary_count, 16),
+        {"primaries", SCHEMA_SERVER, .reload = true, LIST(config_zone, primaries, primary_count, CONFIG_PRIMARIES_MAX), .map = &server_map,
          .help = "servers the zone is transferred from instead"},
+        {"tls", SCHEMA_TLS, .reload = true, AT(config_zone, tls),
+         .help = "entry of tls-auth by which its primaries, or those of the fleet, are spoken to over TLS"},
         {"network", SCHEMA_NETWORK, .reload = true, AT(config_zone, network), .help = "network that serves the zone"},
         {"key", SCHEMA_KEY, .reload = true, AT(config_zone, key), .help = "TSIG key of transfers"},
         {"allow-transfer", SCHEMA_PREFIX, .reload = true, LIST(config_zone, allow_transfer, allow_transfer_count, CONFIG_TRANSFER_MAX),
          .help = "clients that may transfer the zone, beside the fleet's nodes; with a key: those of its holders that may"},
+        {"transfer-over", SCHEMA_WORD, .reload = true, NUMBER(config_zone, transfer_over), .words = words_over, .value = "any",
+         .help = "what the zone may be transferred over: any, tls, or mutual-tls (clients with a certificate of answer.tls.client-ca-file)"},
         {"notify", SCHEMA_ENDPOINT, .reload = true, LIST(config_zone, notify, notify_count, CONFIG_PRIMARIES_MAX),
          .help = "servers told of each change, beside the fleet's pops"},
         {"at-expiry", SCHEMA_WORD, .reload = true, NUMBER(config_zone, at_expiry), .words = words_expiry, .value = "servfail",
@@ -255,6 +284,8 @@ static const struct schema_row tls_rows[] = {
         {"certificate-file", SCHEMA_FILE, .required = true, .reload = true, AT(config_tls, certificate_file),
          .help = "certificate and its chain, PEM"},
         {"key-file", SCHEMA_FILE, .required = true, .reload = true, AT(config_tls, key_file), .help = "its private key, PEM"},
+        {"client-ca-file", SCHEMA_FILE, .reload = true, AT(config_tls, client_ca_file),
+         .help = "authorities of clients' certificates, asked for on management addresses, PEM"},
         {"port", SCHEMA_UINT, .reload = true, NUMBER(config_tls, port), .min = 1, .max = 65535, .value = "853",
          .help = "TCP port of DNS over TLS"},
 };
@@ -344,6 +375,8 @@ static const struct schema_row root_rows[] = {
         {"networks", SCHEMA_MAP, .reload = true, LIST(config, networks, network_count, CONFIG_NETWORKS_MAX), .map = &network_map,
          .help = "anycast networks"},
         {"keys", SCHEMA_MAP, .reload = true, LIST(config, keys, key_count, CONFIG_KEYS_MAX), .map = &key_map, .help = "TSIG keys of transfers"},
+        {"tls-auth", SCHEMA_MAP, .reload = true, LIST(config, tls_auth, tls_auth_count, CONFIG_TLS_AUTH_MAX), .map = &tls_auth_map,
+         .help = "how servers are reached over TLS, and known"},
         {"nodes", SCHEMA_MAP, .required = true, .reload = true, LIST(config, nodes, node_count, CONFIG_NODES_MAX), .map = &node_map,
          .help = "the machines of the fleet"},
         {"zones", SCHEMA_MAP, .reload = true, LIST(config, zones, zone_count, CONFIG_ZONES_MAX), .map = &zone_map,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "base/addr.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,9 +29,11 @@ enum schema_type {
 	SCHEMA_DOMAIN,    /* const uint8_t *, lower case */
 	SCHEMA_NETWORK,   /* uint32_t index of the network of that name */
 	SCHEMA_KEY,       /* uint32_t index of the key of that name */
-	SCHEMA_FAMILIES,  /* list of ipv4, ipv6 into two bools: flag_at is that of ipv6 */
-	SCHEMA_NEXT_HOP,  /* list of at most one address a family into two addresses: count_at is that of the second */
-	SCHEMA_MAP,       /* mapping of `map` at `at` within the same struct (0: the struct itself) */
+	SCHEMA_TLS,       /* uint32_t index in tls-auth of that name */
+	SCHEMA_SERVER, /* struct endpoint, as SCHEMA_ENDPOINT but port 0 where none is given, or a mapping: `map`, of struct schema_server */
+	SCHEMA_FAMILIES, /* list of ipv4, ipv6 into two bools: flag_at is that of ipv6 */
+	SCHEMA_NEXT_HOP, /* list of at most one address a family into two addresses: count_at is that of the second */
+	SCHEMA_MAP,      /* mapping of `map` at `at` within the same struct (0: the struct itself) */
 };
 
 struct schema_map;
@@ -61,6 +65,13 @@ struct schema_map {
 };
 
 extern const struct schema_map schema_root;
+
+/* The mapping form of SCHEMA_SERVER. */
+struct schema_server {
+	struct ip_addr address;
+	uint16_t port;
+	uint32_t tls;
+};
 
 struct schema_community {
 	const char *name;

@@ -2,7 +2,7 @@
 /* Which zones a node has, and where from. */
 #include "config/config.h"
 
-enum { DNS_PORT = 53 };
+enum { DNS_PORT = 53, TLS_PORT = 853 };
 
 static bool in_networks(const struct config_node *node, uint32_t network)
 {
@@ -28,17 +28,27 @@ bool config_node_serves(const struct config_node *node, const struct config_zone
 size_t config_zone_sources(const struct config *c, const struct config_node *node, const struct config_zone *z,
                            struct endpoint *out, size_t cap)
 {
+	uint16_t tls = z->tls == UINT32_MAX ? 0 : (uint16_t)(z->tls + 1);
 	size_t count = 0;
 
-	for (size_t i = 0; i < z->primary_count && count < cap; i++)
-		out[count++] = z->primaries[i];
+	for (size_t i = 0; i < z->primary_count && count < cap; i++) {
+		struct endpoint *e = &out[count++];
+
+		*e = z->primaries[i];
+		if (!e->tls)
+			e->tls = tls;
+		if (!e->port)
+			e->port = e->tls ? TLS_PORT : DNS_PORT;
+	}
 	if (z->primary_count || !node || node->role != CONFIG_POP)
 		return count;
 	for (size_t i = 0; i < c->node_count; i++) {
 		const struct config_node *n = &c->nodes[i];
 
 		for (size_t k = 0; n->role == CONFIG_PRIMARY && k < n->management_count && count < cap; k++)
-			out[count++] = (struct endpoint){.addr = n->management[k], .port = DNS_PORT};
+			out[count++] = (struct endpoint){.addr = n->management[k],
+			                                 .port = tls ? c->answer.tls.port : DNS_PORT,
+			                                 .tls = tls};
 	}
 	return count;
 }

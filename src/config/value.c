@@ -349,6 +349,9 @@ static bool read_endpoint(const struct config_read *r, const struct schema_row *
 		           row->key, SHOWN(t));
 		return false;
 	}
+	/* What the port is where none is given depends on TLS: config_zone_sources(). */
+	if (row->type == SCHEMA_SERVER && endpoint_parse(t->text, 0, &e) < 0)
+		return false;
 	memcpy(to, &e, sizeof(e));
 	return true;
 }
@@ -435,17 +438,23 @@ static bool read_domain(const struct config_read *r, const struct schema_row *ro
 	return true;
 }
 
-/* Networks and keys are few; a linear search with the count of names bounded is enough even for many zones. */
+/* Networks, keys and tls-auths are few; a linear search with the count of names bounded is enough even for many zones. */
 static bool read_reference(const struct config_read *r, const struct schema_row *row, const struct tree *t, void *to)
 {
 	const struct config *c = r->config;
-	bool network = row->type == SCHEMA_NETWORK;
-	size_t count = network ? c->network_count : c->key_count;
+	bool network = row->type == SCHEMA_NETWORK, key = row->type == SCHEMA_KEY;
+	size_t count = network ? c->network_count : key ? c->key_count : c->tls_auth_count;
+	const char *what = network ? "network"
+	                   : key   ? "key"
+	                           : "tls-auth",
+		   *list = network ? "networks"
+	                   : key   ? "keys"
+	                           : "tls-auth",
+		   *near;
 	const char *names[VALUE_WORDS_MAX];
-	const char *near;
 
 	for (uint32_t i = 0; i < count; i++) {
-		names[i] = network ? c->networks[i].name : c->keys[i].name;
+		names[i] = network ? c->networks[i].name : key ? c->keys[i].name : c->tls_auth[i].name;
 		if (names[i] && strcmp(names[i], t->text) == 0) {
 			memcpy(to, &i, sizeof(i));
 			return true;
@@ -453,11 +462,9 @@ static bool read_reference(const struct config_read *r, const struct schema_row 
 	}
 	near = suggest_closest(t->text, names, count);
 	if (near)
-		tree_error(r->src, t, "no %s is named \"%.*s\": did you mean \"%s\"?", network ? "network" : "key",
-		           SHOWN(t), near);
+		tree_error(r->src, t, "no %s is named \"%.*s\": did you mean \"%s\"?", what, SHOWN(t), near);
 	else
-		tree_error(r->src, t, "no %s is named \"%.*s\": add it to \"%s\"", network ? "network" : "key",
-		           SHOWN(t), network ? "networks" : "keys");
+		tree_error(r->src, t, "no %s is named \"%.*s\": add it to \"%s\"", what, SHOWN(t), list);
 	return false;
 }
 
@@ -518,6 +525,7 @@ bool config_read_value(const struct config_read *r, const struct schema_row *row
 	case SCHEMA_PREFIX:
 		return read_prefix(r, row, t, to);
 	case SCHEMA_ENDPOINT:
+	case SCHEMA_SERVER:
 		return read_endpoint(r, row, t, to);
 	case SCHEMA_ROUTER_ID:
 		return read_router_id(r, row, t, to);
@@ -527,6 +535,7 @@ bool config_read_value(const struct config_read *r, const struct schema_row *row
 		return read_domain(r, row, t, to);
 	case SCHEMA_NETWORK:
 	case SCHEMA_KEY:
+	case SCHEMA_TLS:
 		return read_reference(r, row, t, to);
 	case SCHEMA_FAMILIES:
 	case SCHEMA_MAP:

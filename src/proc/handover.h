@@ -22,12 +22,15 @@ enum {
 enum handover_kind { HANDOVER_UDP, HANDOVER_TCP };
 
 struct handover {
-	uint32_t magic;                /* set by handover_send() */
-	uint32_t kind;                 /* enum handover_kind */
-	uint64_t at_ns;                /* monotonic, when it was handed over */
-	struct sockaddr_storage peer;  /* the client */
-	struct ip_addr local;          /* UDP on a wildcard address: where it came to, to be answered from; else family 0 */
-	uint32_t len;                  /* of the octets; TCP: from the length of the first message on */
+	uint32_t magic;               /* set by handover_send() */
+	uint32_t kind;                /* enum handover_kind */
+	uint64_t at_ns;               /* monotonic, when it was handed over */
+	struct sockaddr_storage peer; /* the client */
+	struct ip_addr local; /* UDP on a wildcard address: where it came to, to be answered from; else family 0 */
+	/* TCP that was TLS: the descriptor is a socket pair to the worker, who has the keys. */
+	bool over_tls, tls_fit,
+		tls_verified; /* fit: TLS 1.3 and ALPN "dot" (RFC 9103 7.1); verified: the client has shown a good certificate */
+	uint32_t len; /* of the octets; TCP: from the length of the first message on */
 };
 
 /* A packet as it is received. */

@@ -104,6 +104,9 @@ int role_sandbox(struct role *role)
 		err = add(ctx, SCMP_ACT_KILL_PROCESS, hostile, ARRAY_LEN(hostile));
 	if (!err && (kind == ROLE_ANSWER || kind == ROLE_ADMIN))
 		err = add(ctx, SCMP_ACT_ALLOW, serving, ARRAY_LEN(serving));
+	/* Between a TLS connection and sync (answer/relay.c). */
+	if (!err && kind == ROLE_ANSWER)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 	if (!err && kind == ROLE_ANSWER)
 		err = add(ctx, SCMP_ACT_ALLOW, binding, ARRAY_LEN(binding));
 	if (!err && kind != ROLE_ANSWER)

@@ -152,28 +152,47 @@ static int add_endpoint(struct plan *p, const struct ip_addr *addr, uint16_t por
 	return 0;
 }
 
-static int bundle_secret(struct bundle *to, const char *path, struct diag *diag)
+static int bundle_file(struct bundle *to, const char *path, size_t max, struct diag *diag)
 {
 	size_t len;
 	int err;
 
 	if (!path || bundle_get(to, path, &len))
 		return 0;
-	err = bundle_add_file(to, path, PLAN_KEY_FILE_MAX);
+	err = bundle_add_file(to, path, max);
 	if (err < 0) {
-		diag_add(diag, DIAG_ERROR, path, 0, 0, "cannot read this key file: %s", err_text(err));
+		diag_add(diag, DIAG_ERROR, path, 0, 0, "cannot read this file: %s", err_text(err));
 		return ERR_INVALID;
 	}
 	return 0;
 }
 
-/* TSIG keys are for sync, BGP passwords for the others. */
+static int bundle_secret(struct bundle *to, const char *path, struct diag *diag)
+{
+	return bundle_file(to, path, PLAN_KEY_FILE_MAX, diag);
+}
+
+/* How servers are known over TLS, and what we show them. */
+static int bundle_tls_auth(struct plan *p, const struct config_tls_auth *a, struct diag *diag)
+{
+	int err = bundle_file(p->zones, a->ca_file, PLAN_AUTHORITIES_MAX, diag);
+
+	if (!err)
+		err = bundle_secret(p->zones, a->certificate_file, diag);
+	if (!err)
+		err = bundle_secret(p->zones, a->key_file, diag);
+	return err;
+}
+
+/* TSIG keys and TLS for transfers are for sync, BGP passwords for the others. */
 static int bundle_secrets(struct plan *p, struct diag *diag)
 {
 	int err = 0;
 
 	for (size_t i = 0; !err && i < p->config->key_count; i++)
 		err = bundle_secret(p->zones, p->config->keys[i].secret_file, diag);
+	for (size_t i = 0; !err && i < p->config->tls_auth_count; i++)
+		err = bundle_tls_auth(p, &p->config->tls_auth[i], diag);
 	for (size_t i = 0; !err && i < p->node->neighbor_count; i++)
 		err = bundle_secret(p->bundle, p->node->neighbors[i].password_file, diag);
 	return err;
@@ -234,20 +253,17 @@ static bool fastopen_keys(struct plan *p, const struct cookie_secrets *secrets)
 	return true;
 }
 
-/* Certificate and key, which config_check_files() has judged. */
+/* Certificate and key, which config_check_files() has judged, and whose certificates are believed. */
 static int bundle_tls(struct plan *p, struct diag *diag)
 {
-	const char *files[] = {p->config->answer.tls.certificate_file, p->config->answer.tls.key_file};
+	const struct config_tls *t = &p->config->answer.tls;
+	int err = bundle_secret(p->answer, t->certificate_file, diag);
 
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		int err = bundle_add_file(p->answer, files[i], PLAN_KEY_FILE_MAX);
-
-		if (err < 0) {
-			diag_add(diag, DIAG_ERROR, files[i], 0, 0, "cannot be read: %s", err_text(err));
-			return ERR_INVALID;
-		}
-	}
-	return 0;
+	if (!err)
+		err = bundle_secret(p->answer, t->key_file, diag);
+	if (!err)
+		err = bundle_file(p->answer, t->client_ca_file, PLAN_AUTHORITIES_MAX, diag);
+	return err;
 }
 
 /* What workers are told. In the stand-alone form all defaults hold, but no rate limit: whoever runs it has not said who asks. */

@@ -15,7 +15,12 @@
 #include <stdint.h>
 
 /* What one configuration asks of this node: read and judged whole before anything is changed. */
-enum { PLAN_ENDPOINTS_MAX = ROLE_SOCKETS_MAX / 2, PLAN_KEY_FILE_MAX = 64 << 10, PLAN_FASTOPEN_KEYS = 2 };
+enum {
+	PLAN_ENDPOINTS_MAX = ROLE_SOCKETS_MAX / 2,
+	PLAN_KEY_FILE_MAX = 64 << 10,
+	PLAN_AUTHORITIES_MAX = 1 << 20,
+	PLAN_FASTOPEN_KEYS = 2
+};
 
 struct plan {
 	struct config *config;      /* NULL in the stand-alone form */

@@ -399,7 +399,7 @@ static void problems_text(const struct diag *d, struct text *out)
 
 static bool same_ground(const struct plan *a, const struct plan *b, struct text *why)
 {
-	size_t warned = why->len; /* warnings about the configuration are no reason */
+	size_t before = why->len; /* warnings of the new one */
 
 	if (strcmp(a->run_dir, b->run_dir) != 0 || strcmp(a->state_dir, b->state_dir) != 0)
 		text_str(why, "error: run-dir and state-dir cannot change while running; restart the node for that\n");
@@ -407,7 +407,7 @@ static bool same_ground(const struct plan *a, const struct plan *b, struct text 
 		text_str(why, "error: workers cannot change while running; restart the node for that\n");
 	if (a->uid != b->uid)
 		text_str(why, "error: user cannot change while running; restart the node for that\n");
-	return why->len == warned;
+	return why->len == before;
 }
 
 /* What is sealed is not needed here any more: that of sync may be large. */

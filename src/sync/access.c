@@ -3,7 +3,7 @@
  *
  * A zone with a key is transferred to who signs with that key, and only where `allow-transfer`, if the zone has it, has the address, too. A zone without a key is
  * transferred to the management addresses of the fleet's nodes and to `allow-transfer`. Loopback is an address like any other. In the stand-alone form
- * all zones are transferred to the prefixes of --allow-transfer.
+ * all zones are transferred to the prefixes of --allow-transfer. What `transfer-over` demands comes before all of this.
  *
  * A NOTIFY (RFC 1996) is believed from a primary of the zone, signed with the zone's key where it has one. The primaries of a zone are those named, or, on a pop with a zone that
  * others have as a file, the nodes of the role primary.
@@ -35,6 +35,7 @@ struct rule {
 	size_t notify_count;
 	const struct ip_addr *primaries;
 	size_t primary_count;
+	uint8_t over;     /* enum access_over: at least */
 	uint32_t network; /* whose pops are told; UINT32_MAX: none */
 };
 
@@ -74,6 +75,10 @@ const char *access_verdict_text(enum access_verdict v)
 		return "signed with another key than the zone's";
 	case ACCESS_ADDRESS:
 		return "the address is not allowed to";
+	case ACCESS_CLEAR:
+		return "the zone is transferred over TLS only (TLS 1.3, ALPN \"dot\")";
+	case ACCESS_CERTIFICATE:
+		return "the zone is transferred to clients with a good certificate only";
 	case ACCESS_SOURCE:
 		return "not from a primary of the zone";
 	case ACCESS_NO_SECONDARY:
@@ -110,8 +115,11 @@ static void make_pops(struct access *a, const struct config *c)
 
 		p->at = arena_zalloc(&a->arena, (a->node_count + 1) * sizeof(*p->at));
 		for (size_t i = 0; p->at && i < c->node_count; i++)
-			for (size_t k = 0; c->nodes[i].role == CONFIG_POP && serves(&c->nodes[i], net) && k < c->nodes[i].management_count; k++)
-				p->at[p->count++] = (struct endpoint){c->nodes[i].management[k], DNS_PORT};
+			for (size_t k = 0; c->nodes[i].role == CONFIG_POP && serves(&c->nodes[i], net) &&
+			                   k < c->nodes[i].management_count;
+			     k++)
+				p->at[p->count++] =
+					(struct endpoint){.addr = c->nodes[i].management[k], .port = DNS_PORT};
 	}
 }
 
@@ -146,11 +154,15 @@ static void make_rule(struct access *a, const struct config *c, const struct con
 	struct ip_addr *primaries;
 	struct name lower;
 
+	_Static_assert((int)ACCESS_OVER_TLS == (int)CONFIG_OVER_TLS &&
+	                       (int)ACCESS_OVER_MUTUAL_TLS == (int)CONFIG_OVER_MUTUAL_TLS,
+	               "in the same order");
 	if (z->apex)
 		name_lower(&lower, z->apex);
 	*r = (struct rule){.apex = z->apex ? arena_dup(&a->arena, lower.wire, lower.len) : NULL,
 	                   .key = z->key,
 	                   .network = z->network,
+	                   .over = z->transfer_over,
 	                   .allow = copy(a, z->allow_transfer, z->allow_transfer_count, sizeof(*z->allow_transfer)),
 	                   .allow_count = z->allow_transfer_count,
 	                   .notify = copy(a, z->notify, z->notify_count, sizeof(*z->notify)), .notify_count = z->notify_count};
@@ -315,13 +327,16 @@ static enum access_verdict judge_key(const struct access *a, const struct rule *
 	return key == a->ring->list[r->key] ? ACCESS_GRANTED : ACCESS_WRONG_KEY;
 }
 
-enum access_verdict access_transfer(const struct access *a, const uint8_t *apex, const struct ip_addr *from, const struct tsig_key *key)
+enum access_verdict access_transfer(const struct access *a, const uint8_t *apex, const struct ip_addr *from,
+                                    enum access_over over, const struct tsig_key *key)
 {
 	const struct rule *r = find(a, apex);
 	enum access_verdict v;
 
 	if (!r)
 		return ACCESS_NO_ZONE;
+	if (over < r->over)
+		return over == ACCESS_OVER_CLEAR ? ACCESS_CLEAR : ACCESS_CERTIFICATE;
 	v = judge_key(a, r, key);
 	if (v != ACCESS_GRANTED)
 		return v;

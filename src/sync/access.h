@@ -29,14 +29,19 @@ enum access_verdict {
 	ACCESS_NO_ZONE,   /* this node does not have it */
 	ACCESS_UNSIGNED,  /* the zone has a key, the request none */
 	ACCESS_WRONG_KEY,
-	ACCESS_ADDRESS,   /* nobody allows this address */
-	ACCESS_SOURCE,    /* NOTIFY: not from a primary of the zone */
+	ACCESS_ADDRESS,      /* nobody allows this address */
+	ACCESS_CLEAR,        /* the zone is for TLS only */
+	ACCESS_CERTIFICATE,  /* the zone is for clients with a certificate, and this has none that is good */
+	ACCESS_SOURCE,       /* NOTIFY: not from a primary of the zone */
 	ACCESS_NO_SECONDARY, /* NOTIFY: the zone is not transferred to this node */
 };
 const char *access_verdict_text(enum access_verdict v);
 
+/* What a request came over. */
+enum access_over { ACCESS_OVER_CLEAR, ACCESS_OVER_TLS, ACCESS_OVER_MUTUAL_TLS };
 /* May who asks from `from`, with a good signature of `key` (NULL: unsigned), transfer the zone? */
-enum access_verdict access_transfer(const struct access *a, const uint8_t *apex, const struct ip_addr *from, const struct tsig_key *key);
+enum access_verdict access_transfer(const struct access *a, const uint8_t *apex, const struct ip_addr *from,
+                                    enum access_over over, const struct tsig_key *key);
 /* May it tell of a change? */
 enum access_verdict access_notify(const struct access *a, const uint8_t *apex, const struct ip_addr *from, const struct tsig_key *key);
 /* The zone's key. False: it has one, which is of no use. *key is NULL where it has none. */

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A secondary's conversation with its primaries for one zone.
  *
- *     SOA over UDP to all primaries ──► the newest serial ── ours? ──► current
+ *     SOA over UDP or TLS to all primaries ──► the newest serial ── ours? ──► current
  *                                            │ newer
  *                                            ▼
- *     IXFR over TCP ── fails in any way ──► AXFR over TCP ── fails ──► the next primary ──► ... ──► failed
+ *     IXFR over TCP or TLS ── fails in any way ──► AXFR ── fails ──► the next primary ──► ... ──► failed
  *
  * Who said by NOTIFY that it has a newer serial is not asked for it. The newest serial is chosen, then who answered last; who does not answer over UDP is tried over TCP after those who did. A single primary of a zone
  * without data is not asked for its serial first. Questions are signed with the zone's key, and then nothing unsigned is believed (RFC 8945). A
  * primary that does not know EDNS is asked without.
  *
- * Messages go to xfr/incoming.c as they come: a transfer holds its records and one message, within the limits of that file and FETCH_OCTETS_MAX. Each
+ * Messages go to xfr/incoming.c as they come: a transfer holds its records and one message, within the limits of that file and FETCH_OCTETS_MAX. Connections are shared with other zones of the primary, one after another (link.c). Each
  * wait has its limit. What arrives is for the receiver to judge; here it is only known to be complete, in order and authentic.
  *
  * Addresses: always from the node's management address of the primary's family, never from a service address, which is anycast: the answer might
  * go to another node.
  *
- * Not here: transfers over TLS (RFC 9103), several zones on one connection. */
+ * A primary with `tls` is asked over TLS only, for its serial too: no question for the zone leaves in clear text (RFC 9103 7.4). A server that cannot prove to be who was
+ * meant is told nothing, and is not tried by other means. Questions are padded (RFC 8467). A NOTIFY that names a zone still comes in clear text, over UDP. */
 #include "sync/fetch.h"
 
 #include "base/clock.h"
@@ -24,7 +25,10 @@
 #include "base/hash.h"
 #include "base/wire.h"
 #include "dns/message.h"
+#include "sync/link.h"
 #include "sync/soa_probe.h"
+#include "sync/tls_profiles.h"
+#include "xfr/padding.h"
 #include "xfr/request.h"
 #include "xfr/tsig.h"
 
@@ -38,37 +42,32 @@
 #include <unistd.h>
 
 enum {
-	REQUEST_MAX = 2 + 600 + TSIG_RECORD_MAX,
-	FETCH_BUFFER = 2 * (2 + DNS_MESSAGE_MAX),
+	REQUEST_MAX = 2 + 600 + PADDING_QUERY + TSIG_RECORD_MAX,
 	STRANGE_MAX = 64, /* datagrams that are not the answer, then the primary counts as silent */
 };
 
 enum probe_state { PROBE_WAITS, PROBE_SERIAL, PROBE_TCP, PROBE_SILENT, PROBE_BAD };
 
-/* The question to one primary. Freed by libuv's close callback. */
+/* The question to one primary. Over UDP freed by libuv's close callback. */
 struct probe {
-	struct fetch *f;              /* NULL: detached */
-	uv_poll_t poll;
+	struct fetch *f; /* NULL: detached */
+	bool over_tls;
+	struct link_request ask; /* over TLS */
+	uv_poll_t poll;          /* over UDP */
 	int fd;
 	uint16_t id;
 	unsigned strange;
 	bool edns;
 	struct tsig_session session;
-	uint8_t wire[REQUEST_MAX];
+	uint8_t wire[REQUEST_MAX]; /* with the length in front */
 	size_t len;
 };
 
-/* A connection to one primary, for one transfer. Freed by libuv's close callback. */
+/* The transfer under way. */
 struct conn {
-	struct fetch *f;              /* NULL: detached */
-	uv_tcp_t tcp;
-	uv_connect_t connect;
-	uv_write_t write;
+	struct link_request ask;
 	struct tsig_session session;
 	uint8_t wire[REQUEST_MAX];
-	size_t len;
-	size_t have;
-	uint8_t in[FETCH_BUFFER];
 };
 
 struct candidate {
@@ -86,6 +85,7 @@ struct fetch {
 	void *ctx;
 	struct name apex;
 	const struct tsig_key *key;
+	struct tls_profiles *tls;
 	bool has_serial, whole, force, direct;
 	uint64_t max_records, max_octets;
 	uint32_t serial;
@@ -132,37 +132,32 @@ static void on_probe_closed(uv_handle_t *h)
 	free(p);
 }
 
-static void end_probe(struct candidate *c)
+/* kept: its answer has come. */
+static void end_probe(struct candidate *c, bool kept)
 {
-	if (!c->probe)
+	struct probe *p = c->probe;
+
+	if (!p)
 		return;
-	c->probe->f = NULL;
-	uv_poll_stop(&c->probe->poll);
-	uv_close((uv_handle_t *)&c->probe->poll, on_probe_closed);
 	c->probe = NULL;
+	p->f = NULL;
+	if (p->over_tls) {
+		link_end(&p->ask, kept);
+		tsig_session_done(&p->session);
+		free(p);
+		return;
+	}
+	uv_poll_stop(&p->poll);
+	uv_close((uv_handle_t *)&p->poll, on_probe_closed);
 }
 
-static void on_conn_closed(uv_handle_t *h)
+static void end_conn(struct fetch *f, bool kept)
 {
-	struct conn *c = h->data;
-
-	tsig_session_done(&c->session);
-	free(c);
-}
-
-static void end_conn(struct fetch *f)
-{
-	const struct linger reset = {.l_onoff = 1};
-	uv_os_fd_t fd;
-
 	if (!f->conn)
 		return;
-	/* Nothing more is wanted of this primary: by RST, so that it stops sending and no port rests in TIME_WAIT. After all has come it is FIN, which
-	 * a server does not take for a failure. */
-	if (!f->good && uv_fileno((uv_handle_t *)&f->conn->tcp, &fd) == 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	f->conn->f = NULL;
-	uv_close((uv_handle_t *)&f->conn->tcp, on_conn_closed);
+	link_end(&f->conn->ask, kept);
+	tsig_session_done(&f->conn->session);
+	free(f->conn);
 	f->conn = NULL;
 }
 
@@ -174,10 +169,11 @@ static void on_timer_closed(uv_handle_t *h)
 void fetch_cancel(struct fetch *f)
 {
 	for (size_t i = 0; i < f->count; i++)
-		end_probe(&f->list[i]);
-	end_conn(f);
+		end_probe(&f->list[i], false);
+	end_conn(f, f->good);
 	xfr_in_free(f->in);
 	f->in = NULL;
+	tls_profiles_unref(f->tls);
 	uv_close((uv_handle_t *)&f->timer, on_timer_closed);
 }
 
@@ -218,42 +214,27 @@ static const struct ip_addr *source_for(const struct fetch *f, const struct endp
 }
 
 /* A socket for this primary, bound to the address it is to come from. */
-static int socket_for(const struct fetch *f, const struct endpoint *at, int type, int *out)
+static int udp_to(const struct fetch *f, const struct endpoint *at, int *out)
 {
+	int fd = socket(at->addr.family == 6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+	    err = 0;
 	const struct ip_addr *from = source_for(f, at);
-	int fd = socket(at->addr.family == 6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
+	struct sockaddr_storage ss;
+	socklen_t len;
 
 	if (fd < 0)
 		return -errno;
 	if (from) {
 		const struct endpoint local = {.addr = *from};
-		struct sockaddr_storage ss;
-		socklen_t len = endpoint_to_sockaddr(&local, &ss);
 
-		/* The port is chosen when connecting, for this primary alone: else thousands of transfers use them up. Without the option it is slower. */
-		if (type == SOCK_STREAM)
-			(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
-		if (bind(fd, (const struct sockaddr *)&ss, len) < 0) {
-			int err = -errno;
-
-			close(fd);
-			return err;
-		}
+		len = endpoint_to_sockaddr(&local, &ss);
+		if (bind(fd, (const struct sockaddr *)&ss, len) < 0)
+			err = -errno;
 	}
-	*out = fd;
-	return 0;
-}
-
-static int udp_to(const struct fetch *f, const struct endpoint *at, int *out)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = endpoint_to_sockaddr(at, &ss);
-	int fd, err = socket_for(f, at, SOCK_DGRAM, &fd);
-
-	if (err)
-		return err;
-	if (connect(fd, (const struct sockaddr *)&ss, len) < 0) {
+	len = endpoint_to_sockaddr(at, &ss);
+	if (!err && connect(fd, (const struct sockaddr *)&ss, len) < 0)
 		err = -errno;
+	if (err) {
 		close(fd);
 		return err;
 	}
@@ -261,13 +242,46 @@ static int udp_to(const struct fetch *f, const struct endpoint *at, int *out)
 	return 0;
 }
 
+/* Where a connection to this primary goes. ERR_UNSUPPORTED: its tls-auth is of no use, which was logged. */
+static int target_for(const struct fetch *f, const struct endpoint *at, struct link_target *out)
+{
+	const struct ip_addr *from = source_for(f, at);
+	struct link_target t = {.at = *at};
+
+	if (from)
+		t.source = *from;
+	if (at->tls) {
+		if (!f->tls || at->tls > f->tls->count || !f->tls->list[at->tls - 1])
+			return ERR_UNSUPPORTED;
+		t.profiles = f->tls;
+		t.tls = f->tls->list[at->tls - 1];
+		t.tls_id = f->tls->ids[at->tls - 1];
+	}
+	*out = t;
+	return 0;
+}
+
+/* Fill up a question over TLS, which ends with the OPT record that begins at opt_at. */
+static void pad_question(const struct fetch *f, const struct endpoint *at, bool edns, size_t opt_at, struct writer *w)
+{
+	struct tsig_session s;
+
+	if (!at->tls || !edns)
+		return;
+	tsig_session_init(&s);
+	if (f->key)
+		tsig_session_key(&s, f->key);
+	padding_add(w, opt_at, PADDING_QUERY, tsig_space(&s));
+	tsig_session_done(&s);
+}
+
 /* ---- asking for the serial ---- */
 
 static void choose(struct fetch *f);
 
-static int write_probe(struct probe *p)
+static int write_probe(struct probe *p, const struct endpoint *at)
 {
-	struct writer w = writer_of(p->wire, sizeof(p->wire));
+	struct writer w = writer_of(p->wire + 2, sizeof(p->wire) - 2);
 	int err;
 
 	random_bytes(&p->id, sizeof(p->id));
@@ -276,18 +290,34 @@ static int write_probe(struct probe *p)
 	if (p->f->key)
 		tsig_session_key(&p->session, p->f->key);
 	err = soa_probe_build(p->f->apex.wire, p->id, p->edns, &w);
+	if (!err)
+		pad_question(p->f, at, p->edns, w.pos - SOA_PROBE_OPT_LEN, &w);
 	if (!err && p->f->key)
 		err = tsig_sign(&p->session, &w, (uint64_t)clock_wall_s());
-	p->len = w.pos;
+	put_u16(p->wire, (uint16_t)w.pos);
+	p->len = 2 + w.pos;
 	return err;
 }
 
 /* Losses and refusals of the network show as silence. */
 static void send_probe(const struct probe *p)
 {
-	ssize_t n = send(p->fd, p->wire, p->len, MSG_NOSIGNAL);
+	ssize_t n = send(p->fd, p->wire + 2, p->len - 2, MSG_NOSIGNAL);
 
 	(void)n;
+}
+
+static bool on_probe_message(void *ctx, const uint8_t *msg, size_t len);
+static void on_probe_broken(void *ctx, bool reached, const char *why);
+
+static int ask_over_tls(struct fetch *f, const struct candidate *c, struct probe *p)
+{
+	struct link_target t;
+	int err = target_for(f, &c->at, &t);
+
+	p->ask = (struct link_request){
+		.wire = p->wire, .len = p->len, .message = on_probe_message, .broken = on_probe_broken, .ctx = p};
+	return err ? err : link_ask(f->set->links, &t, &p->ask);
 }
 
 static void settle(struct fetch *f)
@@ -340,7 +370,13 @@ static bool judge(struct fetch *f, struct candidate *c, const uint8_t *msg, size
 	if (v == SOA_PROBE_NO_EDNS && p->edns) {
 		p->edns = false;
 		c->no_edns = true;
-		if (write_probe(p) == 0)
+		if (p->over_tls)
+			link_end(&p->ask, true);
+		if (write_probe(p, &c->at) < 0 || (p->over_tls && ask_over_tls(f, c, p) < 0)) {
+			c->state = PROBE_BAD;
+			return true;
+		}
+		if (!p->over_tls)
 			send_probe(p);
 		return false;
 	}
@@ -360,19 +396,52 @@ static bool judge(struct fetch *f, struct candidate *c, const uint8_t *msg, size
 	return true;
 }
 
+static struct candidate *candidate_of(const struct probe *p)
+{
+	for (size_t i = 0; p->f && i < p->f->count; i++)
+		if (p->f->list[i].probe == p)
+			return &p->f->list[i];
+	return NULL;
+}
+
+static bool on_probe_message(void *ctx, const uint8_t *msg, size_t len)
+{
+	struct probe *p = ctx;
+	struct fetch *f = p->f;
+	struct candidate *c = candidate_of(p);
+	uint16_t id = p->id;
+
+	if (judge(f, c, msg, len)) {
+		end_probe(c, c->state != PROBE_SILENT);
+		settle(f);
+		return false;
+	}
+	return p->id == id; /* else it was asked again, without EDNS */
+}
+
+static void on_probe_broken(void *ctx, bool reached, const char *why)
+{
+	struct probe *p = ctx;
+	struct fetch *f = p->f;
+	struct candidate *c = candidate_of(p);
+
+	(void)reached;
+	say(f, &c->at, "SOA: %s", why);
+	c->state = PROBE_BAD;
+	end_probe(c, false);
+	settle(f);
+}
+
 static void on_datagram(uv_poll_t *poll, int status, int events)
 {
 	static uint8_t msg[DNS_MESSAGE_MAX];
 	struct probe *p = poll->data;
 	struct fetch *f = p->f;
-	struct candidate *c = NULL;
+	struct candidate *c = candidate_of(p);
 	ssize_t n;
 
 	(void)status;
 	(void)events;
-	for (size_t i = 0; f && i < f->count; i++)
-		if (f->list[i].probe == p)
-			c = &f->list[i];
 	while (c) {
 		n = recv(p->fd, msg, sizeof(msg), MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
@@ -385,7 +454,7 @@ static void on_datagram(uv_poll_t *poll, int status, int events)
 		}
 		if (!judge(f, c, msg, (size_t)n))
 			continue;
-		end_probe(c);
+		end_probe(c, true);
 		settle(f);
 		return;
 	}
@@ -397,7 +466,7 @@ static void on_udp_timer(uv_timer_t *t)
 
 	if (!f->grace && ++f->tries < FETCH_UDP_TRIES) {
 		for (size_t i = 0; i < f->count; i++)
-			if (f->list[i].probe)
+			if (f->list[i].probe && !f->list[i].probe->over_tls)
 				send_probe(f->list[i].probe);
 		uv_timer_start(&f->timer, on_udp_timer, (uint64_t)FETCH_UDP_FIRST_MS << f->tries, 0);
 		return;
@@ -408,39 +477,47 @@ static void on_udp_timer(uv_timer_t *t)
 	choose(f);
 }
 
+static int start_udp(struct fetch *f, struct candidate *c, struct probe *p)
+{
+	int err = udp_to(f, &c->at, &p->fd);
+
+	if (err)
+		return err;
+	err = uv_poll_init(f->set->loop, &p->poll, p->fd);
+	if (err) {
+		close(p->fd);
+		return err;
+	}
+	p->poll.data = p;
+	uv_poll_start(&p->poll, UV_READABLE, on_datagram);
+	send_probe(p);
+	return 0;
+}
+
 static void start_probe(struct fetch *f, struct candidate *c)
 {
 	struct probe *p = calloc(1, sizeof(*p));
 	int err = ERR_NO_MEMORY;
 
+	if (p) {
+		p->f = f;
+		p->edns = true;
+		p->over_tls = c->at.tls != 0;
+		tsig_session_init(&p->session);
+		err = write_probe(p, &c->at);
+		if (!err)
+			err = p->over_tls ? ask_over_tls(f, c, p) : start_udp(f, c, p);
+	}
+	if (!err) {
+		c->probe = p;
+		c->state = PROBE_WAITS;
+		return;
+	}
 	c->state = PROBE_BAD;
-	if (!p)
-		goto out;
-	p->f = f;
-	p->edns = true;
-	tsig_session_init(&p->session);
-	err = udp_to(f, &c->at, &p->fd);
-	if (err < 0) {
-		free(p);
-		goto out;
-	}
-	err = write_probe(p);
-	if (!err)
-		err = uv_poll_init(f->set->loop, &p->poll, p->fd);
-	if (err < 0) {
-		close(p->fd);
+	if (p)
 		tsig_session_done(&p->session);
-		free(p);
-		goto out;
-	}
-	p->poll.data = p;
-	c->probe = p;
-	c->state = PROBE_WAITS;
-	uv_poll_start(&p->poll, UV_READABLE, on_datagram);
-	send_probe(p);
-out:
-	if (err < 0)
-		say(f, &c->at, "%s", err_text(err));
+	free(p);
+	say(f, &c->at, "%s", err_text(err));
 }
 
 static void on_first_turn(uv_timer_t *t)
@@ -502,7 +579,7 @@ static void choose(struct fetch *f)
 		struct candidate *c = &f->list[i];
 		uint16_t k;
 
-		end_probe(c);
+		end_probe(c, false);
 		if (c->state == PROBE_SERIAL) {
 			answered = true;
 			if (f->has_serial && c->serial == f->serial && (!current || i == f->preferred)) {
@@ -541,7 +618,8 @@ static void attempt(struct fetch *f);
 
 static void next_candidate(struct fetch *f)
 {
-	end_conn(f);
+	/* An error is the whole of its answer. */
+	end_conn(f, f->in && xfr_in_cause(f->in) == XFR_RCODE);
 	xfr_in_free(f->in);
 	f->in = NULL;
 	if (f->turn >= f->order_count) {
@@ -558,7 +636,10 @@ static struct candidate *now_at(struct fetch *f)
 
 static void give_up_on(struct fetch *f, const char *why)
 {
-	say(f, &now_at(f)->at, "%s%s%s", f->kind == XFR_IXFR ? "IXFR: " : "AXFR: ", now_at(f)->state == PROBE_SILENT && !f->direct ? "(silent over UDP) " : "",
+	say(f, &now_at(f)->at, "%s%s%s", f->kind == XFR_IXFR ? "IXFR: " : "AXFR: ",
+	    now_at(f)->state != PROBE_SILENT || f->direct ? ""
+	    : now_at(f)->at.tls                           ? "(silent) "
+	                                                  : "(silent over UDP) ",
 	    why);
 	f->turn++;
 	next_candidate(f);
@@ -595,24 +676,16 @@ static void act_on(struct fetch *f, enum xfr_in_step step)
 	finish(f, step == XFR_IN_WHOLE ? FETCH_WHOLE : step == XFR_IN_DIFFERENCES ? FETCH_DIFFERENCES : FETCH_CURRENT, f->order[f->turn]);
 }
 
-static void on_alloc(uv_handle_t *h, size_t size, uv_buf_t *buf)
+static bool on_message(void *ctx, const uint8_t *msg, size_t len)
 {
-	struct conn *c = h->data;
-
-	(void)size;
-	*buf = uv_buf_init((char *)c->in + c->have, (unsigned)(sizeof(c->in) - c->have));
-}
-
-/* False when the connection is no longer read from. */
-static bool take_message(struct conn *c, const uint8_t *msg, size_t len)
-{
-	struct fetch *f = c->f;
-	enum tsig_verdict v = tsig_verify_response(&c->session, msg, len, (uint64_t)clock_wall_s());
+	struct fetch *f = ctx;
+	struct tsig_session *session = &f->conn->session;
+	enum tsig_verdict v = tsig_verify_response(session, msg, len, (uint64_t)clock_wall_s());
 	enum xfr_in_step step;
 	char text[120], line[200];
 
 	if (v != TSIG_GOOD && v != TSIG_UNSIGNED) {
-		snprintf(line, sizeof(line), "TSIG: %s", tsig_error(&c->session, v, text, sizeof(text)));
+		snprintf(line, sizeof(line), "TSIG: %s", tsig_error(session, v, text, sizeof(text)));
 		give_up_on(f, line);
 		return false;
 	}
@@ -624,102 +697,55 @@ static bool take_message(struct conn *c, const uint8_t *msg, size_t len)
 	return false;
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+static void on_broken(void *ctx, bool reached, const char *why)
 {
-	struct conn *c = stream->data;
-	struct fetch *f = c->f;
-	size_t at = 0;
+	struct fetch *f = ctx;
 
-	(void)buf;
-	if (!f || n == 0)
-		return;
-	if (n < 0) {
-		act_on(f, xfr_in_closed(f->in, n == UV_EOF ? "the primary closed the connection" : uv_strerror((int)n)));
-		return;
-	}
-	c->have += (size_t)n;
-	while (c->have - at >= 2 && c->have - at - 2 >= get_u16(c->in + at)) {
-		size_t len = get_u16(c->in + at);
-
-		/* c lives on until its close callback, but is no longer ours. */
-		if (!take_message(c, c->in + at + 2, len))
-			return;
-		at += 2 + len;
-	}
-	c->have -= at;
-	memmove(c->in, c->in + at, c->have);
-}
-
-static void on_written(uv_write_t *w, int status)
-{
-	struct conn *c = w->handle->data;
-
-	if (status < 0 && c->f)
-		give_up_on(c->f, uv_strerror(status));
-}
-
-static void on_connected(uv_connect_t *connect, int status)
-{
-	struct conn *c = connect->handle->data;
-	struct fetch *f = c->f;
-	uv_buf_t buf;
-
-	if (!f)
-		return;
-	if (status < 0) {
-		give_up_on(f, uv_strerror(status));
-		return;
-	}
-	f->moved_ms = clock_ms();
-	buf = uv_buf_init((char *)c->wire, (unsigned)c->len);
-	if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_written) < 0 || uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) < 0)
-		give_up_on(f, "cannot send the request");
+	/* An IXFR that was refused by silence may still be an AXFR; who cannot be reached need not be asked twice. */
+	if (reached)
+		act_on(f, xfr_in_closed(f->in, why));
+	else
+		give_up_on(f, why);
 }
 
 static void on_tcp_timer(uv_timer_t *t)
 {
 	struct fetch *f = t->data;
 	uint64_t now = clock_ms();
-	bool connected = f->conn && uv_is_readable((uv_stream_t *)&f->conn->tcp);
+	bool ready = f->conn && link_ready(&f->conn->ask);
 
 	if (now - f->began_ms > FETCH_LONGEST_MS)
 		give_up_on(f, "it takes too long altogether");
-	else if (!connected && now - f->moved_ms > FETCH_CONNECT_MS)
+	else if (!ready && now - f->moved_ms > FETCH_CONNECT_MS)
 		give_up_on(f, "no connection in time");
 	else if (now - f->moved_ms > FETCH_IDLE_MS)
 		act_on(f, xfr_in_closed(f->in, "nothing came for too long"));
 }
 
-/* The request with its length in front. */
-static int write_request(struct fetch *f, struct conn *c, uint16_t id)
+static int ask_transfer(struct fetch *f, struct conn *c, uint16_t id)
 {
-	struct xfr_request r = {.id = id, .kind = f->kind, .apex = f->apex, .serial = f->serial, .udp_size = SOA_PROBE_UDP_SIZE,
-	                        .has_edns = !now_at(f)->no_edns, .want_expire = !now_at(f)->no_edns};
+	const struct candidate *cand = now_at(f);
+	struct xfr_request r = {.id = id,
+	                        .kind = f->kind,
+	                        .apex = f->apex,
+	                        .serial = f->serial,
+	                        .udp_size = SOA_PROBE_UDP_SIZE,
+	                        .has_edns = !cand->no_edns,
+	                        .want_expire = !cand->no_edns};
 	struct writer w = writer_of(c->wire + 2, sizeof(c->wire) - 2);
-	int err = xfr_request_build(&r, NULL, 0, &w);
+	struct link_target t;
+	int err = target_for(f, &cand->at, &t);
 
+	if (!err)
+		err = xfr_request_build(&r, NULL, 0, &w);
+	if (!err)
+		pad_question(f, &cand->at, r.has_edns, w.pos - SOA_PROBE_OPT_LEN, &w);
 	if (!err && f->key)
 		err = tsig_sign(&c->session, &w, (uint64_t)clock_wall_s());
 	put_u16(c->wire, (uint16_t)w.pos);
-	c->len = 2 + w.pos;
-	return err;
-}
-
-static int connect_to(struct fetch *f, struct conn *c)
-{
-	const struct endpoint *at = &now_at(f)->at;
-	struct sockaddr_storage ss;
-	int fd, err = socket_for(f, at, SOCK_STREAM, &fd);
-
-	if (err)
-		return err;
-	err = uv_tcp_open(&c->tcp, fd);
-	if (err) {
-		close(fd);
-		return err;
-	}
-	endpoint_to_sockaddr(at, &ss);
-	return uv_tcp_connect(&c->connect, &c->tcp, (const struct sockaddr *)&ss, on_connected);
+	c->ask = (struct link_request){
+		.wire = c->wire, .len = 2 + w.pos, .message = on_message, .broken = on_broken, .ctx = f};
+	return err ? err : link_ask(f->set->links, &t, &c->ask);
 }
 
 static void attempt(struct fetch *f)
@@ -733,26 +759,20 @@ static void attempt(struct fetch *f)
 	f->kind = x.kind = f->has_serial && !f->whole && !f->force && !cand->no_ixfr ? XFR_IXFR : XFR_AXFR;
 	random_bytes(&x.id, sizeof(x.id));
 	err = c ? xfr_in_new(&x, &f->in) : ERR_NO_MEMORY;
-	if (!err)
-		err = uv_tcp_init(f->set->loop, &c->tcp);
 	if (err) {
 		free(c);
 		give_up_on(f, err_text(err));
 		return;
 	}
-	c->f = f;
-	c->tcp.data = c;
 	tsig_session_init(&c->session);
 	if (f->key)
 		tsig_session_key(&c->session, f->key);
 	f->conn = c;
 	f->moved_ms = clock_ms();
 	uv_timer_start(&f->timer, on_tcp_timer, 500, 500);
-	err = write_request(f, c, x.id);
-	if (!err)
-		err = connect_to(f, c);
-	if (err < 0)
-		give_up_on(f, err_text(err));
+	err = ask_transfer(f, c, x.id);
+	if (err)
+		give_up_on(f, err == ERR_UNSUPPORTED ? "its tls-auth cannot be used" : err_text(err));
 }
 
 int fetch_start(const struct fetch_settings *settings, const struct fetch_request *q, fetch_done_fn *on_done, void *ctx, struct fetch **out)
@@ -767,6 +787,7 @@ int fetch_start(const struct fetch_settings *settings, const struct fetch_reques
 	f->ctx = ctx;
 	name_copy(&f->apex, q->apex);
 	f->key = q->key;
+	f->tls = tls_profiles_ref(q->tls);
 	f->has_serial = q->has_serial;
 	f->serial = q->serial;
 	f->whole = q->whole;

@@ -12,23 +12,26 @@
 
 /* One zone asked for at its primaries, and transferred where they have something newer: see fetch.c. On the loop's thread. */
 enum {
-	FETCH_PRIMARIES_MAX = 64,     /* are looked at */
-	FETCH_UDP_TRIES = 3,          /* questions to one primary, the next when the one before has waited twice as long */
-	FETCH_UDP_FIRST_MS = 700,     /* the first waits; all three 4.9 s */
-	FETCH_GRACE_NEWER_MS = 20,    /* others are waited for once one primary has something newer, */
-	FETCH_GRACE_MS = 500,         /* or once one has answered */
-	FETCH_CONNECT_MS = 5000,
-	FETCH_IDLE_MS = 15000,        /* without a whole message */
+	FETCH_PRIMARIES_MAX = 64,  /* are looked at */
+	FETCH_UDP_TRIES = 3,       /* questions to one primary, the next when the one before has waited twice as long */
+	FETCH_UDP_FIRST_MS = 700,  /* the first waits; all three 4.9 s */
+	FETCH_GRACE_NEWER_MS = 20, /* others are waited for once one primary has something newer, */
+	FETCH_GRACE_MS = 500,      /* or once one has answered */
+	FETCH_CONNECT_MS = 5000,   /* TLS included */
+	FETCH_IDLE_MS = 15000,     /* without a whole message */
 	FETCH_LONGEST_MS = 2 * 3600 * 1000, /* a transfer, whatever it sends */
 	FETCH_ERROR_MAX = 700,
 };
 #define FETCH_OCTETS_MAX ((uint64_t)8 << 30) /* of a zone's records as they lie in memory, or half of the machine's memory if that is less */
 
+struct links;
+struct tls_profiles;
 struct tsig_key;
 
 struct fetch_settings {
 	uv_loop_t *loop;
-	struct ip_addr source[2];     /* IPv4, IPv6: what is asked from; family 0: the kernel chooses */
+	struct links *links;
+	struct ip_addr source[2]; /* IPv4, IPv6: what is asked from; family 0: the kernel chooses */
 	uint64_t max_octets;
 };
 
@@ -36,8 +39,9 @@ struct fetch_request {
 	const uint8_t *apex;
 	const struct endpoint *primaries;
 	uint16_t primary_count;
-	uint16_t preferred;           /* the one that answered last */
-	const struct tsig_key *key;   /* NULL: unsigned; outlives the fetch */
+	uint16_t preferred;         /* the one that answered last */
+	const struct tsig_key *key; /* NULL: unsigned; outlives the fetch */
+	struct tls_profiles *tls;   /* what `tls` of primaries is an index of; a reference is kept */
 	bool has_serial;
 	uint32_t serial;              /* of the version held */
 	bool whole;                   /* AXFR */

@@ -31,7 +31,9 @@
 #include "sync/fetch.h"
 #include "sync/keyring.h"
 #include "sync/load.h"
+#include "sync/link.h"
 #include "sync/secondary.h"
+#include "sync/tls_profiles.h"
 #include "sync/told.h"
 
 #include <inttypes.h>
@@ -78,7 +80,8 @@ struct secondaries {
 	struct fetch_settings fetch;
 	uv_timer_t timer, counter;
 	struct keyring *ring;
-	struct secondary_set *set;    /* NULL before the first run */
+	struct tls_profiles *tls;
+	struct secondary_set *set; /* NULL before the first run */
 	struct flight *flights;
 	struct flight *waiting, **last; /* for a run, linked by next; they left `flights` */
 	bool new_config;
@@ -372,6 +375,7 @@ static void ask(struct secondaries *s, const struct secondary_action *act)
 	struct secondary *z = act->zone;
 	const struct tsig_key *key = z->key < s->ring->count ? s->ring->list[z->key] : NULL;
 	const struct fetch_request q = {.apex = z->apex, .primaries = z->primaries, .primary_count = z->primary_count, .preferred = z->primary, .key = key,
+	                                .tls = s->tls,
 	                                .has_serial = z->has_version, .serial = z->serial, .whole = act->whole, .force = act->force, .direct = act->direct,
 	                                .max_records = z->max_records, .max_octets = octets_max(s, z)};
 	struct flight *f;
@@ -507,9 +511,21 @@ static uint32_t slot_of_network(const struct config_node *node, uint32_t network
 	return UINT32_MAX;
 }
 
+/* Tells apart by what secrets and proofs a zone's primaries are spoken to: another one is another zone. */
+static uint64_t key_id_of(const struct keyring *ring, const struct tls_profiles *tls, uint32_t key,
+                          const struct endpoint *sources, size_t count)
+{
+	uint64_t id = key < ring->count ? ring->ids[key] : 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (sources[i].tls && sources[i].tls <= tls->count)
+			id = hash_checksum(&tls->ids[sources[i].tls - 1], sizeof(tls->ids[0]), id + i);
+	return id;
+}
+
 /* conf: its line, or the template of a member. *out: NULL where the node does not hold it by transfer. */
 static int add_secondary(struct secondaries *s, struct secondary_set *set, const struct keyring *ring,
-                         const uint8_t *apex, const struct config_zone *conf, uint64_t origin, struct secondary **out)
+                         const struct tls_profiles *tls, const uint8_t *apex, const struct config_zone *conf, uint64_t origin, struct secondary **out)
 {
 	const struct config *c = s->role->config;
 	struct endpoint sources[CONFIG_SOURCES_MAX];
@@ -517,7 +533,6 @@ static int add_secondary(struct secondaries *s, struct secondary_set *set, const
 	                              .primaries = sources,
 	                              .key = conf->key,
 	                              .serve_expired = conf->at_expiry == CONFIG_EXPIRY_SERVE,
-	                              .key_id = conf->key < ring->count ? ring->ids[conf->key] : 0,
 	                              .max_records = conf->max_records,
 	                              .origin = origin,
 	                              .network = slot_of_network(s->role->node, conf->network)};
@@ -526,16 +541,19 @@ static int add_secondary(struct secondaries *s, struct secondary_set *set, const
 	if (!config_node_serves(s->role->node, conf))
 		return 0;
 	zc.primary_count = config_zone_sources(c, s->role->node, conf, sources, ARRAY_LEN(sources));
-	return zc.primary_count ? secondary_add(set, &zc, out) : 0;
+	if (!zc.primary_count)
+		return 0;
+	zc.key_id = key_id_of(ring, tls, conf->key, sources, zc.primary_count);
+	return secondary_add(set, &zc, out);
 }
 
-static int add_zone(struct secondaries *s, struct secondary_set *set, const struct keyring *ring, const uint8_t *apex,
-                    const struct config_zone *conf, uint64_t origin)
+static int add_zone(struct secondaries *s, struct secondary_set *set, const struct keyring *ring, const struct tls_profiles *tls,
+                    const uint8_t *apex, const struct config_zone *conf, uint64_t origin)
 {
 	struct secondary *z, *old;
 	const struct held *h;
 	struct name lower;
-	int err = add_secondary(s, set, ring, apex, conf, origin, &z);
+	int err = add_secondary(s, set, ring, tls, apex, conf, origin, &z);
 
 	if (err || !z)
 		return err;
@@ -554,6 +572,7 @@ struct adding {
 	struct secondaries *all;
 	struct secondary_set *set;
 	const struct keyring *ring;
+	const struct tls_profiles *tls;
 };
 
 static int add_member(void *ctx, const uint8_t *apex, uint64_t origin)
@@ -561,7 +580,7 @@ static int add_member(void *ctx, const uint8_t *apex, uint64_t origin)
 	struct adding *a = ctx;
 	const struct config_template *t = config_template_find(a->all->role->config, origin);
 
-	return t ? add_zone(a->all, a->set, a->ring, apex, &t->zone, origin) : 0;
+	return t ? add_zone(a->all, a->set, a->ring, a->tls, apex, &t->zone, origin) : 0;
 }
 
 /* Those whose zone is not as it was are ended; the others go on under the new set. */
@@ -610,30 +629,36 @@ static int make_set(struct secondaries *s, const struct loader *l)
 	const struct config *c = s->role->config;
 	struct secondary_set *set;
 	struct keyring *ring = NULL;
+	struct tls_profiles *tls = NULL;
 	uint64_t seed;
 	int err = keyring_new(s->role, &ring);
 
+	if (!err)
+		err = tls_profiles_new(s->role, &tls);
 	random_bytes(&seed, sizeof(seed));
 	set = err ? NULL : secondary_set_new(seed);
 	if (!set)
 		err = ERR_NO_MEMORY;
 	for (size_t i = 0; !err && i < c->zone_count; i++)
-		err = add_zone(s, set, ring, c->zones[i].apex, &c->zones[i], 0);
+		err = add_zone(s, set, ring, tls, c->zones[i].apex, &c->zones[i], 0);
 	if (!err)
-		err = catalogs_each(s->catalogs, l, add_member, &(struct adding){s, set, ring});
+		err = catalogs_each(s->catalogs, l, add_member, &(struct adding){s, set, ring, tls});
 	if (!err)
 		err = secondary_begin(set, now_ms());
 	if (err) {
 		secondary_set_free(set);
 		keyring_unref(ring);
+		tls_profiles_unref(tls);
 		return err;
 	}
 	keep_flights(s, set);
 	keep_noted(s, set);
 	secondary_set_free(s->set);
 	keyring_unref(s->ring);
+	tls_profiles_unref(s->tls);
 	s->set = set;
 	s->ring = ring;
+	s->tls = tls;
 	count_excused(s);
 	return 0;
 }
@@ -668,7 +693,7 @@ static int hear(struct secondaries *s, const struct catalogs_news *n)
 		remove_zone(s, old);
 	if (n->kind == CATALOGS_WENT || !t)
 		return 0;
-	err = add_secondary(s, s->set, s->ring, n->apex, &t->zone, n->origin, &z);
+	err = add_secondary(s, s->set, s->ring, s->tls, n->apex, &t->zone, n->origin, &z);
 	if (err || !z || !old || n->kind != CATALOGS_CHANGED)
 		return err;
 	(void)secondary_inherit(s->set, z, old);
@@ -1080,6 +1105,11 @@ int secondaries_new(struct role *role, uv_loop_t *loop, struct journal *journal,
 	s->new_config = true;
 	s->last = &s->waiting;
 	s->fetch.loop = loop;
+	s->fetch.links = links_new(loop);
+	if (!s->fetch.links) {
+		free(s);
+		return ERR_NO_MEMORY;
+	}
 	s->fetch.max_octets = memory_limit();
 	choose_sources(s);
 	uv_timer_init(loop, &s->timer);
@@ -1117,8 +1147,10 @@ void secondaries_free(struct secondaries *s)
 	s->set = NULL;
 	uv_timer_stop(&s->timer);
 	uv_timer_stop(&s->counter);
+	links_free(s->fetch.links);
 	uv_run(s->fetch.loop, UV_RUN_NOWAIT);
 	keyring_unref(s->ring);
+	tls_profiles_unref(s->tls);
 	free(s->noted);
 	free(s->early);
 	free(s->held);

@@ -20,7 +20,10 @@
  * A client that is refused is told so and loses its connection. One that is not may ask for more on it, but only what is answered here: anything else
  * closes it, and the client asks a worker on a new one. Who may what: access.c.
  *
- * Left out: transfers over TLS (RFC 9103): workers keep TLS connections and refuse there. Pipelined transfers are sent one after the other, not interleaved. */
+ * Of a TLS connection (RFC 9103) the worker has the keys and carries the octets (answer/relay.c); what comes here is a socket pair that behaves like the client's
+ * connection, and the word of the worker what kind of TLS it is. Padding is answered with padding.
+ *
+ * Left out: pipelined transfers are sent one after the other, not interleaved. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "proc/handover.h"
@@ -57,8 +60,8 @@ struct peer {
 	struct serve *serve;
 	uv_poll_t poll;
 	int fd;
-	struct endpoint from;
-	uint8_t *in;                 /* octets not used yet, in_len of in_cap */
+	struct serve_client from;
+	uint8_t *in; /* octets not used yet, in_len of in_cap */
 	size_t in_len, in_cap;
 	uint8_t *out;                /* a frame under way, out_pos of out_len are sent; NULL: none */
 	size_t out_len, out_pos;
@@ -236,7 +239,7 @@ static bool begin_request(struct peer *p, size_t frame, bool may_wait)
 	if (!p->out)
 		return false;
 	w = writer_of(p->out + 2, REPLY_MAX - 2);
-	switch (serve_request(s, p->in + 2, frame - 2, &p->from, false, may_wait, &p->job, &w)) {
+	switch (serve_request(s, p->in + 2, frame - 2, &p->from, may_wait, &p->job, &w)) {
 	case SERVE_REFUSED:
 		p->ends = true;
 		frame_out(p, &w);
@@ -380,7 +383,10 @@ static void adopt(struct serve *s, const struct handover_packet *packet, int fd)
 {
 	struct peer *p = make_room(s) ? calloc(1, sizeof(*p)) : NULL;
 
-	if (p && endpoint_from_sockaddr((const struct sockaddr *)&packet->head.peer, &p->from) == 0) {
+	if (p && endpoint_from_sockaddr((const struct sockaddr *)&packet->head.peer, &p->from.at) == 0) {
+		p->from.tls = packet->head.over_tls;
+		p->from.tls_fit = packet->head.over_tls && packet->head.tls_fit;
+		p->from.tls_verified = packet->head.over_tls && packet->head.tls_verified;
 		p->in_cap = p->in_len = packet->head.len;
 		p->in = malloc(p->in_cap + 1);
 	}
@@ -410,14 +416,14 @@ static void answer_datagram(struct serve *s, const struct handover_packet *packe
 {
 	uint8_t bytes[DNS_UDP_DEFAULT];
 	struct writer w = writer_of(bytes, sizeof(bytes));
+	struct serve_client from = {.udp = true};
 	struct serve_job job;
-	struct endpoint from;
 	bool good = true;
 
 	if (clock_ns() - packet->head.at_ns > (uint64_t)HANDOVER_OLD_MS * 1000000U ||
-	    endpoint_from_sockaddr((const struct sockaddr *)&packet->head.peer, &from) < 0)
+	    endpoint_from_sockaddr((const struct sockaddr *)&packet->head.peer, &from.at) < 0)
 		return;
-	switch (serve_request(s, packet->octets, packet->head.len, &from, true, false, &job, &w)) {
+	switch (serve_request(s, packet->octets, packet->head.len, &from, false, &job, &w)) {
 	case SERVE_TRANSFER:
 		good = serve_job_next(&job, &w) == 1;
 		serve_job_done(s, &job, &from, good);

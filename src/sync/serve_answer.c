@@ -4,6 +4,7 @@
 #include "proc/handover.h"
 #include "sync/asked.h"
 #include "sync/serve_priv.h"
+#include "xfr/padding.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -103,10 +104,11 @@ static enum serve_outcome answer_soa(struct serve *s, struct serve_job *job, con
 	return finish(job, w, cap, SERVE_REPLY);
 }
 
-static enum serve_outcome answer_notify(struct serve *s, struct serve_job *job, const struct asked *q, const struct endpoint *from, struct writer *w)
+static enum serve_outcome answer_notify(struct serve *s, struct serve_job *job, const struct asked *q,
+                                        const struct serve_client *from, struct writer *w)
 {
 	struct board_transfers_out *b = &s->board->out;
-	enum access_verdict v = access_notify(job->access, q->qname.wire, &from->addr, job->tsig.key);
+	enum access_verdict v = access_notify(job->access, q->qname.wire, &from->at.addr, job->tsig.key);
 	char key[NAME_TEXT_MAX];
 
 	board_add(&b->notify_in, 1);
@@ -114,13 +116,14 @@ static enum serve_outcome answer_notify(struct serve *s, struct serve_job *job, 
 		return say(job, q, RCODE_FORMERR, w);
 	if (v != ACCESS_GRANTED) {
 		board_add(&b->notify_refused, 1);
-		log_refusal(s, "notify", q, from, access_verdict_text(v));
+		log_refusal(s, "notify", q, &from->at, access_verdict_text(v));
 		return say(job, q, v == ACCESS_NO_ZONE || v == ACCESS_NO_SECONDARY ? RCODE_NOTAUTH : RCODE_REFUSED, w);
 	}
 	if (job->tsig.key)
 		name_to_text(job->tsig.key->name.wire, key);
 	/* Right after a start, say. Without an answer it is told again; with one it would be forgotten until the next refresh. */
-	if (s->hooks.notified && !s->hooks.notified(s->hooks.ctx, q->qname.wire, &from->addr, q->has_serial, q->serial, job->tsig.key ? key : NULL)) {
+	if (s->hooks.notified && !s->hooks.notified(s->hooks.ctx, q->qname.wire, &from->at.addr, q->has_serial,
+	                                            q->serial, job->tsig.key ? key : NULL)) {
 		job_clear(job);
 		return SERVE_CLOSE;
 	}
@@ -170,12 +173,18 @@ static bool find_changes(struct serve *s, struct serve_job *job, const struct st
 	return true;
 }
 
-static int begin_transfer(struct serve *s, struct serve_job *job, const struct xfr_request *r, const struct store_zone *z, bool udp)
+static int begin_transfer(struct serve *s, struct serve_job *job, const struct xfr_request *r,
+                          const struct store_zone *z, const struct serve_client *from)
 {
 	const struct store_rrset *set = soa_of(&job->snapshot->store, z);
 	const struct rr soa = {.owner = store_zone_apex(z), .type = RR_SOA, .rclass = CLASS_IN, .ttl = set->ttl, .rdlen = get_u16(set->data),
 	                       .rdata = set->data + 2};
-	const struct xfr_out_settings settings = {.request = *r, .udp = udp, .has_expire = r->want_expire, .expire_s = expire_s(s, z, set)};
+	const struct xfr_out_settings settings = {.request = *r,
+	                                          .udp = from->udp,
+	                                          .has_expire = r->want_expire,
+	                                          .expire_s = expire_s(s, z, set),
+	                                          .pad = from->tls && r->want_padding ? PADDING_ANSWER : 0,
+	                                          .pad_after = (uint16_t)tsig_space(&job->tsig)};
 
 	job->serial = z->serial;
 	job->began_ms = clock_ms();
@@ -190,25 +199,32 @@ static int begin_transfer(struct serve *s, struct serve_job *job, const struct x
 	return xfr_out_zone(&settings, &job->snapshot->store, z, &job->out);
 }
 
-static enum serve_outcome answer_transfer(struct serve *s, struct serve_job *job, const struct asked *q, const uint8_t *msg, size_t len,
-                                          const struct endpoint *from, bool udp, bool may_wait, struct writer *w)
+static enum serve_outcome answer_transfer(struct serve *s, struct serve_job *job, const struct asked *q,
+                                          const uint8_t *msg, size_t len, const struct serve_client *from,
+                                          bool may_wait, struct writer *w)
 {
 	struct board_transfers_out *b = &s->board->out;
 	const struct store_zone *z;
+	enum access_over over = !from->tls_fit       ? ACCESS_OVER_CLEAR
+	                        : from->tls_verified ? ACCESS_OVER_MUTUAL_TLS
+	                                             : ACCESS_OVER_TLS;
 	struct xfr_request r;
 	enum access_verdict v;
 	int err;
 
 	/* RFC 5936 4.2: there is no AXFR over UDP. */
-	if (xfr_request_parse(msg, len, &r) != QUERY_OK || (udp && r.kind == XFR_AXFR)) {
+	if (xfr_request_parse(msg, len, &r) != QUERY_OK || (from->udp && r.kind == XFR_AXFR)) {
 		board_add(&b->refused, 1);
 		return say(job, q, RCODE_FORMERR, w);
 	}
 	job->apex = r.apex;
-	v = access_transfer(job->access, r.apex.wire, &from->addr, job->tsig.key);
+	v = access_transfer(job->access, r.apex.wire, &from->at.addr, over, job->tsig.key);
+	/* RFC 9103 7.1, 7.2: no transfers over TLS of an older kind, or where nobody said "dot". */
+	if (v == ACCESS_GRANTED && from->tls && !from->tls_fit)
+		v = ACCESS_CLEAR;
 	if (v != ACCESS_GRANTED) {
 		board_add(&b->refused, 1);
-		log_refusal(s, "transfer", q, from, access_verdict_text(v));
+		log_refusal(s, "transfer", q, &from->at, access_verdict_text(v));
 		return say(job, q, v == ACCESS_NO_ZONE ? RCODE_NOTAUTH : RCODE_REFUSED, w);
 	}
 	err = snapshots_take(&s->snapshots, clock_ms(), &job->snapshot);
@@ -219,18 +235,21 @@ static enum serve_outcome answer_transfer(struct serve *s, struct serve_job *job
 	}
 	z = err < 0 ? NULL : store_zone_get(&job->snapshot->store, r.apex.wire);
 	if (!err && z && z->state == STORE_ZONE_SERVING)
-		err = begin_transfer(s, job, &r, z, udp);
+		err = begin_transfer(s, job, &r, z, from);
 	if (!err && job->out)
 		return SERVE_TRANSFER;
 	board_add(&b->refused, 1);
-	log_refusal(s, "transfer", q, from, err < 0 ? err_text(err) : z ? "the zone has no data yet" : "this node has no such zone");
+	log_refusal(s, "transfer", q, &from->at,
+	            err < 0 ? err_text(err)
+	            : z     ? "the zone has no data yet"
+	                    : "this node has no such zone");
 	return say(job, q, !err && !z ? RCODE_NOTAUTH : RCODE_SERVFAIL, w);
 }
 
 /* ---- all requests ---- */
 
-enum serve_outcome serve_request(struct serve *s, const uint8_t *msg, size_t len, const struct endpoint *from, bool udp, bool may_wait,
-                                 struct serve_job *job, struct writer *w)
+enum serve_outcome serve_request(struct serve *s, const uint8_t *msg, size_t len, const struct serve_client *from,
+                                 bool may_wait, struct serve_job *job, struct writer *w)
 {
 	enum tsig_verdict signature;
 	struct asked q;
@@ -239,7 +258,7 @@ enum serve_outcome serve_request(struct serve *s, const uint8_t *msg, size_t len
 	*job = (struct serve_job){0};
 	if (err == ERR_INVALID || !s->access)
 		return SERVE_CLOSE;
-	if (udp)
+	if (from->udp)
 		w->cap = MIN(w->cap, (size_t)MIN(q.udp_size, (uint16_t)DNS_UDP_DEFAULT));
 	tsig_session_init(&job->tsig);
 	job->access = access_ref(s->access);
@@ -248,7 +267,7 @@ enum serve_outcome serve_request(struct serve *s, const uint8_t *msg, size_t len
 		return say(job, &q, RCODE_FORMERR, w);
 	if (signature != TSIG_GOOD && signature != TSIG_ABSENT) {
 		board_add(&s->board->out.tsig_bad, 1);
-		log_refusal(s, "request", &q, from, tsig_verdict_text(signature));
+		log_refusal(s, "request", &q, &from->at, tsig_verdict_text(signature));
 		return say(job, &q, RCODE_NOTAUTH, w);
 	}
 	if (signature == TSIG_ABSENT)
@@ -258,7 +277,7 @@ enum serve_outcome serve_request(struct serve *s, const uint8_t *msg, size_t len
 	if (q.opcode != OPCODE_QUERY)
 		return say(job, &q, RCODE_NOTIMP, w);
 	if (q.qtype == RR_AXFR || q.qtype == RR_IXFR)
-		return answer_transfer(s, job, &q, msg, len, from, udp, may_wait, w);
+		return answer_transfer(s, job, &q, msg, len, from, may_wait, w);
 	if (q.qtype == RR_SOA && q.qclass == CLASS_IN)
 		return answer_soa(s, job, &q, w);
 	return say(job, &q, RCODE_REFUSED, w);
@@ -277,7 +296,7 @@ int serve_job_next(struct serve_job *job, struct writer *w)
 	return err < 0 ? err : 1;
 }
 
-void serve_job_done(struct serve *s, struct serve_job *job, const struct endpoint *from, bool good)
+void serve_job_done(struct serve *s, struct serve_job *job, const struct serve_client *from, bool good)
 {
 	struct board_transfers_out *b = &s->board->out;
 	char zone[NAME_TEXT_MAX], client[ENDPOINT_TEXT_MAX];
@@ -291,10 +310,17 @@ void serve_job_done(struct serve *s, struct serve_job *job, const struct endpoin
 	board_add(!good ? &b->failed : job->current ? &b->current : job->whole ? &b->axfr : &b->ixfr, 1);
 	if (log_limit_pass(&s->limit, SERVE_LOG_BURST)) {
 		name_to_text(job->apex.wire, zone);
-		log_line(good ? LOG_INFO : LOG_WARN, "transfer zone=%s client=%s kind=%s serial=%u records=%llu octets=%llu took_ms=%llu%s", zone,
-		         endpoint_text(from, client), job->current ? "current" : job->whole ? "whole" : "differences", job->serial,
-		         (unsigned long long)facts.records, (unsigned long long)facts.octets, (unsigned long long)(clock_ms() - job->began_ms),
-		         good ? "" : " error=\"broken off\"");
+		log_line(good ? LOG_INFO : LOG_WARN,
+		         "transfer zone=%s client=%s%s kind=%s serial=%u records=%llu octets=%llu took_ms=%llu%s", zone,
+		         endpoint_text(&from->at, client),
+		         from->tls_verified ? " over=mutual-tls"
+		         : from->tls        ? " over=tls"
+		                            : "",
+		         job->current ? "current"
+		         : job->whole ? "whole"
+		                      : "differences",
+		         job->serial, (unsigned long long)facts.records, (unsigned long long)facts.octets,
+		         (unsigned long long)(clock_ms() - job->began_ms), good ? "" : " error=\"broken off\"");
 	}
 	job_clear(job);
 }

@@ -51,6 +51,13 @@ struct serve {
 	unsigned line_count;
 };
 
+/* Who asks, and how. */
+struct serve_client {
+	struct endpoint at;
+	bool udp;
+	bool tls, tls_fit, tls_verified; /* as struct handover has them */
+};
+
 /* What becomes of a request. */
 enum serve_outcome {
 	SERVE_REPLY,    /* w holds the answer, signed; the connection may go on */
@@ -62,9 +69,9 @@ enum serve_outcome {
 
 /* Judge one request. may_wait: SERVE_WAIT is a way out; else what cannot be done now is SERVFAIL. w: room for an answer, its cap what may be sent. After SERVE_TRANSFER the job is to
  * be ended with serve_job_done(); after anything else it is empty again. */
-enum serve_outcome serve_request(struct serve *s, const uint8_t *msg, size_t len, const struct endpoint *from, bool udp, bool may_wait,
-                                 struct serve_job *job, struct writer *w);
+enum serve_outcome serve_request(struct serve *s, const uint8_t *msg, size_t len, const struct serve_client *from,
+                                 bool may_wait, struct serve_job *job, struct writer *w);
 /* The next message of a transfer into w, whose cap is all there is. 1, 0 at the end, or an error. */
 int serve_job_next(struct serve_job *job, struct writer *w) MUST_CHECK;
 /* Counts and logs; good: all was sent. */
-void serve_job_done(struct serve *s, struct serve_job *job, const struct endpoint *from, bool good);
+void serve_job_done(struct serve *s, struct serve_job *job, const struct serve_client *from, bool good);

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* The question for a zone's SOA that a secondary asks its primary over UDP (RFC 1034 4.3.5), with the EXPIRE option (RFC 7314). Pure. */
-enum { SOA_PROBE_UDP_SIZE = 1232 };
+enum { SOA_PROBE_UDP_SIZE = 1232, SOA_PROBE_OPT_LEN = 15 /* octets of the OPT record that it ends with, where it has one; those of a request for a transfer too */ };
 
 /* Write it from w's start. ERR_NO_SPACE. */
 int soa_probe_build(const uint8_t *apex, uint16_t id, bool edns, struct writer *w) MUST_CHECK;

@@ -9,18 +9,19 @@
  * version: what the store frees meanwhile is kept by that pin, so the caller bounds how long a transfer may take. The cursor over differences
  * sends the newest SOA, then per difference the deleted and the added records, which begin with their own SOAs, then the newest SOA.
  *
- * The question is repeated in the first message only, and so is EDNS (RFC 5936 2.2.1, 2.2.5). Names are compressed to names of the same case only.
+ * The question is repeated in the first message only, and so is EDNS (RFC 5936 2.2.1, 2.2.5), but where messages are padded. Names are compressed to names of the same case only.
  *
  * A node's records are not in canonical order across types, which no receiver may depend on. Left out: AXFR over UDP, which does not exist. */
 #include "xfr/outgoing.h"
 
 #include "base/err.h"
 #include "xfr/pack.h"
+#include "xfr/padding.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_LEN = 11, OPT_EXPIRE_LEN = 8 };
+enum { OPT_LEN = 11, OPT_EXPIRE_LEN = 8, OPT_PADDING_LEN = 4 };
 
 enum part { PART_FIRST, PART_BODY, PART_END };
 
@@ -202,12 +203,13 @@ static bool next_record(struct xfr_out *x, struct rr *rr)
 
 static bool wants_opt(const struct xfr_out *x)
 {
-	return x->set.request.has_edns && !x->facts.messages;
+	return x->set.request.has_edns && (!x->facts.messages || x->set.pad);
 }
 
 static void write_opt(const struct xfr_out *x, struct writer *w)
 {
-	bool expire = x->set.has_expire && x->set.request.want_expire;
+	bool expire = x->set.has_expire && x->set.request.want_expire && !x->facts.messages;
+	size_t at = w->pos;
 
 	writer_u8(w, 0);
 	writer_u16(w, RR_OPT);
@@ -219,6 +221,8 @@ static void write_opt(const struct xfr_out *x, struct writer *w)
 		writer_u16(w, 4);
 		writer_u32(w, x->set.expire_s);
 	}
+	if (x->set.pad)
+		padding_add(w, at, x->set.pad, x->set.pad_after);
 }
 
 /* Header and, in the first message, the question. */
@@ -254,11 +258,14 @@ static unsigned soa_alone(struct xfr_out *x, struct writer *w)
 
 int xfr_out_next(struct xfr_out *x, struct writer *w)
 {
-	size_t kept = wants_opt(x) ? OPT_LEN + OPT_EXPIRE_LEN : 0, cap = MIN(w->cap, (size_t)DNS_MESSAGE_MAX), whole = w->cap;
+	size_t kept = wants_opt(x) ? OPT_LEN + OPT_EXPIRE_LEN + (x->set.pad ? OPT_PADDING_LEN : 0U) : 0,
+	       cap = MIN(w->cap, (size_t)DNS_MESSAGE_MAX), whole = w->cap;
 	unsigned records = 0;
 
 	if (!x->has_record && !next_record(x, &x->record))
 		return 0;
+	if (x->set.pad && cap > x->set.pad)
+		cap = (cap + x->set.pad_after) / x->set.pad * x->set.pad - x->set.pad_after;
 	x->has_record = true;
 	w->cap = cap > kept ? cap - kept : 0;
 	write_head(x, w);
@@ -275,7 +282,9 @@ int xfr_out_next(struct xfr_out *x, struct writer *w)
 		return ERR_LIMIT;
 	}
 	if (kept) {
+		w->cap = x->set.pad ? cap : whole;
 		write_opt(x, w);
+		w->cap = whole;
 		put_u16(w->base + 10, 1);
 	}
 	put_u16(w->base + 6, (uint16_t)records);

@@ -23,6 +23,9 @@ struct xfr_out_settings {
 	bool udp;            /* RFC 1995 2: what does not fit into one message is answered with the SOA alone */
 	bool has_expire;     /* the EXPIRE option, where it was asked for (RFC 7314) */
 	uint32_t expire_s;
+	uint16_t
+		pad; /* 0: no; else each message has an OPT record and is padded (RFC 9103 7.9.1) to a multiple of this */
+	uint16_t pad_after; /* octets of a signature that come behind */
 };
 
 /* The whole zone, for AXFR and for IXFR without differences to send. s and z are borrowed: they stay pinned until x is freed.

@@ -24,9 +24,13 @@ enum query_verdict xfr_request_parse(const uint8_t *msg, size_t len, struct xfr_
 		return v;
 	if (dns_opcode(query.header.flags) != OPCODE_QUERY || (query.qtype != RR_AXFR && query.qtype != RR_IXFR) || query.qclass != CLASS_IN)
 		return QUERY_NO_QUESTION;
-	q = (struct xfr_request){.id = query.header.id, .recursion_desired = (query.header.flags & DNS_RD) != 0,
-	                         .kind = query.qtype == RR_IXFR ? XFR_IXFR : XFR_AXFR, .apex = query.qname, .udp_size = query.udp_size,
-	                         .has_edns = query.has_edns};
+	q = (struct xfr_request){.id = query.header.id,
+	                         .recursion_desired = (query.header.flags & DNS_RD) != 0,
+	                         .kind = query.qtype == RR_IXFR ? XFR_IXFR : XFR_AXFR,
+	                         .apex = query.qname,
+	                         .udp_size = query.udp_size,
+	                         .has_edns = query.has_edns,
+	                         .want_padding = query.want_padding};
 	if (message_open(msg, len, &m) < 0 || message_question(&m, &qname, &qtype, &qclass) < 0)
 		return QUERY_FORMERR;
 	while (message_next(&m, &rr) > 0) {

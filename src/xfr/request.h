@@ -19,7 +19,8 @@ struct xfr_request {
 	uint32_t serial;        /* IXFR: of the version the client has */
 	uint16_t udp_size;      /* EDNS: what fits, at least 512; 512 without */
 	bool has_edns;
-	bool want_expire;       /* RFC 7314 */
+	bool want_expire;  /* RFC 7314 */
+	bool want_padding; /* server: RFC 7830 */
 };
 
 /* Server: judge the octets of a request, whoever sent it. Its TSIG record is judged by the caller (xfr/tsig.h).

@@ -190,7 +190,7 @@ static void test_values(void **state)
 	assert_true(c->zones[0].dnssec_auto && !c->zones[1].dnssec_auto);
 	assert_int_equal(c->zones[0].line, 6);
 	assert_int_equal(c->zones[1].primary_count, 3);
-	assert_string_equal(endpoint_text(&c->zones[1].primaries[0], buf), "198.51.100.7:53");
+	assert_string_equal(endpoint_text(&c->zones[1].primaries[0], buf), "198.51.100.7:0");
 	assert_string_equal(endpoint_text(&c->zones[1].primaries[1], buf), "[2001:db8::7]:5353");
 	assert_null(c->zones[1].file);
 	assert_true(name_is_root(c->zones[2].apex));
@@ -435,6 +435,75 @@ static void test_example(void **state)
 	diag_done(&d);
 }
 
+/* Ports and TLS of what zones are transferred from, on this and that node. */
+static void test_tls_sources(void **state)
+{
+	static const char yaml[] =
+		"fleet: f\n"
+		"tls-auth:\n"
+		"  - {name: up, server-name: ns.example, ca-file: ca.pem, certificate-file: c.pem, key-file: k.pem}\n"
+		"  - {name: pinned, pins: [\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"]}\n"
+		"  - {name: blind, mode: opportunistic}\n"
+		"answer: {tls: {certificate-file: c.pem, key-file: k.pem, client-ca-file: ca.pem, port: 8853}}\n"
+		"networks: [{name: n, as: 64500, prefixes: [203.0.113.0/24], addresses: [203.0.113.1]}]\n"
+		"nodes:\n"
+		"  - {name: p, role: primary, management: [192.0.2.10, \"2001:db8::10\"]}\n"
+		"  - {name: a, role: pop, networks: [n], management: [192.0.2.21], bgp: {neighbors: [{address: "
+	        "192.0.2.1, as: 1}]}}\n"
+		"zones:\n"
+		"  - {name: a.example, network: n, file: a, tls: up, transfer-over: mutual-tls}\n"
+		"  - {name: b.example, network: n, file: b, transfer-over: any}\n"
+		"  - {name: c.example, network: n, primaries: [192.0.2.1, \"192.0.2.2:530\", {address: "
+	        "\"2001:db8::3\", tls: blind}, "
+		"{address: 192.0.2.4, port: 54}]}\n"
+		"  - name: d.example\n"
+		"    network: n\n"
+		"    primaries: [192.0.2.1, {address: 192.0.2.2, port: 9853}, {address: 192.0.2.3, tls: pinned}]\n"
+		"    tls: up\n";
+	static const struct {
+		size_t zone;
+		bool pop;
+		struct {
+			const char *at;
+			unsigned tls;
+		} want[4];
+	} rows[] = {
+		{0, false, {{0}}},
+		{0, true, {{"192.0.2.10:8853", 1}, {"[2001:db8::10]:8853", 1}}},
+		{1, true, {{"192.0.2.10:53", 0}, {"[2001:db8::10]:53", 0}}},
+		{2, true, {{"192.0.2.1:53", 0}, {"192.0.2.2:530", 0}, {"[2001:db8::3]:853", 3}, {"192.0.2.4:54", 0}}},
+		{3, false, {{"192.0.2.1:853", 1}, {"192.0.2.2:9853", 1}, {"192.0.2.3:853", 2}}},
+	};
+	struct diag d;
+	struct config *c = parse(yaml, strlen(yaml), &d);
+	char text[ENDPOINT_TEXT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct endpoint got[4];
+		size_t n = config_zone_sources(c, &c->nodes[rows[i].pop], &c->zones[rows[i].zone], got, ARRAY_LEN(got)),
+		       want = 0;
+
+		while (want < ARRAY_LEN(rows[i].want) && rows[i].want[want].at)
+			want++;
+		assert_int_equal(n, want);
+		for (size_t k = 0; k < n; k++) {
+			assert_string_equal(endpoint_text(&got[k], text), rows[i].want[k].at);
+			assert_int_equal(got[k].tls, rows[i].want[k].tls);
+		}
+	}
+	assert_string_equal(c->tls_auth[0].ca_file, "/etc/zonecast/ca.pem");
+	assert_string_equal(c->tls_auth[0].key_file, "/etc/zonecast/k.pem");
+	assert_null(c->tls_auth[1].ca_file);
+	assert_int_equal(c->tls_auth[2].mode, CONFIG_TLS_OPPORTUNISTIC);
+	assert_string_equal(c->answer.tls.client_ca_file, "/etc/zonecast/ca.pem");
+	assert_int_equal(c->zones[0].transfer_over, CONFIG_OVER_MUTUAL_TLS);
+	assert_int_equal(c->zones[1].transfer_over, CONFIG_OVER_ANY);
+	check_print(c);
+	config_free(c);
+	diag_done(&d);
+}
+
 /* Each option has its paragraph, which begins with its path as *path*. */
 static void in_manual(void *ctx, const char *path, const struct schema_row *row)
 {
@@ -609,10 +678,12 @@ static void test_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_values), cmocka_unit_test(test_answer_values), cmocka_unit_test(test_print_for_answer),     cmocka_unit_test(test_sources),
-	        cmocka_unit_test(test_warnings), cmocka_unit_test(test_print),
-	        cmocka_unit_test(test_example),    cmocka_unit_test(test_manual),   cmocka_unit_test(test_many_zones),
-	        cmocka_unit_test(test_limits),     cmocka_unit_test(test_files),
+		cmocka_unit_test(test_values),           cmocka_unit_test(test_answer_values),
+		cmocka_unit_test(test_print_for_answer), cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_warnings),         cmocka_unit_test(test_print),
+		cmocka_unit_test(test_example),          cmocka_unit_test(test_tls_sources),
+		cmocka_unit_test(test_manual),           cmocka_unit_test(test_many_zones),
+		cmocka_unit_test(test_limits),           cmocka_unit_test(test_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,9 @@
 	"[{address: 192.0.2.1, as: 1, families: [ipv4]}]}}]\nnetworks:\n"                                               \
 	"  - name: n\n    as: 64500\n    prefixes: [" prefix "]\n    addresses: [" address "]\n" more
 
+#define PIN "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define TLS "answer: {tls: {certificate-file: c.pem, key-file: k.pem}}\n"
+
 struct broken {
 	const char *name;
 	const char *yaml;
@@ -76,14 +79,14 @@ static const struct broken cases[] = {
         {"unknown key", HEAD "zone: []\n", "z.yaml:11:1: error: unknown key \"zone\" in the configuration: did you mean \"zones\"?"},
         {"unknown, nothing near", HEAD "quux: 1\n",
          "z.yaml:11:1: error: unknown key \"quux\" in the configuration: its keys are fleet, state-dir, run-dir, user, networks, "
-         "keys, nodes, zones, catalogs, history, answer"},
+         "keys, tls-auth, nodes, zones, catalogs, history, answer"},
         {"prefixs", "fleet: f\nnodes: []\nnetworks:\n  - name: n\n    prefixs: []\n",
          "z.yaml:5:5: error: unknown key \"prefixs\" in a network: did you mean \"prefixes\"?"},
         {"in a neighbor", NEIGHBOR("hold_time: 9s"),
          "z.yaml:12:39: error: unknown key \"hold_time\" in a neighbor: did you mean \"hold-time\"?"},
         {"after a long letter", "fleet: f\nnodes: []\n\"\xc3\xa4\xc3\xa4\": 1\n",
          "z.yaml:3:1: error: unknown key \"\xc3\xa4\xc3\xa4\" in the configuration: its keys are fleet, state-dir, run-dir, user, "
-         "networks, keys, nodes, zones, catalogs, history, answer"},
+         "networks, keys, tls-auth, nodes, zones, catalogs, history, answer"},
         {"bytes, not letters", "nodes: []\nfleet: [\"\xc3\xa4\xc3\xa4\", {a: 1}]\n",
          "z.yaml:2:8: error: \"fleet\" is one value, not a list: remove the brackets or dash"},
         {"column after a long letter", "fleet: f\nnodes: [{name: \xe2\x82\xac\xe2\x82\xac, rolle: pop}]\n",
@@ -233,9 +236,48 @@ static const struct broken cases[] = {
         {"record type", HEAD "answer: {filters: [{types: [AAAAA], action: drop}]}\n", "z.yaml:11:29: error: \"types\": \"AAAAA\" is no record type such as A, ANY or TYPE65280"},
         {"filter of everything", HEAD "answer: {filters: [{action: drop}]}\n",
          "z.yaml:11:20: error: this filter matches every question: give it a \"name\", \"types\" or \"clients\""},
-        {"filter without action", HEAD "answer: {filters: [{types: [ANY]}]}\n", "z.yaml:11:20: error: a filter has no \"action\" (drop, refuse, or truncate: ask again over TCP)"},
-        {"tls without key", HEAD "answer: {tls: {certificate-file: a.pem}}\n", "z.yaml:11:15: error: tls has no \"key-file\" (its private key, PEM)"},
-        {"rise-hold", NETWORK("203.0.113.0/24", "203.0.113.53", "    rise-hold: 10m\n"), "z.yaml:4:5: error: \"rise-hold-max\" is less than \"rise-hold\""},
+	{"filter without action", HEAD "answer: {filters: [{types: [ANY]}]}\n",
+         "z.yaml:11:20: error: a filter has no \"action\" (drop, refuse, or truncate: ask again over TCP)"},
+	{"tls without key", HEAD "answer: {tls: {certificate-file: a.pem}}\n",
+         "z.yaml:11:15: error: tls has no \"key-file\" (its private key, PEM)"},
+	{"unknown tls-auth",
+         HEAD "tls-auth: [{name: up, pins: [" PIN
+              "]}]\nzones: [{name: a.example, network: n, primaries: [192.0.2.9], tls: pu}]\n",
+         "z.yaml:12:68: error: no tls-auth is named \"pu\": did you mean \"up\"?"},
+	{"unknown tls-auth of a primary",
+         HEAD "zones: [{name: a.example, network: n, primaries: [{address: 192.0.2.9, tls: up}]}]\n",
+         "z.yaml:11:77: error: no tls-auth is named \"up\": add it to \"tls-auth\""},
+	{"primary without address", HEAD "zones: [{name: a.example, network: n, primaries: [{port: 853}]}]\n",
+         "z.yaml:11:51: error: a primary has no \"address\" (address of the server)"},
+	{"port 0 of a primary", HEAD "zones: [{name: a.example, network: n, primaries: [\"192.0.2.9:0\"]}]\n",
+         "z.yaml:11:51: error: \"primaries\": \"192.0.2.9:0\" is no address such as 192.0.2.1, 192.0.2.1:5353 or "
+         "[2001:db8::1]:5353"},
+	{"nothing to know a server by", HEAD "tls-auth: [{name: up, server-name: ns.example}]\n",
+         "z.yaml:11:19: error: tls-auth \"up\" has neither \"ca-file\" nor \"pins\": how is the server known? The "
+         "system's authorities are in "
+         "/etc/ssl/certs/ca-certificates.crt"},
+	{"no pin", HEAD "tls-auth: [{name: up, pins: [AAAA]}]\n",
+         "z.yaml:11:30: error: a pin is base64 of 32 octets: openssl x509 -in CERTIFICATE -noout -pubkey | openssl "
+         "pkey -pubin -outform der | openssl "
+         "dgst -sha256 -binary | openssl base64"},
+	{"half an identity", HEAD "tls-auth: [{name: up, pins: [" PIN "], key-file: k.pem}]\n",
+         "z.yaml:11:87: error: \"certificate-file\" and \"key-file\" go together"},
+	{"tls-auth twice", HEAD "tls-auth: [{name: up, pins: [" PIN "]}, {name: up, pins: [" PIN "]}]\n",
+         "z.yaml:11:85: error: tls-auth \"up\" is defined twice; the first is in line 11"},
+	{"tls of a file without answer.tls",
+         HEAD "tls-auth: [{name: up, pins: [" PIN "]}]\nzones: [{name: a.example, network: n, file: x, tls: up}]\n",
+         "z.yaml:12:53: error: zone \"a.example\": the fleet's primaries speak no TLS: add \"tls\" with a certificate "
+         "to \"answer\""},
+	{"transfer-over without tls", HEAD "zones: [{name: a.example, network: n, file: x, transfer-over: tls}]\n",
+         "z.yaml:11:63: error: nobody could transfer zone \"a.example\": add \"tls\" with a certificate to \"answer\""},
+	{"mutual-tls without authorities",
+         HEAD TLS "zones: [{name: a.example, network: n, file: x, transfer-over: mutual-tls}]\n",
+         "z.yaml:12:63: error: nobody could transfer zone \"a.example\": add \"client-ca-file\" to \"tls\" of "
+         "\"answer\""},
+	{"pops without tls", HEAD TLS "zones: [{name: a.example, network: n, file: x, transfer-over: tls}]\n",
+         "z.yaml:12:63: error: zone \"a.example\": the fleet's pops could not transfer it: give it a \"tls\""},
+	{"rise-hold", NETWORK("203.0.113.0/24", "203.0.113.53", "    rise-hold: 10m\n"),
+         "z.yaml:4:5: error: \"rise-hold-max\" is less than \"rise-hold\""},
 };
 
 /* Text of the first error, "" if none. */

@@ -137,9 +137,11 @@ static void test_rules(void **state)
 
 		assert_int_equal(addr_parse(rows[i].from, &from), 0);
 		assert_true(!rows[i].key || key);
-		if (access_transfer(a, zone.wire, &from, key) != rows[i].transfer || access_notify(a, zone.wire, &from, key) != rows[i].notify)
-			fail_msg("row %zu: %s at %s from %s with %s: %s, %s", i, rows[i].zone, rows[i].node, rows[i].from, rows[i].key ? rows[i].key : "-",
-			         access_verdict_text(access_transfer(a, zone.wire, &from, key)),
+		if (access_transfer(a, zone.wire, &from, ACCESS_OVER_CLEAR, key) != rows[i].transfer ||
+		    access_notify(a, zone.wire, &from, key) != rows[i].notify)
+			fail_msg("row %zu: %s at %s from %s with %s: %s, %s", i, rows[i].zone, rows[i].node,
+			         rows[i].from, rows[i].key ? rows[i].key : "-",
+			         access_verdict_text(access_transfer(a, zone.wire, &from, ACCESS_OVER_CLEAR, key)),
 			         access_verdict_text(access_notify(a, zone.wire, &from, key)));
 		access_unref(a);
 	}
@@ -198,22 +200,22 @@ static void test_alone(void **state)
 	role.brief.allow_transfer_count = 2;
 	assert_int_equal(access_make(&role, &a), 0);
 	assert_int_equal(addr_parse("127.0.0.1", &from), 0);
-	assert_int_equal(access_transfer(a, zone.wire, &from, NULL), ACCESS_GRANTED);
+	assert_int_equal(access_transfer(a, zone.wire, &from, ACCESS_OVER_CLEAR, NULL), ACCESS_GRANTED);
 	assert_int_equal(access_notify(a, zone.wire, &from, NULL), ACCESS_NO_SECONDARY);
 	assert_int_equal(addr_parse("127.0.0.2", &from), 0);
-	assert_int_equal(access_transfer(a, zone.wire, &from, NULL), ACCESS_ADDRESS);
+	assert_int_equal(access_transfer(a, zone.wire, &from, ACCESS_OVER_CLEAR, NULL), ACCESS_ADDRESS);
 	assert_int_equal(addr_parse("2001:db8:1::1", &from), 0);
-	assert_int_equal(access_transfer(a, zone.wire, &from, NULL), ACCESS_GRANTED);
+	assert_int_equal(access_transfer(a, zone.wire, &from, ACCESS_OVER_CLEAR, NULL), ACCESS_GRANTED);
 	access_targets(a, zone.wire, collect, told);
 	assert_string_equal(told, "");
 	access_unref(a);
 	role.brief.allow_transfer_count = 0;
 	assert_int_equal(access_make(&role, &a), 0);
-	assert_int_equal(access_transfer(a, zone.wire, &from, NULL), ACCESS_ADDRESS);
+	assert_int_equal(access_transfer(a, zone.wire, &from, ACCESS_OVER_CLEAR, NULL), ACCESS_ADDRESS);
 	/* Used by two, gone with the second. */
 	assert_ptr_equal(access_ref(a), a);
 	access_unref(a);
-	assert_int_equal(access_transfer(a, zone.wire, &from, NULL), ACCESS_ADDRESS);
+	assert_int_equal(access_transfer(a, zone.wire, &from, ACCESS_OVER_CLEAR, NULL), ACCESS_ADDRESS);
 	access_unref(a);
 }
 

@@ -8,8 +8,11 @@
  * Sessions are resumed by tickets only, and a ticket is good at every worker and every node that has the same private key: ticket keys are
  * derived from the key file's octets and the date (UTC), so nothing has to be spread or kept. Today's key makes tickets; those of yesterday are taken and renewed, and of
  * tomorrow, since clocks differ. What follows: whoever has the private key can open tickets, and with them recorded TLS 1.2 sessions that were resumed;
- * full handshakes and TLS 1.3 resumption (psk_dhe_ke) stay secret. */
-#include "answer/tls.h"
+ * full handshakes and TLS 1.3 resumption (psk_dhe_ke) stay secret.
+ *
+ * Of clients that may ask for a transfer a certificate is asked for, where authorities are given (RFC 9103, mutual TLS). One without, or with one that is not
+ * good, is served all the same: what it may is for who judges the request. */
+#include "tls/tls_priv.h"
 
 #include "base/err.h"
 
@@ -19,7 +22,6 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
@@ -33,7 +35,6 @@ enum {
 	TICKET_SECRET = 32,
 	TICKET_DAYS = 3, /* yesterday, today, tomorrow */
 	DAY_S = 86400,
-	CHAIN_MAX = 10,
 };
 
 struct ticket_key {
@@ -136,79 +137,6 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, 
 	               : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/* An encrypted key cannot be opened here: nobody is there to ask. */
-static int no_password(char *buf, int size, int writing, void *ctx)
-{
-	(void)buf;
-	(void)size;
-	(void)writing;
-	(void)ctx;
-	return -1;
-}
-
-static int refuse(char why[TLS_WHY_MAX], const char *what)
-{
-	unsigned long e = ERR_peek_last_error();
-	const char *reason = e ? ERR_reason_error_string(e) : NULL;
-
-	snprintf(why, TLS_WHY_MAX, "%s%s%s", what, reason ? ": " : "", reason ? reason : "");
-	ERR_clear_error();
-	return ERR_INVALID;
-}
-
-static int64_t expiry(const X509 *x)
-{
-	struct tm tm;
-
-	return ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1 ? (int64_t)timegm(&tm) : 0;
-}
-
-/* The first certificate is the server's, the others its chain. */
-static int use_certificates(SSL_CTX *ctx, const void *pem, size_t len, int64_t *expires, char why[TLS_WHY_MAX])
-{
-	BIO *bio = BIO_new_mem_buf(pem, (int)len);
-	int err = bio ? 0 : ERR_NO_MEMORY;
-	X509 *x;
-	int n;
-
-	for (n = 0; !err && n <= CHAIN_MAX; n++) {
-		x = PEM_read_bio_X509(bio, NULL, no_password, NULL);
-		if (!x)
-			break;
-		if (n == 0) {
-			*expires = expiry(x);
-			if (SSL_CTX_use_certificate(ctx, x) != 1)
-				err = refuse(why, "the certificate cannot be used");
-			X509_free(x);
-		} else if (SSL_CTX_add0_chain_cert(ctx, x) != 1) {
-			X509_free(x);
-			err = refuse(why, "a certificate of the chain cannot be used");
-		}
-	}
-	if (!err && n == 0)
-		err = refuse(why, "there is no certificate in PEM form");
-	if (!err && n > CHAIN_MAX)
-		err = refuse(why, "the chain is too long");
-	ERR_clear_error(); /* the end of the file is one */
-	BIO_free(bio);
-	return err;
-}
-
-static int use_key(SSL_CTX *ctx, const void *pem, size_t len, char why[TLS_WHY_MAX])
-{
-	BIO *bio = BIO_new_mem_buf(pem, (int)len);
-	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
-	int err = 0;
-
-	BIO_free(bio);
-	if (!key)
-		return refuse(why, "there is no private key in PEM form, without a password");
-	if (SSL_CTX_use_PrivateKey(ctx, key) != 1 || SSL_CTX_check_private_key(ctx) != 1)
-		err = refuse(why, "the key does not belong to the certificate");
-	EVP_PKEY_free(key);
-	return err;
-}
-
 static int use_tickets(SSL_CTX *ctx, const void *key, size_t len)
 {
 	static const uint8_t context[] = "zonecast dot";
@@ -255,25 +183,44 @@ int tls_context_new(const void *certificate, size_t certificate_len, const void 
 
 	ERR_clear_error();
 	if (certificate_len > INT_MAX || key_len > INT_MAX)
-		return refuse(why, "too long");
+		return tls_refuse(why, "too long");
 	ctx = SSL_CTX_new(TLS_server_method());
 	if (!ctx)
-		return refuse(why, "TLS cannot be set up");
+		return tls_refuse(why, "TLS cannot be set up");
 	err = set_rules(ctx);
 	if (err < 0)
-		refuse(why, "TLS cannot be set up");
+		tls_refuse(why, "TLS cannot be set up");
 	if (!err)
-		err = use_certificates(ctx, certificate, certificate_len, &end, why);
+		err = tls_use_certificates(ctx, certificate, certificate_len, &end, why);
 	if (!err)
-		err = use_key(ctx, key, key_len, why);
+		err = tls_use_key(ctx, key, key_len, why);
 	if (!err && use_tickets(ctx, key, key_len) < 0)
-		err = refuse(why, "tickets cannot be set up");
+		err = tls_refuse(why, "tickets cannot be set up");
 	if (err < 0) {
 		SSL_CTX_free(ctx);
 		return err;
 	}
 	*out = ctx;
 	*expires = end;
+	return 0;
+}
+
+int tls_context_clients(struct ssl_ctx_st *ctx, const void *authorities, size_t len, char why[TLS_WHY_MAX])
+{
+	struct tickets *t = SSL_CTX_get_ex_data(ctx, tickets_index);
+	uint8_t both[TICKET_SECRET + EVP_MAX_MD_SIZE];
+	unsigned digest_len = 0;
+	int err = len > INT_MAX ? tls_refuse(why, "too long") : tls_use_authorities(ctx, authorities, len, why);
+
+	if (err < 0)
+		return err;
+	/* A ticket remembers that its client was verified: it is good only as long as the same authorities are trusted. */
+	memcpy(both, t->secret, TICKET_SECRET);
+	if (EVP_Digest(authorities, len, both + TICKET_SECRET, &digest_len, EVP_sha256(), NULL) != 1 ||
+	    EVP_Digest(both, TICKET_SECRET + digest_len, t->secret, NULL, EVP_sha256(), NULL) != 1)
+		return tls_refuse(why, "tickets cannot be set up");
+	t->day = INT64_MIN;
+	OPENSSL_cleanse(both, sizeof(both));
 	return 0;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One TLS connection, step by step, and OpenSSL's memory. The context they are made from: tls_context.c.
+/* One TLS connection, step by step, and OpenSSL's memory. The context they are made from: server.c.
  *
  * OpenSSL's own buffers are released whenever they are empty (SSL_MODE_RELEASE_BUFFERS), so that an idle connection costs its keys and state,
  * some ten kilobytes. All of it is counted through OpenSSL's allocation hooks: the memory figure of the configuration covers TLS as it is,
  * not by an estimate. The hooks take effect only before OpenSSL's first allocation. */
-#include "answer/tls.h"
+#include "tls/tls_priv.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -91,6 +91,42 @@ struct ssl_st *tls_begin(struct ssl_ctx_st *ctx, int fd)
 	}
 	SSL_set_accept_state(ssl);
 	return ssl;
+}
+
+/* Whatever the certificate, the handshake goes on; tls_facts() has the verdict. */
+static int accept_any(int good, X509_STORE_CTX *store)
+{
+	(void)good;
+	(void)store;
+	return 1;
+}
+
+void tls_ask_certificate(struct ssl_st *tls)
+{
+	SSL_set_verify(tls, SSL_VERIFY_PEER, accept_any);
+}
+
+bool tls_certificate_in_time(const struct ssl_st *tls)
+{
+	const X509 *x = SSL_get0_peer_certificate(tls);
+
+	return x && X509_cmp_current_time(X509_get0_notBefore(x)) < 0 &&
+	       X509_cmp_current_time(X509_get0_notAfter(x)) > 0;
+}
+
+void tls_facts(const struct ssl_st *tls, struct tls_facts *out)
+{
+	const unsigned char *name = NULL;
+	unsigned len = 0;
+
+	SSL_get0_alpn_selected(tls, &name, &len);
+	*out = (struct tls_facts){
+		.new_enough = SSL_version(tls) >= TLS1_3_VERSION,
+		.dot = len == 3 && memcmp(name, "dot", 3) == 0,
+		/* A resumed session has the verdict of its first handshake; time goes on. */
+		.verified = SSL_get0_peer_certificate(tls) && SSL_get_verify_result(tls) == X509_V_OK &&
+	                    tls_certificate_in_time(tls),
+	};
 }
 
 void tls_end(struct ssl_st *tls, bool polite)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* TLS connections over socket pairs, and the life of tickets: the clock of tls_context.c is ours. */
+/* TLS connections over socket pairs, and the life of tickets: the clock of server.c is ours. */
 #include <time.h>
 
 static time_t fake_now = 1800000000;
@@ -11,7 +11,7 @@ static time_t fake_time(time_t *out)
 }
 
 #define time(x) fake_time(x)
-#include "answer/tls_context.c" // NOLINT: the clock is replaced
+#include "tls/server.c" // NOLINT: the clock is replaced
 #undef time
 
 #include <fcntl.h>
