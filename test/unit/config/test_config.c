@@ -78,7 +78,8 @@ static const char everything[] =
         "  xdp-cache: false\n"
         "  xdp-sockets: false\n"
         "  cache: 64MiB\n"
-        "  query-log-sample: 1000\n";
+        "  query-log-sample: 1000\n"
+        "history: {versions: 1000, size: 1GiB, all-for: 48h, step: 1h}\n";
 
 static struct config *parse(const char *yaml, size_t len, struct diag *d)
 {
@@ -119,6 +120,10 @@ static void test_values(void **state)
 	assert_int_equal(g->drain_ms, 60000);
 	assert_int_equal(g->rise_hold_ms, 1500);
 	assert_int_equal(g->rise_hold_max_ms, 3600000);
+	assert_int_equal(c->history.versions, 1000);
+	assert_int_equal(c->history.size, 1U << 30);
+	assert_int_equal(c->history.all_for_ms, 48 * 3600000);
+	assert_int_equal(c->history.step_ms, 3600000);
 	/* defaults */
 	assert_int_equal(eu->keep_at_least, 1);
 	assert_int_equal(eu->check.interval_ms, 100);
