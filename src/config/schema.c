@@ -222,8 +222,10 @@ static const struct schema_row zone_rows[] = {
 static const struct schema_map zone_map = {"a zone", sizeof(struct config_zone), ROWS(zone_rows)};
 
 #define TEMPLATE_ROWS                                                                                                                        \
-        {"primaries", SCHEMA_ENDPOINT, .reload = true, LIST(config_template, zone.primaries, zone.primary_count, CONFIG_PRIMARIES_MAX),       \
-         .help = "servers that members are transferred from; without them those of the catalog"},                                          \
+        {"primaries", SCHEMA_SERVER, .reload = true, LIST(config_template, zone.primaries, zone.primary_count, CONFIG_PRIMARIES_MAX),         \
+         .map = &server_map, .help = "servers that members are transferred from; without them those of the catalog"},                      \
+        {"tls", SCHEMA_TLS, .reload = true, AT(config_template, zone.tls),                                                                   \
+         .help = "entry of tls-auth by which they are spoken to over TLS"},                                                                 \
         {"network", SCHEMA_NETWORK, .reload = true, AT(config_template, zone.network), .help = "network that serves the members"},          \
         {"key", SCHEMA_KEY, .reload = true, AT(config_template, zone.key), .help = "TSIG key of their transfers"},                           \
         {"allow-transfer", SCHEMA_PREFIX, .reload = true,                                                                                    \
