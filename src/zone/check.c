@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { NAMES_NEXT = 3 /* names behind a delegation that are looked at before its targets are searched for */ };
+
 struct pass {
 	const struct content *c;
 	struct diag *diag;
@@ -49,13 +51,31 @@ static void check_ttl(struct pass *p, const struct content_rrset *set)
 		say(p, DIAG_WARNING, set, "%u duplicate record%s dropped", set->duplicates, set->duplicates > 1 ? "s" : "");
 }
 
+/* The first set of the name if it is the owner of one of the next few names, as glue is, written as there; else the number of sets. */
+static size_t find_next(const struct content *c, const uint8_t *name, size_t near)
+{
+	size_t n = content_rrset_count(c), len = name_len(name);
+	const uint8_t *owner = content_at(c, near)->owner;
+	unsigned owners = 0;
+
+	for (size_t i = near + 1; i < n && owners < NAMES_NEXT; i++) {
+		if (content_at(c, i)->owner == owner)
+			continue;
+		owner = content_at(c, i)->owner;
+		owners++;
+		if (name_len(owner) == len && memcmp(owner, name, len) == 0)
+			return i;
+	}
+	return n;
+}
+
 /* What a name has, found in one look. */
 static void look(const struct content *c, const uint8_t *name, size_t near, bool *alias, bool *address)
 {
-	size_t n = content_rrset_count(c);
+	size_t n = content_rrset_count(c), next = find_next(c, name, near);
 
 	*alias = *address = false;
-	for (size_t i = content_find_near(c, name, near); i < n && name_equal(content_at(c, i)->owner, name); i++) {
+	for (size_t i = next < n ? next : content_find_near(c, name, near); i < n && name_equal(content_at(c, i)->owner, name); i++) {
 		uint16_t type = content_at(c, i)->type;
 
 		*alias |= type == RR_CNAME;

@@ -12,6 +12,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 enum { PAREN_MAX = 64, TOKENS_FIRST = 96, EDGES_MAX = 2 * TOKENS_FIRST };
+enum { DIRECT_STEP = 512 << 10, DIRECT_ALIGN = 4096 };
 
 void lexer_problem(const struct lexer *x, const struct source *s, unsigned line, unsigned column, const char *fmt, ...)
 {
@@ -53,10 +55,23 @@ int source_init(struct source *s, const char *file, size_t window)
 	return make_window(s->cap, &s->buf, &s->blank, &s->stop);
 }
 
+/* Octets of the file that were read past the page cache and not asked for yet. */
+struct lexer_direct {
+	size_t have, next;
+	_Alignas(DIRECT_ALIGN) char buf[DIRECT_STEP];
+};
+
+static void end_direct(struct source *s)
+{
+	free(s->direct);
+	s->direct = NULL;
+}
+
 void source_done(struct source *s)
 {
 	free(s->buf);
 	s->buf = NULL;
+	end_direct(s);
 }
 
 static void start(struct source *s, uint64_t from, uint64_t left)
@@ -87,6 +102,50 @@ void source_read_file(struct source *s, int fd, uint64_t from, uint64_t size)
 	start(s, from, size);
 }
 
+int source_read_direct(struct source *s)
+{
+	s->direct = aligned_alloc(DIRECT_ALIGN, sizeof(*s->direct));
+	if (!s->direct)
+		return ERR_NO_MEMORY;
+	s->direct->have = s->direct->next = 0;
+	return 0;
+}
+
+static ssize_t read_file(const struct source *s, char *to, size_t n)
+{
+	ssize_t got;
+
+	do
+		got = pread(s->fd, to, n, (off_t)s->at);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+static ssize_t read_direct(struct source *s, char *to, size_t n)
+{
+	struct lexer_direct *d = s->direct;
+	ssize_t got;
+
+	if (d->next == d->have) {
+		got = read_file(s, d->buf, sizeof(d->buf));
+		if (got < 0 && errno == EINVAL) {
+			/* This file system, or this place after a read that came out short, does not do it. */
+			int flags = fcntl(s->fd, F_GETFL);
+
+			end_direct(s);
+			return flags < 0 || fcntl(s->fd, F_SETFL, flags & ~O_DIRECT) < 0 ? -1 : read_file(s, to, n);
+		}
+		if (got <= 0)
+			return got;
+		d->have = (size_t)got;
+		d->next = 0;
+	}
+	n = MIN(n, d->have - d->next);
+	memcpy(to, d->buf + d->next, n);
+	d->next += n;
+	return (ssize_t)n;
+}
+
 /* Up to n octets of what is left into to; 0 at the end or on failure. */
 static size_t read_some(struct source *s, char *to, size_t n)
 {
@@ -99,9 +158,7 @@ static size_t read_some(struct source *s, char *to, size_t n)
 		s->left -= n;
 		return n;
 	}
-	do
-		got = pread(s->fd, to, n, (off_t)s->at);
-	while (got < 0 && errno == EINTR);
+	got = s->direct ? read_direct(s, to, n) : read_file(s, to, n);
 	if (got < 0)
 		s->err = -errno;
 	if (got <= 0) { /* shorter than it was when it was opened */

@@ -21,6 +21,7 @@ enum {
 struct source {
 	const char *file; /* borrowed */
 	int fd;           /* borrowed; -1: text in memory */
+	struct lexer_direct *direct; /* NULL: read through the page cache */
 	const char *text; /* borrowed: what is not in the window yet */
 	uint64_t at, left; /* the file's next octet; octets to come into the window */
 	char *buf;         /* cap octets and SCAN_BLOCK more */
@@ -57,6 +58,9 @@ void source_done(struct source *s);
 /* What is read through it from now on; places count from line 1 again. */
 void source_read_text(struct source *s, const char *text, size_t len);
 void source_read_file(struct source *s, int fd, uint64_t from, uint64_t size);
+/* After it, of a whole file whose descriptor has O_DIRECT: read by large steps past the page cache; where that turns out not to be possible, through
+ * it. ERR_NO_MEMORY. */
+int source_read_direct(struct source *s) MUST_CHECK;
 /* Step over a byte order mark at the very start. */
 void lexer_skip_mark(struct lexer *x, struct source *s);
 

@@ -5,9 +5,11 @@
 #include "zone/content_priv.h"
 #include "zone/zonefile_priv.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 int load_record(void *ctx, const struct rr *rr, const struct zonefile_place *place)
@@ -58,6 +60,29 @@ static int open_file(const char *path, uint64_t *size)
 	return fd;
 }
 
+/* Not at all events: an octet in the middle of it, and the last one. */
+static bool is_cached(int fd, uint64_t size)
+{
+	const uint64_t places[] = {size / 2, size - 1};
+	bool cached = false;
+	char octet;
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		struct iovec to = {.iov_base = &octet, .iov_len = 1};
+
+		cached |= preadv2(fd, &to, 1, (off_t)places[i], RWF_NOWAIT) >= 0 || errno != EAGAIN;
+	}
+	return cached;
+}
+
+/* A large file that is not in memory is read past the page cache: it is read once, and then only when it has changed. */
+static bool make_direct(int fd, uint64_t size)
+{
+	int flags = size < LOAD_LARGE || is_cached(fd, size) ? -1 : fcntl(fd, F_GETFL);
+
+	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_DIRECT) == 0;
+}
+
 static int parse(struct load *l, const char *path, const uint8_t *apex)
 {
 	struct zonefile_options zo = {.origin = apex,
@@ -81,7 +106,7 @@ static int parse(struct load *l, const char *path, const uint8_t *apex)
 	if (threads > 1) {
 		err = load_parallel(l, path, fd, size, threads);
 	} else {
-		struct zonefile_part all = {.file = path, .fd = fd, .size = size, .to = UINT64_MAX};
+		struct zonefile_part all = {.file = path, .fd = fd, .size = size, .to = UINT64_MAX, .direct = make_direct(fd, size)};
 
 		err = zonefile_parse_part(&all, &zo, l->diag);
 	}

@@ -314,6 +314,9 @@ int zonefile_parse_part(struct zonefile_part *part, const struct zonefile_option
 		ps->depth = 1;
 		ps->told = part->from;
 		source_read_file(&s, part->fd, part->from, part->size - part->from);
+		err = part->direct ? source_read_direct(&s) : 0;
+	}
+	if (!err) {
 		s.limit = part->to;
 		s.line = part->guess || !part->before ? 1 : part->before->line;
 		if (!part->from)

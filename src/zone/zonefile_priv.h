@@ -53,6 +53,7 @@ struct zonefile_part {
 	 * anything else would matter. */
 	const struct zonefile_state *before;
 	bool guess;
+	bool direct; /* of a whole file: see source_read_direct() */
 	/* Results. end: where the next entry begins, at to or behind it. */
 	uint64_t end;
 	struct zonefile_state after;
