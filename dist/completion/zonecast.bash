@@ -9,7 +9,7 @@ _zonecast()
 
 	COMPREPLY=()
 	case $prev in
-	--config)
+	--config | --output)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -20,7 +20,7 @@ _zonecast()
 	--log-level)
 		words="error warning notice info debug"
 		;;
-	--node | --listen | --allow-transfer | --workers | --name | --client | --rcode | --count)
+	--node | --listen | --allow-transfer | --workers | --name | --client | --rcode | --count | --timeout)
 		return
 		;;
 	*)
@@ -28,8 +28,8 @@ _zonecast()
 		*:1) words=$verbs ;;
 		help:2) words=$verbs ;;
 		catalog:2) words="status accept" ;;
-		help:3) [[ ${COMP_WORDS[2]} == catalog ]] && words="status accept" || words="check list show reload status retransfer" ;;
-		zone:2) words="check list show reload status retransfer" ;;
+		help:3) [[ ${COMP_WORDS[2]} == catalog ]] && words="status accept" || words="check list show reload history diff rollback export publish status retransfer" ;;
+		zone:2) words="check list show reload history diff rollback export publish status retransfer" ;;
 		lab:2) words="up status drill down" ;;
 		run:*) words="--config --node --zones --listen --allow-transfer --workers --state-dir --run-dir --log-level --allow-faults --help" ;;
 		check:*) words="--config --node --no-zones --json --help" ;;
@@ -39,6 +39,9 @@ _zonecast()
 		zone:*)
 			case ${COMP_WORDS[2]} in
 			check) words="--config --print --json --help" ;;
+			rollback) words="--write --config --run-dir --json --help" ;;
+			export) words="--output --config --run-dir --json --help" ;;
+			publish) words="--force --wait --timeout --config --run-dir --json --help" ;;
 			*) words="--config --run-dir --json --help" ;;
 			esac
 			;;

@@ -21,6 +21,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { SWEEP_MS = 500, LOOK_MS = 100 };
 
@@ -237,11 +238,38 @@ static void do_queries(struct client *c, const struct request *r)
 	flush(c);
 }
 
+static uint32_t peer_uid(const struct client *c)
+{
+	struct ucred who = {.uid = UINT32_MAX};
+	socklen_t len = sizeof(who);
+	uv_os_fd_t fd;
+
+	if (uv_fileno((const uv_handle_t *)&c->pipe, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
+		return UINT32_MAX;
+	return who.uid;
+}
+
+static void put_text(const struct request *r, uint32_t uid, struct role_message *m)
+{
+	struct role_ask ask = {.uid = uid, .force = r->force, .serials = r->serials, .serial = {r->serial[0], r->serial[1]}};
+
+	_Static_assert(sizeof(ask) <= ROLE_TEXT_MAX && sizeof(ask.zone) >= REQUEST_NAME_MAX, "it fits");
+	if (role_request_is_ask(m->request)) {
+		memcpy(ask.zone, r->zone, strlen(r->zone) + 1);
+		m->text_len = sizeof(ask);
+		memcpy(m->text, &ask, sizeof(ask));
+		return;
+	}
+	m->text_len = (uint32_t)strlen(r->zone);
+	memcpy(m->text, r->zone, m->text_len);
+}
+
 /* What the supervisor has to do. */
 static void forward(struct client *c, const struct request *r)
 {
 	struct role *role = c->admin->role;
-	struct role_message m = {.kind = ROLE_REQUEST, .id = ++c->admin->next_id, .network = UINT32_MAX};
+	struct role_message m = {.kind = ROLE_REQUEST, .id = ++c->admin->next_id, .network = UINT32_MAX, .uid = peer_uid(c)};
+	uv_os_fd_t fd = -1;
 
 	switch (r->command) {
 	case COMMAND_RELOAD:
@@ -262,6 +290,21 @@ static void forward(struct client *c, const struct request *r)
 	case COMMAND_ZONE_RETRANSFER:
 		m.request = r->force ? REQUEST_RETRANSFER_FORCE : REQUEST_RETRANSFER;
 		break;
+	case COMMAND_ZONE_HISTORY:
+		m.request = REQUEST_ZONE_HISTORY;
+		break;
+	case COMMAND_ZONE_DIFF:
+		m.request = REQUEST_ZONE_DIFF;
+		break;
+	case COMMAND_ZONE_EXPORT:
+		m.request = REQUEST_ZONE_EXPORT;
+		break;
+	case COMMAND_ZONE_ROLLBACK:
+		m.request = REQUEST_ZONE_ROLLBACK;
+		break;
+	case COMMAND_ZONE_PUBLISH:
+		m.request = REQUEST_ZONE_PUBLISH;
+		break;
 	case COMMAND_CATALOG_STATUS:
 		m.request = REQUEST_CATALOGS;
 		break;
@@ -281,9 +324,10 @@ static void forward(struct client *c, const struct request *r)
 			return;
 		}
 	}
-	m.text_len = (uint32_t)strlen(r->zone);
-	memcpy(m.text, r->zone, m.text_len);
-	if (role_send(role->brief.supervisor_fd, &m, -1) < 0) {
+	put_text(r, m.uid, &m);
+	if (role_request_is_ask(m.request) && uv_fileno((uv_handle_t *)&c->pipe, &fd) < 0)
+		fd = -1;
+	if (role_send(role->brief.supervisor_fd, &m, fd) < 0) {
 		refuse(c, "the supervisor does not take requests now");
 		return;
 	}
@@ -332,6 +376,11 @@ static void on_message(struct role *role, const struct role_message *m)
 		if (m->request == REQUEST_ZONE_STATUS || m->request == REQUEST_ZONES_AFTER || m->request == REQUEST_RETRANSFER ||
 		    m->request == REQUEST_RETRANSFER_FORCE || m->request == REQUEST_CATALOGS || m->request == REQUEST_CATALOG_ACCEPT) {
 			reply_about_zones(c, m);
+			return;
+		}
+		/* From here on it is sync's connection; only our hold on it goes. */
+		if (role_request_is_ask(m->request) && m->result == 0) {
+			client_close(c);
 			return;
 		}
 		problems = json_array();

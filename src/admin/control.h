@@ -14,6 +14,14 @@
  *                                                             whole only if the last line is "; end"; with "digest": true lines
  *                                                             "; more", then one JSON object with the digest of the version
  *   {"command": "zone-reload", "zone": "example.com"}      (zone may be absent: all); "force": true, of one zone: whatever guards say
+ *   {"command": "zone-history", "zone": "example.com"}     -> {"ok": true, "stream": true, "serial": n, ...}, then one JSON object a line for each version
+ *                                                             that is kept, oldest first; whole only if the last line is "; end"
+ *   {"command": "zone-diff", "zone": .., "serials": [a, b]} (b may be absent: the newest) -> {"ok": true, "stream": true, "from": a, "to": b}, then
+ *                                                             records as "-" or "+" and a zone file line; "; end"
+ *   {"command": "zone-export", "zone": .., "serials": [a]} (may be absent: the one served) -> {"ok": true, "stream": true, "serial": n}, then the
+ *                                                             zone in zone file form; "; end"
+ *   {"command": "zone-rollback", "zone": .., "serials": [a]} -> {"ok": true, "zone": .., "serial": n, "from": .., "to": a, "file": path}
+ *   {"command": "zone-publish", "zone": .., "force": false} -> {"ok": true, "zone": .., "serial": n, "before": .., "zonemd": [...], "problems": [...]}
  *   {"command": "queries", "follow": true}                 -> {"ok": true, "stream": true, "sample": n}, and after that line one JSON object a
  *                                                             line for each sampled query that is there, oldest first; with "follow"
  *                                                             for each that comes, until the client closes

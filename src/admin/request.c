@@ -16,6 +16,8 @@ static const struct {
 	{"zone-reload", COMMAND_ZONE_RELOAD}, {"fault", COMMAND_FAULT},    {"queries", COMMAND_QUERIES},
 	{"catalog-status", COMMAND_CATALOG_STATUS}, {"catalog-accept", COMMAND_CATALOG_ACCEPT},
 	{"zone-status", COMMAND_ZONE_STATUS}, {"zone-retransfer", COMMAND_ZONE_RETRANSFER},
+	{"zone-history", COMMAND_ZONE_HISTORY}, {"zone-diff", COMMAND_ZONE_DIFF}, {"zone-export", COMMAND_ZONE_EXPORT},
+	{"zone-rollback", COMMAND_ZONE_ROLLBACK}, {"zone-publish", COMMAND_ZONE_PUBLISH},
 };
 
 /* An optional string member. */
@@ -45,6 +47,47 @@ static int flag(const json_t *o, const char *key, bool *out, char *problem, size
 	}
 	*out = json_is_true(v);
 	return 0;
+}
+
+/* "serials", an optional list of up to two. */
+static int serials(const json_t *o, struct request *r, char *problem, size_t cap)
+{
+	const json_t *list = json_object_get(o, "serials"), *v;
+	size_t i;
+
+	if (list && (!json_is_array(list) || json_array_size(list) > ARRAY_LEN(r->serial))) {
+		snprintf(problem, cap, "\"serials\" must be a list of at most %zu numbers", ARRAY_LEN(r->serial));
+		return ERR_INVALID;
+	}
+	json_array_foreach(list, i, v) {
+		if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > UINT32_MAX) {
+			snprintf(problem, cap, "a serial is a number of 32 bits");
+			return ERR_INVALID;
+		}
+		r->serial[r->serials++] = (uint32_t)json_integer_value(v);
+	}
+	return 0;
+}
+
+/* What the command cannot do without. */
+static bool lacks(const struct request *r)
+{
+	switch (r->command) {
+	case COMMAND_ZONE_SHOW:
+	case COMMAND_ZONE_RETRANSFER:
+	case COMMAND_CATALOG_ACCEPT:
+	case COMMAND_ZONE_HISTORY:
+	case COMMAND_ZONE_EXPORT:
+	case COMMAND_ZONE_PUBLISH:
+		return !r->zone[0];
+	case COMMAND_ZONE_DIFF:
+	case COMMAND_ZONE_ROLLBACK:
+		return !r->zone[0] || !r->serials;
+	case COMMAND_ZONE_STATUS:
+		return r->one && !r->zone[0];
+	default:
+		return false;
+	}
 }
 
 static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
@@ -80,14 +123,17 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 		err = flag(o, "digest", &r->digest, problem, cap);
 	if (!err)
 		err = flag(o, "one", &r->one, problem, cap);
+	if (!err)
+		err = serials(o, r, problem, cap);
 	if (err)
 		return err;
 	if (r->command == COMMAND_ZONE_RELOAD && r->force && !r->zone[0]) {
 		snprintf(problem, cap, "\"force\" is for one zone: it needs a \"zone\"");
 		return ERR_INVALID;
 	}
-	if (!r->zone[0] && (r->command == COMMAND_ZONE_SHOW || r->command == COMMAND_ZONE_RETRANSFER || r->command == COMMAND_CATALOG_ACCEPT || (r->command == COMMAND_ZONE_STATUS && r->one))) {
-		snprintf(problem, cap, "%s needs a \"zone\"", commands[i].word);
+	if (lacks(r)) {
+		snprintf(problem, cap, "%s needs a \"zone\"%s", commands[i].word,
+		         r->command == COMMAND_ZONE_DIFF || r->command == COMMAND_ZONE_ROLLBACK ? " and \"serials\"" : "");
 		return ERR_INVALID;
 	}
 	if (r->command == COMMAND_FAULT) {

@@ -5,11 +5,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* One request of the control socket, read and judged before anything is done. Pure. */
 enum command { COMMAND_STATUS, COMMAND_RELOAD, COMMAND_DRAIN, COMMAND_RESUME, COMMAND_ZONE_LIST, COMMAND_ZONE_SHOW, COMMAND_ZONE_RELOAD,
                COMMAND_FAULT, COMMAND_QUERIES, COMMAND_ZONE_STATUS, COMMAND_ZONE_RETRANSFER,
-               COMMAND_CATALOG_STATUS, COMMAND_CATALOG_ACCEPT };
+               COMMAND_CATALOG_STATUS, COMMAND_CATALOG_ACCEPT,
+               /* Answered by sync on the client's own connection. */
+               COMMAND_ZONE_HISTORY, COMMAND_ZONE_DIFF, COMMAND_ZONE_EXPORT, COMMAND_ZONE_ROLLBACK, COMMAND_ZONE_PUBLISH };
 enum { REQUEST_NAME_MAX = 1024 };
 
 struct request {
@@ -20,6 +23,7 @@ struct request {
 	bool digest;                    /* COMMAND_ZONE_SHOW: of the zone, in place of its records */
 	bool force;                     /* COMMAND_ZONE_RETRANSFER, COMMAND_ZONE_RELOAD: whatever guards say, even to an older serial */
 	bool one;                       /* COMMAND_ZONE_STATUS: of `zone`; else of those after it */
+	uint32_t serials, serial[2];    /* how many; COMMAND_ZONE_DIFF: from, to; EXPORT, ROLLBACK: the version */
 	bool fault;                     /* COMMAND_FAULT: servfail on or off */
 };
 

@@ -376,6 +376,10 @@ json_t *status_json(const struct status_facts *f)
 	              num(board_get(&b->sync.records)), "loading", (int)board_get(&b->sync.loading), "loading_done",
 	              num(board_get(&b->sync.loading_done)), "loading_zones", num(board_get(&b->sync.loading_zones)), "networks", networks, "neighbors",
 	              neighbors(f));
+	if (o) {
+		json_object_set_new(json_object_get(o, "zones"), "held_back", num(board_get(&b->sync.zones_held_back)));
+		json_object_set_new(json_object_get(o, "zones"), "history_failed", num(board_get(&b->sync.history_failed)));
+	}
 	if (o)
 		json_object_update_new(json_object_get(o, "zones"),
 		                       json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "failing", num(board_get(&b->sync.zones_failing)), "refused",

@@ -106,3 +106,34 @@ char *text_take(struct text *t)
 	text_init(t);
 	return p;
 }
+
+/* Octets of the UTF-8 sequence at p, which ends in a NUL; 0: it is none (RFC 3629 4, but for surrogates and overlong forms of three and four octets, which no
+ * program of ours makes). */
+static unsigned utf8_len(const unsigned char *p)
+{
+	unsigned n = p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+
+	for (unsigned i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+void text_json_string(struct text *t, const char *chars)
+{
+	const unsigned char *p = (const unsigned char *)chars;
+
+	text_char(t, '"');
+	while (*p) {
+		unsigned n = *p < 0x80 ? 1 : utf8_len(p);
+
+		if (*p == '"' || *p == '\\')
+			text_fmt(t, "\\%c", *p);
+		else if (*p < 0x20 || *p == 0x7f || !n)
+			text_fmt(t, "\\u%04x", *p);
+		else
+			text_add(t, (const char *)p, n);
+		p += n ? n : 1;
+	}
+	text_char(t, '"');
+}

@@ -114,6 +114,8 @@ struct board_sync {
 	_Atomic uint64_t loading_done, loading_zones; /* of it: zones read or found unchanged; zones in all */
 	_Atomic uint64_t loads_done; /* times a whole (re)load has ended; 0 = never */
 	_Atomic uint64_t loads_failed;
+	_Atomic uint64_t zones_held_back; /* of this moment: rolled back, their files say something else */
+	_Atomic uint64_t history_failed;  /* versions of zones from files that the journal did not take */
 	_Atomic uint64_t loads_refused;                /* of these: by the gate (sync/gate.h) */
 	_Atomic uint64_t zones_failing;                /* now: of which the file as it is is not served */
 	_Atomic uint64_t watch_folders, watch_failed;  /* folders watched for saved files; folders that cannot be */

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What every subcommand shares. A subcommand is one file cmd_VERB.c with one function and one help text, and one row in verbs.c.
  *
@@ -92,11 +93,25 @@ int cli_control_line(int fd, struct text *rest, int timeout_ms, size_t limit, st
  * problems, and ERR_INVALID returned. */
 int cli_control_call(const struct cli_common *o, json_t *request, int timeout_ms, json_t **reply) MUST_CHECK;
 
+/* What a reply with "ok": false says, and its problems, on stderr. */
+void cli_refused(const json_t *reply);
+
+/* stream.c: a reply of any length. head (may be NULL) is called with its first line, fn with each line that follows but the last; a negative result of either ends it. 0: it was whole.
+ * Failures are said on stderr. */
+typedef int cli_head_fn(void *ctx, const json_t *head);
+typedef int cli_line_fn(void *ctx, char *line);
+int cli_control_stream(const struct cli_common *o, json_t *request, cli_head_fn *head, cli_line_fn *fn, void *ctx) MUST_CHECK;
+
+/* An operand that is a serial; false (said on stderr) when it is none. */
+bool cli_serial(const char *text, uint32_t *out);
+
 /* One function and one help text for each subcommand; see verbs.c. */
 cli_verb_fn cmd_help, cmd_version, cmd_check, cmd_zone, cmd_zone_check, cmd_run, cmd_role, cmd_lab, cmd_lab_delayline, cmd_status, cmd_drain, cmd_resume,
-        cmd_reload, cmd_queries, cmd_zone_list, cmd_zone_show, cmd_zone_reload, cmd_zone_status, cmd_zone_retransfer;
+        cmd_reload, cmd_queries, cmd_zone_list, cmd_zone_show, cmd_zone_reload, cmd_zone_status, cmd_zone_retransfer, cmd_zone_history, cmd_zone_diff,
+        cmd_zone_export, cmd_zone_rollback, cmd_zone_publish;
 extern const char help_lab[], help_run[], help_status[], help_drain[], help_resume[], help_reload[], help_queries[], help_zone_list[], help_zone_show[],
-        help_zone_reload[], help_zone_status[], help_zone_retransfer[];
+        help_zone_reload[], help_zone_status[], help_zone_retransfer[], help_zone_history[], help_zone_diff[], help_zone_export[], help_zone_rollback[],
+        help_zone_publish[];
 extern const char help_help[], help_version[], help_check[], help_zone[], help_zone_check[];
 cli_verb_fn cmd_catalog, cmd_catalog_status, cmd_catalog_accept;
 extern const char help_catalog[], help_catalog_status[], help_catalog_accept[];

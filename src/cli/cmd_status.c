@@ -126,6 +126,8 @@ static void print_status(const json_t *s)
 	       get_str(s, "version"), ago(s, "uptime_ms", span), json_is_true(json_object_get(s, "stopping")) ? ", stopping" : "");
 	printf("zones %lld serving, %lld without data, %lld records", get_int(zones, "serving"), get_int(zones, "failed"),
 	       get_int(zones, "records"));
+	if (get_int(zones, "held_back"))
+		printf(", %lld rolled back and not as their files say", get_int(zones, "held_back"));
 	if (json_is_true(json_object_get(zones, "loading")))
 		printf(", loading: %lld of %lld zones done", get_int(zones, "loading_done"), get_int(zones, "loading_zones"));
 	printf("\n");

@@ -159,8 +159,7 @@ int cli_control_line(int fd, struct text *rest, int timeout_ms, size_t limit, st
 	}
 }
 
-/* What a reply with "ok": false says. */
-static void refused(const json_t *reply)
+void cli_refused(const json_t *reply)
 {
 	const char *why = json_string_value(json_object_get(reply, "error"));
 	json_t *problem;
@@ -196,7 +195,7 @@ int cli_control_call(const struct cli_common *o, json_t *request, int timeout_ms
 			cli_error("the node's reply is not a JSON object");
 			rc = ERR_MALFORMED;
 		} else if (!json_is_true(json_object_get(reply, "ok"))) {
-			refused(reply);
+			cli_refused(reply);
 			rc = ERR_INVALID;
 		}
 	}

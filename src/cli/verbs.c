@@ -27,6 +27,11 @@ const struct cli_verb cli_zone_verbs[] = {
         {"list", cmd_zone_list, "zones of the running node", help_zone_list},
         {"show", cmd_zone_show, "print a zone as it is served", help_zone_show},
         {"reload", cmd_zone_reload, "read a zone file again", help_zone_reload},
+        {"history", cmd_zone_history, "the versions of a zone that are kept: what, when, by whom", help_zone_history},
+        {"diff", cmd_zone_diff, "what differs between two of them", help_zone_diff},
+        {"rollback", cmd_zone_rollback, "go back to one of them, under a new serial", help_zone_rollback},
+        {"export", cmd_zone_export, "one of them as a zone file", help_zone_export},
+        {"publish", cmd_zone_publish, "load a changed file, and wait until every pop answers it", help_zone_publish},
         {"status", cmd_zone_status, "each zone: fresh, failing, expired, and why", help_zone_status},
         {"retransfer", cmd_zone_retransfer, "transfer a zone from its primary again", help_zone_retransfer},
 };

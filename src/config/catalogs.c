@@ -25,7 +25,10 @@ static void inherit(struct config_template *t, const struct config_zone *from)
 	if (!z->primary_count) {
 		z->primaries = from->primaries;
 		z->primary_count = from->primary_count;
+		if (z->tls == UINT32_MAX) /* primaries of one's own are reached as one says oneself */
+			z->tls = from->tls;
 	}
+	z->transfer_over = from->transfer_over;
 	if (z->network == UINT32_MAX)
 		z->network = from->network;
 	if (z->key == UINT32_MAX)

@@ -238,6 +238,13 @@ struct config_answer {
 	uint32_t query_log_sample;   /* one query in so many is kept; 0: none */
 };
 
+/* history: how many earlier versions of each zone the journal keeps. */
+struct config_history {
+	uint32_t versions;           /* 200; 0: none */
+	uint32_t size;               /* octets of the differences of a zone; 64 MiB */
+	uint32_t all_for_ms, step_ms; /* of versions older than all_for_ms (24 h) only the last in each step_ms; 0: all */
+};
+
 struct config {
 	struct arena arena;
 	const char *path;         /* of the fleet file; messages and relative paths go by it */
@@ -252,6 +259,7 @@ struct config {
 	struct config_zone *zones; size_t zone_count;
 	struct config_catalog *catalogs; size_t catalog_count;
 	struct config_answer answer;
+	struct config_history history;
 	uint8_t hash[32];         /* SHA-256 of the file's octets */
 	size_t zones_from, zones_to; /* octets of the file that hold the lines of the list of zones, where they are plain ones (config/quick.c); else 0 */
 };

@@ -222,8 +222,10 @@ static const struct schema_row zone_rows[] = {
 static const struct schema_map zone_map = {"a zone", sizeof(struct config_zone), ROWS(zone_rows)};
 
 #define TEMPLATE_ROWS                                                                                                                        \
-        {"primaries", SCHEMA_ENDPOINT, .reload = true, LIST(config_template, zone.primaries, zone.primary_count, CONFIG_PRIMARIES_MAX),       \
-         .help = "servers that members are transferred from; without them those of the catalog"},                                          \
+        {"primaries", SCHEMA_SERVER, .reload = true, LIST(config_template, zone.primaries, zone.primary_count, CONFIG_PRIMARIES_MAX),         \
+         .map = &server_map, .help = "servers that members are transferred from; without them those of the catalog"},                      \
+        {"tls", SCHEMA_TLS, .reload = true, AT(config_template, zone.tls),                                                                   \
+         .help = "entry of tls-auth by which they are spoken to over TLS"},                                                                 \
         {"network", SCHEMA_NETWORK, .reload = true, AT(config_template, zone.network), .help = "network that serves the members"},          \
         {"key", SCHEMA_KEY, .reload = true, AT(config_template, zone.key), .help = "TSIG key of their transfers"},                           \
         {"allow-transfer", SCHEMA_PREFIX, .reload = true,                                                                                    \
@@ -354,6 +356,18 @@ static const struct schema_row answer_rows[] = {
 };
 static const struct schema_map answer_map = {"answer", 0, ROWS(answer_rows)};
 
+static const struct schema_row history_rows[] = {
+        {"versions", SCHEMA_UINT, .reload = true, NUMBER(config_history, versions), .min = 0, .max = 100000, .value = "200",
+         .help = "earlier versions of a zone that are kept; 0: none"},
+        {"size", SCHEMA_SIZE, .reload = true, NUMBER(config_history, size), .min = 0, .max = 4095U * MIB, .value = "64MiB",
+         .help = "room for the differences between the versions of a zone, on the disk"},
+        {"all-for", SCHEMA_TIME, .reload = true, AT(config_history, all_for_ms), .min = 0, .max = 1000U * HOUR, .value = "24h",
+         .help = "with step: how long each version is kept, within the other limits"},
+        {"step", SCHEMA_TIME, .reload = true, AT(config_history, step_ms), .min = SECOND, .max = 1000U * HOUR, .zero_too = true, .value = "0s",
+         .help = "of older versions only the last one of each such period stays; 0: all stay"},
+};
+static const struct schema_map history_map = {"history", 0, ROWS(history_rows)};
+
 static const struct schema_row root_rows[] = {
         {"fleet", SCHEMA_IDENT, .required = true, AT(config, fleet), .help = "name of the fleet"},
         {"state-dir", SCHEMA_DIR, AT(config, state_dir), .value = CONFIG_STATE_DIR_DEFAULT, .help = "folder of what must survive a reboot"},
@@ -371,6 +385,7 @@ static const struct schema_row root_rows[] = {
          .help = "zones served"},
         {"catalogs", SCHEMA_MAP, .reload = true, LIST(config, catalogs, catalog_count, CONFIG_CATALOGS_MAX), .map = &catalog_map,
          .help = "zones that list zones (RFC 9432)"},
+        {"history", SCHEMA_MAP, .reload = true, AT(config, history), .map = &history_map, .help = "earlier versions of zones"},
         {"answer", SCHEMA_MAP, .reload = true, AT(config, answer), .map = &answer_map, .help = "how questions are answered"},
 };
 const struct schema_map schema_root = {"the configuration", sizeof(struct config), ROWS(root_rows)};

@@ -22,9 +22,11 @@ enum {
 	JOURNAL_DIGEST_MAX = 64,       /* octets of a zone digest (SHA-512) */
 	JOURNAL_ERROR_MAX = 255,       /* octets of the text of the last error */
 	JOURNAL_PRIMARY_MAX = 63,      /* octets of the text of a primary's address */
+	JOURNAL_NOTE_MAX = 512,        /* octets of a note */
 	JOURNAL_READERS_MAX = 126,     /* reads at a time */
 	JOURNAL_THIN_PER_COMMIT = 8,   /* pairs of differences merged at most on the way of one change */
 	JOURNAL_SMALL_CHANGE = 1000,   /* records; a new version that differs by fewer is kept as a difference, however small the zone */
+	JOURNAL_RECORD_OCTETS = 32,    /* of a record in a difference, about: tells how many records a difference may have that is to be kept */
 };
 #define JOURNAL_MAP_STEP ((size_t)64 << 20)  /* the map grows by multiples of this */
 #define JOURNAL_MAP_MAX ((size_t)64 << 30)   /* default limit of the file */
@@ -115,8 +117,8 @@ enum journal_outcome {
 /* The zone's content (finished, one SOA) is now the whole version; earlier versions are forgotten. ERR_INVALID: no SOA, or its serial
  * is not v->serial. */
 int journal_put_whole(struct journal_txn *t, const struct content *c, const struct journal_version *v) MUST_CHECK;
-/* The same, but kept as a difference to the newest version where that can be: the serial goes forward (RFC 1982) and no more than half of
- * the records change, or JOURNAL_SMALL_CHANGE. For files and for primaries that only send whole zones. */
+/* The same, but kept as a difference to the newest version where that can be: the serial goes forward (RFC 1982), and the difference is none that keep would
+ * not let stay. So also a version that lost most of the zone can be gone back from. For files and for primaries that only send whole zones. */
 int journal_put_version(struct journal_txn *t, const struct content *c, const struct journal_version *v, const struct journal_keep *keep,
                         enum journal_outcome *out) MUST_CHECK;
 /* A difference that has been applied to the newest version. ERR_STALE: the newest is not change->from. ERR_INVALID: broken rules above,
@@ -204,6 +206,19 @@ struct journal_serial {
 };
 int journal_set_serial(struct journal_txn *t, const uint8_t *apex, const struct journal_serial *s) MUST_CHECK;
 int journal_get_serial(struct journal_txn *t, const uint8_t *apex, struct journal_serial *out) MUST_CHECK; /* ERR_NOT_FOUND */
+/* Small facts about a zone that must survive: one of each kind, up to JOURNAL_NOTE_MAX octets whose form is the user's. A zone without a version may
+ * have them; they go with journal_remove_zone(). */
+enum journal_note {
+	JOURNAL_NOTE_HELD = 1, /* a version gone back to holds against the zone's file: sync/versions.c */
+	JOURNAL_NOTES_END,
+};
+/* len 0: there is none any more. */
+int journal_set_note(struct journal_txn *t, const uint8_t *apex, enum journal_note what, const void *octets, size_t len) MUST_CHECK;
+/* ERR_NOT_FOUND. buf has JOURNAL_NOTE_MAX octets. */
+int journal_get_note(struct journal_txn *t, const uint8_t *apex, enum journal_note what, uint8_t *buf, size_t *len) MUST_CHECK;
+/* Of all zones that have one; a non-zero result of fn ends it and is returned. */
+typedef int journal_note_fn(void *ctx, const uint8_t *apex, const uint8_t *octets, size_t len);
+int journal_each_note(struct journal_txn *t, enum journal_note what, journal_note_fn *fn, void *ctx) MUST_CHECK;
 
 /* How full the file is; only inside journal_read(). */
 struct journal_space {

@@ -112,6 +112,15 @@ struct row_key row_key_timers(uint64_t id)
 	return k;
 }
 
+struct row_key row_key_note(enum journal_note what, uint64_t id)
+{
+	struct row_key k = key_of(ROW_NOTE);
+
+	k.bytes[k.len++] = (uint8_t)what;
+	key_u64(&k, id);
+	return k;
+}
+
 struct row_key row_key_serial(uint64_t id)
 {
 	struct row_key k = key_of(ROW_SERIAL);
@@ -325,6 +334,27 @@ int row_timers_get(struct reader *r, struct journal_timers *out)
 	if (finished(r) < 0)
 		return ERR_MALFORMED;
 	*out = t;
+	return 0;
+}
+
+void row_note_put(struct writer *w, const struct row_note *n)
+{
+	struct name lower;
+
+	name_lower(&lower, n->apex);
+	writer_bytes(w, lower.wire, lower.len);
+	writer_bytes(w, n->octets, n->len);
+}
+
+int row_note_get(struct reader *r, struct row_note *out)
+{
+	const uint8_t *p = r->base + r->pos;
+	size_t left = reader_left(r);
+	int len = name_check(p, left);
+
+	if (len < 0 || left - (size_t)len > JOURNAL_NOTE_MAX)
+		return ERR_MALFORMED;
+	*out = (struct row_note){.apex = p, .octets = p + len, .len = left - (size_t)len};
 	return 0;
 }
 

@@ -26,6 +26,7 @@ enum row_kind {
 	ROW_CHUNK = 'C',   /* zone number, generation (4), order (8): records of the whole version */
 	ROW_CHANGE = 'D',  /* zone number, sequence (8), part (4): part 0 is the head of a difference, the others its records */
 	ROW_FORMAT = 'F',  /* the one row that says what this file is */
+	ROW_NOTE = 'N',    /* what the note is about (1), zone number */
 	ROW_SERIAL = 'S',  /* zone number: the serial that a file got */
 	ROW_TIMERS = 'T',  /* zone number */
 	ROW_ZONE = 'Z',    /* apex in wire form, lower case */
@@ -38,6 +39,7 @@ struct row_key {
 struct row_key row_key_format(void);
 struct row_key row_key_zone(const uint8_t *apex);
 struct row_key row_key_timers(uint64_t id);
+struct row_key row_key_note(enum journal_note what, uint64_t id);
 struct row_key row_key_serial(uint64_t id);
 struct row_key row_key_chunk(uint64_t id, uint32_t generation, uint64_t order);
 struct row_key row_key_change(uint64_t id, uint64_t seq, uint32_t part);
@@ -89,6 +91,14 @@ int row_timers_get(struct reader *r, struct journal_timers *out) MUST_CHECK;
 
 void row_serial_put(struct writer *w, const struct journal_serial *s);
 int row_serial_get(struct reader *r, struct journal_serial *out) MUST_CHECK;
+/* Borrows. */
+struct row_note {
+	const uint8_t *apex; /* lower case, valid */
+	const uint8_t *octets;
+	size_t len;
+};
+void row_note_put(struct writer *w, const struct row_note *n);
+int row_note_get(struct reader *r, struct row_note *out) MUST_CHECK;
 
 /* Body of a row of records: side, count, and these as records.h has them. */
 enum row_side { ROW_WHOLE, ROW_DELETED, ROW_ADDED };

@@ -199,7 +199,8 @@ int journal_put_version(struct journal_txn *t, const struct content *c, const st
 	arena_init(&arena, 0);
 	events_init(&e, &arena);
 	if (z.has_version && (v->serial == z.newest || serial_after(v->serial, z.newest))) {
-		size_t max = MAX(JOURNAL_SMALL_CHANGE, content_record_count(c) / 2);
+		uint64_t room = keep ? keep->octets_max / JOURNAL_RECORD_OCTETS : JOURNAL_RECORDS_MAX;
+		size_t max = MAX((size_t)JOURNAL_SMALL_CHANGE, MIN((size_t)room, content_record_count(c) + z.newest_records));
 
 		err = compare(t, &z, c, max, &e);
 		if (!err && v->serial != z.newest)

@@ -118,6 +118,12 @@ int journal_remove_zone(struct journal_txn *t, const uint8_t *apex)
 	chunks = row_key_chunk(z.id, 0, 0);
 	changes = row_key_change(z.id, 0, 0);
 	err = txn_del_prefix(t, &timers, 9);
+	for (int what = JOURNAL_NOTE_HELD; !err && what < JOURNAL_NOTES_END; what++) {
+		const struct row_key note = row_key_note((enum journal_note)what, z.id);
+
+		err = txn_del(t, &note);
+		err = err == ERR_NOT_FOUND ? 0 : err;
+	}
 	if (!err)
 		err = txn_del_prefix(t, &serial, 9);
 	if (!err)
@@ -195,5 +201,77 @@ int journal_get_serial(struct journal_txn *t, const uint8_t *apex, struct journa
 	err = txn_get(t, &key, &r);
 	if (!err && row_serial_get(&r, out) < 0)
 		err = txn_fail(t, ERR_MALFORMED, "the row of its serial is damaged");
+	return err;
+}
+
+int journal_set_note(struct journal_txn *t, const uint8_t *apex, enum journal_note what, const void *octets, size_t len)
+{
+	const struct row_note note = {.apex = apex, .octets = octets, .len = len};
+	struct row_key key;
+	struct row_zone z;
+	struct writer w;
+	int err = zone_row_make(t, apex, &z);
+
+	if (err)
+		return err;
+	key = row_key_note(what, z.id);
+	if (!len) {
+		err = txn_del(t, &key);
+		return err == ERR_NOT_FOUND ? 0 : err;
+	}
+	if (len > JOURNAL_NOTE_MAX)
+		return txn_fail(t, ERR_INVALID, "a note of more than %d octets", JOURNAL_NOTE_MAX);
+	if (!z.has_version) { /* it may be new */
+		err = zone_row_put(t, apex, &z);
+		if (err)
+			return err;
+	}
+	w = txn_body(t, ROW_BODY_MAX);
+	row_note_put(&w, &note);
+	return txn_put(t, &key, &w);
+}
+
+int journal_get_note(struct journal_txn *t, const uint8_t *apex, enum journal_note what, uint8_t *buf, size_t *len)
+{
+	struct row_note note;
+	struct row_key key;
+	struct row_zone z;
+	struct reader r;
+	int err = zone_row_get(t, apex, &z);
+
+	if (err)
+		return err;
+	key = row_key_note(what, z.id);
+	err = txn_get(t, &key, &r);
+	if (!err && row_note_get(&r, &note) < 0)
+		err = txn_fail(t, ERR_MALFORMED, "the row of a note is damaged");
+	if (err)
+		return err;
+	memcpy(buf, note.octets, note.len);
+	*len = note.len;
+	return 0;
+}
+
+int journal_each_note(struct journal_txn *t, enum journal_note what, journal_note_fn *fn, void *ctx)
+{
+	struct row_key key = row_key_note(what, 0);
+	int err = 0;
+
+	while (!err) {
+		struct row_note note;
+		struct row_key found;
+		struct reader r;
+
+		err = txn_next(t, &key, &found, &r);
+		if (err == ERR_NOT_FOUND || (!err && (found.bytes[0] != ROW_NOTE || found.bytes[1] != (uint8_t)what)))
+			return 0;
+		if (!err && row_note_get(&r, &note) < 0)
+			err = txn_fail(t, ERR_MALFORMED, "the row of a note is damaged");
+		if (err)
+			return err;
+		err = fn(ctx, note.apex, note.octets, note.len);
+		key = found;
+		key.bytes[key.len++] = 0;
+	}
 	return err;
 }

@@ -40,9 +40,12 @@ static json_t *told(const struct lab *l, unsigned region, const char *const comm
 	run_dir_of(l, region, dir, sizeof(dir));
 	text_init(&out);
 	if (command[3])
-		err = lab_capture(ns, &out, (const char *const[]){l->self, command[0], command[1], command[2], command[3], "--run-dir", dir, NULL});
+		err = lab_capture(ns, &out,
+		                  (const char *const[]){l->self, command[0], command[1], command[2], command[3],
+		                                        "--run-dir", dir, NULL});
 	else
-		err = lab_capture(ns, &out, (const char *const[]){l->self, command[0], command[1], "--run-dir", dir, NULL});
+		err = lab_capture(ns, &out,
+		                  (const char *const[]){l->self, command[0], command[1], "--run-dir", dir, NULL});
 	if (!err && out.len)
 		o = json_loadb(out.chars, out.len, JSON_DISABLE_EOF_CHECK, NULL);
 	text_done(&out);
@@ -70,7 +73,8 @@ static void look(const struct lab *l, unsigned region, struct loss *out)
 }
 
 /* Until all PoPs say so of the zone; told to ask again meanwhile. */
-static int wait_for_state(const struct lab *l, const char *state, int limit_ms, struct loss list[LAB_REGIONS], bool fresh)
+static int wait_for_state(const struct lab *l, const char *state, int limit_ms, struct loss list[LAB_REGIONS],
+                          bool fresh)
 {
 	uint64_t began = clock_ns();
 	unsigned missing = LAB_REGIONS;
@@ -93,7 +97,8 @@ static int wait_for_state(const struct lab *l, const char *state, int limit_ms, 
 				*(fresh ? &list[i].fresh_ms : &list[i].noticed_ms) = ms;
 				done[i] = true;
 				missing--;
-			} else if (lab_run(NULL, (const char *const[]){l->self, "zone", "reload", zone, "--run-dir", dir, NULL}) < 0) {
+			} else if (lab_run(NULL, (const char *const[]){l->self, "zone", "reload", zone, "--run-dir",
+			                                               dir, NULL}) < 0) {
 				return ERR_INVALID;
 			}
 		}
@@ -137,8 +142,10 @@ static void print(const struct loss list[LAB_REGIONS])
 	for (unsigned i = 0; i < LAB_REGIONS; i++) {
 		const struct loss *p = &list[i];
 
-		printf("  pop-%s: answers (%u asked over IPv4, %u over IPv6, %u and %u lost), route %s, zone %s after %.0f ms\n", lab_regions[i].name,
-		       p->family[0].asked, p->family[1].asked, p->family[0].lost, p->family[1].lost, p->announce, p->state, p->noticed_ms);
+		printf("  pop-%s: answers (%u asked over IPv4, %u over IPv6, %u and %u lost), route %s, zone %s after "
+		       "%.0f ms\n",
+		       lab_regions[i].name, p->family[0].asked, p->family[1].asked, p->family[0].lost,
+		       p->family[1].lost, p->announce, p->state, p->noticed_ms);
 		printf("    says: %s\n", p->error);
 	}
 	fflush(stdout);
@@ -154,11 +161,14 @@ static json_t *to_json(const struct loss list[LAB_REGIONS], json_t *change)
 
 		lost += p->family[0].lost + p->family[1].lost;
 		json_object_set_new(pops, lab_regions[i].name,
-		                    json_pack("{s:s, s:s, s:s, s:f, s:f, s:i, s:i, s:i, s:i}", "state", p->state, "error", p->error, "announce", p->announce,
-		                              "noticed_ms", p->noticed_ms, "fresh_ms", p->fresh_ms, "asked_ipv4", (int)p->family[0].asked, "asked_ipv6",
-		                              (int)p->family[1].asked, "lost_ipv4", (int)p->family[0].lost, "lost_ipv6", (int)p->family[1].lost));
+		                    json_pack("{s:s, s:s, s:s, s:f, s:f, s:i, s:i, s:i, s:i}", "state", p->state,
+		                              "error", p->error, "announce", p->announce, "noticed_ms", p->noticed_ms,
+		                              "fresh_ms", p->fresh_ms, "asked_ipv4", (int)p->family[0].asked,
+		                              "asked_ipv6", (int)p->family[1].asked, "lost_ipv4",
+		                              (int)p->family[0].lost, "lost_ipv6", (int)p->family[1].lost));
 	}
-	return json_pack("{s:s, s:i, s:o, s:o}", "drill", "primary-lost", "lost", (int)lost, "pops", pops, "change", change);
+	return json_pack("{s:s, s:i, s:o, s:o}", "drill", "primary-lost", "lost", (int)lost, "pops", pops, "change",
+	                 change);
 }
 
 int lab_drill_primary(const struct lab *l, const struct lab_drill_options *o)

@@ -218,8 +218,10 @@ static void on_supervisor(uv_poll_t *poll, int status, int events)
 				role->on_orders(role);
 			break;
 		default:
+			role->attached = fd;
 			if (role->on_message)
 				role->on_message(role, m);
+			fd = role->attached;
 			break;
 		}
 		if (fd >= 0)

@@ -118,6 +118,7 @@ struct role {
 	void (*on_orders)(struct role *role);
 	/* Called with every other message (ROLE_REPLY, ROLE_SYNC_RELOAD). NULL: ignored. */
 	void (*on_message)(struct role *role, const struct role_message *m);
+	int attached;                   /* the descriptor that came with the message at hand, or -1; on_message that takes it over sets -1 */
 	void *state; /* the role's own */
 };
 
@@ -142,7 +143,21 @@ enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_Z
                     REQUEST_ZONE_STATUS, REQUEST_ZONES_AFTER, REQUEST_RETRANSFER, REQUEST_RETRANSFER_FORCE,
                     REQUEST_ZONE_RELOAD_FORCE,
                     /* Lines about the catalogs after a name; a catalog's name. */
-                    REQUEST_CATALOGS, REQUEST_CATALOG_ACCEPT };
+                    REQUEST_CATALOGS, REQUEST_CATALOG_ACCEPT,
+                    /* For sync, which answers on the connection that is attached (its answers have any length); the text is a struct role_ask. The reply says
+                     * only whether it does. */
+                    REQUEST_ZONE_HISTORY, REQUEST_ZONE_DIFF, REQUEST_ZONE_EXPORT, REQUEST_ZONE_ROLLBACK, REQUEST_ZONE_PUBLISH };
+static inline bool role_request_is_ask(uint32_t request)
+{
+	return request >= REQUEST_ZONE_HISTORY && request <= REQUEST_ZONE_PUBLISH;
+}
+struct role_ask {
+	uint32_t uid;       /* of who asks */
+	uint32_t force;     /* REQUEST_ZONE_PUBLISH: whatever guards say */
+	uint32_t serials;   /* how many are given */
+	uint32_t serial[2];
+	char zone[1024];    /* text */
+};
 enum { ROLE_TEXT_MAX = 4096 };
 struct role_message {
 	uint32_t kind;
@@ -150,6 +165,7 @@ struct role_message {
 	uint32_t request;
 	int32_t result;
 	uint32_t network; /* index in the node's list, UINT32_MAX: all */
+	uint32_t uid;     /* of who asks: ROLE_REQUEST, ROLE_SYNC_RELOAD */
 	uint32_t text_len;
 	char text[ROLE_TEXT_MAX]; /* diagnostics, lines separated by newlines */
 };

@@ -215,9 +215,11 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	while (m && c->channel >= 0 && (got = role_receive(c->channel, m, &fd)) == 1) {
-		if (fd >= 0)
-			close(fd); /* roles have nothing to hand over */
+		c->attached = fd;
 		c->all->on_message(c->all->ctx, c, m);
+		c->attached = -1;
+		if (fd >= 0)
+			close(fd);
 	}
 	if (got < 0 && c->poll)
 		uv_poll_stop(c->poll); /* its end will be reaped */

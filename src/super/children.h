@@ -33,6 +33,7 @@ struct child {
 	struct board_process *shown;
 	pid_t pid;               /* 0: not running */
 	int channel;             /* our end of its channel, -1 */
+	int attached;            /* the descriptor that came with the message at hand, or -1; closed after it */
 	uv_poll_t *poll;         /* owned by libuv's close callback once stopped */
 	uint64_t started_ns;
 	uint64_t restart_at_ms;  /* 0: at once */

@@ -508,14 +508,14 @@ static void on_hup(uv_signal_t *h, int signum)
 
 /* Sync answers under the same id; its reply is passed on. */
 enum { PASSED_ON = 1 };
-static int ask_sync(struct supervisor *s, const struct role_message *m)
+static int ask_sync(struct supervisor *s, const struct role_message *m, int attached)
 {
 	struct role_message ask = *m;
 	struct child *c = children_find(&s->children, ROLE_SYNC, 0);
 	int err;
 
 	ask.kind = ROLE_SYNC_REQUEST;
-	err = c ? child_send(c, &ask, -1) : ERR_CLOSED;
+	err = c ? child_send(c, &ask, attached) : ERR_CLOSED;
 	return err < 0 ? err : PASSED_ON;
 }
 
@@ -527,9 +527,9 @@ static void pass_on(struct supervisor *s, const struct role_message *m)
 		log_warn("request=%u error=\"admin is gone before its reply\"", m->request);
 }
 
-static int carry_out(struct supervisor *s, const struct role_message *m, struct text *why)
+static int carry_out(struct supervisor *s, const struct role_message *m, int attached, struct text *why)
 {
-	struct role_message sync = {.kind = ROLE_SYNC_RELOAD};
+	struct role_message sync = {.kind = ROLE_SYNC_RELOAD, .uid = m->uid};
 	struct child *c;
 	int err;
 
@@ -560,7 +560,13 @@ static int carry_out(struct supervisor *s, const struct role_message *m, struct 
 	case REQUEST_RETRANSFER_FORCE:
 	case REQUEST_CATALOGS:
 	case REQUEST_CATALOG_ACCEPT:
-		return ask_sync(s, m);
+		return ask_sync(s, m, -1);
+	case REQUEST_ZONE_HISTORY:
+	case REQUEST_ZONE_DIFF:
+	case REQUEST_ZONE_EXPORT:
+	case REQUEST_ZONE_ROLLBACK:
+	case REQUEST_ZONE_PUBLISH:
+		return attached >= 0 ? ask_sync(s, m, attached) : ERR_INVALID;
 	case REQUEST_FAULT_SERVFAIL:
 	case REQUEST_FAULT_CLEAR:
 		if (!s->options->allow_faults) {
@@ -604,7 +610,7 @@ static void on_message(void *ctx, struct child *c, const struct role_message *m)
 	if (m->kind != ROLE_REQUEST || c->kind != ROLE_ADMIN)
 		return;
 	text_init(&why);
-	reply.result = carry_out(s, m, &why);
+	reply.result = carry_out(s, m, c->attached, &why);
 	if (reply.result == PASSED_ON) {
 		text_done(&why);
 		return;

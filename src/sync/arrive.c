@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "sync/apply.h"
+#include "sync/from_store.h"
 #include "sync/gate.h"
 #include "sync/history.h"
 #include "sync/present.h"
@@ -32,8 +33,6 @@
 #include <string.h>
 
 enum { TOGETHER = 256 /* zones in one commit, and in one transaction of the journal */ };
-
-static const struct journal_keep keep = {.differences_max = 200, .octets_max = (uint64_t)64 << 20};
 
 void arrival_free(struct arrival *a)
 {
@@ -51,67 +50,7 @@ static int refuse(struct arrival *a, enum arrival_outcome outcome, const char *w
 	return 0;
 }
 
-/* ---- store to content ---- */
-
-static int add_set(struct content *c, const struct store_node *n, const struct store_rrset *set)
-{
-	const uint8_t *p = set->data;
-	int err = 0;
-
-	for (unsigned i = 0; i < set->count && !err; i++) {
-		struct rr rr = {.owner = store_node_name(n), .type = set->type, .rclass = CLASS_IN, .ttl = set->ttl, .rdlen = get_u16(p), .rdata = p + 2};
-
-		err = content_add(c, &rr, NULL);
-		p += 2 + rr.rdlen;
-	}
-	return err;
-}
-
-static int add_trie(struct content *c, const struct store_snapshot *s, const struct store_zone *z, bool nsec3)
-{
-	const struct store_node *n;
-	struct store_walk *walk = malloc(sizeof(*walk));
-	int err = walk ? 0 : ERR_NO_MEMORY;
-
-	if (walk)
-		store_walk_init(walk, s, z, nsec3);
-	while (!err && (n = store_walk_next(walk)) != NULL)
-		for (unsigned i = 0; i < n->rrsets && !err; i++) {
-			const struct store_rrset *set = store_at(s, n->sets[i]);
-
-			err = add_set(c, n, set);
-			if (!err && set->sigs)
-				err = add_set(c, n, store_at(s, set->sigs));
-		}
-	free(walk);
-	return err;
-}
-
-static int content_of_store(const struct store_snapshot *s, const struct store_zone *z, struct content **out)
-{
-	struct content *c = content_new(store_zone_apex(z));
-	int err = c ? add_trie(c, s, z, false) : ERR_NO_MEMORY;
-
-	if (!err)
-		err = add_trie(c, s, z, true);
-	if (!err)
-		err = content_finish(c);
-	if (err) {
-		content_free(c);
-		return err;
-	}
-	*out = c;
-	return 0;
-}
-
 /* ---- checks ---- */
-
-static bool soa_of_store(const struct store_snapshot *s, const struct store_zone *z, struct soa *out)
-{
-	const struct store_rrset *set = z->apex ? store_rrset_of(s, store_at(s, z->apex), RR_SOA) : NULL;
-
-	return set && soa_parse(set->data + 2, get_u16(set->data), out) == 0;
-}
 
 static void note_soa(struct arrival *a, const struct soa *soa)
 {
@@ -387,7 +326,7 @@ static int note_from_store(struct journal_txn *t, struct loader *l, const uint8_
 		return 0;
 	err = content_of_store(&s, z, &c);
 	if (!err)
-		err = journal_put_version(t, c, v, &keep, &outcome);
+		err = journal_put_version(t, c, v, &l->keep, &outcome);
 	content_free(c);
 	return err;
 }
@@ -404,7 +343,7 @@ static int note_differences(struct journal_txn *t, struct loader *l, const struc
 		                                 .added_count = d->list[i].added_count};
 
 		v.serial = c.to;
-		err = journal_put_difference(t, a->apex.wire, &c, &v, &keep);
+		err = journal_put_difference(t, a->apex.wire, &c, &v, &l->keep);
 		if (i == 0 && (err == ERR_STALE || err == ERR_NOT_FOUND)) {
 			v.serial = a->serial;
 			return note_from_store(t, l, a->apex.wire, &v);
@@ -425,7 +364,7 @@ static int note(struct journal_txn *t, void *ctx)
 		if (a->outcome != ARRIVAL_SERVED)
 			continue;
 		if (a->kind == ARRIVAL_WHOLE)
-			err = journal_put_version(t, a->content, &v, &keep, &outcome);
+			err = journal_put_version(t, a->content, &v, &n->loader->keep, &outcome);
 		else if (a->kind == ARRIVAL_DIFFERENCES)
 			err = note_differences(t, n->loader, a);
 	}

@@ -42,8 +42,14 @@ struct gate {
 struct gate_rules gate_rules_of(const struct config_zone *z, bool followed)
 {
 	if (!z)
-		return (struct gate_rules){.serial = CONFIG_SERIAL_KEEP, .zonemd = CONFIG_ZONEMD_VERIFY, .shrink_limit = 50};
-	return (struct gate_rules){.serial = z->serial, .zonemd = z->zonemd, .shrink_limit = z->shrink_limit, .strict = true, .followed = followed};
+		return (struct gate_rules){.serial = CONFIG_SERIAL_KEEP,
+		                           .zonemd = CONFIG_ZONEMD_VERIFY,
+		                           .shrink_limit = 50};
+	return (struct gate_rules){.serial = z->serial,
+	                           .zonemd = z->zonemd,
+	                           .shrink_limit = z->shrink_limit,
+	                           .strict = true,
+	                           .followed = followed};
 }
 
 /* Refused, or where that is not asked for, told. True: refused. */
@@ -62,7 +68,9 @@ bool gate_shrinks(uint64_t had, uint64_t has, unsigned percent, const char *how,
 {
 	if (had <= GATE_SMALL_ZONE || has >= had || (had - has) * 100 <= had * percent)
 		return false;
-	snprintf(text, GATE_TEXT_MAX, "it would lose %" PRIu64 " of its %" PRIu64 " records, more than shrink-limit (%u %%) allows; if that is right: %s",
+	snprintf(text, GATE_TEXT_MAX,
+	         "it would lose %" PRIu64 " of its %" PRIu64
+	         " records, more than shrink-limit (%u %%) allows; if that is right: %s",
 	         had - has, had, percent, how);
 	return true;
 }
@@ -147,9 +155,16 @@ static bool takes_file_serial(struct gate *g, uint32_t file, uint32_t before, bo
 	if (g->force || (!changed && file == before))
 		return true;
 	if (file == before)
-		return !object(g, strict, "the zone %s (%u): %s; raise it, choose a policy for `serial`, or zonecast zone reload --force", what, file,
-		               g->rules->followed ? "secondaries would keep the old content" : "whoever transfers it will not see the change");
-	return !object(g, strict, "the zone %s, from %u to %u: secondaries would refuse it; if that is right: zonecast zone reload --force", what, before, file);
+		return !object(
+			g, strict,
+			"the zone %s (%u): %s; raise it, choose a policy for `serial`, or zonecast zone reload --force",
+			what, file,
+			g->rules->followed ? "secondaries would keep the old content"
+					   : "whoever transfers it will not see the change");
+	return !object(g, strict,
+	               "the zone %s, from %u to %u: secondaries would refuse it; if that is right: zonecast zone "
+	               "reload --force",
+	               what, before, file);
 }
 
 static int choose_serial(struct gate *g, uint32_t file, const struct gate_past *past, int64_t now_wall_s, bool *same)
@@ -176,17 +191,26 @@ static int choose_serial(struct gate *g, uint32_t file, const struct gate_past *
 		return 0;
 	}
 	if (changed && is_signed(g->c)) {
-		(void)object(g, r->strict, "the zone is signed, so its serial (%u, served is %u) cannot be changed here: sign it anew with a higher one", file, before);
+		(void)object(g, r->strict,
+		             "the zone is signed, so its serial (%u, served is %u) cannot be changed here: sign it "
+		             "anew with a higher one",
+		             file, before);
 		return 0;
 	}
 	g->out->serial = changed ? serial_next((enum config_serial)r->serial, before, now_wall_s) : before;
 	return 0;
 }
 
-int gate_file(struct content *c, const struct store_snapshot *s, const struct store_zone *z, const struct gate_rules *rules, const struct gate_past *past,
-              bool force, int64_t now_wall_s, struct gate_outcome *out)
+int gate_file(struct content *c, const struct store_snapshot *s, const struct store_zone *z,
+              const struct gate_rules *rules, const struct gate_past *past, bool force, int64_t now_wall_s,
+              struct gate_outcome *out)
 {
-	struct gate g = {.c = c, .s = s, .z = z && z->state == STORE_ZONE_SERVING ? z : NULL, .rules = rules, .force = force, .out = out};
+	struct gate g = {.c = c,
+	                 .s = s,
+	                 .z = z && z->state == STORE_ZONE_SERVING ? z : NULL,
+	                 .rules = rules,
+	                 .force = force,
+	                 .out = out};
 	const struct content_rrset *set = content_soa(c);
 	bool same = false, computes = rules->zonemd == CONFIG_ZONEMD_COMPUTE;
 	struct soa soa;
@@ -197,7 +221,9 @@ int gate_file(struct content *c, const struct store_snapshot *s, const struct st
 		return ERR_INVALID;
 	out->serial = soa.serial;
 	if (computes && is_signed(c)) {
-		(void)object(&g, true, "\"zonemd: compute\" is for unsigned zones: in a signed one the ZONEMD record must be there when it is signed");
+		(void)object(&g, true,
+		             "\"zonemd: compute\" is for unsigned zones: in a signed one the ZONEMD record must be "
+		             "there when it is signed");
 		return 0;
 	}
 	if (rules->zonemd == CONFIG_ZONEMD_VERIFY && digest_is_wrong(&g))
@@ -205,7 +231,9 @@ int gate_file(struct content *c, const struct store_snapshot *s, const struct st
 	err = choose_serial(&g, soa.serial, past, now_wall_s, &same);
 	if (err || out->refused)
 		return err;
-	if (g.z && !force && gate_shrinks(g.z->record_count, content_record_count(c), rules->shrink_limit, "zonecast zone reload --force", out->text)) {
+	if (g.z && !force &&
+	    gate_shrinks(g.z->record_count, content_record_count(c), rules->shrink_limit,
+	                 "zonecast zone reload --force", out->text)) {
 		out->refused = rules->strict;
 		if (out->refused)
 			return 0;

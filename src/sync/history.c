@@ -3,8 +3,8 @@
  * A difference is counted: the history and each transfer that sends it hold it. A chain is looked for from the end: what joins the version that is served backwards until the serial
  * that was asked for. So differences that were added and never committed, or of a version that was replaced, are in nobody's way.
  *
- * The journal on disk (journal/journal.h) will outlive this process; this does not: after a restart of sync, secondaries that ask get whole zones
- * once. */
+ * The journal on disk (journal/journal.h) outlives this process and knows more; this is what is at hand without reading, and without a difference having been
+ * written yet. */
 #include "sync/history.h"
 
 #include "base/err.h"

@@ -15,6 +15,9 @@
  *
  * What comes on an idle connection belongs to no request: it is closed.
  *
+ * While the first connection to a primary is at its handshake and no session is remembered, further requests wait for it, to resume its session: that costs a fraction of a
+ * full handshake.
+ *
  * TLS sessions are remembered by server and by what is demanded of it (tls_id), the newest only. */
 #include "sync/link.h"
 
@@ -52,6 +55,8 @@ struct place {
 	uint64_t session_ms; /* when it came */
 	struct list idle;    /* of struct link, the last used first */
 	unsigned links, idle_count;
+	unsigned fresh;               /* TLS links of which no octet of an answer has come */
+	struct list waiting;          /* of struct link_request */
 };
 
 /* Freed by libuv's close callback. */
@@ -70,6 +75,7 @@ struct link {
 	bool answered;                /* an octet of the answer to this one has come */
 	bool has_session;             /* its newest ticket was taken */
 	bool closed;
+	bool fresh;                   /* counted in place.fresh */
 	uint64_t idle_since_ms;
 	size_t sent;           /* octets of the request */
 	size_t have, leftover; /* octets in `in`; of them behind the message at hand */
@@ -78,7 +84,7 @@ struct link {
 
 struct links {
 	uv_loop_t *loop;
-	uv_timer_t sweep;
+	uv_timer_t sweep, wake;
 	struct list busy;
 	struct list places[BUCKETS];
 	unsigned session_count, idle_count;
@@ -111,7 +117,7 @@ static void place_forget_session(struct links *s, struct place *p)
 
 static void place_drop(struct place *p)
 {
-	if (p->links || p->session)
+	if (p->links || p->session || !list_empty(&p->waiting))
 		return;
 	list_remove(&p->link);
 	free(p);
@@ -132,6 +138,7 @@ static struct place *place_get(struct links *s, const struct link_target *t)
 	p->target.profiles = NULL;
 	p->target.tls = NULL;
 	list_init(&p->idle);
+	list_init(&p->waiting);
 	list_add_tail(bucket, &p->link);
 	return p;
 }
@@ -141,6 +148,19 @@ static struct place *place_get(struct links *s, const struct link_target *t)
 static void on_closed(uv_handle_t *h)
 {
 	free(h->data);
+}
+
+static void on_wake(uv_timer_t *t);
+
+/* Those who wait for its session need wait no longer: there is one, or there will be none. */
+static void end_freshness(struct link *l)
+{
+	if (!l->fresh)
+		return;
+	l->fresh = false;
+	l->place->fresh--;
+	if (!list_empty(&l->place->waiting))
+		uv_timer_start(&l->all->wake, on_wake, 0, 0);
 }
 
 /* reset: the other side is to stop sending, and no port rests in TIME_WAIT; else FIN, which a server does not take for a failure. */
@@ -166,6 +186,7 @@ static void link_close(struct link *l, bool reset)
 	l->in = NULL;
 	l->closed = true;
 	tls_profiles_unref(l->profiles);
+	end_freshness(l);
 	p->links--;
 	place_drop(p);
 	uv_close((uv_handle_t *)&l->poll, on_closed);
@@ -226,6 +247,8 @@ static int link_new(struct links *s, struct place *p, const struct link_target *
 	l->client = t->tls;
 	l->state = LINK_CONNECTING;
 	list_init(&l->at);
+	l->fresh = t->tls != NULL;
+	p->fresh += l->fresh;
 	p->links++;
 	s->counts.opened++;
 	*out = l;
@@ -264,14 +287,44 @@ static int ask_anew(struct links *s, struct place *p, const struct link_target *
 	return begin_asking(l, r);
 }
 
+static int wait_for_session(struct place *p, const struct link_target *t, struct link_request *r)
+{
+	r->waits = malloc(sizeof(*r->waits));
+	if (!r->waits) {
+		place_drop(p);
+		return ERR_NO_MEMORY;
+	}
+	*r->waits = *t;
+	r->waits->profiles = tls_profiles_ref(t->profiles);
+	list_add_tail(&p->waiting, &r->at);
+	return 0;
+}
+
+/* *t: where to; the profiles are the caller's to let go. */
+static void stop_waiting(struct link_request *r, struct link_target *t)
+{
+	*t = *r->waits;
+	list_remove(&r->at);
+	free(r->waits);
+	r->waits = NULL;
+}
+
+static bool must_wait(const struct place *p)
+{
+	return p->fresh && !p->session && list_empty(&p->idle);
+}
+
 int link_ask(struct links *s, const struct link_target *t, struct link_request *r)
 {
 	struct place *p = place_get(s, t);
 	struct link *l;
 
 	r->link = NULL;
+	r->waits = NULL;
 	if (!p)
 		return ERR_NO_MEMORY;
+	if (must_wait(p))
+		return wait_for_session(p, t, r);
 	if (list_empty(&p->idle))
 		return ask_anew(s, p, t, r);
 	/* The last used, so that the others grow old. */
@@ -305,9 +358,14 @@ static void take_session(struct link *l)
 void link_end(struct link_request *r, bool kept)
 {
 	struct link *l = r->link;
+	struct link_target t;
 	struct links *s;
 	struct place *p;
 
+	if (r->waits) {
+		stop_waiting(r, &t);
+		tls_profiles_unref(t.profiles);
+	}
 	if (!l)
 		return;
 	s = l->all;
@@ -521,6 +579,10 @@ static void read_answers(struct link *l)
 		}
 		l->have += (size_t)n;
 		l->answered = true;
+		if (l->fresh) {
+			take_session(l); /* tickets come before the first answer, if at all */
+			end_freshness(l);
+		}
 		if (!give_messages(l))
 			return;
 	}
@@ -582,10 +644,56 @@ static void sweep_place(struct links *s, struct place *p, uint64_t now)
 	place_drop(p);
 }
 
+static void wake_place(struct links *s, struct place *p)
+{
+	p->links++; /* it stays until the end of this */
+	while (!list_empty(&p->waiting) && !must_wait(p)) {
+		struct link_request *r = LIST_ENTRY(p->waiting.next, struct link_request, at);
+		struct link_target t;
+		int err;
+
+		stop_waiting(r, &t);
+		err = link_ask(s, &t, r);
+		tls_profiles_unref(t.profiles);
+		if (err)
+			r->broken(r->ctx, false, err_text(err));
+	}
+	p->links--;
+	place_drop(p);
+}
+
+/* One whose requests can go on; NULL: none in this bucket. */
+static struct place *next_to_wake(const struct list *bucket)
+{
+	LIST_FOREACH(it, bucket) {
+		struct place *p = LIST_ENTRY(it, struct place, link);
+
+		if (!list_empty(&p->waiting) && !must_wait(p))
+			return p;
+	}
+	return NULL;
+}
+
+static void on_wake(uv_timer_t *t)
+{
+	struct links *s = t->data;
+	struct place *p;
+
+	/* Those who are told may end what they have at other places: each time from the beginning. */
+	for (size_t i = 0; i < BUCKETS; i++)
+		while ((p = next_to_wake(&s->places[i])) != NULL)
+			wake_place(s, p);
+}
+
 static void on_sweep(uv_timer_t *t)
 {
 	struct links *s = t->data;
 	uint64_t now = clock_ms();
+
+	/* A server that thinks long before it answers must not keep the others waiting. */
+	LIST_FOREACH(it, &s->busy)
+		if (LIST_ENTRY(it, struct link, at)->state == LINK_ASKING)
+			end_freshness(LIST_ENTRY(it, struct link, at));
 
 	for (size_t i = 0; i < BUCKETS; i++)
 		LIST_FOREACH_SAFE(it, next, &s->places[i])
@@ -603,7 +711,8 @@ struct links *links_new(uv_loop_t *loop)
 	for (size_t i = 0; i < BUCKETS; i++)
 		list_init(&s->places[i]);
 	uv_timer_init(loop, &s->sweep);
-	s->sweep.data = s;
+	uv_timer_init(loop, &s->wake);
+	s->sweep.data = s->wake.data = s;
 	uv_timer_start(&s->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 	uv_unref((uv_handle_t *)&s->sweep);
 	return s;
@@ -612,6 +721,13 @@ struct links *links_new(uv_loop_t *loop)
 static void on_sweep_closed(uv_handle_t *h)
 {
 	free(h->data);
+}
+
+static void on_wake_closed(uv_handle_t *h)
+{
+	struct links *s = h->data;
+
+	uv_close((uv_handle_t *)&s->sweep, on_sweep_closed);
 }
 
 void links_free(struct links *s)
@@ -625,13 +741,19 @@ void links_free(struct links *s)
 			struct place *p = LIST_ENTRY(it, struct place, link);
 
 			p->links++; /* stays until the end of this */
+			while (!list_empty(&p->waiting)) {
+				struct link_target t;
+
+				stop_waiting(LIST_ENTRY(p->waiting.next, struct link_request, at), &t);
+				tls_profiles_unref(t.profiles);
+			}
 			LIST_FOREACH_SAFE(at, after, &p->idle)
 				link_close(LIST_ENTRY(at, struct link, at), false);
 			p->links--;
 			place_forget_session(s, p);
 			place_drop(p);
 		}
-	uv_close((uv_handle_t *)&s->sweep, on_sweep_closed);
+	uv_close((uv_handle_t *)&s->wake, on_wake_closed);
 }
 
 const struct link_counts *links_counts(const struct links *s)

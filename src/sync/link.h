@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/attr.h"
+#include "base/list.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +14,7 @@
 enum {
 	LINK_IDLE_MS = 5000, /* that a connection is kept without a request; other servers end it after 10 s and more */
 	LINK_IDLE_MAX = 512, /* connections kept so, of all primaries */
-	LINK_IDLE_PER_PRIMARY = 16,
+	LINK_IDLE_PER_PRIMARY = 32, /* as many as are asked at a time (SECONDARY_ACTIVE_PER_SOURCE) */
 	LINK_SESSIONS_MAX = 4096, /* TLS sessions remembered, of as many primaries */
 };
 
@@ -44,7 +45,10 @@ struct link_request {
 	/* The connection is gone, and the request with it; or it did not come about (reached: it did). why: one line. */
 	void (*broken)(void *ctx, bool reached, const char *why);
 	void *ctx;
-	struct link *link; /* private; NULL: not under way */
+	/* Private. */
+	struct link *link;            /* NULL: not under way, or it waits */
+	struct link_target *waits;    /* for a session to this place; NULL: it does not */
+	struct list at;               /* among those that wait */
 };
 
 /* NULL: out of memory. */

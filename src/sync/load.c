@@ -12,6 +12,7 @@
 #include "sync/known.h"
 #include "sync/source.h"
 #include "sync/told.h"
+#include "sync/versions.h"
 #include "sync/watcher.h"
 #include "xdp/cache.h"
 
@@ -43,13 +44,14 @@ struct run {
 
 void loader_init(struct loader *l, const char *store_path, struct board *board, unsigned workers)
 {
-	*l = (struct loader){.store_path = store_path, .board = board};
+	*l = (struct loader){.store_path = store_path, .board = board, .before_pin = STORE_UNPINNED, .keep = versions_keep_default, .cause = "start"};
 	pthread_mutex_init(&l->lock, NULL);
 	for (unsigned i = 0; i < workers; i++)
 		l->pins[l->pin_count++] = &board->workers[i].pin;
 	l->known = known_new();
 	l->pins[l->pin_count++] = &board->watch.pin;
 	l->pins[l->pin_count++] = &board->admin.pin;
+	l->pins[l->pin_count++] = &l->before_pin;
 	for (unsigned i = 0; i < BOARD_TRANSFER_PINS; i++)
 		l->pins[l->pin_count++] = &board->sync.transfer_pins[i];
 }
@@ -307,6 +309,8 @@ static int commit(struct run *r, size_t end)
 	r->dirty = false;
 	r->committed_ms = clock_ms();
 	store_collect(r->loader->writer);
+	if (r->loader->versions)
+		versions_note(r->loader->versions, r->loader, false);
 	return 0;
 }
 
@@ -502,58 +506,94 @@ static void describe_failure(const struct ahead_zone *read, char *out, size_t ca
 	snprintf(out, cap, "%s", err_text(read->err));
 }
 
-/* Zone problems are logged and are no error of the run; a store that cannot take the zone is. */
-static int store_one(struct run *r, struct zone_row *row, struct ahead_zone *read)
+/* What the row's file is to be served as: the version gone back to, as long as the file says what was gone back from, else what passes the gate. 1: nothing, and it is told. */
+static int judge(struct run *r, struct zone_row *row, struct ahead_zone *read, const char *name, struct content **instead, char *why)
+{
+	struct loader *l = r->loader;
+	char text[400];
+	int err;
+
+	if (read->err < 0) {
+		describe_failure(read, text, sizeof(text));
+		fail(r, row, name, err_text(read->err));
+		told_error(l, row, text);
+		return 1;
+	}
+	err = l->versions ? versions_judge(l->versions, row, read->content, instead, why) : 0;
+	if (!err && !*instead && pass_judge(r, row, read, name))
+		return 1;
+	if (!err && !*instead)
+		err = pass_gate(r, row, read, name);
+	if (err < 0) {
+		fail(r, row, name, err_text(err));
+		told_error(l, row, err_text(err));
+	}
+	return err ? 1 : 0;
+}
+
+/* *refused: the version before stays, for what the row's error says. */
+static int take_file(struct run *r, struct zone_row *row, struct ahead_zone *read, bool *refused, char *why)
 {
 	struct store_zone_meta meta = {.state = STORE_ZONE_SERVING, .network = row->network, .source = read->source};
+	const struct content *served = read->content;
 	const struct content_rrset *soa_set;
+	struct content *instead = NULL;
+	struct loader *l = r->loader;
 	uint64_t began = clock_ms();
 	char name[NAME_TEXT_MAX];
 	struct soa soa = {0};
 	struct applied applied;
-	char how[400] = "";
+	char how[80] = "";
 	int err;
 
 	name_to_text(row->apex, name);
 	log_problems(&read->diag);
-	watch_files(r->loader, row, read);
-	if (read->err < 0) {
-		describe_failure(read, how, sizeof(how));
-		fail(r, row, name, err_text(read->err));
-		told_error(r->loader, row, how);
+	watch_files(l, row, read);
+	*refused = judge(r, row, read, name, &instead, why) != 0;
+	if (*refused)
 		return 0;
-	}
-	if (pass_judge(r, row, read, name))
-		return 0;
-	err = pass_gate(r, row, read, name);
-	if (err > 0)
-		return 0;
-	if (err < 0) {
-		fail(r, row, name, err_text(err));
-		told_error(r->loader, row, err_text(err));
-		return 0;
-	}
-	err = apply(r, row, read, &meta, &applied);
+	if (instead)
+		served = instead;
+	if (l->versions)
+		versions_will_store(l->versions, l, row, !instead);
+	err = instead ? apply_content(l->writer, row->apex, instead, &meta, &applied) : apply(r, row, read, &meta, &applied);
 	if (err) {
+		content_free(instead);
 		log_err("zone=%s error=\"the store cannot take it: %s\" action=\"%s\"", name, err_text(err),
 		        row->serving ? "the last good version stays" : "answers SERVFAIL");
-		told_error(r->loader, row, err_text(err));
+		told_error(l, row, err_text(err));
 		return err;
 	}
 	if (row->error)
-		told_error(r->loader, row, NULL);
+		told_error(l, row, NULL);
 	if (!applied.unchanged)
 		row->stored = r->dirty = true;
-	loader_keep_change(r->loader, row->apex, &applied);
+	else if (l->versions)
+		versions_unchanged(l->versions, row);
+	loader_keep_change(l, row->apex, &applied);
 	if (applied.unchanged)
 		snprintf(how, sizeof(how), " unchanged=1");
 	if (applied.in_place)
 		snprintf(how, sizeof(how), " removed=%zu added=%zu", applied.removed, applied.added);
-	soa_set = content_soa(read->content);
+	soa_set = content_soa(served);
 	if (soa_set && soa_parse(soa_set->records[0].rdata, soa_set->records[0].rdlen, &soa) == 0)
-		log_info("zone=%s serial=%u records=%zu%s read_ms=%u took_ms=%u", name, soa.serial, content_record_count(read->content), how,
-		         read->took_ms, read->took_ms + (unsigned)(clock_ms() - began));
+		log_info("zone=%s serial=%u records=%zu%s read_ms=%u took_ms=%u", name, soa.serial, content_record_count(served), how, read->took_ms,
+		         read->took_ms + (unsigned)(clock_ms() - began));
+	content_free(instead);
 	return 0;
+}
+
+/* Zone problems are logged and are no error of the run; a store that cannot take the zone is. */
+static int store_one(struct run *r, struct zone_row *row, struct ahead_zone *read)
+{
+	char why[VERSIONS_WHY_MAX] = "";
+	struct loader *l = r->loader;
+	bool refused = false;
+	int err = take_file(r, row, read, &refused, why);
+
+	if (l->on_read)
+		l->on_read(l->on_read_ctx, row, err ? err : refused ? ERR_INVALID : 0, &read->diag, refused ? row->error : why[0] ? why : NULL);
+	return err;
 }
 
 static bool must_read(struct run *r, const struct zone_row *row)
@@ -715,18 +755,24 @@ static int end(struct run *r, int worst)
 	if (l->writer)
 		store_shrink(l->writer);
 	atomic_store(&b->loading, 0);
-	if (l->unreadable[0])
+	if (l->unreadable[0]) {
+		if (l->versions && l->writer)
+			versions_note(l->versions, l, true);
 		return -EACCES;
+	}
 	publish_counts(l);
 	board_add(&b->loads_done, 1);
 	log_notice("zones configured=%zu serving=%" PRIu64 " failed=%" PRIu64 " records=%" PRIu64, l->zones->count, l->serving,
 	           l->zones->count - l->serving, l->records);
+	if (l->versions && l->writer)
+		versions_note(l->versions, l, true);
 	return worst;
 }
 
 int loader_run(struct loader *l, struct zone_list *zones, const struct name *forced, size_t forced_count)
 {
 	struct run r;
+	bool first;
 	int err, worst;
 
 	err = open_store(l);
@@ -739,7 +785,10 @@ int loader_run(struct loader *l, struct zone_list *zones, const struct name *for
 		zone_list_free(zones);
 		return err;
 	}
+	first = !l->zones;
 	worst = zones || !l->aligned ? take_list(&r, zones) : 0;
+	if (first && l->versions && l->aligned)
+		versions_recall(l->versions, l);
 	mark_forced(l->zones, forced, forced_count);
 	err = turn(&r, true);
 	worst = err < 0 ? err : worst;

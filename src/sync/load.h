@@ -3,6 +3,7 @@
 
 #include "base/attr.h"
 #include "board/board.h"
+#include "journal/journal.h"
 #include "proc/role.h"
 #include "sync/serials.h"
 #include "sync/zone_list.h"
@@ -15,13 +16,17 @@ struct applied;
 struct known;
 struct watcher;
 struct xdp_cache;
+struct versions;
+struct diag;
+
+enum { LOADER_CAUSE_MAX = 64 };
 
 /* Bring the store in line with a list of zones. Runs on a thread of its own; the only user of the store's writer. */
 struct loader {
 	const char *store_path;
 	struct board *board;
 	struct store_writer *writer; /* NULL until the store is open */
-	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 2 + BOARD_TRANSFER_PINS];
+	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 3 + BOARD_TRANSFER_PINS];
 	size_t pin_count;
 	struct xdp_cache *kernel;    /* answers kept there die with each change; NULL: there are none; borrowed */
 	struct known *known;         /* fingerprints of large zones; NULL: none are kept */
@@ -30,6 +35,13 @@ struct loader {
 	 * cares. */
 	void (*on_serial)(void *ctx, const uint8_t *apex, uint32_t serial);
 	void *on_serial_ctx;
+	struct versions *versions;   /* told of each version that comes from a file, for the journal; NULL: there is none; borrowed */
+	_Atomic uint64_t before_pin; /* theirs: keeps the versions before */
+	struct journal_keep keep;    /* how much history the journal keeps; changed between runs only */
+	char cause[LOADER_CAUSE_MAX]; /* why files are read in this run, for the history: "start", "reload" */
+	/* Called for each zone whose file was read, good or not, with what is wrong with it and, where it was refused for another reason, why (else NULL). NULL: nobody cares. */
+	void (*on_read)(void *ctx, const struct zone_row *row, int err, const struct diag *problems, const char *why);
+	void *on_read_ctx;
 	/* Called on the loading thread with a list that is to be taken, when the store is open: more zones may join it. NULL: it is whole as it is. */
 	int (*on_list)(void *ctx, struct loader *l, struct zone_list *zones);
 	void *on_list_ctx;

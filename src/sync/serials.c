@@ -15,7 +15,8 @@ bool serials_needed(const struct role *role)
 	struct endpoint source;
 
 	for (size_t i = 0; c && i < c->zone_count; i++)
-		if (c->zones[i].serial != CONFIG_SERIAL_KEEP && c->zones[i].file && config_node_serves(role->node, &c->zones[i]) &&
+		if (c->zones[i].serial != CONFIG_SERIAL_KEEP && c->zones[i].file &&
+		    config_node_serves(role->node, &c->zones[i]) &&
 		    !config_zone_sources(c, role->node, &c->zones[i], &source, 1))
 			return true;
 	return false;
@@ -56,10 +57,13 @@ struct gate_past serials_past(struct journal *j, const uint8_t *apex, const char
 	err = journal_read(j, get, &a, &why);
 	if (err == 0) {
 		mark(source, files);
-		past = (struct gate_past){.has_serial = true, .serial = a.found.serial, .same_file = source[0] && memcmp(files, a.found.files, sizeof(files)) == 0};
+		past = (struct gate_past){.has_serial = true,
+		                          .serial = a.found.serial,
+		                          .same_file = source[0] && memcmp(files, a.found.files, sizeof(files)) == 0};
 	} else if (err != ERR_NOT_FOUND) {
 		name_to_text(apex, zone);
-		log_err("journal zone=%s what=serial error=\"%s\" action=\"taking the file's\"", zone, why.len ? why.chars : err_text(err));
+		log_err("journal zone=%s what=serial error=\"%s\" action=\"taking the file's\"", zone,
+		        why.len ? why.chars : err_text(err));
 	}
 	text_done(&why);
 	return past;
@@ -99,8 +103,9 @@ void serials_write(struct serials *s, struct journal *j)
 		return;
 	text_init(&why);
 	if (!j || journal_write(j, put_all, s, &why) < 0)
-		log_err("journal what=serials zones=%zu error=\"%s\" action=\"they are served, but after a reboot the files' own serials would be\"", s->count,
-		        j ? why.chars : "there is no journal");
+		log_err("journal what=serials zones=%zu error=\"%s\" action=\"they are served, but after a reboot the "
+		        "files' own serials would be\"",
+		        s->count, j ? why.chars : "there is no journal");
 	text_done(&why);
 	s->count = 0;
 }

@@ -14,7 +14,7 @@
  * version older than PIN_FAIR_MS go, and newcomers wait WAIT_MS at most, then get SERVFAIL. More than TRANSFERS_MAX at a time
  * wait likewise, then lose their connections.
  *
- * IXFR is answered from the differences that the loader knows (history.h), then from those of the journal, which zones have that are held by transfer; where none lead from the
+ * IXFR is answered from the differences that the loader knows (history.h), then from those of the journal; where none lead from the
  * client's serial to ours, with the whole zone.
  *
  * A client that is refused is told so and loses its connection. One that is not may ask for more on it, but only what is answered here: anything else
@@ -598,6 +598,11 @@ void serve_free(struct serve *s)
 	free(s->packet);
 	free(s->lines);
 	free(s);
+}
+
+int serve_snapshot(struct serve *s, struct snapshot **out)
+{
+	return snapshots_take(&s->snapshots, clock_ms(), out);
 }
 
 void serve_access(struct serve *s, struct access *a)

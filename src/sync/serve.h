@@ -31,5 +31,8 @@ struct serve;
 int serve_new(uv_loop_t *loop, const struct role_brief *brief, struct board_sync *board, struct history *history, const struct serve_hooks *hooks,
               struct serve **out) MUST_CHECK;
 void serve_free(struct serve *s);
+/* A version of the store that stays until snapshots_give(); see snapshots_take(). */
+struct snapshot;
+int serve_snapshot(struct serve *s, struct snapshot **out) MUST_CHECK;
 /* Who may what from now on; transfers under way go on. */
 void serve_access(struct serve *s, struct access *a);

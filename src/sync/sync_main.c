@@ -3,7 +3,8 @@
  * thread, one run at a time, and a wish that comes meanwhile makes another run after it.
  *
  * Zones come from files, read again when they or files they include are saved (watcher.c) or a reload is asked for, or from primaries (secondaries.c), whose
- * transfers wait for the same thread. Others get them by transfer (serve.c) and are told of changes (notify.c). Signing is not here yet. */
+ * transfers wait for the same thread. Others get them by transfer (serve.c) and are told of changes (notify.c). What changed is noted in the journal (versions.c, arrive.c), from
+ * which operators' questions about versions are answered (asks.c). Signing is not here yet. */
 #include "sync/sync_main.h"
 
 #include "base/err.h"
@@ -11,6 +12,7 @@
 #include "journal/journal.h"
 #include "proc/role.h"
 #include "sync/access.h"
+#include "sync/asks.h"
 #include "sync/catalogs.h"
 #include "sync/history.h"
 #include "sync/load.h"
@@ -18,6 +20,7 @@
 #include "sync/secondaries.h"
 #include "sync/serve.h"
 #include "sync/told.h"
+#include "sync/versions.h"
 #include "sync/watcher.h"
 #include "sync/zone_list.h"
 #include "xdp/cache.h"
@@ -59,6 +62,8 @@ struct sync {
 	struct notifier *notifier;
 	struct serve *serve;
 	struct journal *journal;         /* NULL: none */
+	struct versions *versions;       /* likewise */
+	struct asks *asks;
 	struct secondaries *secondaries; /* NULL: no zone is held by transfer */
 	struct catalogs *catalogs;
 	struct watcher *watcher;         /* NULL: the kernel does not tell of saved files */
@@ -69,6 +74,7 @@ struct sync {
 	const struct config *made_from; /* the list of zones made last; compared only */
 	struct config *retired[2];      /* that a list may still borrow from: the one in force and the one on its way */
 	struct wishes next;    /* for the run to come */
+	char cause[LOADER_CAUSE_MAX]; /* of it */
 	/* Of the run under way, owned by the thread while busy. */
 	struct wishes now;
 	struct zone_list *zones;
@@ -93,6 +99,11 @@ static void run(uv_work_t *work)
 	s->zones = NULL;
 	if (!s->result && s->loader.zones && s->loader.aligned)
 		s->result = catalogs_produce(s->catalogs, &s->loader);
+	if (s->loader.zones && s->loader.aligned && s->loader.writer) {
+		int err = asks_run(s->asks, &s->loader);
+
+		s->result = s->result < 0 ? s->result : err;
+	}
 	if (s->now.index && s->watcher && s->loader.zones && s->loader.writer) {
 		struct store_snapshot snapshot;
 
@@ -161,6 +172,7 @@ static void after(uv_work_t *work, int status)
 	free(s->now.zones);
 	free(s->now.allowed);
 	s->now = (struct wishes){0};
+	asks_end(s->asks);
 	if (s->secondaries)
 		secondaries_end(s->secondaries, &s->loader, s->arrived);
 	free_retired(s);
@@ -183,7 +195,8 @@ static void after(uv_work_t *work, int status)
 		s->said_ready = true;
 	if (s->watcher)
 		watcher_listen(s->watcher, true);
-	if (s->next.whole || s->next.count || s->next.index || (s->secondaries && !s->result && !s->arrived && secondaries_has_work(s->secondaries)))
+	if (s->next.whole || s->next.count || s->next.index || asks_has_work(s->asks) ||
+	    (s->secondaries && !s->result && !s->arrived && secondaries_has_work(s->secondaries)))
 		begin(s);
 }
 
@@ -200,6 +213,19 @@ static int make_list(struct sync *s)
 	s->new_config = false;
 	s->made_from = s->role->config;
 	return zone_list_make(s->role, &s->zones);
+}
+
+/* What the run to come notes of versions, and how many are kept. */
+static void take_history(struct sync *s)
+{
+	const struct config *c = s->role->config;
+
+	if (s->cause[0])
+		memcpy(s->loader.cause, s->cause, sizeof(s->cause));
+	s->cause[0] = '\0';
+	if (c)
+		s->loader.keep = (struct journal_keep){.differences_max = c->history.versions, .octets_max = c->history.size,
+		                                       .all_s = c->history.all_for_ms / 1000, .step_s = c->history.step_ms / 1000};
 }
 
 static void begin(struct sync *s)
@@ -227,6 +253,8 @@ static void begin(struct sync *s)
 		return;
 	}
 	s->loader.may_ask = s->may_ask;
+	take_history(s);
+	asks_begin(s->asks);
 	for (size_t i = 0; i < s->now.allowed_count; i++)
 		loader_allow(&s->loader, s->now.allowed[i].wire);
 	s->new_list = s->zones != NULL;
@@ -238,6 +266,7 @@ static void begin(struct sync *s)
 	s->work.data = s;
 	if (uv_queue_work(&s->loop, &s->work, run, after) < 0) {
 		s->busy = false;
+		asks_end(s->asks);
 		if (s->secondaries)
 			secondaries_end(s->secondaries, &s->loader, ERR_NO_MEMORY);
 	}
@@ -338,6 +367,7 @@ static int on_reload(struct role *role, struct config *old)
 	if (s->secondaries)
 		secondaries_reload(s->secondaries);
 	s->new_config = s->next.whole = true;
+	snprintf(s->cause, sizeof(s->cause), "reload");
 	s->may_ask = may_ask(role);
 	if (take_access(s) < 0)
 		log_warn("reload action=\"transfers go by the old configuration\"");
@@ -404,6 +434,7 @@ static void on_saved(void *ctx, const struct name *zone)
 		wish(&s->next, zone);
 	else
 		s->next.whole = true;
+	snprintf(s->cause, sizeof(s->cause), "saved");
 	begin(s);
 }
 
@@ -440,6 +471,43 @@ static int list_zones(struct sync *s, const uint8_t *after, struct text *out)
 	}
 }
 
+static void on_ask(void *ctx, const struct name *read, bool force)
+{
+	struct sync *s = ctx;
+
+	if (read && force)
+		(void)add_name(&s->next.allowed, &s->next.allowed_count, &s->next.allowed_cap, read);
+	if (read) {
+		wish(&s->next, read);
+		snprintf(s->cause, sizeof(s->cause), "publish");
+	}
+	begin(s);
+}
+
+static const char *file_of(void *ctx, const uint8_t *apex)
+{
+	const struct sync *s = ctx;
+	const struct config *c = s->role->config;
+
+	for (size_t i = 0; c && i < c->zone_count; i++)
+		if (c->zones[i].file && name_equal(c->zones[i].apex, apex))
+			return c->zones[i].file;
+	return "";
+}
+
+static void answer_ask(struct sync *s, const struct role_message *m)
+{
+	struct role_message reply = {.kind = ROLE_REPLY, .id = m->id, .request = m->request};
+	const char *why = "";
+
+	reply.result = asks_take(s->asks, m, s->role->attached, &why);
+	if (!reply.result)
+		s->role->attached = -1;
+	reply.text_len = (uint32_t)snprintf(reply.text, sizeof(reply.text), "%s", why);
+	if (role_send(s->role->brief.supervisor_fd, &reply, -1) < 0)
+		log_warn("request=%u error=\"the supervisor takes no message\"", m->request);
+}
+
 /* Requests about single zones. */
 static void answer_request(struct sync *s, const struct role_message *m)
 {
@@ -473,7 +541,9 @@ static void on_message(struct role *role, const struct role_message *m)
 	static const uint8_t root[1] = {0};
 	struct name name;
 
-	if (m->kind == ROLE_SYNC_REQUEST)
+	if (m->kind == ROLE_SYNC_REQUEST && role_request_is_ask(m->request))
+		answer_ask(s, m);
+	else if (m->kind == ROLE_SYNC_REQUEST)
 		answer_request(s, m);
 	if (m->kind != ROLE_SYNC_RELOAD)
 		return;
@@ -481,9 +551,11 @@ static void on_message(struct role *role, const struct role_message *m)
 		if (s->secondaries && secondaries_refresh(s->secondaries, name.wire) == 0)
 			return;
 		wish(&s->next, &name);
+		snprintf(s->cause, sizeof(s->cause), "zone reload by uid %u", m->uid);
 		if (m->request == REQUEST_ZONE_RELOAD_FORCE)
 			(void)add_name(&s->next.allowed, &s->next.allowed_count, &s->next.allowed_cap, &name);
 	} else {
+		snprintf(s->cause, sizeof(s->cause), "zone reload by uid %u", m->uid);
 		s->next.whole = true;
 	}
 	begin(s);
@@ -543,7 +615,7 @@ static int open_journal(struct sync *s)
 	int home, err = 0;
 	struct text why;
 
-	if (o.folder_fd < 0 || (!secondaries_needed(s->role) && !serials_needed(s->role)))
+	if (o.folder_fd < 0)
 		return 0;
 	text_init(&why);
 	home = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -560,7 +632,7 @@ static int open_journal(struct sync *s)
 	/* A predecessor has it for a moment yet: start again. Anything else (a full disk, say) must not keep zones from being answered. */
 	if (err < 0)
 		log_err("journal error=\"%s\" action=\"%s\"", why.len ? why.chars : err_text(err),
-		        err == -EBUSY ? "starting again" : "going on without: transferred zones will not survive a reboot");
+		        err == -EBUSY ? "starting again" : "going on without: transferred zones will not survive a reboot, and there is no history");
 	err = err == -EBUSY ? err : 0;
 	text_done(&why);
 	if (home >= 0 && fchdir(home) < 0)
@@ -623,6 +695,14 @@ int sync_main(struct role *role)
 	start_watching(s);
 	if (role_sandbox(role) < 0)
 		return 1;
+	s->asks = asks_new(&s->loop, s->journal, s->serve,
+	                   &(struct asks_hooks){.ctx = s, .wants_run = on_ask, .file = file_of});
+	s->versions = s->journal ? versions_new(s->journal) : NULL;
+	if (!s->asks || (s->journal && !s->versions))
+		return 1;
+	s->loader.versions = s->versions;
+	s->loader.on_read = asks_on_read;
+	s->loader.on_read_ctx = s->asks;
 	if (secondaries_needed(role) &&
 	    secondaries_new(role, &s->loop, s->journal, s->catalogs, on_wanted, s, &s->secondaries) < 0)
 		return 1;
@@ -631,6 +711,7 @@ int sync_main(struct role *role)
 	begin(s);
 	uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
 	uv_run(&s->loop, UV_RUN_DEFAULT);
+	asks_free(s->asks);
 	serve_free(s->serve);
 	notifier_free(s->notifier);
 	secondaries_free(s->secondaries);
@@ -638,6 +719,7 @@ int sync_main(struct role *role)
 	watcher_free(s->watcher);
 	journal_close(s->journal);
 	loader_done(&s->loader);
+	versions_free(s->versions);
 	history_free(s->history);
 	free(s->next.zones);
 	xdp_cache_close(s->loader.kernel);

@@ -49,8 +49,8 @@ static void describe(const struct zone_row *row, struct text *out)
 	if (row->serving)
 		text_fmt(out, ",\"serial\":%u,\"records\":%u", row->serial, row->records);
 	if (row->serving && row->signatures.any)
-		text_fmt(out, ",\"signatures_end_s\":%" PRId64 ",\"signatures_end_exact\":%s", signatures_left_s(&row->signatures, now),
-		         row->signatures.exact ? "true" : "false");
+		text_fmt(out, ",\"signatures_end_s\":%" PRId64 ",\"signatures_end_exact\":%s",
+		         signatures_left_s(&row->signatures, now), row->signatures.exact ? "true" : "false");
 	if (row->error) {
 		told_string(out, "error", row->error);
 		text_fmt(out, ",\"error_age_s\":%" PRId64, MAX(now - row->error_s, (int64_t)0));

@@ -45,14 +45,14 @@ enum {
 	FILES_MAX = 8000000,
 };
 #define EVENTS (IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
-#define NONE UINT32_MAX
+#define NONE   UINT32_MAX
 
 struct folder {
 	const char *path; /* owned */
 	int wd;           /* -1: not watched */
 	bool wanted;
-	uint32_t next;    /* in its bucket */
-	uint32_t same;    /* the next folder with this wd: another path of it */
+	uint32_t next; /* in its bucket */
+	uint32_t same; /* the next folder with this wd: another path of it */
 };
 
 struct file {
@@ -79,15 +79,15 @@ struct watcher {
 	bool listening, all;
 	struct name *pending;
 	size_t pending_count;
-	struct arena arena;       /* of files */
+	struct arena arena; /* of files */
 	struct folder *folders;
 	size_t folder_count, folder_cap;
 	struct file *files;
 	size_t file_count, file_cap;
 	struct buckets by_path, by_name;
-	uint32_t *by_wd;          /* the first folder of each wd */
+	uint32_t *by_wd; /* the first folder of each wd */
 	size_t wd_cap;
-	uint32_t retry_at;        /* folder asked for next, if it is not there */
+	uint32_t retry_at; /* folder asked for next, if it is not there */
 	bool said_failed;
 };
 
@@ -193,7 +193,9 @@ static void detach(struct watcher *w, uint32_t folder, bool gone)
 static void watch_folder(struct watcher *w, uint32_t i)
 {
 	struct folder *f = &w->folders[i];
-	uint32_t mask = EVENTS | (w->zones_dir && strcmp(f->path, w->zones_dir) == 0 ? IN_DELETE | IN_MOVED_FROM | IN_MASK_ADD : IN_MASK_ADD);
+	uint32_t mask =
+		EVENTS | (w->zones_dir && strcmp(f->path, w->zones_dir) == 0 ? IN_DELETE | IN_MOVED_FROM | IN_MASK_ADD
+	                                                                     : IN_MASK_ADD);
 	int wd = inotify_add_watch(w->fd, f->path, mask);
 
 	if (wd >= 0 && !attach(w, wd, i)) {
@@ -286,12 +288,14 @@ static void add_file(struct watcher *w, uint32_t folder, const char *name, const
 	for (; i != NONE; i = w->files[i].next) {
 		const struct file *f = &w->files[i];
 
-		if (f->folder == folder && strcmp(f->name, name) == 0 && (apex == f->apex || (apex && f->apex && name_equal(f->apex, apex))))
+		if (f->folder == folder && strcmp(f->name, name) == 0 &&
+		    (apex == f->apex || (apex && f->apex && name_equal(f->apex, apex))))
 			return;
 	}
 	copy = arena_dup(&w->arena, name, len);
 	apex_copy = apex ? arena_dup(&w->arena, apex, name_len(apex)) : NULL;
-	if (!arena_ok(&w->arena) || w->file_count == FILES_MAX || !grow(&w->files, &w->file_cap, w->file_count, sizeof(*w->files)))
+	if (!arena_ok(&w->arena) || w->file_count == FILES_MAX ||
+	    !grow(&w->files, &w->file_cap, w->file_count, sizeof(*w->files)))
 		return;
 	w->files[w->file_count] = (struct file){.name = copy, .apex = apex_copy, .folder = folder};
 	w->file_count++;
@@ -397,7 +401,8 @@ void watcher_index(struct watcher *w, const struct zone_list *zones, const struc
 		watcher_add(w, row->apex, row->path);
 		z = store_zone_get(s, row->apex);
 		if (z)
-			source_each_include((const char *)z->tail + z->apex_len, z->source_len, row->apex, add_include, w);
+			source_each_include((const char *)z->tail + z->apex_len, z->source_len, row->apex, add_include,
+			                    w);
 	}
 	for (uint32_t i = 0; i < w->folder_count; i++)
 		if (!w->folders[i].wanted)
@@ -514,7 +519,8 @@ static void on_file(struct watcher *w, uint32_t folder, uint32_t mask, const cha
 		}
 		/* Folders behind a link that changed: watched anew. */
 		for (uint32_t k = 0; k < w->folder_count; k++)
-			if (k != folder && w->folders[k].wanted && strncmp(w->folders[k].path, f->path, strlen(f->path)) == 0) {
+			if (k != folder && w->folders[k].wanted &&
+			    strncmp(w->folders[k].path, f->path, strlen(f->path)) == 0) {
 				detach(w, k, false);
 				watch_folder(w, k);
 			}
@@ -530,7 +536,8 @@ static void on_event(struct watcher *w, const struct inotify_event *e)
 
 	if (e->mask & IN_Q_OVERFLOW) {
 		board_add(&w->board->watch_overflows, 1);
-		log_notice("watch note=\"more files were saved than the kernel keeps count of\" action=\"looking at all\"");
+		log_notice("watch note=\"more files were saved than the kernel keeps count of\" action=\"looking at "
+		           "all\"");
 		look_at_all(w);
 		return;
 	}
@@ -539,7 +546,9 @@ static void on_event(struct watcher *w, const struct inotify_event *e)
 	for (; folder != NONE; folder = next) {
 		next = w->folders[folder].same;
 		if (e->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)) {
-			log_warn("watch folder=%s error=\"it has gone\" action=\"its zones stay as they are; it is waited for\"", w->folders[folder].path);
+			log_warn("watch folder=%s error=\"it has gone\" action=\"its zones stay as they are; it is "
+			         "waited for\"",
+			         w->folders[folder].path);
 			detach(w, folder, !(e->mask & IN_MOVE_SELF));
 		} else if (e->len) {
 			on_file(w, folder, e->mask, e->name);
@@ -580,14 +589,20 @@ void watcher_listen(struct watcher *w, bool listen)
 		uv_poll_stop(&w->poll);
 }
 
-int watcher_new(uv_loop_t *loop, struct board_sync *board, const char *zones_dir_or_null, watcher_fn *on_saved, void *ctx, struct watcher **out)
+int watcher_new(uv_loop_t *loop, struct board_sync *board, const char *zones_dir_or_null, watcher_fn *on_saved,
+                void *ctx, struct watcher **out)
 {
 	struct watcher *w = calloc(1, sizeof(*w));
 	int err;
 
 	if (!w)
 		return ERR_NO_MEMORY;
-	*w = (struct watcher){.loop = loop, .board = board, .zones_dir = zones_dir_or_null, .on_saved = on_saved, .ctx = ctx, .fd = -1};
+	*w = (struct watcher){.loop = loop,
+	                      .board = board,
+	                      .zones_dir = zones_dir_or_null,
+	                      .on_saved = on_saved,
+	                      .ctx = ctx,
+	                      .fd = -1};
 	arena_init(&w->arena, 0);
 	w->pending = calloc(PENDING_MAX, sizeof(*w->pending));
 	if (!w->pending || !make_buckets(&w->by_path, 64) || !make_buckets(&w->by_name, 256)) {

@@ -93,19 +93,6 @@ struct ssl_st *tls_begin(struct ssl_ctx_st *ctx, int fd)
 	return ssl;
 }
 
-/* Whatever the certificate, the handshake goes on; tls_facts() has the verdict. */
-static int accept_any(int good, X509_STORE_CTX *store)
-{
-	(void)good;
-	(void)store;
-	return 1;
-}
-
-void tls_ask_certificate(struct ssl_st *tls)
-{
-	SSL_set_verify(tls, SSL_VERIFY_PEER, accept_any);
-}
-
 bool tls_certificate_in_time(const struct ssl_st *tls)
 {
 	const X509 *x = SSL_get0_peer_certificate(tls);

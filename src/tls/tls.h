@@ -32,7 +32,7 @@ void tls_context_free(struct ssl_ctx_st *ctx);
 
 /* A connection on fd, at its handshake. NULL: out of memory. */
 struct ssl_st *tls_begin(struct ssl_ctx_st *ctx, int fd) MUST_CHECK;
-/* Before the handshake: ask the client for a certificate. It may go without. */
+/* Before the handshake: ask the client for a certificate, where the context trusts any. It may go without. */
 void tls_ask_certificate(struct ssl_st *tls);
 /* After the handshake. */
 struct tls_facts {

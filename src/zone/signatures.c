@@ -32,7 +32,8 @@ void signatures_remove(struct signatures *s, uint32_t end)
 
 struct signatures signatures_known(const struct store_zone *z)
 {
-	return (struct signatures){.any = z->signatures & STORE_SIGNATURES_ANY, .exact = !(z->signatures & STORE_SIGNATURES_BOUND),
+	return (struct signatures){.any = z->signatures & STORE_SIGNATURES_ANY,
+	                           .exact = !(z->signatures & STORE_SIGNATURES_BOUND),
 	                           .end = z->signatures_end};
 }
 

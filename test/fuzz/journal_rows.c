@@ -51,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct row_zone zone;
 	struct row_change change;
 	struct journal_timers timers;
+	struct row_note note;
 	struct row_format format;
 	struct row_records head;
 	uint8_t sealed[64];
@@ -75,6 +76,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (row_timers_get(&r, &timers) == 0) {
 			row_timers_put(&w, &timers);
 			same(&w, data + 1, size - 1);
+		}
+		break;
+	case ROW_NOTE:
+		if (row_note_get(&r, &note) == 0) {
+			struct name lower;
+
+			row_note_put(&w, &note);
+			name_lower(&lower, note.apex);
+			if (memcmp(lower.wire, note.apex, lower.len) == 0)
+				same(&w, data + 1, size - 1);
 		}
 		break;
 	case ROW_FORMAT:

@@ -78,7 +78,7 @@ log:
 {remote}acl:
   - id: all
     action: [transfer, notify]
-    address: [127.0.0.1, ::1]
+    address: [127.0.0.0/8, ::1]
 template:
   - id: default
     storage: "{self.zone_folder}"
@@ -195,7 +195,7 @@ remote:
 acl:
   - id: primary
     action: notify
-    address: [127.0.0.1, ::1]
+    address: [127.0.0.0/8, ::1]
 template:
   - id: default
     storage: "{self.folder}"

@@ -53,6 +53,15 @@ static const struct {
 	{"{\"command\":\"STATUS\"}", "no command \"STATUS\""},
 	{"{\"command\":\"drain\",\"network\":1}", "\"network\" must be a string of at most 63 octets"},
 	{"{\"command\":\"drain\",\"network\":null}", "\"network\" must be a string of at most 63 octets"},
+	{"{\"command\":\"zone-history\"}", "zone-history needs a \"zone\""},
+	{"{\"command\":\"zone-export\",\"serials\":[1]}", "zone-export needs a \"zone\""},
+	{"{\"command\":\"zone-diff\",\"zone\":\"a\"}", "zone-diff needs a \"zone\" and \"serials\""},
+	{"{\"command\":\"zone-rollback\",\"zone\":\"a\",\"serials\":[]}", "zone-rollback needs a \"zone\" and \"serials\""},
+	{"{\"command\":\"zone-rollback\",\"zone\":\"a\",\"serials\":7}", "\"serials\" must be a list of at most 2 numbers"},
+	{"{\"command\":\"zone-diff\",\"zone\":\"a\",\"serials\":[1,2,3]}", "\"serials\" must be a list of at most 2 numbers"},
+	{"{\"command\":\"zone-diff\",\"zone\":\"a\",\"serials\":[\"1\"]}", "a serial is a number of 32 bits"},
+	{"{\"command\":\"zone-diff\",\"zone\":\"a\",\"serials\":[4294967296]}", "a serial is a number of 32 bits"},
+	{"{\"command\":\"zone-diff\",\"zone\":\"a\",\"serials\":[-1]}", "a serial is a number of 32 bits"},
 	{"{\"command\":\"zone-show\"}", "zone-show needs a \"zone\""},
 	{"{\"command\":\"zone-show\",\"zone\":\"\"}", "zone-show needs a \"zone\""},
 	{"{\"command\":\"zone-show\",\"zone\":[]}", "\"zone\" must be a string of at most 1023 octets"},
@@ -89,6 +98,31 @@ static void test_bad(void **state)
 		if (strncmp(problem, bad[i].problem, strlen(bad[i].problem)) != 0)
 			fail_msg("%s: \"%s\", expected \"%s\"", bad[i].line, problem, bad[i].problem);
 		assert_memory_equal(&r, &before, sizeof(r));
+	}
+}
+
+static void test_serials(void **state)
+{
+	static const struct {
+		const char *line;
+		enum command command;
+		uint32_t count, serial[2];
+	} cases[] = {
+	        {"{\"command\":\"zone-export\",\"zone\":\"a\"}", COMMAND_ZONE_EXPORT, 0, {0}},
+	        {"{\"command\":\"zone-rollback\",\"zone\":\"a\",\"serials\":[0]}", COMMAND_ZONE_ROLLBACK, 1, {0}},
+	        {"{\"command\":\"zone-diff\",\"zone\":\"a\",\"serials\":[7,4294967295]}", COMMAND_ZONE_DIFF, 2, {7, UINT32_MAX}},
+	        {"{\"command\":\"zone-publish\",\"zone\":\"a\"}", COMMAND_ZONE_PUBLISH, 0, {0}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct request r;
+		char problem[200];
+
+		assert_int_equal(request_parse(cases[i].line, strlen(cases[i].line), &r, problem, sizeof(problem)), 0);
+		assert_int_equal(r.command, cases[i].command);
+		assert_int_equal(r.serials, cases[i].count);
+		assert_memory_equal(r.serial, cases[i].serial, sizeof(r.serial));
 	}
 }
 
@@ -132,7 +166,7 @@ static void test_deep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad), cmocka_unit_test(test_lengths),
-	                                   cmocka_unit_test(test_deep)};
+	                                   cmocka_unit_test(test_deep), cmocka_unit_test(test_serials)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,7 +78,8 @@ static const char everything[] =
         "  xdp-cache: false\n"
         "  xdp-sockets: false\n"
         "  cache: 64MiB\n"
-        "  query-log-sample: 1000\n";
+        "  query-log-sample: 1000\n"
+        "history: {versions: 1000, size: 1GiB, all-for: 48h, step: 1h}\n";
 
 static struct config *parse(const char *yaml, size_t len, struct diag *d)
 {
@@ -119,6 +120,10 @@ static void test_values(void **state)
 	assert_int_equal(g->drain_ms, 60000);
 	assert_int_equal(g->rise_hold_ms, 1500);
 	assert_int_equal(g->rise_hold_max_ms, 3600000);
+	assert_int_equal(c->history.versions, 1000);
+	assert_int_equal(c->history.size, 1U << 30);
+	assert_int_equal(c->history.all_for_ms, 48 * 3600000);
+	assert_int_equal(c->history.step_ms, 3600000);
 	/* defaults */
 	assert_int_equal(eu->keep_at_least, 1);
 	assert_int_equal(eu->check.interval_ms, 100);
@@ -430,6 +435,21 @@ static void test_example(void **state)
 	diag_done(&d);
 }
 
+/* Where members of a group are transferred from. */
+static const char *members(const struct config *c, size_t catalog, const char *group)
+{
+	const struct config_template *t = config_catalog_template(&c->catalogs[catalog], group, group ? strlen(group) : 0);
+	static char all[400];
+	char text[ENDPOINT_TEXT_MAX];
+	struct endpoint got[4];
+	size_t n = config_zone_sources(c, &c->nodes[1], &t->zone, got, ARRAY_LEN(got)), at = 0;
+
+	for (size_t i = 0; i < n; i++)
+		at += (size_t)snprintf(all + at, sizeof(all) - at, "%s/%u ", endpoint_text(&got[i], text), got[i].tls);
+	snprintf(all + at, sizeof(all) - at, "over %u", t->zone.transfer_over);
+	return all;
+}
+
 /* Ports and TLS of what zones are transferred from, on this and that node. */
 static void test_tls_sources(void **state)
 {
@@ -454,7 +474,14 @@ static void test_tls_sources(void **state)
 		"  - name: d.example\n"
 		"    network: n\n"
 		"    primaries: [192.0.2.1, {address: 192.0.2.2, port: 9853}, {address: 192.0.2.3, tls: pinned}]\n"
-		"    tls: up\n";
+		"    tls: up\n"
+		"    transfer-over: tls\n"
+		"catalogs:\n"
+		"  - zone: d.example\n"
+		"    groups:\n"
+		"      - {name: clear, primaries: [192.0.2.5]}\n"
+		"      - {name: pinned, primaries: [{address: 192.0.2.6, tls: blind}, 192.0.2.7], tls: pinned}\n"
+		"  - {zone: c.example}\n";
 	static const struct {
 		size_t zone;
 		bool pop;
@@ -487,6 +514,11 @@ static void test_tls_sources(void **state)
 			assert_int_equal(got[k].tls, rows[i].want[k].tls);
 		}
 	}
+	/* Members of catalogs: as the catalog's zone is, or as their primaries are said to be. */
+	assert_string_equal(members(c, 0, NULL), "192.0.2.1:853/1 192.0.2.2:9853/1 192.0.2.3:853/2 over 1");
+	assert_string_equal(members(c, 0, "clear"), "192.0.2.5:53/0 over 1");
+	assert_string_equal(members(c, 0, "pinned"), "192.0.2.6:853/3 192.0.2.7:853/2 over 1");
+	assert_string_equal(members(c, 1, NULL), "192.0.2.1:53/0 192.0.2.2:530/0 [2001:db8::3]:853/3 192.0.2.4:54/0 over 0");
 	assert_string_equal(c->tls_auth[0].ca_file, "/etc/zonecast/ca.pem");
 	assert_string_equal(c->tls_auth[0].key_file, "/etc/zonecast/k.pem");
 	assert_null(c->tls_auth[1].ca_file);

@@ -280,18 +280,26 @@ static void test_same_serial(void **state)
 	content_free(c);
 }
 
-/* Most of a large zone changes: a difference would be larger than the zone. */
+/* Most of a large zone changes: a difference where history may have that much, so that the version before can be gone back to. */
 static void test_large_difference(void **state)
 {
 	const struct kit_zone a = {.seed = 5, .names = 4000, .calm = 10}, b = {.seed = 6, .names = 4000, .calm = 10};
-	struct content *first = kit_content(&a, 1), *second = kit_content(&b, 2);
+	const struct journal_keep little = {.differences_max = 10, .octets_max = 64 << 10}, much = {.differences_max = 10, .octets_max = 16 << 20};
+	struct content *first = kit_content(&a, 1), *second = kit_content(&b, 2), *third = kit_content(&a, 3), *got;
 	enum journal_outcome outcome;
 
 	(void)state;
-	assert_int_equal(kit_put_version(journal, first, NULL, &outcome, &why), 0);
-	assert_int_equal(kit_put_version(journal, second, NULL, &outcome, &why), 0);
+	assert_int_equal(kit_put_version(journal, first, &little, &outcome, &why), 0);
+	assert_int_equal(kit_put_version(journal, second, &little, &outcome, &why), 0);
 	assert_int_equal(outcome, JOURNAL_STORED_WHOLE);
 	assert_string_equal(kept(), "2");
+	assert_int_equal(kit_put_version(journal, third, &much, &outcome, &why), 0);
+	assert_int_equal(outcome, JOURNAL_STORED_DIFFERENCE);
+	assert_string_equal(kept(), "2 3");
+	assert_int_equal(kit_get_content(journal, 2, &got, &why), 0);
+	assert_int_equal(kit_sum(got), kit_sum(second));
+	content_free(got);
+	content_free(third);
 	content_free(first);
 	content_free(second);
 }
@@ -893,6 +901,79 @@ static void test_readers_beside_a_writer(void **state)
 	}
 }
 
+/* ---- notes ---- */
+
+struct noted {
+	struct name apex;
+	size_t len;
+	uint8_t octets[JOURNAL_NOTE_MAX + 1];
+};
+
+static int set_note(struct journal_txn *t, void *ctx)
+{
+	struct noted *n = ctx;
+
+	return journal_set_note(t, n->apex.wire, JOURNAL_NOTE_HELD, n->octets, n->len);
+}
+
+static int get_note(struct journal_txn *t, void *ctx)
+{
+	struct noted *n = ctx;
+
+	return journal_get_note(t, n->apex.wire, JOURNAL_NOTE_HELD, n->octets, &n->len);
+}
+
+static int count_note(void *ctx, const uint8_t *apex, const uint8_t *octets, size_t len)
+{
+	struct zones *all = ctx;
+	char name[NAME_TEXT_MAX];
+
+	name_to_text(apex, name);
+	snprintf(all->names + strlen(all->names), sizeof(all->names) - strlen(all->names), "%s=%.*s ", name, (int)len, (const char *)octets);
+	all->count++;
+	return 0;
+}
+
+static int list_notes(struct journal_txn *t, void *ctx)
+{
+	return journal_each_note(t, JOURNAL_NOTE_HELD, count_note, ctx);
+}
+
+static void test_notes(void **state)
+{
+	struct noted a = {.apex = {.len = 1}, .len = 3, .octets = "one"}, b = {.len = 3, .octets = "two"}, back = {.len = 0};
+	struct journal_timers timers = {.refreshed_s = 1};
+	struct timed timed = {.timers = timers};
+	struct zones all = {0};
+
+	(void)state;
+	name_copy(&b.apex, kit_apex);
+	name_copy(&back.apex, kit_apex);
+	name_copy(&timed.apex, kit_apex);
+	assert_int_equal(journal_read(journal, get_note, &b, &why), ERR_NOT_FOUND);
+	assert_int_equal(journal_write(journal, set_note, &a, &why), 0);
+	assert_int_equal(journal_write(journal, set_note, &b, &why), 0);
+	assert_int_equal(journal_write(journal, set_timers, &timed, &why), 0);
+	assert_int_equal(journal_read(journal, get_note, &back, &why), 0);
+	assert_int_equal(back.len, 3);
+	assert_memory_equal(back.octets, "two", 3);
+	assert_int_equal(journal_read(journal, list_notes, &all, &why), 0);
+	assert_int_equal(all.count, 2);
+	assert_non_null(strstr(all.names, "=one"));
+	assert_non_null(strstr(all.names, "=two"));
+	b.len = JOURNAL_NOTE_MAX + 1;
+	assert_int_equal(journal_write(journal, set_note, &b, &why), ERR_INVALID);
+	b.len = 0;
+	assert_int_equal(journal_write(journal, set_note, &b, &why), 0);
+	assert_int_equal(journal_read(journal, get_note, &back, &why), ERR_NOT_FOUND);
+	/* They go with their zone. */
+	timed.apex = a.apex;
+	assert_int_equal(journal_write(journal, remove_zone, &timed, &why), 0);
+	memset(&all, 0, sizeof(all));
+	assert_int_equal(journal_read(journal, list_notes, &all, &why), 0);
+	assert_int_equal(all.count, 0);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -901,6 +982,7 @@ int main(void)
 	        CASE(test_same_serial),         CASE(test_large_difference), CASE(test_put_contents),     CASE(test_letter_case),
 	        CASE(test_limits),
 	        CASE(test_emptied_chunk),       CASE(test_history),             CASE(test_get_changes),      CASE(test_timers_and_zones), CASE(test_space_is_used_again),
+	        CASE(test_notes),
 	        CASE(test_growing),             CASE(test_one_process),      CASE(test_damaged_files),    CASE(test_readers_beside_a_writer),
 	};
 

@@ -38,7 +38,11 @@ static const char fleet[] =
 	"  - {name: both.test, file: /z, network: two, key: k2, allow-transfer: [198.51.100.7/32]}\n"
 	"  - {name: broken.test, file: /z, network: one, key: bad, notify: [198.51.100.9]}\n"
 	"  - {name: theirs.test, primaries: [203.0.113.5, \"203.0.113.6:5353\"], network: one, key: k1}\n"
-	"  - {name: nowhere.test, file: /z, notify: [198.51.100.9]}\n";
+	"  - {name: nowhere.test, file: /z, notify: [198.51.100.9]}\n"
+	"  - {name: tls.test, file: /z, network: one, tls: up, transfer-over: tls}\n"
+	"  - {name: mutual.test, file: /z, network: one, tls: up, key: k1, transfer-over: mutual-tls}\n"
+	"tls-auth: [{name: up, mode: opportunistic, certificate-file: /c, key-file: /k}]\n"
+	"answer: {tls: {certificate-file: /c, key-file: /k, client-ca-file: /ca}}\n";
 
 static struct config *config;
 static struct bundle *bundle;
@@ -147,6 +151,37 @@ static void test_rules(void **state)
 	}
 }
 
+/* What the zone demands of the connection comes first; key and address hold as well. */
+static void test_over(void **state)
+{
+	static const struct {
+		const char *zone, *from, *key;
+		enum access_verdict clear, tls, mutual;
+	} rows[] = {
+		{"plain.test", "10.0.0.21", NULL, ACCESS_GRANTED, ACCESS_GRANTED, ACCESS_GRANTED},
+		{"tls.test", "10.0.0.21", NULL, ACCESS_CLEAR, ACCESS_GRANTED, ACCESS_GRANTED},
+		{"tls.test", "2001:db8::21", NULL, ACCESS_CLEAR, ACCESS_GRANTED, ACCESS_GRANTED},
+		{"tls.test", "198.51.100.1", NULL, ACCESS_CLEAR, ACCESS_ADDRESS, ACCESS_ADDRESS},
+		{"mutual.test", "198.51.100.1", "k1", ACCESS_CLEAR, ACCESS_CERTIFICATE, ACCESS_GRANTED},
+		{"mutual.test", "198.51.100.1", NULL, ACCESS_CLEAR, ACCESS_CERTIFICATE, ACCESS_UNSIGNED},
+		{"mutual.test", "198.51.100.1", "k2", ACCESS_CLEAR, ACCESS_CERTIFICATE, ACCESS_WRONG_KEY},
+	};
+	struct access *a = make("hidden");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct name zone = name_of(rows[i].zone);
+		const struct tsig_key *key = key_of(a, rows[i].key);
+		struct ip_addr from;
+
+		assert_int_equal(addr_parse(rows[i].from, &from), 0);
+		assert_int_equal(access_transfer(a, zone.wire, &from, ACCESS_OVER_CLEAR, key), rows[i].clear);
+		assert_int_equal(access_transfer(a, zone.wire, &from, ACCESS_OVER_TLS, key), rows[i].tls);
+		assert_int_equal(access_transfer(a, zone.wire, &from, ACCESS_OVER_MUTUAL_TLS, key), rows[i].mutual);
+	}
+	access_unref(a);
+}
+
 static void collect(void *ctx, const struct endpoint *to)
 {
 	char *all = ctx, text[ENDPOINT_TEXT_MAX];
@@ -252,7 +287,7 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_rules), cmocka_unit_test(test_over),
 		cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_alone),
 	};
