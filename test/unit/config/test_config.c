@@ -533,7 +533,7 @@ static void test_tls_sources(void **state)
 		"catalogs:\n"
 		"  - zone: d.example\n"
 		"    groups:\n"
-		"      - {name: clear, primaries: [192.0.2.5]}\n"
+		"      - {name: own, primaries: [192.0.2.5]}\n"
 		"      - {name: pinned, primaries: [{address: 192.0.2.6, tls: blind}, 192.0.2.7], tls: pinned}\n"
 		"  - {zone: c.example}\n";
 	static const struct {
@@ -570,7 +570,7 @@ static void test_tls_sources(void **state)
 	}
 	/* Members of catalogs: as the catalog's zone is, or as their primaries are said to be. */
 	assert_string_equal(members(c, 0, NULL), "192.0.2.1:853/1 192.0.2.2:9853/1 192.0.2.3:853/2 over 1");
-	assert_string_equal(members(c, 0, "clear"), "192.0.2.5:53/0 over 1");
+	assert_string_equal(members(c, 0, "own"), "192.0.2.5:853/1 over 1");
 	assert_string_equal(members(c, 0, "pinned"), "192.0.2.6:853/3 192.0.2.7:853/2 over 1");
 	assert_string_equal(members(c, 1, NULL), "192.0.2.1:53/0 192.0.2.2:530/0 [2001:db8::3]:853/3 192.0.2.4:54/0 over 0");
 	assert_string_equal(c->tls_auth[0].ca_file, "/etc/zonecast/ca.pem");
