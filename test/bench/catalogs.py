@@ -12,6 +12,7 @@ more member. The time of a change contains the producer's own: the order to read
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -137,7 +138,7 @@ def run(pair, members, idle_s):
                         row["one_more_read_ms"] = int(line[-1].rsplit("took_ms=", 1)[1]) if len(line) > int(log) else None
             finally:
                 target.stop()
-    print(json.dumps(row), flush=True)
+            print(json.dumps(row), flush=True)
 
 
 def main():
@@ -146,6 +147,7 @@ def main():
     p.add_argument("--idle", type=int, default=60)
     p.add_argument("--pairs", default="knot-ours,knot-knot,ours-ours")
     o = p.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # what was started is stopped
     members = [f"m{i:06}.example." for i in range(o.zones)]
     with Apart():
         for pair in o.pairs.split(","):
