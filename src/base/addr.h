@@ -29,8 +29,7 @@ struct ip_prefix {
 struct endpoint {
 	struct ip_addr addr;
 	uint16_t port;
-	uint16_t
-		tls; /* 0: plain DNS; else it is spoken over TLS, as the configuration's profile of this number (from 1) says */
+	uint16_t tls; /* 0: plain DNS; else over TLS, as the configuration's profile of this number (from 1) says */
 };
 
 /* Each parses all of text (NUL-terminated) or returns ERR_MALFORMED. An IPv4-mapped IPv6 address is refused. */

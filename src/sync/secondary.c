@@ -292,7 +292,7 @@ static const struct endpoint *share(struct secondary_set *set, struct secondary_
 		size_t i = 0;
 
 		while (e->count == count && i < count && addr_equal(&e->list[i].addr, &list[i].addr) &&
-		       e->list[i].port == list[i].port)
+		       e->list[i].port == list[i].port && e->list[i].tls == list[i].tls)
 			i++;
 		if (i == count && e->count == count)
 			return e->list;

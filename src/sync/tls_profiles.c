@@ -10,6 +10,7 @@
 #include "proc/role.h"
 #include "tls/client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,7 @@ static int make(const struct role *role, const struct config_tls_auth *conf, str
 	uint64_t sum = conf->mode;
 	int err;
 
-	strcpy(why, "a file was not handed over");
+	snprintf(why, TLS_WHY_MAX, "a file was not handed over");
 	if (!take(role, conf->ca_file, &s.authorities, &s.authorities_len) ||
 	    !take(role, conf->certificate_file, &s.certificate, &s.certificate_len) ||
 	    !take(role, conf->key_file, &s.key, &s.key_len))
@@ -44,7 +45,7 @@ static int make(const struct role *role, const struct config_tls_auth *conf, str
 	for (; s.pin_count < conf->pin_count; s.pin_count++) {
 		struct writer w = writer_of(pins[s.pin_count], TLS_PIN_LEN);
 
-		strcpy(why, "a pin is no base64 of 32 octets");
+		snprintf(why, TLS_WHY_MAX, "a pin is no base64 of 32 octets");
 		if (base64_get(conf->pins[s.pin_count], strlen(conf->pins[s.pin_count]), &w) < 0 ||
 		    w.pos != TLS_PIN_LEN)
 			return ERR_INVALID;

@@ -718,6 +718,8 @@ static struct zone_row *row_of(struct versions *v, struct loader *l, struct roll
 		refuse(r, "this node has no such zone");
 	else if (row->held)
 		refuse(r, "the zone is held by transfer: go back at its primary");
+	else if (!row->path)
+		refuse(r, "the zone is not read from a file");
 	else if (!row->serving)
 		refuse(r, "the zone has no data: there is nothing to go back from");
 	else if (!v->journal)

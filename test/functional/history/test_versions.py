@@ -9,7 +9,7 @@ import dns.zone
 import pytest
 
 from hidden import Fleet, ask, hidden_addresses, pop_addresses, serial
-from netns import missing, wait_until
+from netns import missing, stop_process, wait_until
 from paths import ZONECAST
 
 pytestmark = pytest.mark.skipif(missing("ip") is not None, reason=str(missing("ip")))
@@ -285,3 +285,46 @@ def test_limits(tmp_path):
             fleet.publish(ZONE, number, [f"v{number} A 192.0.2.1"])
         assert fleet.hidden.serials(ZONE) == [7, 8, 9, 10, 11]
         assert "no version with serial 6" in fleet.hidden.command("zone", "export", ZONE, "6", code=1)
+
+
+@pytest.mark.skipif(missing("named") is not None, reason=str(missing("named")))
+def test_bind_after_restart(tmp_path):
+    """BIND, which has an older version, gets differences from a primary that has been restarted and lost its run folder."""
+    fleet = Fleet(tmp_path, [ZONE])
+    fleet.nodes = [fleet.hidden]
+    folder = tmp_path / "named"
+    folder.mkdir(mode=0o777)
+    (folder / "named.conf").write_text(f"""options {{
+  directory "{folder}"; pid-file none; session-keyfile none; listen-on {{ {pop_addresses(0)[0]}; }}; listen-on-v6 {{ none; }};
+  recursion no; dnssec-validation no; allow-query {{ any; }};
+}};
+controls {{ }};
+zone "{ZONE}" {{ type secondary; primaries {{ {hidden_addresses(0)[0]}; }}; file "zone"; masterfile-format text; min-refresh-time 1; max-refresh-time 2; }};
+""", encoding="ascii")
+    fleet.write(ZONE, 1, ["a A 192.0.2.1"])
+    ns, hidden = fleet.pops[0].ns, fleet.hidden
+
+    def named():
+        with open(folder / "log", "ab") as log:
+            return ns.popen(["named", "-g", "-c", str(folder / "named.conf")], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def has(number):
+        wait_until(lambda: serial(ns, pop_addresses(0)[0], ZONE) == number, 60, lambda: f"{number} at BIND\n{(folder / 'log').read_text()[-3000:]}")
+
+    with fleet:
+        bind = named()
+        try:
+            has(1)
+            fleet.publish(ZONE, 2, ["a A 192.0.2.1", "b A 192.0.2.2"])
+            has(2)
+            stop_process(bind)
+            for number in (3, 4):
+                fleet.publish(ZONE, number, ["a A 192.0.2.1", f"v{number} A 192.0.2.3"])
+            hidden.reboot()
+            bind = named()
+            has(4)
+            sent = [line for line in hidden.log().splitlines() if f"transfer zone={ZONE}." in line]
+            assert "kind=differences serial=4" in sent[-1], sent
+            assert ask(ns, pop_addresses(0)[0], "v4." + ZONE, "A") is not None
+        finally:
+            stop_process(bind)
