@@ -852,7 +852,7 @@ int loader_run_some(struct loader *l, const struct name *zones, size_t count)
 		r.settled = (size_t)(row - l->zones->rows);
 		err = bring_up(&r, row);
 		if (!err)
-			err = commit(&r, r.settled + 1);
+			err = commit(&r, (size_t)(row - l->zones->rows) + 1); /* a large zone may have been committed already */
 		atomic_store(&l->board->sync.loading_done, ++r.done);
 		worst = err < 0 ? err : worst;
 	}
