@@ -25,10 +25,7 @@ static void inherit(struct config_template *t, const struct config_zone *from)
 	if (!z->primary_count) {
 		z->primaries = from->primaries;
 		z->primary_count = from->primary_count;
-		if (z->tls == UINT32_MAX) /* primaries of one's own are reached as one says oneself */
-			z->tls = from->tls;
 	}
-	z->transfer_over = from->transfer_over;
 	if (z->network == UINT32_MAX)
 		z->network = from->network;
 	if (z->key == UINT32_MAX)
@@ -41,6 +38,9 @@ static void inherit(struct config_template *t, const struct config_zone *from)
 		z->notify = from->notify;
 		z->notify_count = from->notify_count;
 	}
+	if (z->tls == UINT32_MAX)
+		z->tls = from->tls;
+	z->transfer_over = from->transfer_over;
 	z->shrink_limit = from->shrink_limit;
 	z->zonemd = from->zonemd;
 	if (!t->has_at_expiry)

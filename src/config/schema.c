@@ -223,9 +223,8 @@ static const struct schema_map zone_map = {"a zone", sizeof(struct config_zone),
 
 #define TEMPLATE_ROWS                                                                                                                        \
         {"primaries", SCHEMA_SERVER, .reload = true, LIST(config_template, zone.primaries, zone.primary_count, CONFIG_PRIMARIES_MAX),         \
-         .map = &server_map, .help = "servers that members are transferred from; without them those of the catalog"},                      \
-        {"tls", SCHEMA_TLS, .reload = true, AT(config_template, zone.tls),                                                                   \
-         .help = "entry of tls-auth by which they are spoken to over TLS"},                                                                 \
+         .map = &server_map, .help = "servers that members are transferred from; without them those of the catalog"},                                          \
+        {"tls", SCHEMA_TLS, .reload = true, AT(config_template, zone.tls), .help = "entry of tls-auth by which they are spoken to over TLS"}, \
         {"network", SCHEMA_NETWORK, .reload = true, AT(config_template, zone.network), .help = "network that serves the members"},          \
         {"key", SCHEMA_KEY, .reload = true, AT(config_template, zone.key), .help = "TSIG key of their transfers"},                           \
         {"allow-transfer", SCHEMA_PREFIX, .reload = true,                                                                                    \

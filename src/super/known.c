@@ -51,7 +51,7 @@ void known_note(const char *run_dir, const struct config *c)
 
 bool known_good(const char *run_dir, const struct config *head)
 {
-	char path[KNOWN_PATH_MAX], want[KNOWN_LINE_MAX], line[KNOWN_LINE_MAX];
+	char path[KNOWN_PATH_MAX], want[KNOWN_LINE_MAX], line[KNOWN_LINE_MAX] = "";
 	ssize_t n = -1;
 	struct stat st;
 	int fd;

@@ -851,8 +851,8 @@ int loader_run_some(struct loader *l, const struct name *zones, size_t count)
 		ahead_add(r.ahead, row);
 		r.settled = (size_t)(row - l->zones->rows);
 		err = bring_up(&r, row);
-		if (!err)
-			err = commit(&r, (size_t)(row - l->zones->rows) + 1); /* a large zone may have been committed already */
+		if (!err) /* a large one has been committed already */
+			err = commit(&r, (size_t)(row - l->zones->rows) + 1);
 		atomic_store(&l->board->sync.loading_done, ++r.done);
 		worst = err < 0 ? err : worst;
 	}

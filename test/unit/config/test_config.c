@@ -418,6 +418,60 @@ static void test_print(void **state)
 	diag_done(&d);
 }
 
+/* What templates leave unsaid, and who holds a catalog. */
+static void test_catalogs(void **state)
+{
+	static const char text[] =
+		"fleet: f\n"
+		"networks:\n  - {name: n, prefixes: [203.0.113.0/24], addresses: [203.0.113.53], as: 64500}\n"
+		"  - {name: m, prefixes: [198.51.100.0/24], addresses: [198.51.100.53], as: 64500}\n"
+		"keys: [{name: k, secret-file: k.key}, {name: l, secret-file: l.key}]\n"
+		"tls-auth: [{name: t, ca-file: ca.pem}]\n"
+		"nodes:\n  - {name: p, role: primary, management: [192.0.2.1]}\n"
+		"  - {name: a, role: pop, networks: [m], management: [192.0.2.2]}\n"
+		"  - {name: b, role: pop, networks: [n], management: [192.0.2.3]}\n"
+		"zones:\n  - {name: c.example, primaries: [192.0.2.9], key: k, at-expiry: serve, shrink-limit: 70}\n  - {name: made.example, network: n}\n"
+		"catalogs:\n  - zone: C.example\n    members: {network: m, notify: [192.0.2.77]}\n"
+		"    groups: [{name: Blue sky, key: l, primaries: [192.0.2.8, {address: 192.0.2.7, tls: t}], at-expiry: servfail}]\n"
+		"  - {zone: made.example, produce: true, networks: [n]}\n";
+	const struct config_template *t, *g;
+	const struct config_catalog *k;
+	struct endpoint sources[4];
+	struct config *c;
+	struct diag d;
+
+	(void)state;
+	c = parse(text, strlen(text), &d);
+	assert_int_equal(d.errors, 0);
+	check_print(c);
+	k = &c->catalogs[0];
+	assert_ptr_equal(k->zone, &c->zones[0]);
+	assert_ptr_equal(c->zones[0].catalog, k);
+	assert_int_equal(c->zones[0].shrink_limit, 100);
+	assert_int_equal(k->members_limit, 1000000);
+	assert_int_equal(k->shrink_limit, 50);
+	t = config_catalog_template(k, NULL, 0);
+	assert_ptr_equal(t, &k->members);
+	assert_ptr_equal(config_catalog_template(k, "blue sky", 8), t);
+	g = config_catalog_template(k, "Blue sky", 8);
+	assert_ptr_equal(g, &k->groups[0]);
+	assert_true(t->id != g->id && config_template_find(c, t->id) == t && config_template_find(c, g->id) == g);
+	assert_null(config_template_find(c, 2));
+	assert_true(t->zone.network == 1 && t->zone.key == 0 && t->zone.at_expiry == CONFIG_EXPIRY_SERVE && t->zone.shrink_limit == 70 && t->zone.notify_count == 1);
+	assert_true(g->zone.network == 1 && g->zone.key == 1 && g->zone.at_expiry == CONFIG_EXPIRY_SERVFAIL && g->zone.notify_count == 1);
+	assert_int_equal(config_zone_sources(c, &c->nodes[1], &t->zone, sources, 4), 1);
+	assert_true(sources[0].port == 53 && !sources[0].tls);
+	assert_int_equal(config_zone_sources(c, &c->nodes[1], &g->zone, sources, 4), 2);
+	assert_true(!sources[0].tls && sources[1].tls == 1 && sources[1].port == 853);
+	assert_true(config_node_serves(&c->nodes[0], k->zone));
+	assert_true(config_node_serves(&c->nodes[1], k->zone));
+	assert_false(config_node_serves(&c->nodes[2], k->zone));
+	assert_false(config_node_serves(&c->nodes[1], c->catalogs[1].zone));
+	assert_true(config_node_serves(&c->nodes[2], c->catalogs[1].zone));
+	config_free(c);
+	diag_done(&d);
+}
+
 static void test_example(void **state)
 {
 	struct config *c = NULL;
@@ -479,7 +533,7 @@ static void test_tls_sources(void **state)
 		"catalogs:\n"
 		"  - zone: d.example\n"
 		"    groups:\n"
-		"      - {name: clear, primaries: [192.0.2.5]}\n"
+		"      - {name: own, primaries: [192.0.2.5]}\n"
 		"      - {name: pinned, primaries: [{address: 192.0.2.6, tls: blind}, 192.0.2.7], tls: pinned}\n"
 		"  - {zone: c.example}\n";
 	static const struct {
@@ -516,7 +570,7 @@ static void test_tls_sources(void **state)
 	}
 	/* Members of catalogs: as the catalog's zone is, or as their primaries are said to be. */
 	assert_string_equal(members(c, 0, NULL), "192.0.2.1:853/1 192.0.2.2:9853/1 192.0.2.3:853/2 over 1");
-	assert_string_equal(members(c, 0, "clear"), "192.0.2.5:53/0 over 1");
+	assert_string_equal(members(c, 0, "own"), "192.0.2.5:853/1 over 1");
 	assert_string_equal(members(c, 0, "pinned"), "192.0.2.6:853/3 192.0.2.7:853/2 over 1");
 	assert_string_equal(members(c, 1, NULL), "192.0.2.1:53/0 192.0.2.2:530/0 [2001:db8::3]:853/3 192.0.2.4:54/0 over 0");
 	assert_string_equal(c->tls_auth[0].ca_file, "/etc/zonecast/ca.pem");
@@ -707,7 +761,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),           cmocka_unit_test(test_answer_values),
 		cmocka_unit_test(test_print_for_answer), cmocka_unit_test(test_sources),
-		cmocka_unit_test(test_warnings),         cmocka_unit_test(test_print),
+		cmocka_unit_test(test_warnings),         cmocka_unit_test(test_print), cmocka_unit_test(test_catalogs),
 		cmocka_unit_test(test_example),          cmocka_unit_test(test_tls_sources),
 		cmocka_unit_test(test_manual),           cmocka_unit_test(test_many_zones),
 		cmocka_unit_test(test_limits),           cmocka_unit_test(test_files),

@@ -532,13 +532,36 @@ static void test_come_and_go(void **state)
 	secondary_set_free(set);
 }
 
+/* Lists of primaries are shared, but not between zones that speak to the same ones in different ways. */
+static void test_tls_of_primaries(void **state)
+{
+	struct secondary_set *set = secondary_set_new(1);
+	struct secondary *z[6];
+
+	(void)state;
+	assert_non_null(set);
+	for (unsigned i = 0; i < 6; i++) {
+		struct endpoint list[2] = {primary(1), primary(2)};
+		const struct name name = name_of(i);
+
+		list[0].tls = (uint16_t)(i % 3);
+		list[1].tls = (uint16_t)(i / 3);
+		assert_int_equal(secondary_add(set, &(struct secondary_config){.apex = name.wire, .primaries = list, .primary_count = 2, .key = UINT32_MAX}, &z[i]), 0);
+	}
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(z[i]->primaries[0].tls, i % 3);
+		assert_int_equal(z[i]->primaries[1].tls, i / 3);
+	}
+	secondary_set_free(set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refresh_with_jitter), cmocka_unit_test(test_backoff), cmocka_unit_test(test_backoff_without_data),
 		cmocka_unit_test(test_expiry), cmocka_unit_test(test_expire_option), cmocka_unit_test(test_notify),
 		cmocka_unit_test(test_notify_again), cmocka_unit_test(test_notify_after_failure), cmocka_unit_test(test_orders),
-		cmocka_unit_test(test_silly_timers), cmocka_unit_test(test_limits), cmocka_unit_test(test_inherit), cmocka_unit_test(test_day), cmocka_unit_test(test_come_and_go),
+		cmocka_unit_test(test_silly_timers), cmocka_unit_test(test_tls_of_primaries), cmocka_unit_test(test_limits), cmocka_unit_test(test_inherit), cmocka_unit_test(test_day), cmocka_unit_test(test_come_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
