@@ -289,8 +289,8 @@ static const struct rule *find_member(const struct access *a, const uint8_t *ape
 static const struct rule *find(const struct access *a, const uint8_t *apex)
 {
 	const struct rule *r = NULL;
+	struct rule key = {0};
 	struct name lower;
-	struct rule key;
 
 	if (a->alone)
 		return a->rules;

@@ -65,12 +65,13 @@ static bool verifies(const struct arrival *a)
 	return !a->row->conf || a->row->conf->zonemd != CONFIG_ZONEMD_OFF;
 }
 
-/* A primary that has lost half of a zone must not take it from everybody. */
+/* A primary that has lost half of a zone must not take it from everybody. The fleet's own has been asked there, when it read the file: an operator's yes is
+ * given once, not at each pop. */
 static bool shrinks(struct arrival *a, uint64_t had, uint64_t has)
 {
 	char text[GATE_TEXT_MAX];
 
-	if (a->force || !a->row->conf ||
+	if (a->force || !a->row->conf || a->row->conf->file ||
 	    !gate_shrinks(had, has, a->row->conf->shrink_limit, "zonecast zone retransfer --force", text))
 		return false;
 	snprintf(a->error, sizeof(a->error), "%s", text);
