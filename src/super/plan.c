@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
-#include "super/known.h"
+#include "super/fleet_known.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -320,7 +320,7 @@ static struct config *known_config(const struct supervisor_options *o, const cha
 	if (len < KNOWN_ZONES_MIN)
 		return NULL;
 	diag_init(&diag);
-	if (config_parse_head(o->config_path, yaml, len, &diag, &c) == 0 && !known_good(o->run_dir ? o->run_dir : c->run_dir, c)) {
+	if (config_parse_head(o->config_path, yaml, len, &diag, &c) == 0 && !fleet_known_good(o->run_dir ? o->run_dir : c->run_dir, c)) {
 		config_free(c);
 		c = NULL;
 	}

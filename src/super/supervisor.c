@@ -4,7 +4,7 @@
  *
  * Life: plan (read and judge everything) -> folders and lock -> addresses -> sockets -> drop capabilities -> roles -> loop.
  * Nothing is changed on the machine before the whole plan is known to be good; a reload makes a second plan the same way and swaps. Of a fleet file
- * that was found good before, octet by octet, the zones are read when the workers answer (known.h).
+ * that was found good before, octet by octet, the zones are read when the workers answer (fleet_known.h).
  *
  * Stopping: the first SIGTERM or SIGINT lets route drain and withdraw while answers go on, then the other roles end, then the addresses
  * leave lo. The second one skips the drain. If the supervisor itself is killed the kernel kills every role (PR_SET_PDEATHSIG) and
@@ -19,50 +19,38 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "limit/rate.h"
-#include "sample/ring.h"
 #include "net/listen.h"
 #include "net/loaddr.h"
 #include "proc/handover.h"
 #include "super/addresses.h"
 #include "super/children.h"
 #include "super/express.h"
-#include "super/known.h"
+#include "super/fleet_known.h"
+#include "super/folders.h"
 #include "super/orders.h"
 #include "super/plan.h"
+#include "super/privileges.h"
+#include "super/shared.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
-
-#ifndef CAP_BPF
-#define CAP_BPF 39
-#endif
-#ifndef CAP_PERFMON
-#define CAP_PERFMON 38
-#endif
 
 enum {
 	TICK_MS = 20,
 	RELOAD_LINGER_MS = 5000,
 	STOP_ROLES_MS = 1000,   /* for roles to end by themselves */
 	STOP_DRAIN_SLACK_MS = 5000,
-	DESCRIPTORS = 1 << 20,
-	PREDECESSOR_MS = 1000,  /* for the roles of a killed predecessor to be gone */
 	FIRST_ANSWER_MS = 250,  /* for workers to map the store, before zones are read */
+	FIRST_ANSWER_SOON_MS = 50, /* before other roles are started */
 };
 
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP };
@@ -77,7 +65,6 @@ struct supervisor {
 	struct children children;
 	struct addresses addresses;
 	struct express *express; /* NULL: sockets answer everything */
-	int lock_fd;
 	enum phase phase;
 	uint64_t phase_until_ms;
 	uint8_t seed[COOKIE_SECRET_LEN];
@@ -94,151 +81,6 @@ static void log_diag(const struct diag *d)
 		log_line(e->severity == DIAG_ERROR ? LOG_ERR : LOG_WARN, "%s", diag_entry_text(e, line, sizeof(line)));
 	if (d->dropped)
 		log_warn("%u more problems are not shown", d->dropped);
-}
-
-/* ---- folders ---- */
-
-static int make_folder(const char *path, mode_t mode, uint32_t uid, uint32_t gid)
-{
-	char part[ROLE_PATH_MAX + 16];
-
-	snprintf(part, sizeof(part), "%s", path);
-	for (char *p = part + 1; *p; p++)
-		if (*p == '/') {
-			*p = '\0';
-			if (mkdir(part, 0755) < 0 && errno != EEXIST)
-				return -errno;
-			*p = '/';
-		}
-	if (mkdir(part, mode) < 0 && errno != EEXIST)
-		return -errno;
-	if (uid != UINT32_MAX && chown(part, uid, gid) < 0)
-		return -errno;
-	return 0;
-}
-
-/* A predecessor that was killed takes its roles with it, but not in the same instant: while they live they hold its sockets. */
-static bool predecessor_lives(const char *run_dir)
-{
-	char path[ROLE_PATH_MAX + 16], line[128], name[32], state;
-	bool lives = false;
-	FILE *f, *c;
-	int pid;
-
-	snprintf(path, sizeof(path), "%s/pids", run_dir);
-	f = fopen(path, "re");
-	while (f && !lives && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%*31s %*u %d", &pid) != 1 || pid == getpid())
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-		c = fopen(path, "re");
-		lives = c && fscanf(c, "%*d (%31[^)]) %c", name, &state) == 2 && strcmp(name, "zonecast") == 0 && state != 'Z';
-		if (c)
-			fclose(c);
-	}
-	if (f)
-		fclose(f);
-	return lives;
-}
-
-static void wait_for_predecessor(const char *run_dir)
-{
-	uint64_t until = clock_ms() + PREDECESSOR_MS;
-
-	while (predecessor_lives(run_dir) && clock_ms() < until)
-		poll(NULL, 0, 2);
-}
-
-static int folders(struct supervisor *s)
-{
-	const struct plan *p = &s->plan;
-	char path[ROLE_PATH_MAX + 16];
-	int err = make_folder(p->run_dir, 0755, UINT32_MAX, UINT32_MAX);
-
-	if (!err)
-		err = make_folder(p->state_dir, 0755, UINT32_MAX, UINT32_MAX);
-	if (err < 0) {
-		log_err("folders run-dir=%s state-dir=%s error=\"%s\"", p->run_dir, p->state_dir, err_text(err));
-		return err;
-	}
-	snprintf(path, sizeof(path), "%s/lock", p->run_dir);
-	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (s->lock_fd < 0 || flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		err = -errno;
-		log_err("run-dir=%s error=\"%s\"", p->run_dir,
-		        err == -EWOULDBLOCK ? "another zonecast runs with this folder; give this one a --run-dir of its own"
-		                            : err_text(err));
-		return err;
-	}
-	wait_for_predecessor(p->run_dir);
-	snprintf(path, sizeof(path), "%s/store", p->run_dir);
-	err = make_folder(path, 0750, p->uid, p->gid);
-	if (!err && p->config) {
-		snprintf(path, sizeof(path), "%s/journal", p->state_dir);
-		err = make_folder(path, 0700, p->uid, p->gid);
-		s->children.journal_fd = err < 0 ? -1 : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (!err && s->children.journal_fd < 0)
-			err = -errno;
-	}
-	if (err < 0)
-		log_err("folder=%s error=\"%s\"", path, err_text(err));
-	return err;
-}
-
-/* ---- privileges ---- */
-
-/* Workers hold a descriptor for each connection. As much as the kernel allows: a later reload may want more than now, and then the
- * privilege for it is gone. What is not used costs nothing. */
-static void raise_descriptors(void)
-{
-	struct rlimit limit;
-	rlim_t most = DESCRIPTORS;
-	FILE *f = fopen("/proc/sys/fs/nr_open", "re");
-	unsigned long v;
-
-	if (f && fscanf(f, "%lu", &v) == 1)
-		most = MIN((rlim_t)v, most);
-	if (f)
-		fclose(f);
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	if (limit.rlim_max < most) {
-		struct rlimit more = {.rlim_cur = most, .rlim_max = most};
-
-		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
-			return;
-	}
-	limit.rlim_cur = MIN(limit.rlim_max, most);
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		log_warn("descriptors error=\"%s\"", err_text(-errno));
-}
-
-/* Workers pin the memory of their AF_XDP sockets, a few megabytes each. Without the right to raise the limit they do as well as they can. */
-static void raise_locked_memory(void)
-{
-	struct rlimit limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
-
-	if (setrlimit(RLIMIT_MEMLOCK, &limit) < 0)
-		log_debug("locked-memory error=\"%s\"", err_text(-errno));
-}
-
-static void shed_capabilities(const struct supervisor *s)
-{
-	static const unsigned keep[] = {
-		CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_BPF, CAP_PERFMON, /* addresses, ports, XDP */
-		CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_KILL, CAP_CHOWN,  /* to start and stop roles under their account */
-		CAP_DAC_READ_SEARCH, CAP_SYS_NICE, CAP_IPC_LOCK,           /* fleet and key files; roles with real-time threads */
-		CAP_NET_RAW,                                               /* AF_XDP sockets of a worker that starts again; last, see below */
-	};
-	size_t count = ARRAY_LEN(keep) - (s->express ? 0 : 1);
-
-	if (geteuid() != 0)
-		return;
-	capng_clear(CAPNG_SELECT_BOTH);
-	for (size_t i = 0; i < count; i++)
-		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, keep[i]);
-	if (capng_apply(CAPNG_SELECT_BOTH) != 0)
-		log_warn("capabilities error=\"cannot drop what is not needed\"");
 }
 
 /* ---- sockets and addresses of a plan ---- */
@@ -474,7 +316,7 @@ static int reload(struct supervisor *s, struct text *why)
 		return err;
 	}
 	s->plan = next;
-	known_note(next.run_dir, next.config);
+	fleet_known_note(next.run_dir, next.config);
 	close_bundles(&s->children.bundles);
 	s->children.bundles = fds;
 	show_plan(s);
@@ -722,12 +564,16 @@ static void on_tick(uv_timer_t *t)
 	}
 }
 
-/* Workers that answer from the store of a predecessor. They have the CPU to themselves until then, or until it shows that there is no such store. */
+/* Workers that answer from the store of a predecessor. They have the CPU to themselves until then, or until it shows that the store is of no use to them. */
 static void wait_for_workers(const struct supervisor *s)
 {
-	uint64_t until = clock_ms() + FIRST_ANSWER_MS;
+	uint64_t until = clock_ms() + (s->plan.without_zones ? FIRST_ANSWER_MS : FIRST_ANSWER_SOON_MS);
 	unsigned ready = 0;
+	char path[ROLE_PATH_MAX + 32];
 
+	snprintf(path, sizeof(path), "%s/zones.store", s->children.store_dir);
+	if (access(path, F_OK) < 0)
+		return;
 	while (ready < s->plan.workers && clock_ms() < until) {
 		poll(NULL, 0, 1);
 		for (ready = 0; ready < s->plan.workers && board_get(&s->board->workers[ready].store_ino);)
@@ -743,16 +589,14 @@ static int complete_plan(struct supervisor *s)
 
 	if (!s->plan.config)
 		return 0;
-	if (s->plan.without_zones) {
+	if (s->plan.without_zones)
 		log_info("fleet file=%s note=\"found good before: workers begin before its zones are read\"", s->plan.config->path);
-		wait_for_workers(s);
-	}
 	diag_init(&diag);
 	err = plan_complete(&s->plan, &diag);
 	log_diag(&diag);
 	diag_done(&diag);
 	if (!err)
-		known_note(s->plan.run_dir, s->plan.config);
+		fleet_known_note(s->plan.run_dir, s->plan.config);
 	return err;
 }
 
@@ -763,9 +607,10 @@ static int start_roles(struct supervisor *s)
 
 	for (unsigned i = 0; !err && i < s->plan.workers; i++)
 		err = children_add(all, ROLE_ANSWER, i);
-	/* Workers answer while the rest is made ready. */
-	if (!err)
+	if (!err) {
+		wait_for_workers(s);
 		err = complete_plan(s);
+	}
 	if (!err)
 		err = seal(&s->plan.zones, &all->bundles.zones_fd);
 	malloc_trim(0);
@@ -782,51 +627,6 @@ static int start_roles(struct supervisor *s)
 	return err;
 }
 
-/* Memory that roles share, empty: it outlives any of them. *memory is mapped until the caller has filled it. */
-static int shared_memory(const char *name, size_t size, int *out, void **memory)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC), err;
-
-	if (fd < 0)
-		return -errno;
-	*memory = ftruncate(fd, (off_t)size) < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (*memory == MAP_FAILED) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
-	*out = fd;
-	return 0;
-}
-
-static int make_rate_table(uint32_t entries, int *out)
-{
-	size_t size = rate_table_size(entries);
-	uint8_t key[16];
-	void *memory;
-	int err = shared_memory("zonecast-rates", size, out, &memory);
-
-	if (err < 0)
-		return err;
-	random_bytes(key, sizeof(key));
-	rate_table_init(memory, entries, key);
-	munmap(memory, size);
-	return 0;
-}
-
-static int make_sample_rings(unsigned workers, int *out)
-{
-	size_t size = sample_rings_size(workers);
-	void *memory;
-	int err = shared_memory("zonecast-queries", size, out, &memory);
-
-	if (err < 0)
-		return err;
-	sample_rings_init(memory, workers);
-	munmap(memory, size);
-	return 0;
-}
-
 static int set_up(struct supervisor *s)
 {
 	struct children *all = &s->children;
@@ -834,7 +634,7 @@ static int set_up(struct supervisor *s)
 	int err;
 
 	all->journal_fd = -1;
-	err = folders(s);
+	err = folders_make(&s->plan, &all->journal_fd);
 	if (err < 0)
 		return err;
 	err = board_create(&all->board_fd, &s->board);
@@ -882,9 +682,9 @@ static int set_up(struct supervisor *s)
 	if (!err)
 		express_start(&s->plan, s->board, all, &s->express);
 	if (!err && s->plan.config && all->rate_fd < 0)
-		err = make_rate_table(s->plan.config->answer.rate_limit.table, &all->rate_fd);
+		err = shared_make_rate_table(s->plan.config->answer.rate_limit.table, &all->rate_fd);
 	if (!err)
-		err = make_sample_rings(s->plan.workers, &all->sample_fd);
+		err = shared_make_sample_rings(s->plan.workers, &all->sample_fd);
 	for (unsigned i = 0; !err && i < s->plan.workers; i++)
 		err = handover_pair(all->handover[i]);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
@@ -978,13 +778,13 @@ int supervisor_run(const struct supervisor_options *o)
 		return 1;
 	}
 	uv_loop_init(&s->loop);
-	raise_descriptors();
-	raise_locked_memory();
+	privileges_raise_descriptors();
+	privileges_raise_locked_memory();
 	err = set_up(s);
 	if (!err) {
 		atomic_store(&s->board->supervisor.started_ns, clock_ns());
 		show_plan(s);
-		shed_capabilities(s);
+		privileges_shed(s->express != NULL);
 		log_notice("start version=%s node=%s workers=%u run-dir=%s", ZONECAST_VERSION, s->plan.node_name, s->plan.workers,
 		           s->plan.run_dir);
 		err = run_loop(s);

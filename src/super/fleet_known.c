@@ -2,7 +2,7 @@
 /* One line: version of zonecast, SHA-256 of the fleet file, and where in it the list of zones stands. The last two are compared with where it was found now:
  * a list that only looks like one, inside some text, was not left out when the file was judged. Only the supervisor may write to the run
  * directory. Whatever is wrong with the line, the file is read as a whole. */
-#include "super/known.h"
+#include "super/fleet_known.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ static bool path_of(const char *run_dir, const char *name, char out[KNOWN_PATH_M
 	return (size_t)snprintf(out, KNOWN_PATH_MAX, "%s/%s", run_dir, name) < KNOWN_PATH_MAX;
 }
 
-void known_note(const char *run_dir, const struct config *c)
+void fleet_known_note(const char *run_dir, const struct config *c)
 {
 	char path[KNOWN_PATH_MAX], fresh[KNOWN_PATH_MAX], line[KNOWN_LINE_MAX];
 	bool good;
@@ -49,7 +49,7 @@ void known_note(const char *run_dir, const struct config *c)
 		unlink(path);
 }
 
-bool known_good(const char *run_dir, const struct config *head)
+bool fleet_known_good(const char *run_dir, const struct config *head)
 {
 	char path[KNOWN_PATH_MAX], want[KNOWN_LINE_MAX], line[KNOWN_LINE_MAX] = "";
 	ssize_t n = -1;

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "super/shared.h"
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "limit/rate.h"
+#include "sample/ring.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Memory that roles share, empty: it outlives any of them. *memory is mapped until the caller has filled it. */
+static int shared_memory(const char *name, size_t size, int *out, void **memory)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	*memory = ftruncate(fd, (off_t)size) < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (*memory == MAP_FAILED) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	*out = fd;
+	return 0;
+}
+
+int shared_make_rate_table(uint32_t entries, int *out)
+{
+	size_t size = rate_table_size(entries);
+	uint8_t key[16];
+	void *memory;
+	int err = shared_memory("zonecast-rates", size, out, &memory);
+
+	if (err < 0)
+		return err;
+	random_bytes(key, sizeof(key));
+	rate_table_init(memory, entries, key);
+	munmap(memory, size);
+	return 0;
+}
+
+int shared_make_sample_rings(unsigned workers, int *out)
+{
+	size_t size = sample_rings_size(workers);
+	void *memory;
+	int err = shared_memory("zonecast-queries", size, out, &memory);
+
+	if (err < 0)
+		return err;
+	sample_rings_init(memory, workers);
+	munmap(memory, size);
+	return 0;
+}

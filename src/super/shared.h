@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/attr.h"
+
+#include <stdint.h>
+
+/* Memory that roles share and that outlives any of them. *out: a descriptor, the caller's. -errno. */
+int shared_make_rate_table(uint32_t entries, int *out) MUST_CHECK;
+int shared_make_sample_rings(unsigned workers, int *out) MUST_CHECK;
