@@ -82,7 +82,7 @@ static int add_member(struct content *c, const uint8_t *apex, const struct catal
 	int err;
 
 	make_id(m->apex, labels);
-	strcpy(labels + ID_LEN, ".zones");
+	snprintf(labels + ID_LEN, sizeof(labels) - ID_LEN, ".zones");
 	err = below(labels, apex, &owner);
 	if (err)
 		return err;
