@@ -135,7 +135,7 @@ static void put(struct store_writer *w, const struct content *c, struct store_sn
 /* From content and from the store alike. */
 static void test_read(void **state)
 {
-	char path[] = "/tmp/zonecast-catalog-XXXXXX";
+	char path[] = "/tmp/zonecast-catalog-XXXXXX", lock[sizeof(path) + sizeof(".lock")];
 	struct store_open_info info;
 	struct store_writer *w;
 	int fd = mkstemp(path);
@@ -181,6 +181,8 @@ static void test_read(void **state)
 	}
 	store_writer_close(w);
 	unlink(path);
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	unlink(lock);
 }
 
 static void test_make(void **state)
