@@ -122,7 +122,8 @@ bool board_copy(const _Atomic uint32_t *seq, const void *from, void *to, size_t 
 
 void board_route_clear(struct board_route *route)
 {
-	atomic_store(&route->neighbors, 0);
+	static const char why[] = "the route process has just started";
+
 	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
 		struct board_route_network *n = &route->networks[i];
 
@@ -130,7 +131,18 @@ void board_route_clear(struct board_route *route)
 		n->announce = ANNOUNCE_NONE;
 		n->since_ns = n->hold_until_ns = 0;
 		n->flaps = n->drained = 0;
-		snprintf(n->why, sizeof(n->why), "the route process has just started");
+		snprintf(n->why, sizeof(n->why), "%s", why);
+		board_write_end(&n->seq);
+	}
+	for (size_t i = 0; i < BOARD_NEIGHBORS_MAX; i++) {
+		struct board_route_neighbor *n = &route->neighbor[i];
+
+		board_write_begin(&n->seq);
+		n->state = n->established_count = n->hold_s = n->announced = 0;
+		n->since_ns = 0;
+		n->announced_text[0] = '\0';
+		snprintf(n->state_text, sizeof(n->state_text), "idle");
+		snprintf(n->last_error, sizeof(n->last_error), "%s", why);
 		board_write_end(&n->seq);
 	}
 }

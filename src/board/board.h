@@ -251,7 +251,7 @@ void board_write_begin(_Atomic uint32_t *seq);
 void board_write_end(_Atomic uint32_t *seq);
 bool board_copy(const _Atomic uint32_t *seq, const void *from, void *to, size_t len);
 
-/* By a route process before its first stamp: what its predecessor left there ended with that one's sessions. */
+/* By a route process before its first stamp: what its predecessor left there ended with that one's sessions. Neighbors stay, idle. */
 void board_route_clear(struct board_route *route);
 
 /* Single-writer counter: no locked instruction. */
