@@ -171,10 +171,10 @@ def test_rollback_written(fleet):
     """With the file written, file and node agree: the next change starts from there."""
     hidden = fleet.hidden
     fleet.publish(ZONE, 2, [])
-    os.chmod(fleet.file(ZONE), 0o640)
+    os.chmod(fleet.file(ZONE), 0o664)
     done = hidden.control("zone", "rollback", ZONE, "1", "--write")
     assert (done["serial"], done["from"], done["to"], done["written"]) == (3, 2, 1, True)
-    assert os.stat(fleet.file(ZONE)).st_mode & 0o777 == 0o640
+    assert os.stat(fleet.file(ZONE)).st_mode & 0o777 == 0o664
     zone = dns.zone.from_file(fleet.file(ZONE), ZONE, relativize=False)
     assert zone.get_soa().serial == 3 and len(zone.nodes) == 4
     assert hidden.control("zone", "publish", ZONE)["problems"] == []
