@@ -35,7 +35,7 @@ const char *board_verdict_text(enum board_verdict v)
 
 const char *board_announce_text(enum board_announce a)
 {
-	static const char *const names[] = {"withdrawn", "announced", "graceful-shutdown"};
+	static const char *const names[] = {"withdrawn", "announced", "graceful-shutdown", "de-preferred"};
 
 	return a < ARRAY_LEN(names) ? names[a] : "?";
 }

@@ -16,12 +16,14 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 6,
+	BOARD_VERSION = 7,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
 	BOARD_NEIGHBORS_MAX = 32,
 	BOARD_PATHS_MAX = 8,       /* neighbors beyond devices with XDP */
+	BOARD_PEERS_MAX = 128,     /* other PoPs of a network that are watched */
+	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
 	BOARD_ZONE_MAX = 128,      /* bytes of a zone's name, cut off beyond */
@@ -157,13 +159,36 @@ struct board_sync {
 enum board_verdict { VERDICT_UNKNOWN, VERDICT_PASS, VERDICT_SOFT, VERDICT_HARD };
 const char *board_verdict_text(enum board_verdict v);
 
+/* Why a verdict is soft: bits. Each is a cause that other PoPs may share, so the guard decides what comes of it. */
+enum board_cause {
+	CAUSE_STALE = 1,      /* the data could not be confirmed for longer than the network allows */
+	CAUSE_BEHIND = 2,     /* other PoPs have newer serials, and this one does not get them */
+	CAUSE_SIGNATURES = 4, /* DNSSEC signatures end soon, or have expired where that is not hard */
+	CAUSE_OVERLOAD = 8,
+	CAUSE_EXPIRY = 16,    /* a zone is near its SOA EXPIRE, or beyond it and still served */
+	CAUSE_ZONES = 32,     /* a zone that should be there is not served */
+};
+
 /* Written by watch. */
 struct board_watch_network {
 	_Atomic uint32_t seq;
-	uint32_t verdict;    /* enum board_verdict, of the whole network */
+	uint32_t verdict;    /* enum board_verdict, of the whole network: the worse of its families */
 	uint64_t since_ns;   /* of the verdict */
 	uint64_t checked_ns; /* last check that counted */
 	char why[BOARD_WHY_MAX];
+	/* IPv4 may fail alone. A family without service addresses has the verdict of the other. */
+	struct board_watch_family {
+		uint32_t verdict;         /* enum board_verdict */
+		uint32_t causes;          /* enum board_cause; SOFT only */
+		uint32_t checks, passing; /* of this moment; passing: the last answer was right. "Answers anything" is passing > 0 */
+		uint64_t since_ns;
+		char why[BOARD_WHY_MAX];
+	} family[BOARD_FAMILIES];
+	uint64_t data_age_ms; /* since the data of all its zones was last known to be current; 0: nothing is held by transfer */
+	uint64_t stale_in_ms; /* until that age is CAUSE_STALE; 0: it is; UINT64_MAX: never */
+	uint32_t load;        /* permille of what the busiest worker can do, over the last seconds */
+	uint32_t qps;         /* answers per second */
+	uint32_t headroom;    /* queries per second that could come on top; UINT32_MAX: not known */
 	struct board_watch_check { /* per address: UDP, TCP */
 		uint8_t verdict;
 		uint8_t mark[3];         /* of the address it is for: see watch/plan.c */
@@ -171,6 +196,28 @@ struct board_watch_network {
 		uint64_t passes, failures;
 	} checks[BOARD_ADDRESSES_MAX][2];
 };
+
+/* What the other PoPs of a network say of themselves. Rows are in the order of the fleet file's nodes, which is the same everywhere. */
+struct board_watch_peers {
+	_Atomic uint32_t count;
+	struct board_peer {
+		_Atomic uint32_t seq;
+		uint32_t node;       /* index in the configuration */
+		uint64_t asked_ns;   /* last question */
+		uint64_t heard_ns;   /* when the question left to which the last answer came: what is told here was so then or later; 0: never heard */
+		uint32_t round_us;   /* of the last answer */
+		struct board_peer_family {
+			uint8_t announce; /* enum board_announce */
+			uint8_t verdict;  /* enum board_verdict */
+			uint8_t causes;   /* enum board_cause of the verdict */
+			uint8_t intent;   /* enum board_cause: it means to leave for these; 0: it does not */
+			bool answers;     /* something, if not all of it rightly */
+		} family[BOARD_FAMILIES];
+		uint64_t data_age_ms;
+		uint32_t load, qps, headroom; /* as in board_watch_network */
+	} peer[BOARD_PEERS_MAX];
+};
+
 /* A way through a device with XDP and back by way of a neighbor (watch/path.h). ifindex 0: none. */
 struct board_watch_path {
 	_Atomic uint32_t seq;
@@ -187,21 +234,30 @@ struct board_watch {
 	board_stamp stamp;
 	_Atomic uint64_t pin;
 	struct board_watch_network networks[BOARD_NETWORKS_MAX];
+	struct board_watch_peers peers[BOARD_NETWORKS_MAX];
 	struct board_watch_path paths[BOARD_PATHS_MAX];
 };
 
-enum board_announce { ANNOUNCE_NONE, ANNOUNCE_YES, ANNOUNCE_GSHUT };
+enum board_announce { ANNOUNCE_NONE, ANNOUNCE_YES, ANNOUNCE_GSHUT, ANNOUNCE_DEPREF };
 const char *board_announce_text(enum board_announce a);
 
 /* Written by route. */
 struct board_route_network {
 	_Atomic uint32_t seq;
-	uint32_t announce; /* enum board_announce: what is decided */
+	uint32_t announce; /* enum board_announce: what is decided; of two families the one that says less */
 	uint64_t since_ns;
 	uint64_t hold_until_ns; /* rise hold-down: not announced again before; 0 none */
 	uint32_t flaps;
 	uint32_t drained;  /* 1: operator order carried out, withdrawn everywhere */
 	char why[BOARD_WHY_MAX];
+	struct board_route_family {
+		uint32_t announce; /* enum board_announce */
+		uint32_t intent;   /* enum board_cause: it means to leave for these as soon as the guard lets it; told to the other PoPs */
+		uint64_t intent_ns; /* since when */
+		uint64_t since_ns, hold_until_ns;
+		uint32_t flaps;
+		char why[BOARD_WHY_MAX];
+	} family[BOARD_FAMILIES];
 };
 struct board_route_neighbor {
 	_Atomic uint32_t seq;

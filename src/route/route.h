@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/attr.h"
+#include "bgp/session.h"
+#include "board/board.h"
+#include "config/config.h"
+#include "proc/role.h"
+#include "route/decide.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+/* What the files of the route process share. One thread, no locks. */
+struct route;
+
+struct neighbor {
+	struct route *route;
+	struct bgp_session *session; /* NULL: unused */
+	struct bgp_neighbor_conf conf;
+	uint8_t key[BGP_MD5_KEY_MAX];
+	struct config_neighbor want; /* scalars only are used */
+	uint32_t communities[CONFIG_COMMUNITIES_MAX];
+	size_t community_count;
+	struct endpoint at;
+	bool dirty; /* its state on the board is old */
+};
+
+struct network {
+	char name[BOARD_NAME_MAX];
+	struct decide_state decide;
+	struct decide_conf conf;
+};
+
+struct route {
+	struct role *role;
+	uv_loop_t loop;
+	uv_timer_t tick;
+	struct neighbor neighbors[CONFIG_NEIGHBORS_MAX];
+	size_t neighbor_count;
+	struct bgp_session *leaving[CONFIG_NEIGHBORS_MAX]; /* stopped, their connections not gone yet */
+	struct network networks[CONFIG_NETWORKS_MAX];
+	size_t network_count;
+	uint64_t shown_ms, withdrawn_ms, closing_ms;
+	bool stopping;
+};
+
+/* Network i of this node, in the configuration. */
+const struct config_network *route_network_conf(const struct route *r, size_t i);
+
+/* ---- neighbors.c: the sessions ---- */
+
+/* Bring the sessions in line with the configuration: unchanged ones stay up. */
+void neighbors_set(struct route *r);
+/* Everything that is announced now, to every neighbor as it is to hear it. */
+void neighbors_feed(struct route *r);
+/* Free those that were told to leave and are gone. */
+void neighbors_free_leaving(struct route *r);
+
+/* ---- networks.c: the decisions ---- */
+
+/* Networks of the configuration; those that stay keep their state. */
+void networks_set(struct route *r);
+/* Judge all by what the board says now. True when something is to be announced otherwise: it is on the board and in the log already, not on the sessions. */
+bool networks_judge(struct route *r, uint64_t now_ns);
+
+/* ---- show.c: what the board is told ---- */
+
+void show_network(struct route *r, size_t i);
+void show_neighbor(struct route *r, size_t i);
+void show_all(struct route *r);
