@@ -44,6 +44,7 @@ struct bgp_open bgp_fsm_open(const struct bgp_fsm *f)
 	    .as4 = true,
 	    .route_refresh = true,
 	    .has_role = f->conf.has_role,
+	    .extended_next_hop = f->conf.extended_next_hop,
 	    .role = f->conf.role,
 	};
 }

@@ -35,6 +35,7 @@ struct bgp_fsm_conf {
 	bool has_role;         /* RFC 9234, off by default */
 	bool role_strict;      /* refuse a peer that states none */
 	enum bgp_role role;    /* ours */
+	bool extended_next_hop; /* offer RFC 8950 */
 	uint32_t send_hold_ms; /* 0: twice the hold time, at least BGP_SEND_HOLD_MIN_MS */
 };
 

@@ -21,10 +21,10 @@
  * wrong MD5 key and TTL security on one side only look like a host that is down: the connection attempt gets no answer.
  *
  * RFC 4271, 4760 (IPv6), 2918 (refresh), 6793 (AS numbers), 5492 and 9072 (OPEN), 6286, 7607, 9003 (shutdown text), 6608, 9687,
- * 5082 (TTL), 2385 (MD5), 8326 (graceful shutdown, by the caller's communities), 9234 (roles, off by default).
+ * 5082 (TTL), 2385 (MD5), 8326 (graceful shutdown, by the caller's communities), 9234 (roles, off by default), 8950 (IPv6 next hops of IPv4, off by default).
  *
  * Limits: BGP_ROUTES_MAX prefixes; BGP_PREPEND_MAX, BGP_COMMUNITIES_MAX per route. Left out: accepting connections (passive), TCP-AO,
- * RFC 8950 next hops, import of anything, two-octet-AS peers. */
+ * import of anything, two-octet-AS peers. */
 #include "bgp/session.h"
 
 #include "base/clock.h"
@@ -332,6 +332,7 @@ static void do_action(struct bgp_session *s, const struct bgp_action *a)
 		break;
 	case BGP_DO_ROUTES_UP:
 		bgp_next_hops(&s->conf, &s->local, &peering);
+		peering.v4_by_v6 = s->conf.extended_next_hop && s->fsm.peer.extended_next_hop;
 		bgp_rib_up(&s->rib, s->fsm.families, &peering);
 		break;
 	case BGP_DO_ROUTES_DOWN:
@@ -579,6 +580,7 @@ int bgp_session_new(struct uv_loop_s *loop, const struct bgp_neighbor_conf *conf
 	    .has_role = conf->has_role,
 	    .role_strict = conf->role_strict,
 	    .role = conf->role,
+	    .extended_next_hop = conf->extended_next_hop,
 	    .send_hold_ms = conf->send_hold_ms,
 	};
 

@@ -15,12 +15,14 @@ struct uv_loop_s;
 /* One BGP session over TCP on a libuv loop; all calls from the loop's thread. See session.c for how it works. */
 enum {
 	BGP_MD5_KEY_MAX = 80,    /* TCP_MD5SIG_MAXKEYLEN */
+	BGP_INTERFACE_MAX = 16,  /* IF_NAMESIZE */
 	BGP_LINGER_MS = 1000,    /* for the peer to read our NOTIFICATION and close */
 };
 
 struct bgp_neighbor_conf {
-	struct endpoint remote;      /* port 0: BGP_PORT */
+	struct endpoint remote;      /* port 0: BGP_PORT; zone 0 */
 	struct ip_addr local;        /* family 0: chosen by routing */
+	char interface[BGP_INTERFACE_MAX]; /* of a link-local remote, by name: looked up at each try, as it may appear later; else "" */
 	uint32_t local_as, peer_as;  /* the same: iBGP */
 	uint32_t router_id;          /* host order */
 	uint16_t hold_s;             /* BGP_HOLD_DEFAULT_S is usual; 0 never expires; 1 and 2 are refused */
@@ -32,6 +34,7 @@ struct bgp_neighbor_conf {
 	struct ip_addr next_hop_v4, next_hop_v6; /* family 0: the session's address, or one of its interface */
 	bool has_role, role_strict;
 	enum bgp_role role;
+	bool extended_next_hop;      /* RFC 8950: IPv4 routes by the session's IPv6 next hop where there is none of IPv4 */
 	uint32_t send_hold_ms;       /* 0: default */
 };
 

@@ -54,18 +54,21 @@ static int set_md5(int fd, const struct bgp_neighbor_conf *c)
 	return err;
 }
 
-static int bind_local(int fd, const struct bgp_neighbor_conf *c)
+static int bind_local(int fd, const struct bgp_neighbor_conf *c, uint32_t zone)
 {
 	struct endpoint e = {.addr = c->local};
 	struct sockaddr_storage ss;
-	socklen_t len = endpoint_to_sockaddr(&e, &ss);
+	socklen_t len;
 
 	if (!c->local.family)
 		return 0;
+	if (addr_is_link_local(&c->local))
+		e.addr.zone = zone;
+	len = endpoint_to_sockaddr(&e, &ss);
 	return bind(fd, (const struct sockaddr *)&ss, len) == 0 ? 0 : -errno;
 }
 
-static int configure(int fd, const struct bgp_neighbor_conf *c, const char **what)
+static int configure(int fd, const struct bgp_neighbor_conf *c, uint32_t zone, const char **what)
 {
 	bool v6 = c->remote.addr.family == 6;
 	int err;
@@ -82,7 +85,7 @@ static int configure(int fd, const struct bgp_neighbor_conf *c, const char **wha
 	}
 	if (!err) {
 		*what = "cannot bind to the local address";
-		err = bind_local(fd, c);
+		err = bind_local(fd, c, zone);
 	}
 	return err;
 }
@@ -96,12 +99,18 @@ int bgp_socket_connect(const struct bgp_neighbor_conf *c, int *fd, const char **
 
 	if (!remote.port)
 		remote.port = BGP_PORT;
+	*what = "no such interface";
+	if (c->interface[0]) {
+		remote.addr.zone = if_nametoindex(c->interface);
+		if (!remote.addr.zone)
+			return -errno;
+	}
 	len = endpoint_to_sockaddr(&remote, &ss);
 	*what = "cannot make a socket";
 	s = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s < 0)
 		return -errno;
-	err = configure(s, c, what);
+	err = configure(s, c, remote.addr.zone, what);
 	if (!err) {
 		*what = "cannot connect";
 		if (connect(s, (const struct sockaddr *)&ss, len) != 0 && errno != EINPROGRESS)
@@ -115,11 +124,6 @@ int bgp_socket_connect(const struct bgp_neighbor_conf *c, int *fd, const char **
 	return 0;
 }
 
-static bool link_local(const struct ip_addr *a)
-{
-	return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
-}
-
 static bool same_bytes(const struct ip_addr *a, const struct ip_addr *b)
 {
 	return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 16) == 0;
@@ -129,7 +133,7 @@ static bool usable(const struct ip_addr *a)
 {
 	static const uint8_t loopback6[16] = {[15] = 1};
 
-	if (addr_is_any(a) || link_local(a))
+	if (addr_is_any(a) || addr_is_link_local(a))
 		return false;
 	return a->family == 4 ? a->bytes[0] != 127 && !(a->bytes[0] == 169 && a->bytes[1] == 254)
 	                      : memcmp(a->bytes, loopback6, 16) != 0 && a->bytes[0] != 0xff;
@@ -177,18 +181,23 @@ void bgp_next_hops(const struct bgp_neighbor_conf *c, const struct ip_addr *loca
 	const struct ip_addr *configured[] = {&c->next_hop_v4, &c->next_hop_v6};
 
 	*out = (struct bgp_peering){.local_as = c->local_as, .internal = c->local_as == c->peer_as};
+	/* RFC 9234 5: towards a customer, a peer, or a client of our route server. */
+	out->only_to_customer = c->has_role && (c->role == BGP_ROLE_PROVIDER || c->role == BGP_ROLE_PEER || c->role == BGP_ROLE_RS);
 	for (unsigned i = 0; i < ARRAY_LEN(hops); i++) {
 		uint8_t family = i == 0 ? 4 : 6;
 
 		if (configured[i]->family == family)
 			*hops[i] = *configured[i];
-		else if (local->family == family && !link_local(local))
+		else if (local->family == family && !addr_is_link_local(local))
 			*hops[i] = *local;
 		else if (!interface_address(local, family, hops[i]))
 			*hops[i] = (struct ip_addr){0};
 	}
-	if (link_local(local)) {
+	if (addr_is_link_local(local)) {
 		out->next_hop_v6_link = *local;
 		out->next_hop_v6_link.zone = 0;
+		/* RFC 2545 does not foresee an interface without a global address; BIRD and FRR write and take the link-local one twice. */
+		if (!out->next_hop_v6.family)
+			out->next_hop_v6 = out->next_hop_v6_link;
 	}
 }

@@ -16,7 +16,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 7,
+	BOARD_VERSION = 8,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -26,6 +26,7 @@ enum {
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
+	BOARD_TOLD_MAX = 16384,    /* bytes of the text of what a neighbor is told */
 	BOARD_ZONE_MAX = 128,      /* bytes of a zone's name, cut off beyond */
 	BOARD_RCODES = 24,
 	BOARD_TRANSFER_PINS = 16,  /* versions of the store that transfers read at a time */
@@ -271,13 +272,22 @@ struct board_route_neighbor {
 	uint32_t bad_messages;
 	char state_text[16];
 	char last_error[BOARD_WHY_MAX];
-	char announced_text[1024]; /* "192.0.2.0/24 nh 10.0.0.2 path 64500; ..." for status */
+	char interface[16]; /* of a link-local address; else "" */
+	uint32_t received;  /* prefixes that it sends; none is used */
+	uint32_t over_max;  /* 1: more than max-prefixes */
+};
+/* What a neighbor has been told, as of the last message to it. */
+struct board_route_told {
+	_Atomic uint32_t seq;
+	uint32_t left_out;         /* routes that did not fit */
+	char text[BOARD_TOLD_MAX]; /* a route a line: "192.0.2.0/24 nh 10.0.0.2 path 64500\n" */
 };
 struct board_route {
 	board_stamp stamp;
 	_Atomic uint32_t neighbors;
 	struct board_route_network networks[BOARD_NETWORKS_MAX];
 	struct board_route_neighbor neighbor[BOARD_NEIGHBORS_MAX];
+	struct board_route_told told[BOARD_NEIGHBORS_MAX]; /* of neighbor[i] */
 };
 
 struct board_admin {

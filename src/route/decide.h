@@ -18,7 +18,7 @@
  *	7. all is well                                       announce
  * Coming back: the checks must have passed without a break for the hold time, which doubles with each flap up to a limit and is forgotten
  * after the network was announced for DECIDE_STABLE_MS without one. */
-enum decide_announce { DECIDE_WITHDRAW, DECIDE_ANNOUNCE, DECIDE_GSHUT };
+enum decide_announce { DECIDE_WITHDRAW, DECIDE_ANNOUNCE, DECIDE_GSHUT, DECIDE_DEPREF };
 enum decide_verdict { DECIDE_UNKNOWN, DECIDE_PASS, DECIDE_SOFT, DECIDE_HARD };
 
 enum {

@@ -39,6 +39,8 @@ static void on_session(void *ctx, struct bgp_session *s, const struct bgp_sessio
 		break;
 	}
 	n->dirty = true;
+	/* With its session a neighbor forgets what it was told. */
+	n->told_dirty |= ev->type == BGP_SESSION_ROUTES || ev->type == BGP_SESSION_STATE;
 }
 
 /* Everything that is announced now, as this neighbour is to hear it. */
@@ -50,22 +52,15 @@ static void feed(struct route *r, struct neighbor *n)
 
 	for (size_t i = 0; i < r->network_count; i++) {
 		const struct config_network *conf = route_network_conf(r, i);
-		enum decide_announce a = r->networks[i].decide.now;
 
-		for (size_t k = 0; a != DECIDE_WITHDRAW && k < conf->prefix_count && count < BGP_ROUTES_MAX; k++) {
-			struct bgp_route *route = &routes[count];
+		for (size_t k = 0; k < conf->prefix_count && count < BGP_ROUTES_MAX; k++) {
 			bool v4 = conf->prefixes[k].addr.family == 4;
+			enum decide_announce a = networks_wanted(r, i, v4 ? 0 : 1);
 
-			if (v4 ? !n->want.ipv4 : !n->want.ipv6)
+			if (!(n->conf.families & (v4 ? BGP_IPV4 : BGP_IPV6)) || !n->as[a].announced)
 				continue;
-			*route = (struct bgp_route){.prefix = conf->prefixes[k], .prepend = n->want.prepend, .has_med = n->want.has_med,
-			                            .med = n->want.med};
-			for (size_t c = 0; c < n->community_count; c++)
-				if (!bgp_route_add_community(route, n->communities[c]))
-					break;
-			if (a == DECIDE_GSHUT && !bgp_route_add_community(route, BGP_COMMUNITY_GSHUT))
-				log_warn("bgp communities=too-many note=\"no room for graceful-shutdown\"");
-			count++;
+			routes[count] = n->as[a].route;
+			routes[count++].prefix = conf->prefixes[k];
 		}
 	}
 	err = bgp_session_want(n->session, routes, count);
@@ -88,17 +83,22 @@ static void conf_of(const struct route *r, const struct config_neighbor *c, stru
 	/* A key file ends with a newline that is not part of the key. */
 	while (key && len && (key[len - 1] == '\n' || key[len - 1] == '\r'))
 		len--;
-	n->want = *c;
-	n->community_count = MIN(c->community_count, (size_t)CONFIG_COMMUNITIES_MAX);
-	if (n->community_count)
-		memcpy(n->communities, c->communities, n->community_count * sizeof(*n->communities));
+	for (enum decide_announce a = DECIDE_WITHDRAW; a <= DECIDE_DEPREF; a++)
+		n->as[a].announced = attributes_of(c, c->as == as, a, &n->as[a].route);
+	n->told_dirty = true;
 	n->at = (struct endpoint){.addr = c->address, .port = c->port};
 	n->conf = (struct bgp_neighbor_conf){
 		.remote = n->at, .local = c->local, .local_as = as, .peer_as = c->as, .router_id = r->role->node->router_id,
 		.hold_s = (uint16_t)(c->hold_ms / 1000), .ttl_security = c->ttl_security, .multihop = c->multihop,
 		.families = (uint8_t)((c->ipv4 ? BGP_IPV4 : 0) | (c->ipv6 ? BGP_IPV6 : 0)),
-		.next_hop_v4 = c->next_hop_v4, .next_hop_v6 = c->next_hop_v6,
+		.next_hop_v4 = c->next_hop_v4, .next_hop_v6 = c->next_hop_v6, .has_role = c->role != CONFIG_BGP_ROLE_NONE,
+		.role = c->role ? (enum bgp_role)(c->role - CONFIG_BGP_ROLE_PROVIDER) : BGP_ROLE_CUSTOMER, .role_strict = c->role_strict,
+		.extended_next_hop = c->extended_next_hop,
 	};
+	if (c->interface) {
+		n->conf.remote.addr.zone = 0;
+		snprintf(n->conf.interface, sizeof(n->conf.interface), "%s", c->interface);
+	}
 	if (key) {
 		n->conf.md5_key_len = MIN(len, (size_t)BGP_MD5_KEY_MAX);
 		memcpy(n->key, key, n->conf.md5_key_len);
@@ -127,10 +127,11 @@ static bool same_session(const struct neighbor *a, const struct neighbor *b)
 	struct bgp_neighbor_conf x = a->conf, y = b->conf;
 
 	x.md5_key = y.md5_key = NULL;
-	return x.md5_key_len == y.md5_key_len && memcmp(a->key, b->key, x.md5_key_len) == 0 &&
+	return strcmp(x.interface, y.interface) == 0 && x.md5_key_len == y.md5_key_len && memcmp(a->key, b->key, x.md5_key_len) == 0 &&
 	       addr_equal(&x.remote.addr, &y.remote.addr) && x.remote.port == y.remote.port && addr_equal(&x.local, &y.local) &&
 	       x.local_as == y.local_as && x.peer_as == y.peer_as && x.router_id == y.router_id && x.hold_s == y.hold_s &&
 	       x.families == y.families && x.ttl_security == y.ttl_security && x.multihop == y.multihop &&
+	       x.has_role == y.has_role && x.role == y.role && x.role_strict == y.role_strict && x.extended_next_hop == y.extended_next_hop &&
 	       addr_equal(&x.next_hop_v4, &y.next_hop_v4) && addr_equal(&x.next_hop_v6, &y.next_hop_v6);
 }
 

@@ -34,6 +34,12 @@ void networks_set(struct route *r)
 	}
 }
 
+enum decide_announce networks_wanted(const struct route *r, size_t network, int family)
+{
+	(void)family;
+	return r->networks[network].decide.now;
+}
+
 static uint64_t worker_silent_ms(const struct route *r, uint64_t now_ns)
 {
 	uint32_t workers = atomic_load(&r->role->board->supervisor.workers);
@@ -76,7 +82,7 @@ static void look(struct route *r, size_t i, uint64_t now_ns, struct decide_input
 
 bool networks_judge(struct route *r, uint64_t now_ns)
 {
-	static const char *const words[] = {"withdraw", "announce", "graceful-shutdown"};
+	static const char *const words[] = {"withdraw", "announce", "graceful-shutdown", "de-prefer"};
 	uint64_t now = now_ns / 1000000U;
 	struct board_watch_network copy;
 	bool changed = false;

@@ -6,6 +6,7 @@
 #include "board/board.h"
 #include "config/config.h"
 #include "proc/role.h"
+#include "route/attributes.h"
 #include "route/decide.h"
 
 #include <stdbool.h>
@@ -21,11 +22,13 @@ struct neighbor {
 	struct bgp_session *session; /* NULL: unused */
 	struct bgp_neighbor_conf conf;
 	uint8_t key[BGP_MD5_KEY_MAX];
-	struct config_neighbor want; /* scalars only are used */
-	uint32_t communities[CONFIG_COMMUNITIES_MAX];
-	size_t community_count;
+	struct {
+		bool announced;
+		struct bgp_route route; /* without a prefix */
+	} as[DECIDE_DEPREF + 1];        /* by enum decide_announce: what it hears of a prefix */
 	struct endpoint at;
 	bool dirty; /* its state on the board is old */
+	bool told_dirty; /* what it was told, there, is old */
 };
 
 struct network {
@@ -63,6 +66,8 @@ void neighbors_free_leaving(struct route *r);
 
 /* Networks of the configuration; those that stay keep their state. */
 void networks_set(struct route *r);
+/* What is decided about a network of this node in an address family (0: IPv4, 1: IPv6). */
+enum decide_announce networks_wanted(const struct route *r, size_t network, int family);
 /* Judge all by what the board says now. True when something is to be announced otherwise: it is on the board and in the log already, not on the sessions. */
 bool networks_judge(struct route *r, uint64_t now_ns);
 

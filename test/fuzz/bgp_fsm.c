@@ -111,7 +111,7 @@ static void peer_says(struct world *w, uint8_t arg)
 {
 	uint8_t bytes[BGP_MESSAGE_MAX];
 	struct writer out = writer_of(bytes, sizeof(bytes));
-	struct bgp_open o = {64601, 90, 7, 3, true, true, false, 0};
+	struct bgp_open o = {64601, 90, 7, 3, true, true, false, 0, false};
 	struct bgp_notify n = bgp_notify_of(BGP_ERR_CEASE, arg), bad;
 	struct bgp_frame f;
 
