@@ -19,6 +19,8 @@ enum {
 	BGP_LINGER_MS = 1000,    /* for the peer to read our NOTIFICATION and close */
 };
 
+enum bgp_connect { BGP_CONNECT_ACTIVE, BGP_CONNECT_PASSIVE, BGP_CONNECT_BOTH };
+
 struct bgp_neighbor_conf {
 	struct endpoint remote;      /* port 0: BGP_PORT; zone 0 */
 	struct ip_addr local;        /* family 0: chosen by routing */
@@ -34,6 +36,7 @@ struct bgp_neighbor_conf {
 	struct ip_addr next_hop_v4, next_hop_v6; /* family 0: the session's address, or one of its interface */
 	bool has_role, role_strict;
 	enum bgp_role role;
+	enum bgp_connect connect;    /* who opens the connection: we, the peer, either */
 	bool extended_next_hop;      /* RFC 8950: IPv4 routes by the session's IPv6 next hop where there is none of IPv4 */
 	uint32_t send_hold_ms;       /* 0: default */
 };
@@ -75,6 +78,7 @@ struct bgp_session_status {
 	uint32_t peer_id;
 	struct ip_addr local;       /* of the connection; family 0: none */
 	uint64_t messages_in[BGP_TYPES], messages_out[BGP_TYPES]; /* by enum bgp_type */
+	uint64_t refused;           /* the peer's connections beside an established one, or while stopped */
 	size_t queued;              /* octets not yet taken by the kernel */
 	const struct bgp_rib *rib;  /* entries that are `told`: what the peer has, with attributes */
 };
@@ -90,6 +94,11 @@ void bgp_session_free(struct bgp_session *s);
 void bgp_session_set_ctx(struct bgp_session *s, void *ctx);
 
 void bgp_session_start(struct bgp_session *s);
+/* A connection of the peer's, from a listening socket with its key (see below); the descriptor, non-blocking, is the session's now. Refused where one is established
+ * (RFC 4271 6.8), and where `connect` is active or the session is stopped. */
+void bgp_session_accept(struct bgp_session *s, int fd);
+/* The peer's TCP MD5 key on a listening socket, or no more; nothing for a peer without. Before its SYN comes. -errno. */
+int bgp_session_listen_key(int listener, const struct bgp_neighbor_conf *c, bool on);
 /* Cease with `subcode` (BGP_CEASE_SHUTDOWN, ...) and text (NULL: none) to the peer; no further tries until started again. */
 void bgp_session_stop(struct bgp_session *s, uint8_t subcode, const char *text);
 /* The same, but try again: BGP_CEASE_RESET, BGP_CEASE_BFD_DOWN. */

@@ -36,7 +36,8 @@ static int set_ttl(int fd, const struct bgp_neighbor_conf *c)
 	return err;
 }
 
-static int set_md5(int fd, const struct bgp_neighbor_conf *c)
+/* A key of no octets takes away what was there. */
+static int set_md5(int fd, const struct bgp_neighbor_conf *c, size_t key_len)
 {
 	struct tcp_md5sig md5;
 	struct sockaddr_storage ss;
@@ -47,8 +48,8 @@ static int set_md5(int fd, const struct bgp_neighbor_conf *c)
 		return 0;
 	memset(&md5, 0, sizeof(md5));
 	memcpy(&md5.tcpm_addr, &ss, len);
-	md5.tcpm_keylen = (uint16_t)c->md5_key_len;
-	memcpy(md5.tcpm_key, c->md5_key, c->md5_key_len);
+	md5.tcpm_keylen = (uint16_t)key_len;
+	memcpy(md5.tcpm_key, c->md5_key, key_len);
 	err = setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &md5, sizeof(md5)) == 0 ? 0 : -errno;
 	explicit_bzero(&md5, sizeof(md5));
 	return err;
@@ -68,20 +69,35 @@ static int bind_local(int fd, const struct bgp_neighbor_conf *c, uint32_t zone)
 	return bind(fd, (const struct sockaddr *)&ss, len) == 0 ? 0 : -errno;
 }
 
-static int configure(int fd, const struct bgp_neighbor_conf *c, uint32_t zone, const char **what)
+int bgp_session_listen_key(int listener, const struct bgp_neighbor_conf *c, bool on)
 {
-	bool v6 = c->remote.addr.family == 6;
-	int err;
+	return set_md5(listener, c, on ? c->md5_key_len : 0);
+}
 
-	/* Precedence only helps; a kernel or sandbox without it is no reason not to speak. */
+/* Precedence only helps; a kernel or sandbox without it is no reason not to speak. */
+static void set_class(int fd, bool v6)
+{
 	(void)set(fd, SOL_SOCKET, SO_PRIORITY, PRIORITY_CONTROL);
 	(void)set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_TCLASS : IP_TOS, IPTOS_CLASS_CS6);
 	(void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+int bgp_socket_accepted(int fd, const struct bgp_neighbor_conf *c)
+{
+	set_class(fd, c->remote.addr.family == 6);
+	return set_ttl(fd, c);
+}
+
+static int configure(int fd, const struct bgp_neighbor_conf *c, uint32_t zone, const char **what)
+{
+	int err;
+
+	set_class(fd, c->remote.addr.family == 6);
 	*what = "cannot set the TTL";
 	err = set_ttl(fd, c);
 	if (!err) {
 		*what = "cannot set the TCP MD5 key";
-		err = set_md5(fd, c);
+		err = set_md5(fd, c, c->md5_key_len);
 	}
 	if (!err) {
 		*what = "cannot bind to the local address";

@@ -94,6 +94,9 @@ static void conf_of(const struct route *r, const struct config_neighbor *c, stru
 		.next_hop_v4 = c->next_hop_v4, .next_hop_v6 = c->next_hop_v6, .has_role = c->role != CONFIG_BGP_ROLE_NONE,
 		.role = c->role ? (enum bgp_role)(c->role - CONFIG_BGP_ROLE_PROVIDER) : BGP_ROLE_CUSTOMER, .role_strict = c->role_strict,
 		.extended_next_hop = c->extended_next_hop,
+		.connect = c->dial == CONFIG_DIAL_BOTH      ? BGP_CONNECT_BOTH
+		           : c->dial == CONFIG_DIAL_PASSIVE ? BGP_CONNECT_PASSIVE
+		                                            : BGP_CONNECT_ACTIVE,
 	};
 	if (c->interface) {
 		n->conf.remote.addr.zone = 0;
@@ -117,6 +120,7 @@ static int open_neighbor(struct route *r, struct neighbor *n)
 		log_err("bgp peer=%s error=\"%s\"", endpoint_text(&n->at, text), err_text(err));
 		return err;
 	}
+	listen_key(r, n, true);
 	bgp_session_start(n->session);
 	return 0;
 }
@@ -132,6 +136,7 @@ static bool same_session(const struct neighbor *a, const struct neighbor *b)
 	       x.local_as == y.local_as && x.peer_as == y.peer_as && x.router_id == y.router_id && x.hold_s == y.hold_s &&
 	       x.families == y.families && x.ttl_security == y.ttl_security && x.multihop == y.multihop &&
 	       x.has_role == y.has_role && x.role == y.role && x.role_strict == y.role_strict && x.extended_next_hop == y.extended_next_hop &&
+	       x.connect == y.connect &&
 	       addr_equal(&x.next_hop_v4, &y.next_hop_v4) && addr_equal(&x.next_hop_v6, &y.next_hop_v6);
 }
 
@@ -177,6 +182,7 @@ void neighbors_set(struct route *r)
 			stays |= same_session(&old[k], &fresh);
 		}
 		if (!stays) {
+			listen_key(r, &old[k], false);
 			bgp_session_stop(old[k].session, BGP_CEASE_DECONFIGURED, "zonecast: neighbor removed or changed");
 			leave(r, old[k].session);
 			old[k].session = NULL;

@@ -16,6 +16,7 @@
 
 /* What the files of the route process share. One thread, no locks. */
 struct route;
+struct listener;
 
 struct neighbor {
 	struct route *route;
@@ -46,6 +47,8 @@ struct route {
 	struct bgp_session *leaving[CONFIG_NEIGHBORS_MAX]; /* stopped, their connections not gone yet */
 	struct network networks[CONFIG_NETWORKS_MAX];
 	size_t network_count;
+	struct listener *listeners[CONFIG_NEIGHBORS_MAX]; /* NULL: none */
+	uint32_t strangers; /* connections of nobody's */
 	uint64_t shown_ms, withdrawn_ms, closing_ms;
 	bool stopping;
 };
@@ -61,6 +64,14 @@ void neighbors_set(struct route *r);
 void neighbors_feed(struct route *r);
 /* Free those that were told to leave and are gone. */
 void neighbors_free_leaving(struct route *r);
+
+/* ---- listen.c: connections that neighbors open ---- */
+
+/* A listening socket of the supervisor's, whose descriptor is r's now; and that one gone. */
+void listen_open(struct route *r, const struct role_socket *s);
+void listen_close(struct route *r, const struct role_socket *s);
+/* The key of a neighbor on its listeners, or no more: before the first SYN of the one, and before the other has the same address. */
+void listen_key(struct route *r, const struct neighbor *n, bool on);
 
 /* ---- networks.c: the decisions ---- */
 

@@ -68,7 +68,8 @@ void show_neighbor(struct route *r, size_t i)
 	b->hold_s = st.hold_s;
 	b->announced = (uint32_t)st.rib->told;
 	b->bad_messages = (uint32_t)st.garbage;
-	snprintf(b->state_text, sizeof(b->state_text), "%s", bgp_state_text(st.state));
+	snprintf(b->state_text, sizeof(b->state_text), "%s",
+	         st.state == BGP_IDLE && st.enabled && n->conf.connect == BGP_CONNECT_PASSIVE ? "listening" : bgp_state_text(st.state));
 	snprintf(b->last_error, sizeof(b->last_error), "%.*s", BOARD_WHY_MAX - 1, st.last_error);
 	memcpy(b->interface, n->conf.interface, sizeof(b->interface));
 	board_write_end(&b->seq);
