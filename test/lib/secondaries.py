@@ -3,11 +3,10 @@
 
 A Held is one zone at one server: from which address of the primary, with which key, asked over which family.
 """
-import os
-import subprocess
 from dataclasses import dataclass
 
 from netns import wait_until
+from program import Program
 from transfers import Key
 
 
@@ -18,7 +17,7 @@ class Held:
     key: Key | None = None
 
 
-class Secondary:
+class Secondary(Program):
     """Runs in `ns`, listens on `addresses` at `port`."""
 
     name = "server"
@@ -26,27 +25,8 @@ class Secondary:
     asks_differences = True
 
     def __init__(self, ns, folder, addresses, port, held):
-        self.ns, self.addresses, self.port, self.held = ns, addresses, port, held
-        self.folder = os.path.join(str(folder), self.name)
-        os.makedirs(self.folder, exist_ok=True)
-        self.process = None
-
-    def path(self, *parts):
-        return os.path.join(self.folder, *parts)
-
-    def write(self, name, text):
-        with open(self.path(name), "w", encoding="ascii") as f:
-            f.write(text)
-        return self.path(name)
-
-    def spawn(self, argv):
-        env = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin")
-        with open(self.path("log"), "ab") as log:
-            self.process = self.ns.popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=self.folder)
-
-    def log(self):
-        with open(self.path("log"), encoding="latin-1") as f:
-            return f.read()
+        super().__init__(ns, folder, self.name)
+        self.addresses, self.port, self.held = addresses, port, held
 
     def keys(self):
         return {h.key.name: h.key for h in self.held if h.key}.values()

@@ -8,6 +8,7 @@ import os
 import selectors
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -39,6 +40,20 @@ class Key:
     @property
     def tool(self):
         return ["--key", f"{self.name}:{self.algorithm}:{self.secret}" + (f":{self.octets}" if self.octets else "")]
+
+
+def read_message(s):
+    """The next message's octets of a connection, b"" at its end."""
+    def exactly(n):
+        data = b""
+        while len(data) < n:
+            more = s.recv(min(n - len(data), 65536))
+            if not more:
+                return b""
+            data += more
+        return data
+    head = exactly(2)
+    return exactly(struct.unpack("!H", head)[0]) if head else b""
 
 
 def wait(condition, what, limit_s=WAIT_S):
