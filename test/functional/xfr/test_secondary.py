@@ -53,13 +53,11 @@ def same(node, file, zone=ZONE):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-@pytest.mark.parametrize("signed", [False, True], ids=["plain", "tsig"])
-@pytest.mark.parametrize("kind", PROGRAMS, ids=lambda k: k.name)
+@pytest.mark.parametrize("kind,signed", [(k, signed) for k in PROGRAMS for signed in (False, True) if k.has_keys or not signed],
+                         ids=lambda v: v.name if isinstance(v, type) else "tsig" if v else "plain")
 def test_real_primaries(tmp_path, kind, signed, host):
     if not have(PROGRAMS[kind]):
         pytest.skip(f"needs {PROGRAMS[kind]}")
-    if signed and not kind.has_keys:
-        pytest.skip(f"{kind.name} without keys here")
     key = Key() if signed else None
     file = write_zone(tmp_path, 1)
     with kind(str(tmp_path), ZONE, file, key=key, host=host) as primary, Holder(str(tmp_path), [Zone(ZONE, [primary], key)]) as node:
