@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netns import wait_until
 from program import Program
-from transfers import Key
+from transfers import Key, pdns_database, pdns_key, pdns_keys
 
 
 @dataclass
@@ -21,7 +21,6 @@ class Secondary(Program):
     """Runs in `ns`, listens on `addresses` at `port`."""
 
     name = "server"
-    has_keys = True
     asks_differences = True
 
     def __init__(self, ns, folder, addresses, port, held):
@@ -141,11 +140,10 @@ remote-control:
 
 
 class Pdns(Secondary):
-    """With the bind backend: no keys, and it asks for whole zones."""
+    """With the bind backend, its keys in SQLite: it asks for whole zones."""
 
     name = "pdns"
     program = "pdns_server"
-    has_keys = False
     asks_differences = False
 
     def start(self):
@@ -156,6 +154,7 @@ class Pdns(Secondary):
         self.write("pdns.conf", f"""launch=bind
 bind-config={self.path("zones.conf")}
 bind-check-interval=1
+{pdns_keys(self.path("keys.db"))}
 local-address={", ".join(self.addresses)}
 local-port={self.port}
 socket-dir={self.folder}
@@ -171,6 +170,9 @@ cache-ttl=0
 xfr-cycle-interval=1
 security-poll-suffix=
 """)
+        pdns_database(self.folder)
+        for k in self.keys():
+            pdns_key(self.folder, k, {h.zone: "slave" for h in self.held if h.key == k})
         self.spawn(["pdns_server", f"--config-dir={self.folder}"])
 
 
