@@ -144,6 +144,7 @@ static void complain(struct rtr *r, const struct rtr_pdu *p, enum rtr_error code
 		if (writer_ok(&w))
 			r->out_len += w.pos;
 	}
+	r->doubt = false;
 	r->todo = RTR_CLOSE;
 }
 

@@ -3,12 +3,12 @@
  * the code under test. */
 #include "rpki/rtr.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <cmocka.h>
 
 static uint64_t now;
 static struct vrp_interest ours;
