@@ -414,7 +414,7 @@ void bgp_fsm_step(struct bgp_fsm *f, const struct bgp_event *ev, uint64_t now_ms
 		if (f->enabled)
 			break;
 		f->enabled = true;
-		if (!f->conf.passive)
+		if (!f->conf.passive && !f->rival_up)
 			connect_now(f, now_ms, out);
 		break;
 	case BGP_EV_STOP:

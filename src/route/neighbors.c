@@ -57,7 +57,7 @@ static void feed(struct route *r, struct neighbor *n)
 			bool v4 = conf->prefixes[k].addr.family == 4;
 			enum decide_announce a = networks_wanted(r, i, v4 ? 0 : 1);
 
-			if (!(n->conf.families & (v4 ? BGP_IPV4 : BGP_IPV6)) || !n->as[a].announced)
+			if (!(n->conf.families & (v4 ? BGP_IPV4 : BGP_IPV6)) || !n->as[a].announced || origins_refused(r, &conf->prefixes[k]))
 				continue;
 			routes[count] = n->as[a].route;
 			routes[count++].prefix = conf->prefixes[k];
