@@ -236,6 +236,25 @@ static void pump(struct bgp_conn *c)
 	bgp_fsm_step(&c->fsm, &ev, clock_ms(), &none);
 }
 
+bool conn_ask_routes(struct bgp_conn *c)
+{
+	static const enum bgp_family families[] = {BGP_IPV4, BGP_IPV6};
+
+	if (!c->fsm.peer.route_refresh)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct writer w;
+
+		if (!(c->fsm.families & families[i]))
+			continue;
+		if (!room(c, BGP_REFRESH_LEN + BGP_NOTIFY_LEN_MAX, &w))
+			return false;
+		bgp_refresh_write(&w, families[i]);
+		(void)queued(c, &w, BGP_ROUTE_REFRESH);
+	}
+	return true;
+}
+
 /* Our last words are queued: see them out. */
 static void linger(struct bgp_conn *c)
 {
@@ -306,6 +325,7 @@ static void do_action(struct bgp_conn *c, const struct bgp_action *a)
 		break;
 	case BGP_DO_ROUTES_DOWN:
 		c->session->owner = NULL;
+		bgp_received_clear(&c->session->received);
 		bgp_rib_down(&c->session->rib);
 		break;
 	case BGP_DO_REFRESH:
@@ -397,6 +417,8 @@ static void take_frames(struct bgp_conn *c)
 			pos += frame.len;
 			c->session->messages_in[frame.type]++;
 			conn_step(c, &(struct bgp_event){.type = BGP_EV_FRAME, .frame = &frame});
+			if (frame.type == BGP_UPDATE && c->session->owner == c)
+				session_update(c->session, c, &frame);
 		} else if (verdict == BGP_BAD) {
 			conn_step(c, &(struct bgp_event){.type = BGP_EV_GARBAGE, .notify = &bad});
 		}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "bgp/received.h"
 #include "bgp/session.h"
 
 #include <uv.h>
@@ -53,8 +54,9 @@ struct bgp_session {
 	uint64_t messages_in[BGP_TYPES], messages_out[BGP_TYPES];
 	uint64_t told_messages;  /* of the rib when BGP_SESSION_ROUTES was last raised */
 	uint8_t told_unsendable; /* families a missing next hop was reported for */
-	char unsendable_text[120]; /* that report; "" none */
-	uint64_t unsendable_ms;
+	char error_text[160];    /* what the session itself has to complain of; "" nothing */
+	uint64_t error_ms;
+	struct bgp_received received;
 	struct bgp_conn conn[CONNS];
 	struct bgp_conn *owner;  /* of the rib: the established connection; NULL: none */
 	struct bgp_rib rib;
@@ -71,11 +73,16 @@ void conn_step(struct bgp_conn *c, struct bgp_event *ev);
 /* Sends what there is to send, waits for what is to come, tells the state machine of a broken connection. */
 void conn_settle(struct bgp_conn *c);
 
+/* Queues a ROUTE-REFRESH for each family; false where the peer does not know it, or there is no room. */
+bool conn_ask_routes(struct bgp_conn *c);
+
 /* ---- session.c ---- */
 
 void session_raise(struct bgp_session *s, const struct bgp_session_event *ev);
 /* After a step of any connection: what the session is now, and what its other connection has to know. `actions` are those of the step. */
 void session_stepped(struct bgp_session *s, struct bgp_conn *c, const struct bgp_actions *actions);
+/* An UPDATE of the established connection. */
+void session_update(struct bgp_session *s, struct bgp_conn *c, const struct bgp_frame *f);
 /* Ends every entry from outside: both connections settled, changes told, the timer set. */
 void session_settle(struct bgp_session *s);
 /* A handle of libuv is gone: the session's memory, too, where it was the last of one that is being freed. */

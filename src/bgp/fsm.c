@@ -422,8 +422,10 @@ void bgp_fsm_step(struct bgp_fsm *f, const struct bgp_event *ev, uint64_t now_ms
 		cease(f, ev, now_ms, out);
 		break;
 	case BGP_EV_RESET:
-		if (f->enabled && f->state != BGP_IDLE)
-			cease(f, ev, now_ms, out);
+		if (!f->enabled || f->state == BGP_IDLE)
+			break;
+		f->slow = ev->subcode == BGP_CEASE_MAX_PREFIXES;
+		cease(f, ev, now_ms, out);
 		break;
 	case BGP_EV_CONNECTED:
 		if (f->state != (f->conf.passive ? BGP_IDLE : BGP_CONNECT) || !f->enabled)

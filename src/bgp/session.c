@@ -13,7 +13,8 @@
  * the one that the peer opens. Each has a state machine of its own; fsm.c says which of them stays. The established one owns the routes.
  * All memory is allocated when the session is made. Nothing grows with what a peer does:
  * - Reading: frames are taken from a fixed buffer that always has room for the longest message. Whatever the peer sends is drained; of
- *   UPDATEs only the frame is looked at. A peer that sends garbage gets the NOTIFICATION for it, is counted, and met again in 1-5 s.
+ *   UPDATEs only the frame is looked at, unless the caller wants to see them (routes_in.c)
+ *   or their number is limited (received.c). A peer that sends garbage gets the NOTIFICATION for it, is counted, and met again in 1-5 s.
  * - Writing: messages are made one by one while the out queue has room (announce.c keeps the difference, not a backlog). If the peer
  *   stops reading, the queue stays, the send hold timer (RFC 9687) runs, and nothing else waits.
  * - Closing: NOTIFICATION, shutdown(SHUT_WR), read until the peer closes or BGP_LINGER_MS, close. A close with unread input would have
@@ -32,9 +33,12 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "bgp/conn.h"
+#include "bgp/routes_in.h"
 #include "bgp/socket.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +65,7 @@ void session_handle_closed(struct bgp_session *s)
 	s->handles--;
 	if (s->freeing && s->handles == 0) {
 		explicit_bzero(s->md5_key, sizeof(s->md5_key));
+		bgp_received_clear(&s->received);
 		free(s);
 	}
 }
@@ -137,19 +142,55 @@ static void arm(struct bgp_session *s)
 	uv_timer_start(&s->timer, on_timer, at > now ? at - now : 0, 0);
 }
 
+/* What no state machine has to say. */
+static void PRINTF_LIKE(2, 3) complain(struct bgp_session *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(s->error_text, sizeof(s->error_text), fmt, ap);
+	va_end(ap);
+	s->error_ms = clock_ms();
+	session_raise(s, &(struct bgp_session_event){.type = BGP_SESSION_ERROR, .text = s->error_text});
+}
+
 /* A family that is wanted and negotiated but has no next hop is an error an operator has to see, once per session. */
 static void report_unsendable(struct bgp_session *s)
 {
 	uint8_t mask = bgp_rib_unsendable(&s->rib);
 
-	if (mask & ~s->told_unsendable) {
-		snprintf(s->unsendable_text, sizeof(s->unsendable_text),
-		         "no next hop for %s: the interface of the session has no such address, configure one",
+	if (mask & ~s->told_unsendable)
+		complain(s, "no next hop for %s: the interface of the session has no such address, configure one",
 		         mask & BGP_IPV6 ? "IPv6" : "IPv4");
-		s->unsendable_ms = clock_ms();
-		session_raise(s, &(struct bgp_session_event){.type = BGP_SESSION_ERROR, .text = s->unsendable_text});
-	}
 	s->told_unsendable = mask;
+}
+
+static void count_route(void *ctx, const struct ip_prefix *prefix, const struct bgp_path *path)
+{
+	struct bgp_session *s = ctx;
+
+	if (path)
+		bgp_received_add(&s->received, prefix);
+	else
+		bgp_received_remove(&s->received, prefix);
+}
+
+void session_update(struct bgp_session *s, struct bgp_conn *c, const struct bgp_frame *f)
+{
+	struct bgp_event end = {.type = BGP_EV_RESET, .subcode = BGP_CEASE_MAX_PREFIXES};
+	bool over = s->received.over;
+
+	if (s->conf.watch_updates)
+		session_raise(s, &(struct bgp_session_event){.type = BGP_SESSION_UPDATE, .frame = f});
+	if (!s->conf.max_prefixes || over)
+		return;
+	/* What is wrong in it is nobody's concern here: RFC 7606 treats it as withdrawn, and so it is counted. */
+	(void)bgp_routes_in(f, count_route, s);
+	if (!s->received.over)
+		return;
+	complain(s, "the peer sends more than %u prefixes; none is used, it should send none", s->conf.max_prefixes);
+	if (s->conf.max_cease)
+		conn_step(c, &end);
 }
 
 void session_settle(struct bgp_session *s)
@@ -173,7 +214,7 @@ static bool conf_valid(const struct bgp_neighbor_conf *c)
 	return (family == 4 || family == 6) && !addr_is_any(&c->remote.addr) &&
 	       (!c->local.family || c->local.family == family) && c->local_as && c->peer_as && c->router_id &&
 	       (c->hold_s == 0 || c->hold_s >= BGP_HOLD_MIN_S) && c->families && !(c->families & ~(BGP_IPV4 | BGP_IPV6)) &&
-	       c->md5_key_len <= BGP_MD5_KEY_MAX && (c->md5_key || !c->md5_key_len) &&
+	       c->max_prefixes <= BGP_RECEIVED_MAX && c->md5_key_len <= BGP_MD5_KEY_MAX && (c->md5_key || !c->md5_key_len) &&
 	       (!c->next_hop_v4.family || c->next_hop_v4.family == 4) &&
 	       (!c->next_hop_v6.family || c->next_hop_v6.family == 6);
 }
@@ -182,6 +223,7 @@ int bgp_session_new(struct uv_loop_s *loop, const struct bgp_neighbor_conf *conf
                     struct bgp_session **out)
 {
 	struct bgp_session *s;
+	uint8_t key[16];
 	struct bgp_fsm_conf fsm = {
 	    .local_as = conf->local_as,
 	    .peer_as = conf->peer_as,
@@ -213,6 +255,8 @@ int bgp_session_new(struct uv_loop_s *loop, const struct bgp_neighbor_conf *conf
 		conn_init(&s->conn[i], s, &fsm);
 	}
 	bgp_rib_init(&s->rib);
+	random_bytes(key, sizeof(key));
+	bgp_received_init(&s->received, conf->max_prefixes, key);
 	uv_timer_init(loop, &s->timer);
 	s->timer.data = s;
 	s->handles = 1;
@@ -294,6 +338,29 @@ int bgp_session_want(struct bgp_session *s, const struct bgp_route *routes, size
 	return err;
 }
 
+bool bgp_session_watch(struct bgp_session *s, bool on, bool again)
+{
+	s->conf.watch_updates = on;
+	if (!on || !again || !s->owner)
+		return true;
+	if (!conn_ask_routes(s->owner))
+		return false;
+	session_settle(s);
+	return true;
+}
+
+void bgp_session_limit(struct bgp_session *s, uint32_t max_prefixes, bool cease)
+{
+	s->conf.max_cease = cease;
+	if (max_prefixes == s->conf.max_prefixes)
+		return;
+	s->conf.max_prefixes = max_prefixes;
+	bgp_received_clear(&s->received);
+	s->received.limit = max_prefixes;
+	if (max_prefixes && s->owner && conn_ask_routes(s->owner))
+		session_settle(s);
+}
+
 void bgp_session_status(const struct bgp_session *s, struct bgp_session_status *out)
 {
 	const struct bgp_fsm *f = &lead(s)->fsm;
@@ -303,14 +370,16 @@ void bgp_session_status(const struct bgp_session *s, struct bgp_session_status *
 	    .enabled = s->conn[0].fsm.enabled || s->conn[1].fsm.enabled,
 	    .since_ms = s->since_ms,
 	    .retry_at_ms = s->conn[0].fsm.retry_at_ms,
-	    .last_error = s->unsendable_text,
-	    .last_error_ms = s->unsendable_ms,
+	    .last_error = s->error_text,
+	    .last_error_ms = s->error_ms,
 	    .hold_s = f->hold_s,
 	    .families = f->families,
 	    .unsendable = bgp_rib_unsendable(&s->rib),
 	    .peer_id = f->peer.id,
 	    .local = lead(s)->local,
 	    .refused = s->refused,
+	    .received = (uint32_t)s->received.count,
+	    .over_max = s->received.over,
 	    .rib = &s->rib,
 	};
 	for (unsigned i = 0; i < CONNS; i++) {

@@ -39,6 +39,9 @@ struct bgp_neighbor_conf {
 	enum bgp_connect connect;    /* who opens the connection: we, the peer, either */
 	bool extended_next_hop;      /* RFC 8950: IPv4 routes by the session's IPv6 next hop where there is none of IPv4 */
 	uint32_t send_hold_ms;       /* 0: default */
+	uint32_t max_prefixes;       /* that the peer may send, at most BGP_RECEIVED_MAX; 0: any number, not counted */
+	bool max_cease;              /* ... else the session is closed; without it BGP_SESSION_ERROR only */
+	bool watch_updates;          /* BGP_SESSION_UPDATE for each; else they are thrown away unread */
 };
 
 enum bgp_session_event_type {
@@ -47,6 +50,7 @@ enum bgp_session_event_type {
 	BGP_SESSION_NOTIFICATION_OUT,
 	BGP_SESSION_ERROR,            /* `text` is the new last error, in words; comes beside the two above */
 	BGP_SESSION_ROUTES,           /* what the peer is told has changed */
+	BGP_SESSION_UPDATE,           /* `frame`: an UPDATE of the peer, valid for the call */
 	BGP_SESSION_CLOSED,           /* the last connection is gone, also its linger: after a stop nothing is left to wait for */
 };
 
@@ -55,6 +59,7 @@ struct bgp_session_event {
 	enum bgp_state from, to;
 	const struct bgp_notify *notify;
 	const char *text; /* borrowed for the call; never NULL */
+	const struct bgp_frame *frame;
 };
 
 struct bgp_session;
@@ -80,6 +85,8 @@ struct bgp_session_status {
 	uint64_t messages_in[BGP_TYPES], messages_out[BGP_TYPES]; /* by enum bgp_type */
 	uint64_t refused;           /* the peer's connections beside an established one, or while stopped */
 	size_t queued;              /* octets not yet taken by the kernel */
+	uint32_t received;          /* prefixes that the peer has announced, up to max_prefixes */
+	bool over_max;              /* and more */
 	const struct bgp_rib *rib;  /* entries that are `told`: what the peer has, with attributes */
 };
 
@@ -109,5 +116,12 @@ bool bgp_session_closed(const struct bgp_session *s);
 /* What is to be announced from now on: the whole set, kept across reconnects. Copied; the difference leaves at once when established.
  * Errors as bgp_rib_want(). */
 int bgp_session_want(struct bgp_session *s, const struct bgp_route *routes, size_t count) MUST_CHECK;
+
+/* Whether UPDATEs are told from now on. With `again` an established peer is asked for all its routes anew (RFC 2918); false when they would be needed and it
+ * cannot be asked: they come with the next session. */
+bool bgp_session_watch(struct bgp_session *s, bool on, bool again);
+
+/* Another limit of prefixes received from now on; an established peer is asked for all its routes anew where they were not counted so. */
+void bgp_session_limit(struct bgp_session *s, uint32_t max_prefixes, bool cease);
 
 void bgp_session_status(const struct bgp_session *s, struct bgp_session_status *out);

@@ -32,7 +32,7 @@ enum {
 	CONFIG_COMMUNITIES_SUM_MAX = 63, /* of a neighbor, of one of its states, and graceful-shutdown: BGP_COMMUNITIES_MAX */
 	CONFIG_LARGE_COMMUNITIES_SUM_MAX = 20,
 	CONFIG_PREPEND_MAX = 32,
-	CONFIG_RECEIVED_MAX = 2000000, /* prefixes from a neighbor */
+	CONFIG_RECEIVED_MAX = 1000000, /* prefixes from a neighbor: BGP_RECEIVED_MAX */
 	CONFIG_COOKIE_SECRETS_MAX = 4,
 	CONFIG_EXEMPT_MAX = 1024,
 	CONFIG_FILTERS_MAX = 100000,

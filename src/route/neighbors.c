@@ -24,7 +24,12 @@ static void on_session(void *ctx, struct bgp_session *s, const struct bgp_sessio
 			log_notice("bgp peer=%s as=%u state=%s", text, n->conf.peer_as, bgp_state_text(ev->to));
 		else
 			log_debug("bgp peer=%s state=%s", text, bgp_state_text(ev->to));
+		if (ev->from == BGP_ESTABLISHED)
+			hijacks_lost(n, "the session with who saw it has ended");
 		break;
+	case BGP_SESSION_UPDATE:
+		hijacks_update(n, ev->frame);
+		return;
 	case BGP_SESSION_NOTIFICATION_IN:
 		log_warn("bgp peer=%s notification=received text=\"%s\"", text, ev->text);
 		break;
@@ -97,6 +102,7 @@ static void conf_of(const struct route *r, const struct config_neighbor *c, stru
 		.connect = c->dial == CONFIG_DIAL_BOTH      ? BGP_CONNECT_BOTH
 		           : c->dial == CONFIG_DIAL_PASSIVE ? BGP_CONNECT_PASSIVE
 		                                            : BGP_CONNECT_ACTIVE,
+		.watch_updates = c->watch_routes, .max_prefixes = c->max_prefixes, .max_cease = c->at_max_prefixes == CONFIG_AT_MAX_CEASE,
 	};
 	if (c->interface) {
 		n->conf.remote.addr.zone = 0;
@@ -161,11 +167,24 @@ void neighbors_free_leaving(struct route *r)
 		}
 }
 
+/* A session goes on: what it sends may be of interest from now on, or of another. */
+static void watch_routes(struct neighbor *n, bool was, bool others)
+{
+	bool on = n->conf.watch_updates;
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (was && !on)
+		hijacks_lost(n, "its routes are not watched any more");
+	if (!bgp_session_watch(n->session, on, !was || others))
+		log_warn("bgp peer=%s note=\"it cannot be asked for its routes: they are watched from the next session on\"", endpoint_text(&n->at, text));
+}
+
 void neighbors_set(struct route *r)
 {
 	static struct neighbor old[CONFIG_NEIGHBORS_MAX];
 	size_t old_count = r->neighbor_count;
 	const struct config_node *node = r->role->node;
+	bool others = hijacks_set(r);
 
 	memcpy(old, r->neighbors, sizeof(old));
 	memset(r->neighbors, 0, sizeof(r->neighbors));
@@ -183,6 +202,7 @@ void neighbors_set(struct route *r)
 		}
 		if (!stays) {
 			listen_key(r, &old[k], false);
+			hijacks_lost(&old[k], "its neighbor is gone");
 			bgp_session_stop(old[k].session, BGP_CEASE_DECONFIGURED, "zonecast: neighbor removed or changed");
 			leave(r, old[k].session);
 			old[k].session = NULL;
@@ -200,6 +220,8 @@ void neighbors_set(struct route *r)
 				n->route = r;
 				old[k].session = NULL;
 				bgp_session_set_ctx(n->session, n);
+				watch_routes(n, old[k].conf.watch_updates, others);
+				bgp_session_limit(n->session, n->conf.max_prefixes, n->conf.max_cease);
 				kept = true;
 			}
 		if (kept || open_neighbor(r, n) == 0)

@@ -8,6 +8,7 @@
 #include "proc/role.h"
 #include "route/attributes.h"
 #include "route/decide.h"
+#include "route/hijack.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +29,7 @@ struct neighbor {
 		struct bgp_route route; /* without a prefix */
 	} as[DECIDE_DEPREF + 1];        /* by enum decide_announce: what it hears of a prefix */
 	struct endpoint at;
+	uint64_t bad_updates; /* with watch-routes: those that were not right */
 	bool dirty; /* its state on the board is old */
 	bool told_dirty; /* what it was told, there, is old */
 };
@@ -62,6 +64,8 @@ struct route {
 	struct listener *listeners[CONFIG_NEIGHBORS_MAX]; /* NULL: none */
 	uint32_t strangers; /* connections of nobody's */
 	struct refusals refusals;
+	struct hijack_table hijacks;
+	bool hijacks_dirty; /* those on the board are old */
 	uint64_t shown_ms, withdrawn_ms, closing_ms;
 	bool stopping;
 };
@@ -103,6 +107,15 @@ bool origins_look(struct route *r, uint64_t now_ns);
 const char *origins_refused(const struct route *r, const struct ip_prefix *p);
 /* The same of a whole network in a family (4, 6; 0: both): NULL when at least one of its prefixes may be announced, or it has none. */
 const char *origins_all_refused(const struct route *r, const struct config_network *n, uint8_t family);
+
+/* ---- hijacks.c: what neighbors with watch-routes send ---- */
+
+/* What is ours, by the configuration. True when it is something else than before. */
+bool hijacks_set(struct route *r);
+void hijacks_update(struct neighbor *n, const struct bgp_frame *update);
+/* The neighbor's routes are not seen any more. */
+void hijacks_lost(struct neighbor *n, const char *why);
+void hijacks_show(struct route *r);
 
 /* ---- show.c: what the board is told ---- */
 

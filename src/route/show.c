@@ -71,6 +71,8 @@ void show_neighbor(struct route *r, size_t i)
 	snprintf(b->state_text, sizeof(b->state_text), "%s",
 	         st.state == BGP_IDLE && st.enabled && n->conf.connect == BGP_CONNECT_PASSIVE ? "listening" : bgp_state_text(st.state));
 	snprintf(b->last_error, sizeof(b->last_error), "%.*s", BOARD_WHY_MAX - 1, st.last_error);
+	b->received = st.received;
+	b->over_max = st.over_max;
 	memcpy(b->interface, n->conf.interface, sizeof(b->interface));
 	board_write_end(&b->seq);
 	if (n->told_dirty)
@@ -84,6 +86,7 @@ void show_all(struct route *r)
 		show_network(r, i);
 	for (size_t i = 0; i < r->neighbor_count; i++)
 		show_neighbor(r, i);
+	hijacks_show(r);
 	atomic_store(&r->role->board->route.neighbors, (uint32_t)r->neighbor_count);
 	r->shown_ms = clock_ms();
 }

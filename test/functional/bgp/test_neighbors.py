@@ -416,3 +416,74 @@ def test_only_to_customer(bed, tmp_path):
         seen(router, V4)
         assert f"otc: {OUR_AS}" in router.ask(f"show route for {V4} all")
         assert [r["otc"] for r in node.neighbor("10.9.1.1")["announced"]] == [OUR_AS] * 2
+
+
+def test_max_prefixes(bed, tmp_path):
+    """A router that sends more than it should: said once, or the session ends; another limit by a reload."""
+    router = bed.router("bird", 64601, lambda i: [Neighbor(f"10.9.{i}.2", OUR_AS)])
+    row = "address: 10.9.1.1, as: 64601"
+    many = [(f"198.51.100.{i}/32", 64999) for i in range(20)] + [(f"2001:db8:100:{i:x}::/64", 64999) for i in range(20)]
+    with Node(bed.pop, tmp_path, [row + ", max-prefixes: 50"]) as node:
+        seen(router, V4)
+        router.send(many)
+        wait_until(lambda: node.neighbor("10.9.1.1")["received"] == 40, 10, lambda: str(node.neighbor("10.9.1.1")))
+        router.send(many[:25])
+        wait_until(lambda: node.neighbor("10.9.1.1")["received"] == 25, 10, lambda: str(node.neighbor("10.9.1.1")))
+        assert not node.neighbor("10.9.1.1")["over_max_prefixes"] and "25 prefixes, not used" in node.zonecast("status").stdout
+        node.fleet([row + ", max-prefixes: 10"])
+        node.reload()
+        wait_until(lambda: node.neighbor("10.9.1.1")["over_max_prefixes"], 10, "too many")
+        assert "more than 10 prefixes" in node.neighbor("10.9.1.1")["last_error"]
+        assert node.neighbor("10.9.1.1")["established_count"] == 1 and router.route(V4)
+        node.fleet([row + ", max-prefixes: 24, at-max-prefixes: cease"])
+        node.reload()
+        wait_until(lambda: node.neighbor("10.9.1.1")["state"] != "established", 10, "the session's end")
+        wait_until(lambda: "Maximum number of prefixes" in router.log(), 10, "BIRD is told why")
+        assert router.route(V4) is None
+        # Half a minute later, or when something changes.
+        node.fleet([row + ", max-prefixes: 0, hold-time: 60s"])
+        node.reload()
+        seen(router, V4)
+        assert node.neighbor("10.9.1.1")["received"] == 0 and not node.neighbor("10.9.1.1")["over_max_prefixes"]
+
+
+@pytest.mark.parametrize("state", ["announced", "drained"])
+def test_local_bird_by_ibgp(bed, tmp_path, state):
+    """A BIRD on the node's own machine, inside the AS, passes it on to the upstream; see doc/howto/local-bird.md."""
+    upstream = bed.router("bird", 64601, lambda i: [Neighbor(f"10.9.{i}.2", OUR_AS)])
+    local = Bird(bed.pop, bed.folder, OUR_AS, "10.9.0.3", [Neighbor("127.0.0.2", OUR_AS, local="127.0.0.1", passive=True, multihop=True),
+                                                         Neighbor("10.9.1.1", 64601)])
+    local.config = lambda: f"""router id 10.9.0.3;
+log "{local.path('bird.log')}" all;
+protocol device {{ scan time 5; }}
+filter from_zonecast {{
+  if net != 192.0.2.0/24 && net != 2001:db8:53::/48 then reject;
+  dest = RTD_BLACKHOLE;
+  accept;
+}}
+protocol bgp zonecast {{
+  local 127.0.0.1 as {OUR_AS}; neighbor 127.0.0.2 as {OUR_AS}; multihop; passive;
+  error wait time 1, 5;
+  ipv4 {{ import filter from_zonecast; export none; }};
+  ipv6 {{ import filter from_zonecast; export none; }};
+}}
+protocol bgp upstream {{
+  local 10.9.1.2 as {OUR_AS}; neighbor 10.9.1.1 as 64601;
+  ipv4 {{ import none; export where proto = "zonecast"; next hop self; }};
+  ipv6 {{ import none; export where proto = "zonecast"; next hop address 2001:db8:9:1::2; }};
+}}
+"""
+    local.start()
+    with Node(bed.pop, tmp_path, [f"address: 127.0.0.1, as: {OUR_AS}, local: 127.0.0.2, next-hop: [127.0.0.2, \"2001:db8:9:1::2\"]"]) as node:
+        r4, r6 = seen(upstream, V4, 40), seen(upstream, V6)
+        assert r4.path == r6.path == [OUR_AS] and r4.next_hop == "10.9.1.2" and r6.next_hop == "2001:db8:9:1::2"
+        if state == "announced":
+            with open(node.path("run", "pids"), encoding="ascii") as f:
+                pid = next(int(line.split()[2]) for line in f if line.startswith("supervisor "))
+            os.kill(pid, 9)
+            wait_until(lambda: upstream.route(V4) is None and upstream.route(V6) is None, 10, "the routes go with the node")
+            node.process.wait(10)
+        else:
+            assert node.zonecast("drain", "--no-wait").returncode == 0
+            wait_until(lambda: "65535:0" in upstream.route(V4).communities, 5, "graceful-shutdown passes through")
+            wait_until(lambda: upstream.route(V4) is None and upstream.route(V6) is None, 15, "withdrawn")

@@ -422,6 +422,19 @@ static void retry_slows_down_for_an_operator(void **state)
 	}
 }
 
+/* Of ours, only the one for too many prefixes: the peer will not have changed its mind in a second. */
+static void retry_slows_down_after_too_many_prefixes(void **state)
+{
+	(void)state;
+	for (uint8_t sub = 1; sub <= 10; sub++) {
+		struct bgp_fsm f = at_state(BGP_ESTABLISHED, &conf, &peer_open);
+		struct bgp_actions a;
+
+		bgp_fsm_step(&f, &(struct bgp_event){.type = BGP_EV_RESET, .subcode = sub}, T0, &a);
+		assert_int_equal(f.retry_at_ms, T0 + (sub == BGP_CEASE_MAX_PREFIXES ? BGP_RETRY_SLOW_MS : BGP_RETRY_MIN_MS));
+	}
+}
+
 static void send_hold_timer(void **state)
 {
 	struct bgp_fsm f = at_state(BGP_ESTABLISHED, &conf, &peer_open);
@@ -617,6 +630,7 @@ int main(void)
 	    cmocka_unit_test(waits_are_bounded),
 	    cmocka_unit_test(retry_for_ever_without_growth),
 	    cmocka_unit_test(retry_slows_down_for_an_operator),
+	    cmocka_unit_test(retry_slows_down_after_too_many_prefixes),
 	    cmocka_unit_test(send_hold_timer),
 	    cmocka_unit_test(stop_and_reset_carry_text),
 	    cmocka_unit_test(refresh_of_a_family_not_spoken),
