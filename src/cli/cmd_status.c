@@ -42,13 +42,30 @@ static const char *paint(const char *word)
 	static unsigned turn;
 	char *out = buf[turn++ % 4];
 	int color = strcmp(word, "pass") == 0 || strcmp(word, "announced") == 0 || strcmp(word, "established") == 0 ? 32
-	            : strcmp(word, "unknown") == 0 || strcmp(word, "graceful-shutdown") == 0                         ? 33
+	            : strcmp(word, "unknown") == 0 || strcmp(word, "graceful-shutdown") == 0 || strcmp(word, "de-preferred") == 0                         ? 33
 	                                                                                                             : 31;
 
 	if (!isatty(STDOUT_FILENO))
 		return word;
 	snprintf(out, sizeof(buf[0]), "\033[%dm%.30s\033[0m", color, word);
 	return out;
+}
+
+/* Where the families differ each says what it does and why. */
+static void print_families(const json_t *n)
+{
+	static const char *const keys[] = {"ipv4", "ipv6"}, *const names[] = {"IPv4", "IPv6"};
+	const json_t *families = json_object_get(n, "families"), *v4 = json_object_get(families, "ipv4"), *v6 = json_object_get(families, "ipv6");
+
+	if (!json_is_object(v4) || !json_is_object(v6) || (strcmp(get_str(v4, "announce"), get_str(v6, "announce")) == 0 &&
+	                                                   strcmp(get_str(v4, "why"), get_str(v6, "why")) == 0))
+		return;
+	for (size_t f = 0; f < 2; f++) {
+		const json_t *o = json_object_get(families, keys[f]);
+		char span[16];
+
+		printf("  %s       %s for %s: %s\n", names[f], paint(get_str(o, "announce")), ago(o, "since_ms", span), get_str(o, "why"));
+	}
 }
 
 static void print_network(const json_t *n)
@@ -59,6 +76,7 @@ static void print_network(const json_t *n)
 
 	printf("\nnetwork %s: %s for %s: %s\n", get_str(n, "name"), paint(get_str(decision, "announce")), ago(decision, "since_ms", span),
 	       get_str(decision, "why"));
+	print_families(n);
 	if (strcmp(get_str(n, "order"), "none") != 0)
 		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(decision, "drained")) ? ", done" : "");
 	printf("  prefixes  ");
@@ -157,7 +175,8 @@ static bool is_down(const json_t *s)
 	size_t i;
 
 	json_array_foreach(json_object_get(s, "networks"), i, o)
-		if (strcmp(get_str(json_object_get(o, "decision"), "announce"), "announced") != 0 && strcmp(get_str(o, "order"), "none") == 0)
+		if (strcmp(get_str(json_object_get(o, "decision"), "announce"), "announced") != 0 &&
+		    strcmp(get_str(json_object_get(o, "decision"), "announce"), "de-preferred") != 0 && strcmp(get_str(o, "order"), "none") == 0)
 			return true;
 	return false;
 }
