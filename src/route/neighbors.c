@@ -60,7 +60,7 @@ static void feed(struct route *r, struct neighbor *n)
 
 			if (a == DECIDE_WITHDRAW)
 				continue;
-			if (v4 ? !n->want.ipv4 : !n->want.ipv6)
+			if ((v4 ? !n->want.ipv4 : !n->want.ipv6) || origins_refused(r, &conf->prefixes[k]))
 				continue;
 			*route = (struct bgp_route){.prefix = conf->prefixes[k], .prepend = (uint8_t)(n->want.prepend + (a == DECIDE_DEPREF ? DEPREF_PREPEND : 0)), .has_med = n->want.has_med,
 			                            .med = n->want.med};

@@ -189,6 +189,7 @@ static void look_at_family(const struct route *r, size_t i, int f, const struct 
 	in->verdict_why = told ? own->why : copy->why;
 	in->causes = told ? own->causes : 0;
 	in->answers = (told ? own->passing : answers_by_checks(route_network_conf(r, i), copy, f)) > 0;
+	in->refused_why = origins_all_refused(r, route_network_conf(r, i), f ? 6 : 4);
 	in->seen = (struct guard_input){.place = (uint32_t)(r->role->node - r->role->config->nodes), .others = s->others, .peers = s->peers[f],
 	                                .peer_count = s->count, .data_age_ms = copy->data_age_ms, .stale_in_ms = copy->stale_in_ms,
 	                                .load = copy->load, .qps = copy->qps};
@@ -229,20 +230,19 @@ bool networks_judge(struct route *r, uint64_t now_ns)
 {
 	static struct board_watch_network copy; /* large; one thread */
 	static struct sight sight;
-	bool changed = false;
+	bool changed = origins_look(r, now_ns);
 
 	for (size_t i = 0; i < r->network_count; i++) {
 		struct decide_input in;
-		bool whole;
 
 		look(r, i, now_ns, &in);
 		look_around(r, i, now_ns, &sight);
-		whole = board_copy(&r->role->board->watch.networks[i].seq, &r->role->board->watch.networks[i], &copy, sizeof(copy));
+		if (!board_copy(&r->role->board->watch.networks[i].seq, &r->role->board->watch.networks[i], &copy, sizeof(copy)))
+			memset(&copy, 0, sizeof(copy)); /* its writer died inside: there is no verdict */
 		for (int f = 0; f < BOARD_FAMILIES; f++) {
 			if (!r->networks[i].family[f].exists)
 				continue;
-			if (whole)
-				look_at_family(r, i, f, &copy, &sight, &in);
+			look_at_family(r, i, f, &copy, &sight, &in);
 			changed |= judge(r, i, f, &in, now_ns / 1000000U);
 		}
 	}

@@ -148,7 +148,7 @@ const char *decide_explain(const struct decide_state *s, const struct decide_con
 		SAY("checks fail, but no other pop answers: %.*s; %s", VERDICT_LEN, in->verdict_why, seen_text(&in->seen, seen));
 		break;
 	case DECIDE_REFUSED:
-		SAY("not allowed: %s", in->refused_why ? in->refused_why : "");
+		SAY("not allowed by RPKI: %s", in->refused_why ? in->refused_why : "");
 		break;
 	case DECIDE_DRAINING:
 		SAY("%s: graceful shutdown until traffic has moved", who);
