@@ -285,18 +285,22 @@ static bool same_interface(const struct config_neighbor *a, const struct config_
 }
 
 /* Attributes that have no meaning on this kind of session, and lists that together do not fit. */
-static void check_state(const struct check *k, const struct config_neighbor *nb, const struct config_state *s, bool internal,
-                        const struct tree *t)
+static void check_state(const struct check *k, const struct config_neighbor *nb, const struct config_state *s,
+                        bool internal, const struct tree *t)
 {
 	if (internal && s->has_prepend)
-		tree_warning(k->src, value_of(t, "prepend"), "an iBGP session has no AS path to prepend to: use \"local-pref\"");
+		tree_warning(k->src, value_of(t, "prepend"),
+		             "an iBGP session has no AS path to prepend to: use \"local-pref\"");
 	if (!internal && s->has_local_pref)
-		tree_warning(k->src, value_of(t, "local-pref"), "LOCAL_PREF is not told to another AS: use \"prepend\" or communities");
+		tree_warning(k->src, value_of(t, "local-pref"),
+		             "LOCAL_PREF is not told to another AS: use \"prepend\" or communities");
 	if (nb->community_count + s->community_count + 1 > CONFIG_COMMUNITIES_SUM_MAX)
-		tree_error(k->src, value_of(t, "communities"), "with the neighbor's own and graceful-shutdown these are %zu communities: at most %d fit",
+		tree_error(k->src, value_of(t, "communities"),
+		           "with the neighbor's own and graceful-shutdown these are %zu communities: at most %d fit",
 		           nb->community_count + s->community_count + 1, CONFIG_COMMUNITIES_SUM_MAX);
 	if (nb->large_count + s->large_count > CONFIG_LARGE_COMMUNITIES_SUM_MAX)
-		tree_error(k->src, value_of(t, "large-communities"), "with the neighbor's own these are %zu large communities: at most %d fit",
+		tree_error(k->src, value_of(t, "large-communities"),
+		           "with the neighbor's own these are %zu large communities: at most %d fit",
 		           nb->large_count + s->large_count, CONFIG_LARGE_COMMUNITIES_SUM_MAX);
 }
 
@@ -306,32 +310,41 @@ static void check_attributes(const struct check *k, const struct config_node *no
 	bool internal = node->network_count && k->c->networks[node->networks[0]].as == nb->as;
 
 	if (internal && nb->prepend)
-		tree_warning(k->src, value_of(t, "prepend"), "an iBGP session has no AS path to prepend to: use \"local-pref\"");
+		tree_warning(k->src, value_of(t, "prepend"),
+		             "an iBGP session has no AS path to prepend to: use \"local-pref\"");
 	if (!internal && tree_get(t, "local-pref"))
-		tree_warning(k->src, value_of(t, "local-pref"), "LOCAL_PREF is not told to another AS: use \"prepend\" or communities");
+		tree_warning(k->src, value_of(t, "local-pref"),
+		             "LOCAL_PREF is not told to another AS: use \"prepend\" or communities");
 	check_state(k, nb, &nb->de_prefer, internal, tree_get(t, "de-prefer"));
 	check_state(k, nb, &nb->drain, internal, tree_get(t, "drain"));
 	if (internal && nb->role)
 		tree_error(k->src, value_of(t, "role"), "a role is for a neighbor of another AS (RFC 9234): remove it");
 	if (nb->role_strict && !nb->role)
-		tree_error(k->src, value_of(t, "role-strict"), "\"role-strict\" needs \"role\": write role: customer at a transit");
+		tree_error(k->src, value_of(t, "role-strict"),
+		           "\"role-strict\" needs \"role\": write role: customer at a transit");
 }
 
 static void check_session(const struct check *k, const struct config_neighbor *nb, const struct tree *t)
 {
 	if (addr_is_link_local(&nb->address) && !nb->interface)
-		tree_error(k->src, value_of(t, "address"), "a link-local address needs its interface: write \"%s%%eth0\"", value_of(t, "address")->text);
+		tree_error(k->src, value_of(t, "address"),
+		           "a link-local address needs its interface: write \"%s%%eth0\"",
+		           value_of(t, "address")->text);
 	if (addr_is_link_local(&nb->address) && nb->multihop)
 		tree_error(k->src, value_of(t, "multihop"), "a link-local address is on the link: remove \"multihop\"");
 	if (nb->extended_next_hop && nb->address.family == 4)
-		tree_warning(k->src, value_of(t, "extended-next-hop"), "\"extended-next-hop\" is for sessions over IPv6: this one has IPv4 next hops anyway");
+		tree_warning(k->src, value_of(t, "extended-next-hop"),
+		             "\"extended-next-hop\" is for sessions over IPv6: this one has IPv4 next hops anyway");
 	if (nb->extended_next_hop && nb->next_hop_v4.family)
-		tree_warning(k->src, value_of(t, "extended-next-hop"), "\"next-hop\" has an IPv4 address, so \"extended-next-hop\" changes nothing");
+		tree_warning(k->src, value_of(t, "extended-next-hop"),
+		             "\"next-hop\" has an IPv4 address, so \"extended-next-hop\" changes nothing");
 	if (nb->dial != CONFIG_DIAL_ACTIVE && !nb->local.family && !nb->interface)
-		tree_error(k->src, value_of(t, "connect"), "\"connect: %s\" needs \"local\": the own address that port 179 is opened on",
+		tree_error(k->src, value_of(t, "connect"),
+		           "\"connect: %s\" needs \"local\": the own address that port 179 is opened on",
 		           nb->dial == CONFIG_DIAL_PASSIVE ? "passive" : "both");
 	if (nb->dial == CONFIG_DIAL_PASSIVE && nb->port != 179)
-		tree_warning(k->src, value_of(t, "port"), "\"port\" is for connections that we open; with connect: passive there are none");
+		tree_warning(k->src, value_of(t, "port"),
+		             "\"port\" is for connections that we open; with connect: passive there are none");
 }
 
 static void check_neighbor(const struct check *k, const struct config_node *node, size_t i, const struct tree *t)

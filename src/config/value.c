@@ -588,8 +588,8 @@ void config_read_link_addr(const struct config_read *r, const struct schema_row 
 	if (!before.text || !config_read_value(r, &plain, &before, &a))
 		return;
 	if (zone && !addr_is_link_local(&a)) {
-		tree_error(r->src, t, "\"%s\": only a link-local address (fe80::/10) has an interface: write %s", row->key,
-		           before.text);
+		tree_error(r->src, t, "\"%s\": only a link-local address (fe80::/10) has an interface: write %s",
+		           row->key, before.text);
 		return;
 	}
 	if (zone && (!zone[1] || strlen(zone + 1) >= IF_NAMESIZE || strpbrk(zone + 1, "/% \t\n\"\\"))) {

@@ -36,8 +36,6 @@ class Neighbor:
     role: str = ""           # the router's own, RFC 9234 (BIRD, FRR, OpenBGPD): provider, peer, customer
     strict: bool = False     # ... and it wants ours to be stated
     passive: bool = False    # it waits for us
-    local: str = ""          # its own address, where it is not the interface's
-    multihop: bool = False
 
     @property
     def ident(self):
@@ -101,8 +99,6 @@ class Router:
 
 class Bird(Router):
     needs = ("bird", "birdc")
-    more = ""            # of its configuration
-    accept = "accept;"   # import filter
 
     def config(self):
         text = f"""router id {self.router_id};
@@ -112,7 +108,6 @@ protocol device {{ scan time 5; }}
 protocol kernel {{ ipv4 {{ import none; export where source != RTS_STATIC; }}; }}
 protocol kernel {{ ipv6 {{ import none; export where source != RTS_STATIC; }}; }}
 """
-        text += self.more
         for family, of in (("ipv4", [s for s in self.sends if ":" not in s[0]]), ("ipv6", [s for s in self.sends if ":" in s[0]])):
             text += f"protocol static {{ {family}; " + "".join(f"route {p} blackhole; " for p, _ in of) + "}\n"
             text += f"filter send_{family} {{ if source != RTS_STATIC then reject; "
@@ -121,13 +116,13 @@ protocol kernel {{ ipv6 {{ import none; export where source != RTS_STATIC; }}; }
             scope = f" % '{n.interface}'" if n.interface else ""
             extended = "extended next hop on;" if n.extended else ""
             text += f"""protocol bgp {n.ident} {{
-  local {n.local} as {self.asn}; neighbor {n.address}{scope} as {n.asn}; hold time {n.hold};
+  local as {self.asn}; neighbor {n.address}{scope} as {n.asn}; hold time {n.hold};
   connect delay time 1; connect retry time 2; error wait time 1, 2; error forget time 1;
   {'password "' + n.password + '";' if n.password else ''} {'ttl security on;' if n.ttl_security else ''}
-  {'passive;' if n.passive else ''} {'multihop;' if n.multihop else ''}
+  {'passive;' if n.passive else ''}
   {f'local role {n.role};' if n.role else ''} {'require roles on;' if n.strict else ''}
-  ipv4 {{ import filter {{ {self.accept} }}; export filter send_ipv4; {extended} }};
-  ipv6 {{ import filter {{ {self.accept} }}; export filter send_ipv6; }};
+  ipv4 {{ import all; export filter send_ipv4; {extended} }};
+  ipv6 {{ import all; export filter send_ipv6; }};
 }}
 """
         return text
