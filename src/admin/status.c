@@ -250,6 +250,21 @@ static json_t *first_signatures(const struct board *board, size_t i)
 	                 copy.signatures == 1);
 }
 
+/* null: this node announces none of it. */
+static json_t *backstop(const struct config_network *conf, const struct board_route_network *route, bool gone, uint64_t now_ns)
+{
+	json_t *prefixes;
+	char text[PREFIX_TEXT_MAX];
+
+	if (!gone && !route->backstop_since_ns)
+		return json_null();
+	prefixes = json_array();
+	for (size_t k = 0; k < conf->backstop_count; k++)
+		json_array_append_new(prefixes, json_string(prefix_text(&conf->backstops[k], text)));
+	return json_pack("{s:o, s:s, s:o, s:o}", "prefixes", prefixes, "announce", board_announce_text(gone ? ANNOUNCE_NONE : route->backstop),
+	                 "since_ms", age_ms(route->backstop_since_ns, now_ns), "why", str(gone ? ROUTE_GONE : route->backstop_why));
+}
+
 static json_t *network(const struct status_facts *f, size_t i)
 {
 	const struct config_network *conf = &f->config->networks[f->node->networks[i]];
@@ -259,11 +274,14 @@ static json_t *network(const struct status_facts *f, size_t i)
 	json_t *addresses = json_array(), *prefixes = json_array();
 	bool whole = board_copy(&b->watch.networks[i].seq, &b->watch.networks[i], &watch, sizeof(watch));
 	bool torn = !board_copy(&b->route.networks[i].seq, &b->route.networks[i], &route, sizeof(route)) || !whole;
+	bool gone = route_is_gone(f), has_backstop;
 	char text[PREFIX_TEXT_MAX];
+	json_t *o;
 
+	has_backstop = route.backstop_since_ns != 0;
 	/* Torn copies are shown as such, but must be text. */
-	watch.why[sizeof(watch.why) - 1] = route.why[sizeof(route.why) - 1] = '\0';
-	if (route_is_gone(f)) {
+	watch.why[sizeof(watch.why) - 1] = route.why[sizeof(route.why) - 1] = route.backstop_why[sizeof(route.backstop_why) - 1] = '\0';
+	if (gone) {
 		route = (struct board_route_network){.announce = ANNOUNCE_NONE, .flaps = route.flaps};
 		snprintf(route.why, sizeof(route.why), ROUTE_GONE);
 	}
@@ -272,13 +290,16 @@ static json_t *network(const struct status_facts *f, size_t i)
 		                                           check(&watch.checks[k][0]), "tcp", check(&watch.checks[k][1])));
 	for (size_t k = 0; k < conf->prefix_count; k++)
 		json_array_append_new(prefixes, json_string(prefix_text(&conf->prefixes[k], text)));
-	return json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:o, s:{s:s, s:o, s:o}, s:{s:s, s:o, s:o, s:i, s:b}}", "name", conf->name,
+	o = json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:o, s:{s:s, s:o, s:o}, s:{s:s, s:o, s:o, s:i, s:b}}", "name", conf->name,
 	                 "prefixes", prefixes, "addresses", addresses, "order",
-	                 atomic_load(&b->supervisor.orders[i].order) == ORDER_DRAIN ? "drain" : "none", "zones",
+	                 board_order_text((enum board_order)atomic_load(&b->supervisor.orders[i].order)), "zones",
 	                 (int)atomic_load(&b->sync.networks[i].zones), "zones_ready", (int)atomic_load(&b->sync.networks[i].ready), "torn",
 	                 torn, "signatures", first_signatures(b, i), "checks", "verdict", board_verdict_text(watch.verdict), "since_ms", age_ms(watch.since_ns, f->now_ns), "why",
 	                 str(watch.why), "decision", "announce", board_announce_text(route.announce), "since_ms",
 	                 age_ms(route.since_ns, f->now_ns), "why", str(route.why), "flaps", (int)route.flaps, "drained", (int)route.drained);
+	if (o)
+		json_object_set_new(o, "backstop", backstop(conf, &route, gone && has_backstop, f->now_ns));
+	return o;
 }
 
 static json_t *neighbors(const struct status_facts *f)
@@ -301,11 +322,12 @@ static json_t *neighbors(const struct status_facts *f)
 			snprintf(n.state_text, sizeof(n.state_text), "idle");
 			snprintf(n.last_error, sizeof(n.last_error), ROUTE_GONE);
 		}
-		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:o, s:i, s:i, s:i, s:i, s:o, s:o}", "address",
+		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:s, s:b}", "address",
 		                                      addr_text(&n.address, text), "as", num(n.as), "state", n.state_text, "since_ms",
 		                                      age_ms(n.since_ns, f->now_ns), "established_count", (int)n.established_count, "hold_s",
 		                                      (int)n.hold_s, "prefixes", (int)n.announced, "bad_messages", (int)n.bad_messages,
-		                                      "last_error", str(n.last_error), "announced", str(n.announced_text)));
+		                                      "last_error", str(n.last_error), "announced", str(n.announced_text), "order",
+		                                      n.order == ANNOUNCE_YES ? "none" : "drain", "drained", (int)(n.order == ANNOUNCE_NONE)));
 	}
 	return list;
 }

@@ -53,7 +53,7 @@ static const char *paint(const char *word)
 
 static void print_network(const json_t *n)
 {
-	const json_t *checks = json_object_get(n, "checks"), *decision = json_object_get(n, "decision"), *a;
+	const json_t *checks = json_object_get(n, "checks"), *decision = json_object_get(n, "decision"), *backstop = json_object_get(n, "backstop"), *a;
 	char span[16];
 	size_t i;
 
@@ -61,6 +61,12 @@ static void print_network(const json_t *n)
 	       get_str(decision, "why"));
 	if (strcmp(get_str(n, "order"), "none") != 0)
 		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(decision, "drained")) ? ", done" : "");
+	if (json_is_object(backstop)) {
+		printf("  backstop  ");
+		json_array_foreach(json_object_get(backstop, "prefixes"), i, a)
+			printf(" %s", json_string_value(a));
+		printf(" %s for %s: %s\n", paint(get_str(backstop, "announce")), ago(backstop, "since_ms", span), get_str(backstop, "why"));
+	}
 	printf("  prefixes  ");
 	json_array_foreach(json_object_get(n, "prefixes"), i, a)
 		printf(" %s", json_string_value(a));
@@ -80,6 +86,8 @@ static void print_neighbor(const json_t *n)
 
 	printf("\nneighbor %s as %lld: %s for %s, %lld prefixes\n", get_str(n, "address"), get_int(n, "as"), paint(get_str(n, "state")),
 	       ago(n, "since_ms", span), get_int(n, "prefixes"));
+	if (strcmp(get_str(n, "order"), "none") != 0)
+		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(n, "drained")) ? ", done" : "");
 	if (*get_str(n, "announced"))
 		printf("  announced  %s\n", get_str(n, "announced"));
 	if (*get_str(n, "last_error"))

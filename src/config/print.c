@@ -306,11 +306,18 @@ void config_print_without_zones(const struct config *c, struct text *out)
 void config_print_for_answer(const struct config *c, const struct config_node *node, struct text *out)
 {
 	struct config slim = *c;
+	struct config_network networks[CONFIG_NETWORKS_MAX];
 	struct config_node own = *node;
 
 	own.neighbor_count = 0;
 	slim.nodes = &own;
 	slim.node_count = 1;
 	slim.zone_count = slim.catalog_count = slim.key_count = slim.tls_auth_count = 0;
+	/* It names nodes that are not there. */
+	for (size_t i = 0; i < c->network_count && i < CONFIG_NETWORKS_MAX; i++) {
+		networks[i] = c->networks[i];
+		networks[i].backstop_at_count = 0;
+	}
+	slim.networks = networks;
 	config_print(&slim, out);
 }

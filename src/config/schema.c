@@ -68,6 +68,8 @@ static const struct schema_row network_rows[] = {
          .help = "soft failures never take the network below this many announcing pops"},
         {"backstop", SCHEMA_PREFIX, .reload = true, LIST(config_network, backstops, backstop_count, CONFIG_PREFIXES_MAX),
          .help = "covering, less specific prefixes announced whatever the checks say"},
+        {"backstop-at", SCHEMA_IDENT, .reload = true, LIST(config_network, backstop_at, backstop_at_count, CONFIG_NODES_MAX),
+         .help = "nodes that announce the backstop; without it all pops of the network"},
         {"check", SCHEMA_MAP, .reload = true, AT(config_network, check), .map = &check_map,
          .help = "how the service addresses are judged"},
         {"expired-signatures", SCHEMA_WORD, .reload = true, NUMBER(config_network, expired_signatures), .words = words_expired,

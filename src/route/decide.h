@@ -41,6 +41,7 @@ struct decide_input {
 	const char *verdict_why;    /* borrowed */
 	uint64_t checks_silent_ms;  /* since the watch process beat its heart; UINT64_MAX: never */
 	bool drain, stopping;
+	bool frozen, forced;        /* orders: what is announced stays as it is; announce whatever the checks say */
 };
 
 struct decide_state {

@@ -41,6 +41,28 @@ static void on_session(void *ctx, struct bgp_session *s, const struct bgp_sessio
 	n->dirty = true;
 }
 
+/* A prefix as this neighbor is to hear it. */
+static void make_route(const struct neighbor *n, const struct ip_prefix *prefix, enum decide_announce a, struct bgp_route *route)
+{
+	*route = (struct bgp_route){.prefix = *prefix, .prepend = n->want.prepend, .has_med = n->want.has_med, .med = n->want.med};
+	for (size_t c = 0; c < n->community_count; c++)
+		if (!bgp_route_add_community(route, n->communities[c]))
+			break;
+	if (a == DECIDE_GSHUT && !bgp_route_add_community(route, BGP_COMMUNITY_GSHUT))
+		log_warn("bgp communities=too-many note=\"no room for graceful-shutdown\"");
+}
+
+/* Those of the prefixes that go to this neighbor. */
+static void add_routes(const struct neighbor *n, const struct ip_prefix *prefixes, size_t prefix_count, enum decide_announce decided,
+                       struct bgp_route routes[BGP_ROUTES_MAX], size_t *count)
+{
+	enum decide_announce a = leave_limit(&n->leave, decided);
+
+	for (size_t k = 0; a != DECIDE_WITHDRAW && k < prefix_count && *count < BGP_ROUTES_MAX; k++)
+		if (prefixes[k].addr.family == 4 ? n->want.ipv4 : n->want.ipv6)
+			make_route(n, &prefixes[k], a, &routes[(*count)++]);
+}
+
 /* Everything that is announced now, as this neighbour is to hear it. */
 static void feed(struct route *r, struct neighbor *n)
 {
@@ -50,23 +72,10 @@ static void feed(struct route *r, struct neighbor *n)
 
 	for (size_t i = 0; i < r->network_count; i++) {
 		const struct config_network *conf = route_network_conf(r, i);
-		enum decide_announce a = r->networks[i].decide.now;
 
-		for (size_t k = 0; a != DECIDE_WITHDRAW && k < conf->prefix_count && count < BGP_ROUTES_MAX; k++) {
-			struct bgp_route *route = &routes[count];
-			bool v4 = conf->prefixes[k].addr.family == 4;
-
-			if (v4 ? !n->want.ipv4 : !n->want.ipv6)
-				continue;
-			*route = (struct bgp_route){.prefix = conf->prefixes[k], .prepend = n->want.prepend, .has_med = n->want.has_med,
-			                            .med = n->want.med};
-			for (size_t c = 0; c < n->community_count; c++)
-				if (!bgp_route_add_community(route, n->communities[c]))
-					break;
-			if (a == DECIDE_GSHUT && !bgp_route_add_community(route, BGP_COMMUNITY_GSHUT))
-				log_warn("bgp communities=too-many note=\"no room for graceful-shutdown\"");
-			count++;
-		}
+		add_routes(n, conf->prefixes, conf->prefix_count, r->networks[i].decide.now, routes, &count);
+		if (r->backstops[i].network[0])
+			add_routes(n, conf->backstops, conf->backstop_count, r->backstops[i].state.now, routes, &count);
 	}
 	err = bgp_session_want(n->session, routes, count);
 	if (err < 0)
@@ -190,6 +199,7 @@ void neighbors_set(struct route *r)
 		for (size_t k = 0; k < old_count && !kept; k++)
 			if (old[k].session && same_session(&old[k], n)) {
 				n->session = old[k].session;
+				n->leave = old[k].leave;
 				n->route = r;
 				old[k].session = NULL;
 				bgp_session_set_ctx(n->session, n);

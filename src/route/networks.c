@@ -67,6 +67,8 @@ static void look(struct route *r, size_t i, uint64_t now_ns, struct decide_input
 	}
 	in->checks_silent_ms = age == UINT64_MAX ? UINT64_MAX : age / 1000000U;
 	in->drain = atomic_load(&b->supervisor.orders[i].order) == ORDER_DRAIN;
+	in->frozen = atomic_load(&b->supervisor.orders[i].order) == ORDER_FREEZE;
+	in->forced = atomic_load(&b->supervisor.orders[i].order) == ORDER_FORCE;
 	in->stopping = r->stopping;
 	if (board_copy(&b->watch.networks[i].seq, &b->watch.networks[i], copy, sizeof(*copy))) {
 		in->verdict = copy->verdict < ARRAY_LEN(verdicts) ? verdicts[copy->verdict] : DECIDE_UNKNOWN;
@@ -97,4 +99,12 @@ bool networks_judge(struct route *r, uint64_t now_ns)
 		}
 	}
 	return changed;
+}
+
+bool networks_all_withdrawn(const struct route *r)
+{
+	for (size_t i = 0; i < r->network_count; i++)
+		if (r->networks[i].decide.now != DECIDE_WITHDRAW)
+			return false;
+	return true;
 }

@@ -6,7 +6,9 @@
 #include "board/board.h"
 #include "config/config.h"
 #include "proc/role.h"
+#include "route/backstop.h"
 #include "route/decide.h"
+#include "route/leave.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +27,7 @@ struct neighbor {
 	uint32_t communities[CONFIG_COMMUNITIES_MAX];
 	size_t community_count;
 	struct endpoint at;
+	struct leave leave;
 	bool dirty; /* its state on the board is old */
 };
 
@@ -32,6 +35,12 @@ struct network {
 	char name[BOARD_NAME_MAX];
 	struct decide_state decide;
 	struct decide_conf conf;
+};
+
+/* Of the network with the same index; network[0] is NUL where this node announces no backstop of it. */
+struct backstop_of {
+	char network[BOARD_NAME_MAX];
+	struct backstop state;
 };
 
 struct route {
@@ -43,6 +52,7 @@ struct route {
 	struct bgp_session *leaving[CONFIG_NEIGHBORS_MAX]; /* stopped, their connections not gone yet */
 	struct network networks[CONFIG_NETWORKS_MAX];
 	size_t network_count;
+	struct backstop_of backstops[CONFIG_NETWORKS_MAX];
 	uint64_t shown_ms, withdrawn_ms, closing_ms;
 	bool stopping;
 };
@@ -65,6 +75,16 @@ void neighbors_free_leaving(struct route *r);
 void networks_set(struct route *r);
 /* Judge all by what the board says now. True when something is to be announced otherwise: it is on the board and in the log already, not on the sessions. */
 bool networks_judge(struct route *r, uint64_t now_ns);
+
+/* Is nothing of any network announced? */
+bool networks_all_withdrawn(const struct route *r);
+
+/* ---- operator.c: backstops, and neighbors left by order ---- */
+
+/* After networks_set(): backstops that stay keep their state. */
+void operator_set(struct route *r);
+/* Judge them. True when something is to be announced otherwise, as of networks_judge(), which goes before. */
+bool operator_judge(struct route *r, uint64_t now_ns);
 
 /* ---- show.c: what the board is told ---- */
 

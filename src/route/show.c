@@ -6,18 +6,26 @@
 #include <stdio.h>
 #include <string.h>
 
+static enum board_announce shown(enum decide_announce a)
+{
+	return a == DECIDE_ANNOUNCE ? ANNOUNCE_YES : a == DECIDE_GSHUT ? ANNOUNCE_GSHUT : ANNOUNCE_NONE;
+}
+
 void show_network(struct route *r, size_t i)
 {
 	struct board_route_network *b = &r->role->board->route.networks[i];
 	const struct decide_state *d = &r->networks[i].decide;
 
 	board_write_begin(&b->seq);
-	b->announce = d->now == DECIDE_ANNOUNCE ? ANNOUNCE_YES : d->now == DECIDE_GSHUT ? ANNOUNCE_GSHUT : ANNOUNCE_NONE;
+	b->announce = (uint32_t)shown(d->now);
 	b->since_ns = d->since_ms * 1000000U;
 	b->hold_until_ns = d->hold_until_ms * 1000000U;
 	b->flaps = d->flaps;
 	b->drained = d->drained && d->now == DECIDE_WITHDRAW;
 	snprintf(b->why, sizeof(b->why), "%s", d->why);
+	b->backstop = (uint32_t)shown(r->backstops[i].state.now);
+	b->backstop_since_ns = r->backstops[i].network[0] ? r->backstops[i].state.since_ms * 1000000U : 0;
+	snprintf(b->backstop_why, sizeof(b->backstop_why), "%s", r->backstops[i].state.why);
 	board_write_end(&b->seq);
 }
 
@@ -54,6 +62,7 @@ void show_neighbor(struct route *r, size_t i)
 	b->hold_s = st.hold_s;
 	b->announced = st.rib ? (uint32_t)st.rib->told : 0;
 	b->bad_messages = (uint32_t)st.garbage;
+	b->order = (uint32_t)shown(leave_limit(&n->leave, DECIDE_ANNOUNCE));
 	snprintf(b->state_text, sizeof(b->state_text), "%s", bgp_state_text(st.state));
 	snprintf(b->last_error, sizeof(b->last_error), "%.*s", BOARD_WHY_MAX - 1, st.last_error);
 	if (st.rib)

@@ -59,7 +59,7 @@ struct supervisor {
 	const struct supervisor_options *options;
 	uv_loop_t loop;
 	uv_timer_t tick, linger;
-	uv_signal_t on_term, on_int, on_hup, on_chld;
+	uv_signal_t on_term, on_int, on_hup, on_chld, on_usr1;
 	struct plan plan;
 	struct board *board;
 	struct children children;
@@ -199,7 +199,7 @@ static void show_plan(struct supervisor *s)
 	atomic_store(&b->networks, s->plan.node ? (uint32_t)s->plan.node->network_count : 0);
 	atomic_fetch_add(&b->config_generation, 1);
 	if (s->plan.node)
-		orders_load(s->board, s->plan.config, s->plan.node, s->plan.state_dir);
+		orders_load(s->board, s->plan.config, s->plan.node, s->plan.state_dir, s->plan.run_dir);
 }
 
 /* with_bundle: the message brings each role its new one. */
@@ -346,6 +346,18 @@ static void on_hup(uv_signal_t *h, int signum)
 	text_done(&why);
 }
 
+/* Somebody wrote the orders file because nothing answered on the control socket. */
+static void on_usr1(uv_signal_t *h, int signum)
+{
+	struct supervisor *s = h->data;
+
+	(void)signum;
+	if (!s->plan.node || s->phase != PHASE_RUN)
+		return;
+	orders_load(s->board, s->plan.config, s->plan.node, s->plan.state_dir, s->plan.run_dir);
+	tell_all(s, ROLE_ORDERS, false);
+}
+
 /* ---- requests from admin ---- */
 
 /* Sync answers under the same id; its reply is passed on. */
@@ -369,26 +381,65 @@ static void pass_on(struct supervisor *s, const struct role_message *m)
 		log_warn("request=%u error=\"admin is gone before its reply\"", m->request);
 }
 
+static int order_network(struct supervisor *s, const struct role_message *m, enum board_order order, struct text *why)
+{
+	bool backstop = m->text_len == strlen(ROLE_WITH_BACKSTOP) && memcmp(m->text, ROLE_WITH_BACKSTOP, m->text_len) == 0;
+	int err;
+
+	if (!s->plan.node) {
+		text_str(why, "a stand-alone server announces nothing: there is nothing to order\n");
+		return ERR_UNSUPPORTED;
+	}
+	err = orders_set(s->board, s->plan.config, s->plan.node, s->plan.state_dir, m->network, order, backstop);
+	if (!err) {
+		log_notice("order=%s network=%s uid=%u", board_order_text(order),
+		           m->network == UINT32_MAX ? ORDERS_ALL : s->plan.config->networks[s->plan.node->networks[m->network]].name, m->uid);
+		tell_all(s, ROLE_ORDERS, false);
+	}
+	return err;
+}
+
+static int order_neighbor(struct supervisor *s, const struct role_message *m, bool drain, struct text *why)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	size_t len = MIN((size_t)m->text_len, sizeof(text) - 1);
+	struct endpoint at;
+	int err;
+
+	memcpy(text, m->text, len);
+	text[len] = '\0';
+	if (!s->plan.node || endpoint_parse(text, 0, &at) < 0)
+		return ERR_INVALID;
+	err = orders_set_neighbor(s->board, s->plan.config, s->plan.node, s->plan.state_dir, &at, drain);
+	if (err == ERR_NOT_FOUND)
+		text_fmt(why, "this node has no neighbor %s\n", text);
+	else if (err == ERR_INVALID)
+		text_fmt(why, "this node has several neighbors %s: name the port too\n", text);
+	if (!err) {
+		log_notice("order=%s bgp peer=%s uid=%u", drain ? "drain" : "none", text, m->uid);
+		tell_all(s, ROLE_ORDERS, false);
+	}
+	return err;
+}
+
 static int carry_out(struct supervisor *s, const struct role_message *m, int attached, struct text *why)
 {
 	struct role_message sync = {.kind = ROLE_SYNC_RELOAD, .uid = m->uid};
 	struct child *c;
-	int err;
 
 	switch ((enum role_request)m->request) {
 	case REQUEST_RELOAD:
 		return reload(s, why);
 	case REQUEST_DRAIN:
 	case REQUEST_RESUME:
-		if (!s->plan.node) {
-			text_str(why, "a stand-alone server announces nothing: there is nothing to drain\n");
-			return ERR_UNSUPPORTED;
-		}
-		err = orders_set(s->board, s->plan.config, s->plan.node, s->plan.state_dir, m->network,
-		                 m->request == REQUEST_DRAIN ? ORDER_DRAIN : ORDER_NONE);
-		if (!err)
-			tell_all(s, ROLE_ORDERS, false);
-		return err;
+		return order_network(s, m, m->request == REQUEST_DRAIN ? ORDER_DRAIN : ORDER_NONE, why);
+	case REQUEST_FREEZE:
+		return order_network(s, m, ORDER_FREEZE, why);
+	case REQUEST_FORCE:
+		return order_network(s, m, ORDER_FORCE, why);
+	case REQUEST_DRAIN_NEIGHBOR:
+	case REQUEST_RESUME_NEIGHBOR:
+		return order_neighbor(s, m, m->request == REQUEST_DRAIN_NEIGHBOR, why);
 	case REQUEST_ZONE_RELOAD:
 	case REQUEST_ZONE_RELOAD_FORCE:
 		sync.request = m->request;
@@ -705,6 +756,7 @@ static void tear_down(struct supervisor *s)
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	unlink(path);
 	unlink(s->children.pids_path);
+	folders_forget(&s->plan);
 	plan_done(&s->plan);
 }
 
@@ -718,6 +770,7 @@ static int run_loop(struct supervisor *s)
 		{SIGTERM, offsetof(struct supervisor, on_term), on_stop_signal},
 		{SIGINT, offsetof(struct supervisor, on_int), on_stop_signal},
 		{SIGHUP, offsetof(struct supervisor, on_hup), on_hup},
+		{SIGUSR1, offsetof(struct supervisor, on_usr1), on_usr1},
 		{SIGCHLD, offsetof(struct supervisor, on_chld), on_chld},
 	};
 	int err;
