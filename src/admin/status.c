@@ -379,6 +379,23 @@ static json_t *transfers_out(const struct status_facts *f)
 	return o;
 }
 
+/* The fleet file: its generation, and what was refused. */
+static void fleet_file(const struct status_facts *f, json_t *config)
+{
+	const struct board_supervisor *b = &f->board->supervisor;
+	uint32_t older = atomic_load(&b->fleet_file_older);
+	struct board_refusal refused = {0};
+
+	if (!board_copy(&b->refused.seq, &b->refused, &refused, sizeof(refused)))
+		refused.at_ns = 0;
+	refused.why[sizeof(refused.why) - 1] = '\0';
+	json_object_set_new(config, "fleet_generation", num(atomic_load(&b->fleet_generation)));
+	json_object_set_new(config, "fleet_highest", num(atomic_load(&b->fleet_highest)));
+	json_object_set_new(config, "file_older", older ? num(older - 1U) : json_null());
+	json_object_set_new(config, "refused",
+	                    refused.at_ns ? json_pack("{s:o, s:o}", "since_ms", age_ms(refused.at_ns, f->now_ns), "why", str(refused.why)) : json_null());
+}
+
 json_t *status_json(const struct status_facts *f)
 {
 	const struct board *b = f->board;
@@ -408,6 +425,8 @@ json_t *status_json(const struct status_facts *f)
 		                                 num(board_get(&b->sync.loads_refused)), "watched_folders", num(board_get(&b->sync.watch_folders)),
 		                                 "unwatched_folders", num(board_get(&b->sync.watch_failed)), "saved", num(board_get(&b->sync.watch_saves)),
 		                                 "overflows", num(board_get(&b->sync.watch_overflows))));
+	if (o)
+		fleet_file(f, json_object_get(o, "config"));
 	if (o)
 		json_object_set_new(o, "workers", workers(f));
 	if (o)

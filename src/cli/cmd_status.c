@@ -124,6 +124,20 @@ static void print_xdp(const json_t *x)
 	printf("\n");
 }
 
+static void print_fleet_file(const json_t *c)
+{
+	const json_t *refused = json_object_get(c, "refused"), *older = json_object_get(c, "file_older");
+	char span[16];
+
+	if (get_int(c, "fleet_generation"))
+		printf("fleet file generation %lld, sha256 %.16s\n", get_int(c, "fleet_generation"), get_str(c, "sha256"));
+	if (json_is_integer(older))
+		printf("  THE FILE ON THE DISK IS OLDER: generation %lld; the node runs from its copy of %lld (see doc/howto/generation-refused.md)\n",
+		       (long long)json_integer_value(older), get_int(c, "fleet_generation"));
+	if (json_is_object(refused))
+		printf("  a reload was refused %s ago: %s\n", ago(refused, "since_ms", span), get_str(refused, "why"));
+}
+
 static void print_status(const json_t *s)
 {
 	const json_t *zones = json_object_get(s, "zones"), *q = json_object_get(s, "queries"), *o;
@@ -132,6 +146,7 @@ static void print_status(const json_t *s)
 
 	printf("node %s%s, zonecast %s, up %s%s\n", get_str(s, "node"), json_is_true(json_object_get(s, "standalone")) ? " (stand-alone)" : "",
 	       get_str(s, "version"), ago(s, "uptime_ms", span), json_is_true(json_object_get(s, "stopping")) ? ", stopping" : "");
+	print_fleet_file(json_object_get(s, "config"));
 	printf("zones %lld serving, %lld without data, %lld records", get_int(zones, "serving"), get_int(zones, "failed"),
 	       get_int(zones, "records"));
 	if (get_int(zones, "held_back"))

@@ -14,6 +14,7 @@ const struct cli_verb cli_verbs[] = {
         {"announce", cmd_announce, "break glass: announce whatever the checks say", help_announce},
         {"resume", cmd_resume, "end a drain, a freeze, a forced announcement", help_resume},
         {"reload", cmd_reload, "read the configuration and changed zone files again", help_reload},
+        {"plan", cmd_plan, "what a new configuration would change, and what it must not", help_plan},
         {"check", cmd_check, "judge a configuration, its files, keys and zones without running", help_check},
         {"zone", cmd_zone, "zones: check files, list, show, reload", help_zone},
         {"catalog", cmd_catalog, "catalogs of zones: status, accept", help_catalog},

@@ -250,6 +250,7 @@ struct config {
 	struct arena arena;
 	const char *path;         /* of the fleet file; messages and relative paths go by it */
 	const char *fleet;
+	uint32_t generation;      /* 0: not said; a file of an older one is refused */
 	const char *state_dir;    /* default /var/lib/zonecast */
 	const char *run_dir;      /* default /run/zonecast */
 	const char *user;         /* roles run as; NULL: "zonecast" if there is such a user, else "nobody" */

@@ -371,6 +371,8 @@ static const struct schema_map history_map = {"history", 0, ROWS(history_rows)};
 
 static const struct schema_row root_rows[] = {
         {"fleet", SCHEMA_IDENT, .required = true, AT(config, fleet), .help = "name of the fleet"},
+        {"generation", SCHEMA_UINT, .reload = true, NUMBER(config, generation), .min = 0, .max = UINT32_MAX, .value = "0",
+         .help = "number of this version of the file: nodes refuse one that is lower than what they have had; 0: not used"},
         {"state-dir", SCHEMA_DIR, AT(config, state_dir), .value = CONFIG_STATE_DIR_DEFAULT, .help = "folder of what must survive a reboot"},
         {"run-dir", SCHEMA_DIR, AT(config, run_dir), .value = CONFIG_RUN_DIR_DEFAULT,
          .help = "folder of the control socket and the store"},
