@@ -35,7 +35,10 @@ int cmd_reload(int argc, char **argv)
 		json_decref(withdraw);
 		return code;
 	}
-	request = json_pack("{s:s, s:o}", "command", "reload", "withdraw", withdraw);
+	request = json_pack("{s:s}", "command", "reload");
+	if (json_array_size(withdraw))
+		json_object_set(request, "withdraw", withdraw);
+	json_decref(withdraw);
 	if (older)
 		json_object_set_new(request, "accept-older", json_true());
 	if (cli_control_call(&common, request, RELOAD_TIMEOUT_MS, &reply) < 0)
