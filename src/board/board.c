@@ -55,6 +55,13 @@ uint64_t board_neighbor_key(const struct endpoint *at)
 	return key ? key : 1;
 }
 
+const char *board_origin_text(enum board_origin_state s)
+{
+	static const char *const names[] = {"unknown", "valid", "invalid", "not-found"};
+
+	return s < ARRAY_LEN(names) ? names[s] : "?";
+}
+
 int board_create(int *fd, struct board **out)
 {
 	int f = memfd_create("zonecast-board", 0);

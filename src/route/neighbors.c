@@ -59,7 +59,7 @@ static void add_routes(const struct neighbor *n, const struct ip_prefix *prefixe
 	enum decide_announce a = leave_limit(&n->leave, decided);
 
 	for (size_t k = 0; a != DECIDE_WITHDRAW && k < prefix_count && *count < BGP_ROUTES_MAX; k++)
-		if (prefixes[k].addr.family == 4 ? n->want.ipv4 : n->want.ipv6)
+		if ((prefixes[k].addr.family == 4 ? n->want.ipv4 : n->want.ipv6) && !origins_refused(n->route, &prefixes[k]))
 			make_route(n, &prefixes[k], a, &routes[(*count)++]);
 }
 

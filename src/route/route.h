@@ -43,6 +43,18 @@ struct backstop_of {
 	struct backstop state;
 };
 
+/* What RPKI stands against, as the board has it. */
+struct refusals {
+	uint32_t seen;    /* `changes` of the board */
+	size_t count;
+	uint64_t next_ns; /* when the first of them ends */
+	struct refusal {
+		struct ip_prefix prefix;
+		uint64_t expires_ns;
+		char why[BOARD_WHY_MAX];
+	} list[BOARD_ORIGINS_MAX];
+};
+
 struct route {
 	struct role *role;
 	uv_loop_t loop;
@@ -53,6 +65,7 @@ struct route {
 	struct network networks[CONFIG_NETWORKS_MAX];
 	size_t network_count;
 	struct backstop_of backstops[CONFIG_NETWORKS_MAX];
+	struct refusals refusals;
 	uint64_t shown_ms, withdrawn_ms, closing_ms;
 	bool stopping;
 };
@@ -85,6 +98,15 @@ bool networks_all_withdrawn(const struct route *r);
 void operator_set(struct route *r);
 /* Judge them. True when something is to be announced otherwise, as of networks_judge(), which goes before. */
 bool operator_judge(struct route *r, uint64_t now_ns);
+
+/* ---- origins.c: prefixes that must not be announced ---- */
+
+/* Look at what watch has on the board. True when other prefixes are refused than before. */
+bool origins_look(struct route *r, uint64_t now_ns);
+/* Why p is refused; NULL: it is not. Of a backstop prefix it always is NULL. */
+const char *origins_refused(const struct route *r, const struct ip_prefix *p);
+/* The same of a whole network in a family (4, 6; 0: both): NULL when at least one of its prefixes may be announced, or it has none. */
+const char *origins_all_refused(const struct route *r, const struct config_network *n, uint8_t family);
 
 /* ---- show.c: what the board is told ---- */
 

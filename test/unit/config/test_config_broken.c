@@ -78,15 +78,15 @@ static const struct broken cases[] = {
         /* keys and shapes */
         {"unknown key", HEAD "zone: []\n", "z.yaml:11:1: error: unknown key \"zone\" in the configuration: did you mean \"zones\"?"},
         {"unknown, nothing near", HEAD "quux: 1\n",
-         "z.yaml:11:1: error: unknown key \"quux\" in the configuration: its keys are fleet, state-dir, run-dir, user, networks, "
-         "keys, tls-auth, nodes, zones, catalogs, history, answer"},
+         "z.yaml:11:1: error: unknown key \"quux\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, networks, "
+         "keys, tls-auth, nodes, zones, catalogs, rpki, history, answer"},
         {"prefixs", "fleet: f\nnodes: []\nnetworks:\n  - name: n\n    prefixs: []\n",
          "z.yaml:5:5: error: unknown key \"prefixs\" in a network: did you mean \"prefixes\"?"},
         {"in a neighbor", NEIGHBOR("hold_time: 9s"),
          "z.yaml:12:39: error: unknown key \"hold_time\" in a neighbor: did you mean \"hold-time\"?"},
         {"after a long letter", "fleet: f\nnodes: []\n\"\xc3\xa4\xc3\xa4\": 1\n",
-         "z.yaml:3:1: error: unknown key \"\xc3\xa4\xc3\xa4\" in the configuration: its keys are fleet, state-dir, run-dir, user, "
-         "networks, keys, tls-auth, nodes, zones, catalogs, history, answer"},
+         "z.yaml:3:1: error: unknown key \"\xc3\xa4\xc3\xa4\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, "
+         "networks, keys, tls-auth, nodes, zones, catalogs, rpki, history, answer"},
         {"bytes, not letters", "nodes: []\nfleet: [\"\xc3\xa4\xc3\xa4\", {a: 1}]\n",
          "z.yaml:2:8: error: \"fleet\" is one value, not a list: remove the brackets or dash"},
         {"column after a long letter", "fleet: f\nnodes: [{name: \xe2\x82\xac\xe2\x82\xac, rolle: pop}]\n",
@@ -250,6 +250,15 @@ static const struct broken cases[] = {
          "z.yaml:12:64: error: 203.0.113.53:53 is a service address: whoever is nearest would be told; name the server's own address"},
         {"transfer to no prefix", HEAD "zones:\n  - {name: a.example, file: x, network: n, allow-transfer: [192.0.2.1/24]}\n",
          "z.yaml:12:61: error: \"allow-transfer\": 192.0.2.1/24 has host bits set: 192.0.2.0/24 was meant?"},
+        {"rpki without caches", HEAD "rpki: {invalid: alert}\n", "z.yaml:11:7: error: without \"caches\" nothing is validated: name one, or remove \"rpki\""},
+        {"rpki with something else", HEAD "rpki: {caches: [{address: 192.0.2.3}], invalid: drop}\n",
+         "z.yaml:11:49: error: \"invalid\" cannot be \"drop\": it is one of refuse, alert"},
+        {"rpki held too long", HEAD "rpki: {caches: [{address: 192.0.2.3}], expire: 49h}\n",
+         "z.yaml:11:48: error: \"expire\" is 49h: out of range, it must be from 1s to 48h"},
+        {"a cache twice", HEAD "rpki: {caches: [{address: 192.0.2.3}, {address: 192.0.2.3, port: 8282}, {address: 192.0.2.3}]}\n",
+         "z.yaml:11:73: error: cache 192.0.2.3 is here twice"},
+        {"a cache in our own prefix", HEAD "rpki: {caches: [{address: 203.0.113.9}]}\n",
+         "z.yaml:11:17: error: cache 203.0.113.9 is inside our own 203.0.113.0/24 of network \"n\": it must not depend on what it is asked about"},
         {"size without unit", HEAD "answer: {tcp: {memory: 64}}\n", "z.yaml:11:24: error: \"memory\" is 64 without a unit: write KiB, MiB or GiB behind it"},
         {"size in words", HEAD "answer: {tcp: {memory: lots}}\n", "z.yaml:11:24: error: \"memory\" wants a size such as 64MiB, 512KiB or 1GiB, not \"lots\""},
         {"size out of range", HEAD "answer: {tcp: {memory: 8GiB}}\n", "z.yaml:11:24: error: \"memory\" is 8GiB: out of range, it must be from 1024KiB to 4193280KiB"},
