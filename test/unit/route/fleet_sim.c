@@ -185,7 +185,7 @@ static void order(struct node *n, uint32_t which)
 static void cause(struct sim *s, uint32_t i)
 {
 	uint32_t what = rnd(s, 2) ? CAUSE_SIGNATURES : CAUSE_ZONES;
-	bool all = rnd(s, 2), on = all ? !(s->shared & what) : !(s->n[i].causes & what);
+	bool had = false, all = rnd(s, 2), on = all ? !(s->shared & what) : !(s->n[i].causes & what);
 
 	s->shared &= ~what;
 	if (!all) {
@@ -200,9 +200,10 @@ static void cause(struct sim *s, uint32_t i)
 
 		n->coming = on ? what : 0;
 		n->coming_at = s->now + rnd(s, 8000);
+		had |= n->causes & what; /* alone, for so long that it may go */
 		n->causes &= ~what;
 	}
-	s->shared = on ? what : 0;
+	s->shared = on && !had ? what : 0;
 	TRACE(s, "cause %u %s all nodes", what, on ? "comes to" : "leaves");
 }
 
