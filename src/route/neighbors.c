@@ -48,6 +48,21 @@ static void on_session(void *ctx, struct bgp_session *s, const struct bgp_sessio
 	n->told_dirty |= ev->type == BGP_SESSION_ROUTES || ev->type == BGP_SESSION_STATE;
 }
 
+/* Those of the prefixes that go to this neighbor, by what is decided for each family. */
+static void add_routes(const struct neighbor *n, const struct ip_prefix *prefixes, size_t prefix_count, const enum decide_announce decided[BOARD_FAMILIES],
+                       struct bgp_route routes[BGP_ROUTES_MAX], size_t *count)
+{
+	for (size_t k = 0; k < prefix_count && *count < BGP_ROUTES_MAX; k++) {
+		bool v4 = prefixes[k].addr.family == 4;
+		enum decide_announce a = leave_limit(&n->leave, decided[v4 ? 0 : 1]);
+
+		if (!(n->conf.families & (v4 ? BGP_IPV4 : BGP_IPV6)) || !n->as[a].announced || origins_refused(n->route, &prefixes[k]))
+			continue;
+		routes[*count] = n->as[a].route;
+		routes[(*count)++].prefix = prefixes[k];
+	}
+}
+
 /* Everything that is announced now, as this neighbour is to hear it. */
 static void feed(struct route *r, struct neighbor *n)
 {
@@ -57,16 +72,12 @@ static void feed(struct route *r, struct neighbor *n)
 
 	for (size_t i = 0; i < r->network_count; i++) {
 		const struct config_network *conf = route_network_conf(r, i);
+		const enum decide_announce backstop[BOARD_FAMILIES] = {r->backstops[i].state.now, r->backstops[i].state.now};
+		const enum decide_announce decided[BOARD_FAMILIES] = {networks_wanted(r, i, 0), networks_wanted(r, i, 1)};
 
-		for (size_t k = 0; k < conf->prefix_count && count < BGP_ROUTES_MAX; k++) {
-			bool v4 = conf->prefixes[k].addr.family == 4;
-			enum decide_announce a = networks_wanted(r, i, v4 ? 0 : 1);
-
-			if (!(n->conf.families & (v4 ? BGP_IPV4 : BGP_IPV6)) || !n->as[a].announced || origins_refused(r, &conf->prefixes[k]))
-				continue;
-			routes[count] = n->as[a].route;
-			routes[count++].prefix = conf->prefixes[k];
-		}
+		add_routes(n, conf->prefixes, conf->prefix_count, decided, routes, &count);
+		if (r->backstops[i].network[0])
+			add_routes(n, conf->backstops, conf->backstop_count, backstop, routes, &count);
 	}
 	err = bgp_session_want(n->session, routes, count);
 	if (err < 0)
@@ -217,6 +228,7 @@ void neighbors_set(struct route *r)
 		for (size_t k = 0; k < old_count && !kept; k++)
 			if (old[k].session && same_session(&old[k], n)) {
 				n->session = old[k].session;
+				n->leave = old[k].leave;
 				n->route = r;
 				old[k].session = NULL;
 				bgp_session_set_ctx(n->session, n);

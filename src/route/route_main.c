@@ -43,7 +43,10 @@ static void evaluate(struct route *r)
 {
 	uint64_t now_ns = clock_ns(), now = now_ns / 1000000U;
 
-	if (networks_judge(r, now_ns))
+	bool changed = networks_judge(r, now_ns);
+
+	changed |= operator_judge(r, now_ns);
+	if (changed)
 		neighbors_feed(r);
 	for (size_t i = 0; i < r->neighbor_count; i++)
 		if (r->neighbors[i].dirty) {
@@ -68,6 +71,7 @@ static int on_reload(struct role *role, struct config *old)
 
 	(void)old;
 	networks_set(r);
+	operator_set(r);
 	neighbors_set(r);
 	uv_timer_set_repeat(&r->tick, r->network_count ? ROUTE_TICK_MS : ROUTE_IDLE_MS);
 	neighbors_feed(r);
@@ -126,6 +130,7 @@ int route_main(struct role *role)
 	/* Before the sessions: each puts its key on them. */
 	for (uint32_t i = 0; i < role->brief.socket_count; i++)
 		listen_open(r, &role->brief.sockets[i]);
+	operator_set(r);
 	neighbors_set(r);
 	uv_timer_init(&r->loop, &r->tick);
 	r->tick.data = r;
