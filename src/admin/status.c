@@ -91,11 +91,12 @@ static json_t *workers(const struct status_facts *f)
 
 		for (int t = 0; t < 2; t++)
 			asked += board_get(&w->queries[t][0]) + board_get(&w->queries[t][1]) + board_get(&w->tls_queries[t]);
-		json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "index", (int)i, "queries", num(asked), "answers",
+		json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "index", (int)i, "queries", num(asked), "answers",
 		                                      num(board_get(&w->answers)), "dropped", num(board_get(&w->dropped)), "bytes_in",
 		                                      num(board_get(&w->bytes_in)), "bytes_out", num(board_get(&w->bytes_out)), "tcp_open",
 		                                      num(board_get(&w->tcp_open)), "tcp_memory", num(board_get(&w->tcp_memory)), "tcp_idle_ms",
-		                                      num(board_get(&w->tcp_idle_ms)), "tls_expires", num(board_get(&w->tls_expires)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns)));
+		                                      num(board_get(&w->tcp_idle_ms)), "tls_expires", num(board_get(&w->tls_expires)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns),
+		                                      "lost", num(board_get(&w->overflows))));
 	}
 	return list;
 }
@@ -250,13 +251,62 @@ static json_t *first_signatures(const struct board *board, size_t i)
 	                 copy.signatures == 1);
 }
 
+static json_t *causes(uint32_t bits)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < CAUSE_COUNT; i++)
+		if (bits & 1U << i)
+			json_array_append_new(list, json_string(board_cause_text(1U << i)));
+	return list;
+}
+
+/* null: the family has no service addresses. */
+static json_t *checks_of_family(const struct config_network *conf, struct board_watch_family *w, uint8_t family, uint64_t now_ns)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < conf->address_count; i++)
+		has = has || conf->addresses[i].family == family;
+	if (!has)
+		return json_null();
+	w->why[sizeof(w->why) - 1] = '\0';
+	return json_pack("{s:s, s:o, s:i, s:i, s:o, s:o}", "verdict", board_verdict_text(w->verdict), "causes", causes(w->causes), "checks",
+	                 (int)w->checks, "passing", (int)w->passing, "since_ms", age_ms(w->since_ns, now_ns), "why", str(w->why));
+}
+
+/* What the network's verdict is made of beside the checks. */
+static void add_facts(json_t *to, const struct config_network *conf, struct board_watch_network *w, uint64_t now_ns)
+{
+	json_t *checks = json_object_get(to, "checks");
+	bool held = w->stale_in_ms != UINT64_MAX;
+
+	json_object_set_new(checks, "causes", causes(w->family[0].causes | w->family[1].causes));
+	json_object_set_new(checks, "ipv4", checks_of_family(conf, &w->family[0], 4, now_ns));
+	json_object_set_new(checks, "ipv6", checks_of_family(conf, &w->family[1], 6, now_ns));
+	json_object_set_new(to, "data_age_ms", held ? num(w->data_age_ms) : json_null());
+	json_object_set_new(to, "stale_in_ms", held ? num(w->stale_in_ms) : json_null());
+}
+
+/* How busy the node is; the same in each network. null: it is in none. */
+static json_t *load(const struct status_facts *f)
+{
+	const struct board_watch_network *b = &f->board->watch.networks[0];
+	struct board_watch_network w;
+
+	if (!f->node || !f->node->network_count || !board_copy(&b->seq, b, &w, sizeof(w)))
+		return json_null();
+	return json_pack("{s:i, s:I, s:o}", "permille", (int)w.load, "qps", (json_int_t)w.qps, "headroom",
+	                 w.headroom == UINT32_MAX ? json_null() : num(w.headroom));
+}
+
 static json_t *network(const struct status_facts *f, size_t i)
 {
 	const struct config_network *conf = &f->config->networks[f->node->networks[i]];
 	const struct board *b = f->board;
 	struct board_watch_network watch = {0};
 	struct board_route_network route = {0};
-	json_t *addresses = json_array(), *prefixes = json_array();
+	json_t *addresses = json_array(), *prefixes = json_array(), *out;
 	bool whole = board_copy(&b->watch.networks[i].seq, &b->watch.networks[i], &watch, sizeof(watch));
 	bool torn = !board_copy(&b->route.networks[i].seq, &b->route.networks[i], &route, sizeof(route)) || !whole;
 	char text[PREFIX_TEXT_MAX];
@@ -272,13 +322,16 @@ static json_t *network(const struct status_facts *f, size_t i)
 		                                           check(&watch.checks[k][0]), "tcp", check(&watch.checks[k][1])));
 	for (size_t k = 0; k < conf->prefix_count; k++)
 		json_array_append_new(prefixes, json_string(prefix_text(&conf->prefixes[k], text)));
-	return json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:o, s:{s:s, s:o, s:o}, s:{s:s, s:o, s:o, s:i, s:b}}", "name", conf->name,
+	out = json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:o, s:{s:s, s:o, s:o}, s:{s:s, s:o, s:o, s:i, s:b}}", "name", conf->name,
 	                 "prefixes", prefixes, "addresses", addresses, "order",
 	                 atomic_load(&b->supervisor.orders[i].order) == ORDER_DRAIN ? "drain" : "none", "zones",
 	                 (int)atomic_load(&b->sync.networks[i].zones), "zones_ready", (int)atomic_load(&b->sync.networks[i].ready), "torn",
 	                 torn, "signatures", first_signatures(b, i), "checks", "verdict", board_verdict_text(watch.verdict), "since_ms", age_ms(watch.since_ns, f->now_ns), "why",
 	                 str(watch.why), "decision", "announce", board_announce_text(route.announce), "since_ms",
 	                 age_ms(route.since_ns, f->now_ns), "why", str(route.why), "flaps", (int)route.flaps, "drained", (int)route.drained);
+	if (out)
+		add_facts(out, conf, &watch, f->now_ns);
+	return out;
 }
 
 static json_t *neighbors(const struct status_facts *f)
@@ -388,6 +441,8 @@ json_t *status_json(const struct status_facts *f)
 		                                 "overflows", num(board_get(&b->sync.watch_overflows))));
 	if (o)
 		json_object_set_new(o, "workers", workers(f));
+	if (o)
+		json_object_set_new(o, "load", load(f));
 	if (o)
 		json_object_set_new(o, "xdp", xdp(f));
 	if (o)

@@ -23,16 +23,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	WORKER_EVENTS = 256,
+	LOAD_TELL_MS = 200,
 	SLICE_NS = 200000, /* see take_short_slices() */
 };
 
@@ -244,6 +247,25 @@ static bool obey(struct worker *w, struct role *role, struct sources *all, struc
 	return err == 0;
 }
 
+/* For those who judge how busy this worker is. What the kernel dropped is counted by the sockets, which outlive workers. */
+static void tell_load(struct worker *w, const struct sources *all)
+{
+	uint64_t lost = 0;
+	struct timespec t;
+
+	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0)
+		atomic_store_explicit(&w->board->cpu_ns, (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec, memory_order_relaxed);
+	for (size_t i = 0; i < ARRAY_LEN(all->row); i++) {
+		uint32_t info[SK_MEMINFO_VARS];
+		socklen_t len = sizeof(info);
+
+		if (all->row[i].fd >= 0 && all->row[i].kind == SOURCE_UDP && getsockopt(all->row[i].fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0 &&
+		    len > SK_MEMINFO_DROPS * sizeof(info[0]))
+			lost += info[SK_MEMINFO_DROPS];
+	}
+	atomic_store_explicit(&w->board->overflows, lost, memory_order_relaxed);
+}
+
 static int begin_listening(struct worker *w, struct sources *all)
 {
 	int err = 0;
@@ -318,7 +340,7 @@ int answer_main(struct role *role)
 	struct role_message *message = calloc(1, sizeof(*message));
 	struct epoll_event events[WORKER_EVENTS];
 	struct udp *udp = udp_new();
-	uint64_t stamped_ns = 0;
+	uint64_t stamped_ns = 0, told_ns = 0;
 	bool running = true, busy = false;
 	int err;
 
@@ -384,6 +406,10 @@ int answer_main(struct role *role)
 			if (sources->listening)
 				rings_tick(w.rings, &w);
 			stream_expire(w.streams);
+			if (w.now_ns - told_ns >= (uint64_t)LOAD_TELL_MS * 1000000U) {
+				told_ns = w.now_ns;
+				tell_load(&w, sources);
+			}
 		}
 		w.settings->engine.servfail = atomic_load_explicit(&w.whole->supervisor.fault_servfail, memory_order_relaxed);
 		if (w.store && !sources->listening) {

@@ -89,6 +89,7 @@ static void take_result(struct check *c, const struct ask *a, bool passed, const
 
 	c->latest_ns = c->idle_from_ns = now_ns;
 	c->idle = false;
+	c->passing = passed;
 	if (passed) {
 		c->latency_us = latency_us;
 		c->fails = 0;
@@ -187,6 +188,7 @@ bool check_look(struct check *c, uint64_t now_ns)
 	c->health.state = HEALTH_UNKNOWN;
 	c->health.run = 0;
 	c->idle = true;
+	c->passing = false;
 	return true;
 }
 

@@ -35,6 +35,7 @@ struct check {
 	uint32_t index;      /* of the address in the network */
 	struct health health;
 	uint64_t fails;      /* in a row, up to the last that came */
+	bool passing;        /* the last result that counted was a pass */
 	uint32_t latency_us; /* of the last answer */
 	uint64_t latest_ns;  /* last result that counted */
 	uint64_t idle_from_ns; /* without a result since, but for times in which this process did not run */

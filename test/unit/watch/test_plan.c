@@ -390,8 +390,8 @@ static void test_reload_keeps_states(void **state)
 	kept_tcp = check_of(b, 0, 3);
 	kept->health.state = HEALTH_PASS;
 	kept->health.passes = 77;
-	b->w.networks[0].verdict = VERDICT_HARD;
-	b->w.networks[0].since_ns = 5;
+	b->w.networks[0].all.verdict = VERDICT_HARD;
+	b->w.networks[0].all.since_ns = 5;
 	check_of(b, 1, 0)->health.state = HEALTH_FAIL;
 
 	/* The networks change places, an address goes, another comes before the one that stays. */
@@ -407,8 +407,8 @@ static void test_reload_keeps_states(void **state)
 	assert_int_equal(kept->health.passes, 77);
 	assert_int_equal(check_of(b, 1, 0)->health.state, HEALTH_UNKNOWN);
 	assert_int_equal(check_of(b, 0, 0)->health.state, HEALTH_FAIL);
-	assert_int_equal(b->w.networks[1].verdict, VERDICT_HARD);
-	assert_int_equal(b->w.networks[1].since_ns, 5);
+	assert_int_equal(b->w.networks[1].all.verdict, VERDICT_HARD);
+	assert_int_equal(b->w.networks[1].all.since_ns, 5);
 	assert_int_equal(check_count(b), 6);
 	watch_publish(&b->w, &b->w.networks[0], 1);
 	assert_int_equal(net_of(b, 0)->verdict, VERDICT_UNKNOWN); /* nothing is loaded: no judgement */
