@@ -201,7 +201,7 @@ static int reload(struct worker *w, struct role *role, int fd)
 
 	if (err < 0)
 		return err;
-	err = settings_make(role->config, role->bundle, role->brief.node, role->brief.workers, &next);
+	err = settings_make(role->config, role->bundle, role->brief.node, w->index, role->brief.workers, &next);
 	if (!err) {
 		settings_free(w->settings);
 		w->settings = next;
@@ -264,6 +264,16 @@ static void tell_load(struct worker *w, const struct sources *all)
 			lost += info[SK_MEMINFO_DROPS];
 	}
 	atomic_store_explicit(&w->board->overflows, lost, memory_order_relaxed);
+}
+
+static void take_fault(struct worker *w)
+{
+	const struct board_supervisor *b = &w->whole->supervisor;
+	uint32_t fault = atomic_load_explicit(&b->fault, memory_order_relaxed), worker = atomic_load_explicit(&b->fault_worker, memory_order_relaxed);
+	bool mine = worker == UINT32_MAX || worker == w->index;
+
+	w->settings->engine.servfail = fault == FAULT_SERVFAIL && mine;
+	w->settings->engine.wrong = fault == FAULT_WRONG && mine;
 }
 
 static int begin_listening(struct worker *w, struct sources *all)
@@ -350,7 +360,7 @@ int answer_main(struct role *role)
 		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
 		return 1;
 	}
-	err = role->config ? settings_make(role->config, role->bundle, role->brief.node, role->brief.workers, &w.settings) : ERR_MALFORMED;
+	err = role->config ? settings_make(role->config, role->bundle, role->brief.node, role->brief.index, role->brief.workers, &w.settings) : ERR_MALFORMED;
 	if (err < 0) {
 		log_err("answer what=settings error=\"%s\"", err_text(err));
 		return 1;
@@ -411,7 +421,7 @@ int answer_main(struct role *role)
 				tell_load(&w, sources);
 			}
 		}
-		w.settings->engine.servfail = atomic_load_explicit(&w.whole->supervisor.fault_servfail, memory_order_relaxed);
+		take_fault(&w);
 		if (w.store && !sources->listening) {
 			err = begin_listening(&w, sources);
 			if (err < 0) {

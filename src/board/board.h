@@ -60,6 +60,8 @@ struct board_xdp {
 enum board_xdp_rung { RUNG_OFF, RUNG_SOCKETS, RUNG_GENERIC, RUNG_NATIVE };
 const char *board_xdp_text(enum board_xdp_rung rung);
 
+enum board_fault { FAULT_NONE, FAULT_SERVFAIL, FAULT_WRONG /* content, but for SOA */, FAULT_COUNT };
+
 struct board_supervisor {
 	board_stamp stamp;
 	_Atomic uint64_t started_ns;
@@ -67,7 +69,8 @@ struct board_supervisor {
 	_Atomic uint32_t workers;
 	_Atomic uint32_t networks; /* number on this node; index as in the node's network list */
 	_Atomic uint32_t stopping; /* 1: draining for exit */
-	_Atomic uint32_t fault_servfail; /* fault drill: workers answer SERVFAIL */
+	_Atomic uint32_t fault;        /* enum board_fault: a drill */
+	_Atomic uint32_t fault_worker; /* that has it; UINT32_MAX: all */
 	struct board_xdp xdp;
 	struct board_process procs[BOARD_PROCS_MAX]; /* sync, watch, route, admin, then workers */
 	struct board_network_order {

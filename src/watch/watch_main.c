@@ -3,9 +3,10 @@
  *
  * What runs. Every service address of the node's networks is one check over UDP and one over TCP. Each asks every check.interval
  * (spread over the interval) a question whose answer we know: the SOA of one of the network's zones, taken in turn from the store
- * (check.c, zones.c), or the node's own name (id.server CH TXT) while the network has no zones. The question goes through the
+ * (check.c, question.c, zones.c), and every second time another set of its records, found anywhere in the zone; or the node's own name (id.server CH TXT) while the network has no zones.
+ * Where there are several answer workers each is asked in turn, by the port of ours that the kernel spreads to it. The question goes through the
  * kernel to port 53 of the address on lo (probe.c), so routing table, firewall, socket, worker, store and composition are all in
- * the loop that a client would be in. The answer is judged octet by octet (health/probe_dns.c) against the SOA the store held when
+ * the loop that a client would be in. The answer is judged octet by octet (health/probe_dns.c) against what the store held when
  * the question left or holds when the answer comes. A wrong, late or missing answer counts as one failure, a right one as a pass;
  * `fall` failures or `rise` passes in a row turn the check (health/state.c). A network is hard-failed when any of its checks is
  * (verdict.c): a client has no way to choose the address or the transport that works.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What a pop knows of itself beside its checks: how old its data is, zones near their end or missing, its load; and that such facts alone withdraw nothing."""
+import json
 import os
 import signal
 import socket
@@ -200,3 +201,49 @@ def test_load(site, tmp_path):
         assert "capacity is 200" in now["networks"][0]["checks"]["why"]
         assert site.announced()
         wait_until(lambda: network(node)["checks"]["verdict"] == "pass", 60 * SLOW, "over")
+
+
+def order(node, **request):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        s.settimeout(30)
+        s.connect(node.path("run", "control.sock"))
+        s.sendall(json.dumps(request).encode() + b"\n")
+        reply = b""
+        while not reply.endswith(b"\n"):
+            got = s.recv(4096)
+            assert got, reply
+            reply += got
+    assert json.loads(reply)["ok"], reply
+
+
+class Faulty(Node):
+    def argv(self, *more):
+        return super().argv("--allow-faults", *more)
+
+
+def test_one_worker_of_four(site, tmp_path):
+    """The others answer rightly, and most clients meet those; it is found all the same, and named."""
+    node = Faulty(site, tmp_path, change=lambda t: t.replace("    workers: 2\n", "    workers: 4\n"))
+    with node:
+        for worker, kind, what in ((2, "servfail", "answered SERVFAIL for "), (3, "wrong", "not as in the zone for ")):
+            wait_until(lambda: network(node)["checks"]["verdict"] == "pass", 60 * SLOW, lambda: f"all is well: {network(node)}")
+            wait_until(lambda: network(node)["decision"]["announce"] == "announced", 60 * SLOW, "announced")
+            order(node, command="fault", kind=kind, worker=worker)
+            seen = wait_until(lambda: (lambda n: n if n["checks"]["verdict"] == "hard-fail" else None)(network(node)), 20 * SLOW, f"{kind} found")
+            assert what in seen["checks"]["why"] and f"by worker {worker}" in seen["checks"]["why"], seen
+            wait_until(lambda: not any(site.routes()), 10 * SLOW, "withdrawn")
+            assert 0 < sum(seen["checks"][f]["passing"] for f in ("ipv4", "ipv6")) <= 4
+            order(node, command="fault", kind="none")
+
+
+def test_wrong_content(site, tmp_path):
+    """Serials are right, and what stands beside them is not."""
+    node = Faulty(site, tmp_path)
+    with node:
+        order(node, command="fault", kind="wrong")
+        wait_until(lambda: network(node)["checks"]["verdict"] == "hard-fail", 20 * SLOW, "found")
+        assert "for its own name" not in network(node)["checks"]["why"]
+        wait_until(lambda: not any(site.routes()), 10 * SLOW, "withdrawn")
+        order(node, command="fault", kind="none")
+        wait_until(lambda: network(node)["checks"]["verdict"] == "pass", 30 * SLOW, "well again")
+        node.wait_announced()
