@@ -41,27 +41,27 @@ static const char *paint(const char *word)
 	static char buf[4][48];
 	static unsigned turn;
 	char *out = buf[turn++ % 4];
-	int color = strcmp(word, "pass") == 0 || strcmp(word, "announced") == 0 || strcmp(word, "established") == 0 ? 32
-	            : strcmp(word, "unknown") == 0 || strcmp(word, "graceful-shutdown") == 0                         ? 33
-	                                                                                                             : 31;
+	static const char *const good[] = {"pass", "announced", "established", "valid", "current"};
+	static const char *const open[] = {"unknown", "graceful-shutdown", "de-preferred", "not-found"};
+	int color = 31;
 
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		color = strcmp(word, good[i]) == 0 ? 32 : color;
+	for (size_t i = 0; i < ARRAY_LEN(open); i++)
+		color = strcmp(word, open[i]) == 0 ? 33 : color;
 	if (!isatty(STDOUT_FILENO))
 		return word;
 	snprintf(out, sizeof(buf[0]), "\033[%dm%.30s\033[0m", color, word);
 	return out;
 }
 
-/* Only where the families are not of one mind; and how old the data is. */
+/* Why a verdict is soft, and how old the data is. */
 static void print_facts(const json_t *n)
 {
-	const json_t *checks = json_object_get(n, "checks"), *v4 = json_object_get(checks, "ipv4"), *v6 = json_object_get(checks, "ipv6"), *cause;
+	const json_t *checks = json_object_get(n, "checks"), *cause;
 	char age[16], left[16];
 	size_t i;
 
-	if (v4 && v6 && json_is_object(v4) && json_is_object(v6) && strcmp(get_str(v4, "verdict"), get_str(v6, "verdict")) != 0) {
-		printf("    IPv4 %s: %s\n", paint(get_str(v4, "verdict")), get_str(v4, "why"));
-		printf("    IPv6 %s: %s\n", paint(get_str(v6, "verdict")), get_str(v6, "why"));
-	}
 	if (json_array_size(json_object_get(checks, "causes"))) {
 		printf("  causes    ");
 		json_array_foreach(json_object_get(checks, "causes"), i, cause)
@@ -83,6 +83,23 @@ static void print_load(const json_t *load)
 	printf("\n");
 }
 
+/* Where the families differ each says what it does and why. */
+static void print_families(const json_t *n)
+{
+	static const char *const keys[] = {"ipv4", "ipv6"}, *const names[] = {"IPv4", "IPv6"};
+	const json_t *families = json_object_get(n, "families"), *v4 = json_object_get(families, "ipv4"), *v6 = json_object_get(families, "ipv6");
+
+	if (!json_is_object(v4) || !json_is_object(v6) || (strcmp(get_str(v4, "announce"), get_str(v6, "announce")) == 0 &&
+	                                                   strcmp(get_str(v4, "why"), get_str(v6, "why")) == 0))
+		return;
+	for (size_t f = 0; f < 2; f++) {
+		const json_t *o = json_object_get(families, keys[f]);
+		char span[16];
+
+		printf("  %s       %s for %s: %s\n", names[f], paint(get_str(o, "announce")), ago(o, "since_ms", span), get_str(o, "why"));
+	}
+}
+
 static void print_network(const json_t *n)
 {
 	const json_t *checks = json_object_get(n, "checks"), *decision = json_object_get(n, "decision"), *a;
@@ -91,6 +108,7 @@ static void print_network(const json_t *n)
 
 	printf("\nnetwork %s: %s for %s: %s\n", get_str(n, "name"), paint(get_str(decision, "announce")), ago(decision, "since_ms", span),
 	       get_str(decision, "why"));
+	print_families(n);
 	if (strcmp(get_str(n, "order"), "none") != 0)
 		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(decision, "drained")) ? ", done" : "");
 	printf("  prefixes  ");
@@ -117,6 +135,46 @@ static void print_neighbor(const json_t *n)
 		printf("  announced  %s\n", get_str(n, "announced"));
 	if (*get_str(n, "last_error"))
 		printf("  last error %s\n", get_str(n, "last_error"));
+}
+
+static void print_hijacks(const json_t *hijacks)
+{
+	const json_t *h;
+	char span[16];
+	size_t i;
+
+	json_array_foreach(json_object_get(hijacks, "routes"), i, h) {
+		printf("\n%s: %s for %s is announced by ", paint("POSSIBLE HIJACK"), get_str(h, "prefix"), ago(h, "since_ms", span));
+		if (json_is_integer(json_object_get(h, "origin")))
+			printf("AS%lld", get_int(h, "origin"));
+		else
+			printf("a set of AS");
+		printf(", %s is ours (AS%lld)\n  path %s, seen by neighbor %s\n", get_str(h, "ours"), get_int(h, "as"), get_str(h, "path"),
+		       get_str(h, "neighbor"));
+	}
+	if (get_int(hijacks, "now") > (long long)i)
+		printf("  and %lld more\n", get_int(hijacks, "now") - (long long)i);
+}
+
+static void print_rpki(const json_t *r)
+{
+	const json_t *o;
+	char span[16];
+	size_t i;
+
+	if (!json_is_true(json_object_get(r, "configured")))
+		return;
+	printf("\nrpki\n");
+	json_array_foreach(json_object_get(r, "caches"), i, o) {
+		printf("  cache %s port %lld: %s for %s%s, serial %lld, %lld payloads cover our prefixes\n", get_str(o, "address"), get_int(o, "port"),
+		       paint(get_str(o, "state")), ago(o, "since_ms", span), json_is_true(json_object_get(o, "believed")) ? ", believed" : "",
+		       get_int(o, "serial"), get_int(o, "payloads"));
+		if (*get_str(o, "last_error") && strcmp(get_str(o, "state"), "current") != 0)
+			printf("    last error %s\n", get_str(o, "last_error"));
+	}
+	json_array_foreach(json_object_get(r, "origins"), i, o)
+		printf("  %s%s for %s: %s\n", paint(get_str(o, "state")), json_is_true(json_object_get(o, "refused")) ? ", not announced," : "",
+		       ago(o, "since_ms", span), get_str(o, "why"));
 }
 
 /* Of the certificate that a worker has; they all have the same but for the moment of a reload. */
@@ -182,6 +240,8 @@ static void print_status(const json_t *s)
 		print_network(o);
 	json_array_foreach(json_object_get(s, "neighbors"), i, o)
 		print_neighbor(o);
+	print_rpki(json_object_get(s, "rpki"));
+	print_hijacks(json_object_get(s, "hijacks"));
 }
 
 /* Not announced although nobody asked for that. */
@@ -191,7 +251,8 @@ static bool is_down(const json_t *s)
 	size_t i;
 
 	json_array_foreach(json_object_get(s, "networks"), i, o)
-		if (strcmp(get_str(json_object_get(o, "decision"), "announce"), "announced") != 0 && strcmp(get_str(o, "order"), "none") == 0)
+		if (strcmp(get_str(json_object_get(o, "decision"), "announce"), "announced") != 0 &&
+		    strcmp(get_str(json_object_get(o, "decision"), "announce"), "de-preferred") != 0 && strcmp(get_str(o, "order"), "none") == 0)
 			return true;
 	return false;
 }
