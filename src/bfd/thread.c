@@ -53,7 +53,7 @@ enum {
 	COMMANDS = 256,    /* a power of two: all sessions gone, all anew, with room */
 	LISTENERS = 6,     /* family x kind of path, and for what comes from afar */
 	HELD_LOOK_MS = 20, /* how often heartbeats are looked at while held */
-	STACK = 256 * 1024,
+	STACK = 1 << 20,   /* the program's thread-local variables are part of it; what is not touched costs nothing */
 };
 #define MS    1000000ULL
 #define NEVER UINT64_MAX
@@ -96,7 +96,7 @@ struct bfd {
 	_Atomic uint32_t command_tail; /* loop */
 	_Atomic uint32_t command_head; /* thread */
 	struct cell cell[BFD_SESSIONS_MAX];
-	_Atomic uint32_t realtime, held, held_by; /* thread */
+	_Atomic uint32_t running, realtime, held, held_by; /* thread */
 	_Atomic uint64_t held_count, strange, late_max_us;
 	int wake_fd, event_fd;
 	/* The loop's. */
@@ -111,10 +111,11 @@ struct bfd {
 	struct bfd_table table;
 	struct listener listener[LISTENERS];
 	size_t listeners;
+	unsigned sessions;
 	struct bfd_received received;
 	uint64_t random;
 	uint64_t look_at_ns, good_since_ns, paused_until_ns;
-	bool ever_let_go, changed, quit;
+	bool changed, quit;
 };
 
 /* ---- the thread ---- */
@@ -201,6 +202,8 @@ static void open_session(struct bfd *b, const struct command *cmd, uint64_t now)
 	for (size_t i = 0; i < ARRAY_LEN(zero); i++)
 		put(zero[i], 0);
 	atomic_store_explicit(&c->send_error, 0, memory_order_relaxed);
+	b->sessions++;
+	b->look_at_ns = 0;
 	show(b, cmd->slot);
 	atomic_store_explicit(&c->serial, cmd->serial, memory_order_release);
 	b->changed = true;
@@ -213,6 +216,7 @@ static void close_session(struct bfd *b, const struct command *cmd, uint64_t now
 
 	carry_out(b, cmd->slot, bfd_fsm_admin(&e->fsm, true, now, draw(b)));
 	e->used = false;
+	b->sessions--;
 	put_small(&c->serial, 0);
 	atomic_store_explicit(&c->closed, cmd->serial, memory_order_release);
 	b->changed = true;
@@ -323,6 +327,10 @@ static void look_at_heartbeats(struct bfd *b, uint64_t now)
 
 	if (now < b->look_at_ns)
 		return;
+	if (!b->sessions) {
+		b->look_at_ns = NEVER;
+		return;
+	}
 	if (!all_alive(b, now, &until)) {
 		b->good_since_ns = 0;
 		b->look_at_ns = now + HELD_LOOK_MS * MS;
@@ -335,8 +343,7 @@ static void look_at_heartbeats(struct bfd *b, uint64_t now)
 		return;
 	if (!b->good_since_ns)
 		b->good_since_ns = now;
-	if (!b->ever_let_go || now - b->good_since_ns >= BFD_REOPEN_MS * MS) {
-		b->ever_let_go = true;
+	if (now - b->good_since_ns >= BFD_REOPEN_MS * MS) {
 		hold_all(b, false, now);
 	} else {
 		b->look_at_ns = now + HELD_LOOK_MS * MS;
@@ -400,6 +407,7 @@ static void *run(void *arg)
 
 	prctl(PR_SET_NAME, "zonecast-bfd", 0, 0, 0);
 	put_small(&b->realtime, sched_setscheduler(0, SCHED_RR, &urgent) == 0);
+	atomic_store_explicit(&b->running, 1, memory_order_release);
 	b->changed = true;
 	do {
 		now = clock_ns();
@@ -432,13 +440,16 @@ static int push(struct bfd *b, const struct command *cmd)
 	return 0;
 }
 
-/* Pages are locked as they are touched. Where memory may not be locked without bound, a later mapping would fail for it: then only what is there now. */
-static bool lock_memory(void)
+/* Pages are locked as they are touched. Where memory may not be locked without bound, a later mapping (or the stack) would fail for that: then only what
+ * the thread surely needs, its data and the program's code. */
+static bool lock_memory(struct bfd *b)
 {
+	extern const char __executable_start[], etext[]; /* of the linker */
 	struct rlimit limit;
-	bool unbound = getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
 
-	return mlockall(MCL_CURRENT | MCL_ONFAULT | (unbound ? MCL_FUTURE : 0)) == 0;
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY)
+		return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+	return mlock(b, sizeof(*b)) == 0 && mlock(__executable_start, (size_t)(etext - __executable_start)) == 0;
 }
 
 static int start_thread(struct bfd *b)
@@ -477,8 +488,7 @@ int bfd_new(const struct bfd_liveness *live, size_t n, struct bfd **out)
 	if (!err && getrandom(&b->random, sizeof(b->random), 0) != (ssize_t)sizeof(b->random))
 		err = -EIO;
 	b->random |= 1;
-	b->locked = lock_memory();
-	put_small(&b->held, 1); /* until the first look */
+	b->locked = lock_memory(b);
 	if (!err)
 		err = start_thread(b);
 	if (err) {
@@ -535,7 +545,10 @@ void bfd_ack(struct bfd *b)
 
 void bfd_totals(const struct bfd *b, struct bfd_totals *out)
 {
+	bool running = atomic_load_explicit(&b->running, memory_order_acquire);
+
 	*out = (struct bfd_totals){
+		.running = running,
 		.realtime = atomic_load_explicit(&b->realtime, memory_order_relaxed),
 		.locked = b->locked,
 		.held = atomic_load_explicit(&b->held, memory_order_relaxed),

@@ -40,6 +40,7 @@ struct bfd_view {
 };
 
 struct bfd_totals {
+	bool running;     /* the thread has begun: the next one is known */
 	bool realtime;    /* SCHED_RR was allowed */
 	bool locked;      /* memory cannot be paged out */
 	bool held;        /* a heartbeat is too old, or was a moment ago */

@@ -259,6 +259,19 @@ struct board_route_network {
 		char why[BOARD_WHY_MAX];
 	} family[BOARD_FAMILIES];
 };
+/* BFD with a neighbor. */
+struct board_bfd {
+	uint32_t on;       /* 0: not configured; the rest says nothing */
+	uint32_t multihop;
+	uint32_t state;    /* enum bfd_state */
+	uint64_t since_ns;
+	uint64_t transitions, falls; /* falls: Up lost for a reason that reset BGP */
+	uint64_t tx_us, detect_us;   /* as agreed on now; detect 0: not heard */
+	uint64_t in, out, bad, unsent; /* packets */
+	char state_text[12], remote_text[12];
+	char diag[32], remote_diag[32];
+	char why[BOARD_WHY_MAX];
+};
 struct board_route_neighbor {
 	_Atomic uint32_t seq;
 	struct ip_addr address;
@@ -271,10 +284,18 @@ struct board_route_neighbor {
 	uint32_t bad_messages;
 	char state_text[16];
 	char last_error[BOARD_WHY_MAX];
+	struct board_bfd bfd;
 	char announced_text[1024]; /* "192.0.2.0/24 nh 10.0.0.2 path 64500; ..." for status */
+};
+/* The thread of BFD. */
+struct board_route_bfd {
+	_Atomic uint32_t running, realtime, locked; /* realtime: SCHED_RR; locked: its memory */
+	_Atomic uint32_t held;                      /* no session may be up: a worker, or the loop of route, does not live */
+	_Atomic uint64_t held_count, strange, late_max_us;
 };
 struct board_route {
 	board_stamp stamp;
+	struct board_route_bfd bfd;
 	_Atomic uint32_t neighbors;
 	struct board_route_network networks[BOARD_NETWORKS_MAX];
 	struct board_route_neighbor neighbor[BOARD_NEIGHBORS_MAX];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/attr.h"
+#include "bfd/thread.h"
 #include "bgp/session.h"
 #include "board/board.h"
 #include "config/config.h"
@@ -34,6 +35,17 @@ struct network {
 	struct decide_conf conf;
 };
 
+/* A path to a router that BFD watches, for one neighbor or several. */
+struct watched_path {
+	bool used, wanted, open;
+	unsigned slot; /* while open */
+	struct bfd_path path;
+	struct bfd_timers timers;
+	uint64_t transitions, falls; /* acted upon */
+	uint64_t retry_ms;
+	int error; /* of the last try to open it */
+};
+
 struct route {
 	struct role *role;
 	uv_loop_t loop;
@@ -43,6 +55,11 @@ struct route {
 	struct bgp_session *leaving[CONFIG_NEIGHBORS_MAX]; /* stopped, their connections not gone yet */
 	struct network networks[CONFIG_NETWORKS_MAX];
 	size_t network_count;
+	struct bfd *bfd; /* NULL: it could not be started */
+	uv_poll_t bfd_poll;
+	struct watched_path paths[CONFIG_NEIGHBORS_MAX];
+	uint64_t bfd_held_count;
+	bool bfd_held, bfd_priority_said;
 	uint64_t shown_ms, withdrawn_ms, closing_ms;
 	bool stopping;
 };
@@ -58,6 +75,19 @@ void neighbors_set(struct route *r);
 void neighbors_feed(struct route *r);
 /* Free those that were told to leave and are gone. */
 void neighbors_free_leaving(struct route *r);
+
+/* ---- bfd_paths.c: BFD beside them ---- */
+
+/* Start the thread, with or without neighbors that want it: later it could not have its priority. After role_sandbox(), so that it is in there. */
+int paths_start(struct route *r) MUST_CHECK;
+/* Bring the sessions in line with the neighbors: unchanged ones stay up, new timers are agreed on while Up. */
+void paths_set(struct route *r);
+/* What could not be opened is tried again. */
+void paths_tick(struct route *r, uint64_t now_ms);
+/* AdminDown to all, and no more of it. */
+void paths_stop(struct route *r);
+void paths_show(struct route *r, const struct neighbor *n, struct board_bfd *out);
+void paths_show_all(struct route *r);
 
 /* ---- networks.c: the decisions ---- */
 

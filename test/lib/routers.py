@@ -31,6 +31,7 @@ class Neighbor:
     ttl_security: bool = False
     hold: int = 90
     name: str = ""
+    bfd: tuple = ()  # (interval in ms, multiplier, "multihop" or "")
 
     @property
     def ident(self):
@@ -99,6 +100,7 @@ class Bird(Router):
 log "{self.path('bird.log')}" all;
 debug protocols {{ states, events }};
 protocol device {{ scan time 5; }}
+{'protocol bfd { }' if any(n.bfd for n in self.neighbors) else ''}
 protocol kernel {{ ipv4 {{ import none; export all; }}; }}
 protocol kernel {{ ipv6 {{ import none; export all; }}; }}
 """
@@ -107,6 +109,7 @@ protocol kernel {{ ipv6 {{ import none; export all; }}; }}
   local as {self.asn}; neighbor {n.address} as {n.asn}; hold time {n.hold};
   connect delay time 1; connect retry time 2; error wait time 1, 2; error forget time 1;
   {'password "' + n.password + '";' if n.password else ''} {'ttl security on;' if n.ttl_security else ''}
+  {'bfd { interval %d ms; multiplier %d; };' % n.bfd[:2] if n.bfd else ''} {'multihop;' if 'multihop' in n.bfd else ''}
   ipv4 {{ import all; export none; }};
   ipv6 {{ import all; export none; }};
 }}
@@ -151,16 +154,21 @@ class Frr(Router):
                       f" neighbor {n.address} timers connect 2"]
             lines += [f" neighbor {n.address} password {n.password}"] if n.password else []
             lines += [f" neighbor {n.address} ttl-security hops 1"] if n.ttl_security else []
+            lines += [f" neighbor {n.address} bfd", f" neighbor {n.address} bfd profile p{n.bfd[0]}x{n.bfd[1]}"] if n.bfd else []
         for family in ("ipv4", "ipv6"):
             lines += [f" address-family {family} unicast"]
             lines += [f"  neighbor {n.address} activate" for n in self.neighbors]
             lines += [" exit-address-family"]
         self.write("zebra.conf", "")
+        bfd = {n.bfd for n in self.neighbors if n.bfd}
+        profiles = [f" profile p{b[0]}x{b[1]}\n  detect-multiplier {b[1]}\n  receive-interval {b[0]}\n  transmit-interval {b[0]}" for b in bfd]
+        self.write("bfdd.conf", "\n".join(["bfd", *profiles]) + "\n")
         self.write("bgpd.conf", "\n".join(lines) + "\n")
-        for name in ("zebra", "bgpd"):
+        for name in ("zebra", *(["bfdd"] if bfd else []), "bgpd"):
             shutil.chown(self.path(name + ".conf"), "frr", "frr")
             self.spawn(name, [f"{FRR_DIR}/{name}", "-f", self.path(name + ".conf"), "-i", self.path(name + ".pid"),
-                              "-z", self.path("zserv"), "--vty_socket", self.directory, "-P", "0", "--log", "stdout"])
+                              "-z", self.path("zserv"), "--vty_socket", self.directory, "-P", "0", "--log", "stdout",
+                              *(["--bfdctl", self.path("bfdd.sock")] if name == "bfdd" else [])])
             wait_until(lambda n=name: self.check_alive() and os.path.exists(self.path(n + ".vty")), 10, f"FRR {name} is up")
         wait_until(lambda: str(self.asn) in self.ask("show bgp summary"), 10, "FRR answers")
         return self
