@@ -118,7 +118,7 @@ static void on_bfd(uv_poll_t *poll, int status, int events)
 			see(r, &r->paths[i]);
 }
 
-int paths_start(struct route *r)
+int bfd_paths_start(struct route *r)
 {
 	static struct bfd_liveness live[BOARD_WORKERS_MAX + 1];
 	uint32_t workers = MIN(r->role->brief.workers, (uint32_t)BOARD_WORKERS_MAX);
@@ -199,7 +199,7 @@ static void want(struct route *r, const struct bfd_path *path, const struct bfd_
 	w->wanted = true;
 }
 
-void paths_set(struct route *r)
+void bfd_paths_set(struct route *r)
 {
 	struct bfd_timers timers;
 	struct bfd_path path;
@@ -217,7 +217,7 @@ void paths_set(struct route *r)
 			want(r, &path, &timers);
 }
 
-void paths_tick(struct route *r, uint64_t now_ms)
+void bfd_paths_tick(struct route *r, uint64_t now_ms)
 {
 	see_priority(r);
 	for (size_t i = 0; i < ARRAY_LEN(r->paths); i++)
@@ -225,7 +225,7 @@ void paths_tick(struct route *r, uint64_t now_ms)
 			open_path(r, &r->paths[i]);
 }
 
-void paths_stop(struct route *r)
+void bfd_paths_stop(struct route *r)
 {
 	for (size_t i = 0; i < ARRAY_LEN(r->paths); i++)
 		if (r->paths[i].used)
@@ -259,7 +259,7 @@ static void show_view(const struct bfd_view *v, struct board_bfd *b)
 		snprintf(b->why, sizeof(b->why), "%s", bfd_why_text(v->why));
 }
 
-void paths_show(struct route *r, const struct neighbor *n, struct board_bfd *b)
+void bfd_paths_show(struct route *r, const struct neighbor *n, struct board_bfd *b)
 {
 	struct bfd_timers timers;
 	struct bfd_path path;
@@ -279,7 +279,7 @@ void paths_show(struct route *r, const struct neighbor *n, struct board_bfd *b)
 	         w->error ? err_text(w->error) : "");
 }
 
-void paths_show_all(struct route *r)
+void bfd_paths_show_all(struct route *r)
 {
 	struct board_route_bfd *b = &r->role->board->route.bfd;
 	struct bfd_totals t = {0};

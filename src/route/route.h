@@ -79,15 +79,15 @@ void neighbors_free_leaving(struct route *r);
 /* ---- bfd_paths.c: BFD beside them ---- */
 
 /* Start the thread, with or without neighbors that want it: later it could not have its priority. After role_sandbox(), so that it is in there. */
-int paths_start(struct route *r) MUST_CHECK;
+int bfd_paths_start(struct route *r) MUST_CHECK;
 /* Bring the sessions in line with the neighbors: unchanged ones stay up, new timers are agreed on while Up. */
-void paths_set(struct route *r);
+void bfd_paths_set(struct route *r);
 /* What could not be opened is tried again. */
-void paths_tick(struct route *r, uint64_t now_ms);
+void bfd_paths_tick(struct route *r, uint64_t now_ms);
 /* AdminDown to all, and no more of it. */
-void paths_stop(struct route *r);
-void paths_show(struct route *r, const struct neighbor *n, struct board_bfd *out);
-void paths_show_all(struct route *r);
+void bfd_paths_stop(struct route *r);
+void bfd_paths_show(struct route *r, const struct neighbor *n, struct board_bfd *out);
+void bfd_paths_show_all(struct route *r);
 
 /* ---- networks.c: the decisions ---- */
 

@@ -45,7 +45,7 @@ static void finish_stop(struct route *r, uint64_t now)
 		if (!bgp_session_closed(r->neighbors[i].session) && now - r->closing_ms < ROUTE_CLOSE_MS)
 			return;
 	/* Not before: some routers (BIRD 2.0, FRR 8.4) take AdminDown for a failure of the BGP session, and are slow to forgive it. */
-	paths_stop(r);
+	bfd_paths_stop(r);
 	uv_stop(&r->loop);
 }
 
@@ -61,7 +61,7 @@ static void evaluate(struct route *r)
 			show_neighbor(r, i);
 		}
 	neighbors_free_leaving(r);
-	paths_tick(r, now);
+	bfd_paths_tick(r, now);
 	if (now - r->shown_ms >= ROUTE_SHOW_MS)
 		show_all(r);
 	if (r->stopping)
@@ -80,7 +80,7 @@ static int on_reload(struct role *role, struct config *old)
 	(void)old;
 	networks_set(r);
 	neighbors_set(r);
-	paths_set(r);
+	bfd_paths_set(r);
 	uv_timer_set_repeat(&r->tick, r->network_count ? ROUTE_TICK_MS : ROUTE_IDLE_MS);
 	neighbors_feed(r);
 	show_all(r);
@@ -116,14 +116,14 @@ int route_main(struct role *role)
 	err = role_loop_start(role, &r->loop);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
-	err = paths_start(r);
+	err = bfd_paths_start(r);
 	if (err < 0)
 		log_err("bfd error=\"%s\"", err_text(err));
 	/* Inherited by that thread, see role_enter(). */
 	(void)sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
 	networks_set(r);
 	neighbors_set(r);
-	paths_set(r);
+	bfd_paths_set(r);
 	uv_timer_init(&r->loop, &r->tick);
 	r->tick.data = r;
 	uv_timer_start(&r->tick, on_tick, 0, r->network_count ? ROUTE_TICK_MS : ROUTE_IDLE_MS);

@@ -58,7 +58,7 @@ void show_neighbor(struct route *r, size_t i)
 	snprintf(b->last_error, sizeof(b->last_error), "%.*s", BOARD_WHY_MAX - 1, st.last_error);
 	if (st.rib)
 		announced_text(st.rib, b->announced_text, sizeof(b->announced_text));
-	paths_show(r, n, &b->bfd);
+	bfd_paths_show(r, n, &b->bfd);
 	board_write_end(&b->seq);
 }
 
@@ -68,7 +68,7 @@ void show_all(struct route *r)
 		show_network(r, i);
 	for (size_t i = 0; i < r->neighbor_count; i++)
 		show_neighbor(r, i);
-	paths_show_all(r);
+	bfd_paths_show_all(r);
 	atomic_store(&r->role->board->route.neighbors, (uint32_t)r->neighbor_count);
 	r->shown_ms = clock_ms();
 }
