@@ -102,12 +102,38 @@ int bfd_socket_listen(uint8_t family, bool multihop, int fd[2])
 	return 2;
 }
 
+/* The source that routing chooses now, and BGP with it: kept for the session's life, though addresses come and go. */
+static int choose_local(const struct bfd_path *path, struct ip_addr *out)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = bfd_socket_target(path, &ss);
+	struct endpoint e;
+	int s, err = make(path->remote.family, &s);
+
+	if (err)
+		return err;
+	if (connect(s, (const struct sockaddr *)&ss, len) != 0)
+		err = -errno;
+	len = sizeof(ss);
+	if (!err && getsockname(s, (struct sockaddr *)&ss, &len) != 0)
+		err = -errno;
+	close(s);
+	if (!err)
+		err = endpoint_from_sockaddr((const struct sockaddr *)&ss, &e);
+	if (!err)
+		*out = e.addr;
+	return err;
+}
+
 int bfd_socket_open(const struct bfd_path *path, int *fd)
 {
 	bool v6 = path->remote.family == 6;
+	struct ip_addr local = path->local;
 	uint16_t port = 0;
-	int s, err = make(path->remote.family, &s);
+	int s, err = local.family ? 0 : choose_local(path, &local);
 
+	if (!err)
+		err = make(path->remote.family, &s);
 	if (err)
 		return err;
 	/* Also over several hops: who guards a session by TTL then sees 255 less the hops. */
@@ -118,7 +144,7 @@ int bfd_socket_open(const struct bfd_path *path, int *fd)
 	if (!err && getrandom(&port, sizeof(port), 0) != (ssize_t)sizeof(port))
 		err = -EIO;
 	for (unsigned i = 0; !err && i < PORT_TRIES; i++) {
-		err = bind_to(s, &path->local, path->remote.family, (uint16_t)(BFD_SOURCE_PORT + (port + i) % PORTS));
+		err = bind_to(s, &local, path->remote.family, (uint16_t)(BFD_SOURCE_PORT + (port + i) % PORTS));
 		if (err != -EADDRINUSE)
 			break;
 		if (i + 1 < PORT_TRIES)

@@ -26,7 +26,8 @@ struct bfd_received {
 /* Nonblocking sockets for all packets of a family (4 or 6) and kind of path; returns how many, 1 or 2, or -errno. The second, where there is one,
  * gets what came from beyond the link to the port for neighbors on it. -EADDRINUSE: another BFD speaker has the port. */
 int bfd_socket_listen(uint8_t family, bool multihop, int fd[2]) MUST_CHECK;
-/* One to send a session's packets from, with a source port of its own. -EADDRNOTAVAIL: the local address is not there (yet). */
+/* One to send a session's packets from, with a source port of its own. -EADDRNOTAVAIL: the local address is not there (yet); -ENETUNREACH
+ * and the like: there is no way, and no local address was given. */
 int bfd_socket_open(const struct bfd_path *path, int *fd) MUST_CHECK;
 /* 1: a packet, 0: none is waiting, -errno. */
 int bfd_socket_receive(int fd, bool multihop, struct bfd_received *out) MUST_CHECK;

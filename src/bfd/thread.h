@@ -62,7 +62,7 @@ void bfd_ack(struct bfd *b);
 void bfd_totals(const struct bfd *b, struct bfd_totals *out);
 
 /* Opens a session and what it listens on. ERR_LIMIT: no room (yet: a closed session needs a moment); -EADDRINUSE: another BFD speaker has the port;
- * -EADDRNOTAVAIL: no such local address. *slot stays the session's name until it is closed. */
+ * -EADDRNOTAVAIL, -ENETUNREACH: no such local address, or none to choose. *slot stays the session's name until it is closed. */
 int bfd_session_open(struct bfd *b, const struct bfd_path *path, const struct bfd_timers *timers,
                      unsigned *slot) MUST_CHECK;
 /* Those below fail only with ERR_LIMIT, when the thread has not kept up: to be tried again. */

@@ -217,12 +217,28 @@ void bfd_paths_set(struct route *r)
 			want(r, &path, &timers);
 }
 
+/* Down, and packets do not leave: the local address that was chosen may have gone. */
+static bool is_stuck(const struct route *r, const struct watched_path *w)
+{
+	struct bfd_view v;
+
+	return w->open && bfd_session_view(r->bfd, w->slot, &v) && v.state == BFD_DOWN && v.send_error;
+}
+
 void bfd_paths_tick(struct route *r, uint64_t now_ms)
 {
 	see_priority(r);
-	for (size_t i = 0; i < ARRAY_LEN(r->paths); i++)
-		if (r->paths[i].used && !r->paths[i].open && now_ms >= r->paths[i].retry_ms)
-			open_path(r, &r->paths[i]);
+	for (size_t i = 0; i < ARRAY_LEN(r->paths); i++) {
+		struct watched_path *w = &r->paths[i];
+
+		if (!w->used || now_ms < w->retry_ms)
+			continue;
+		w->retry_ms = now_ms + BFD_RETRY_MS;
+		if (is_stuck(r, w) && bfd_session_close(r->bfd, w->slot) == 0)
+			w->open = false;
+		if (!w->open)
+			open_path(r, w);
+	}
 }
 
 void bfd_paths_stop(struct route *r)

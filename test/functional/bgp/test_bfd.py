@@ -6,12 +6,13 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 
 import pytest
 
 from bfdpeer import ADMIN_DOWN, DOWN, FINAL, POLL, UP, PROGRAM, BfdPeer, packet, send
-from fleet import PREFIXES, SLOW, Node, Site
+from fleet import SLOW, Node, Site
 from netns import missing, wait_until
 from paths import SANITIZED, ZONECAST
 from routers import SIGCONT, SIGSTOP, Bird, Frr
@@ -61,7 +62,7 @@ def established(node):
 def wait_up(node, seconds=20):
     def up():
         now = bfd(node)
-        return len(now) == 2 and all(b and b["state"] == "up" for b in now) and now
+        return len(now) == 2 and all(b and b["state"] == b["remote_state"] == "up" for b in now) and now
     return wait_until(up, seconds, lambda: f"BFD up; log:\n{node.log()[-3000:]}")
 
 
@@ -130,8 +131,7 @@ def test_silent_cut(site, tmp_path, interval, limit):
             assert took < limit * 4 * SLOW  # the machine may be busy; without BFD it would be the hold time, 90 s
             wait_until(lambda: all(b["falls"] == 1 and b["state"] == "down" for b in bfd(node)), 5, "our side's fall")
             for n in node.status()["neighbors"]:
-                assert n["state"] != "established" and "BFD" in n["last_error"], n
-                assert n["bfd"]["diagnostic"] == "detection time expired"
+                assert n["state"] != "established" and n["bfd"]["diagnostic"] == "detection time expired", n
         assert "action=\"BGP session reset\"" in node.log()
         wait_up(node, 30)
         node.wait_announced(30)
@@ -166,7 +166,7 @@ def test_node_whose_worker_hangs_does_not_look_alive(site, tmp_path):
                 os.kill(pid, signal.SIGSTOP)
             wait_gone(site, time.monotonic(), 1)
             wait_until(lambda: all(b["state"] == "down" and b["diagnostic"] == "path down" for b in bfd(node)), 10 * SLOW, "BFD down")
-            assert node.status()["bfd"]["held"] is True
+            wait_until(lambda: node.status()["bfd"]["held"] is True, 5, "held")
             assert all(b["falls"] == 0 for b in bfd(node))  # the paths are well
         finally:
             for pid in stopped:
@@ -247,8 +247,6 @@ def test_admin_down_is_no_failure(plain, pair):
     wait_up(node)
     assert plain.announced() and established(node) == before
     # Down, on the other hand, is one.
-    mine = int(peer.status()[OURS[0]]["transitions"])
-    assert mine > 0
     os.kill(peer.process.pid, signal.SIGSTOP)
     try:
         wait_until(lambda: all(b["falls"] == 1 for b in bfd(node)), 10, "the fall")
@@ -256,14 +254,6 @@ def test_admin_down_is_no_failure(plain, pair):
     finally:
         os.kill(peer.process.pid, signal.SIGCONT)
     wait_up(node)
-
-
-def sniff(node, plain, peer):
-    """Our discriminators as the wire has them: of sessions IPv4, IPv6. Somebody on the link could see them."""
-    found = {}
-    text = plain.rtr.popen(["tcpdump", "-i", "pop0", "-x", "-n", "-c", "30", "udp dst port 3784"])
-    del text
-    return found
 
 
 @pytest.mark.parametrize("family", [0, 1], ids=["v4", "v6"])
@@ -322,7 +312,6 @@ def test_flood_from_afar_does_not_push_out_the_neighbor(plain, pair):
 
 def test_poll_is_answered_at_once(plain, tmp_path):
     """A session by hand: each Poll has its Final, whatever the send timer says."""
-    import socket
     with Node(plain, tmp_path, more=", bfd: {interval: 1s}") as node:
         with plain.rtr.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 255)
@@ -337,8 +326,8 @@ def test_poll_is_answered_at_once(plain, tmp_path):
             wait_until(lambda: bfd(node)[0]["state"] == "up", 5, "up")
             took = []
             for _ in range(20):
-                s.sendto(packet(UP, POLL, yours=yours, tx=1000000, rx=1000000), (OURS[0], 3784))
                 began = time.monotonic()
+                s.sendto(packet(UP, POLL, yours=yours, tx=1000000, rx=1000000), (OURS[0], 3784))
                 while not s.recv(100)[1] & FINAL:
                     pass
                 took.append(time.monotonic() - began)
@@ -364,7 +353,6 @@ def test_stop_withdraws_first_and_then_says_admin_down(plain, tmp_path):
 
 def test_a_session_that_cannot_be_yet_is_tried_again(plain, tmp_path):
     """Somebody else has the port, and gives it up."""
-    import socket
     with plain.pop.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind(("0.0.0.0", 3784))
         peer = BfdPeer(plain.rtr, OURS, interval=50)
@@ -377,12 +365,10 @@ def test_a_session_that_cannot_be_yet_is_tried_again(plain, tmp_path):
         peer.stop()
 
 
-def test_links_without_addresses_are_not_needed(plain, tmp_path):
-    """What status says is the same as JSON and as text, also for a neighbor that never answers."""
+def test_neighbor_that_never_answers(plain, tmp_path):
     with Node(plain, tmp_path, more=", bfd: {}") as node:
         wait_until(lambda: all(b and b["packets_out"] > 2 for b in bfd(node)), 10, "packets sent")
         assert all(b["state"] == "down" and b["packets_in"] == 0 and b["falls"] == 0 and b["detection_us"] == 0 for b in bfd(node))
         assert plain.announced()  # RFC 5882 4.1: no obstacle
         assert "bfd        down for" in node.zonecast("status").stdout
         assert json.loads(node.zonecast("status", "--json").stdout)["bfd"]["packets_strange"] == 0
-    assert len(PREFIXES) == 2
