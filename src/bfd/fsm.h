@@ -28,6 +28,9 @@ enum bfd_why {
 	BFD_WHY_HANDSHAKE,      /* the neighbor's packets */
 	BFD_WHY_TIMEOUT,        /* nothing was heard for the detection time */
 	BFD_WHY_NEIGHBOR,       /* the neighbor says Down */
+	/* The neighbor says Down because we had said so, which we had not: it has removed its session, and begins another. FRR does that to IPv6 sessions
+	 * when BGP is established; BGP goes on. */
+	BFD_WHY_RENEWED,
 	BFD_WHY_NEIGHBOR_ADMIN, /* the neighbor says AdminDown: its operator's wish, and no failure (RFC 5882 4.2) */
 	BFD_WHY_HELD,           /* this node must not look alive */
 	BFD_WHY_ADMIN,          /* our own operator's wish */
