@@ -15,6 +15,7 @@ const char *bfd_why_text(enum bfd_why why)
 	                                    "the neighbor answers",
 	                                    "nothing was heard from the neighbor for the detection time",
 	                                    "the neighbor says it is down",
+	                                    "the neighbor began its session anew",
 	                                    "the neighbor was taken down by its operator",
 	                                    "this node cannot answer, so it must not look alive",
 	                                    "taken down here"};
@@ -128,9 +129,11 @@ static unsigned follow(struct bfd_fsm *f, uint64_t now_ns)
 	case BFD_INIT:
 		return f->remote_state >= BFD_INIT ? become(f, BFD_UP, BFD_WHY_HANDSHAKE, BFD_DIAG_NONE, now_ns) : 0;
 	case BFD_UP:
-		return f->remote_state == BFD_DOWN
-		               ? become(f, BFD_DOWN, BFD_WHY_NEIGHBOR, BFD_DIAG_NEIGHBOR_DOWN, now_ns)
-		               : 0;
+		if (f->remote_state != BFD_DOWN)
+			return 0;
+		return become(f, BFD_DOWN,
+		              f->remote_diag == BFD_DIAG_NEIGHBOR_DOWN ? BFD_WHY_RENEWED : BFD_WHY_NEIGHBOR,
+		              BFD_DIAG_NEIGHBOR_DOWN, now_ns);
 	case BFD_ADMIN_DOWN:
 		break;
 	}

@@ -88,6 +88,33 @@ static void test_received_states(void **state)
 	}
 }
 
+/* Down after Up: a failure, unless the neighbor says it follows a Down of ours, which there was none of. */
+static void test_neighbor_that_begins_anew(void **state)
+{
+	static const struct {
+		enum bfd_diag diag;
+		enum bfd_why why;
+		unsigned falls;
+	} rows[] = {
+		{BFD_DIAG_NONE, BFD_WHY_NEIGHBOR, 1},
+		{BFD_DIAG_TIMEOUT, BFD_WHY_NEIGHBOR, 1},
+		{BFD_DIAG_NEIGHBOR_DOWN, BFD_WHY_RENEWED, 0},
+		{BFD_DIAG_PATH_DOWN, BFD_WHY_NEIGHBOR, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bfd_fsm f = in_state(BFD_UP);
+		struct bfd_packet p = packet(BFD_DOWN);
+
+		p.diag = (uint8_t)rows[i].diag;
+		assert_int_equal(bfd_fsm_receive(&f, &p, T0 + MS, 0), BFD_SEND);
+		assert_int_equal(f.state, BFD_DOWN);
+		assert_int_equal(f.why, rows[i].why);
+		assert_int_equal(f.falls, rows[i].falls);
+	}
+}
+
 static void test_poll_is_answered_at_once(void **state)
 {
 	static const enum bfd_state all[] = {BFD_DOWN, BFD_INIT, BFD_UP};
@@ -584,6 +611,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_received_states),
 		cmocka_unit_test(test_poll_is_answered_at_once),
+		cmocka_unit_test(test_neighbor_that_begins_anew),
 		cmocka_unit_test(test_received_packets_do_not_delay_ours),
 		cmocka_unit_test(test_jitter),
 		cmocka_unit_test(test_intervals),
