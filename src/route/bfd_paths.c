@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -217,12 +218,13 @@ void bfd_paths_set(struct route *r)
 			want(r, &path, &timers);
 }
 
-/* Down, and packets do not leave: the local address that was chosen may have gone. */
+/* Down, and the kernel does not know the local address any more that was chosen. */
 static bool is_stuck(const struct route *r, const struct watched_path *w)
 {
 	struct bfd_view v;
 
-	return w->open && bfd_session_view(r->bfd, w->slot, &v) && v.state == BFD_DOWN && v.send_error;
+	return w->open && bfd_session_view(r->bfd, w->slot, &v) && v.state == BFD_DOWN &&
+	       (v.send_error == -EINVAL || v.send_error == -EADDRNOTAVAIL);
 }
 
 void bfd_paths_tick(struct route *r, uint64_t now_ms)

@@ -365,6 +365,22 @@ def test_a_session_that_cannot_be_yet_is_tried_again(plain, tmp_path):
         peer.stop()
 
 
+def test_own_address_that_goes_and_comes(plain, tmp_path):
+    """The source is what routing chose; when that is gone the session finds another."""
+    peer = BfdPeer(plain.rtr, [*OURS, "10.9.0.99"], interval=50)
+    with Node(plain, tmp_path, more=", bfd: {interval: 50ms}") as node:
+        wait_up(node)
+        plain.pop.ip("addr", "add", "10.9.0.99/24", "dev", "up0")
+        try:
+            plain.pop.ip("addr", "del", "10.9.0.2/24", "dev", "up0")
+            peer.wait("10.9.0.99", "up")
+        finally:
+            plain.pop.ip("addr", "add", "10.9.0.2/24", "dev", "up0")
+            plain.pop.ip("addr", "del", "10.9.0.99/24", "dev", "up0")
+        wait_up(node)
+    peer.stop()
+
+
 def test_neighbor_that_never_answers(plain, tmp_path):
     with Node(plain, tmp_path, more=", bfd: {}") as node:
         wait_until(lambda: all(b and b["packets_out"] > 2 for b in bfd(node)), 10, "packets sent")
