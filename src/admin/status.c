@@ -250,6 +250,24 @@ static json_t *first_signatures(const struct board *board, size_t i)
 	                 copy.signatures == 1);
 }
 
+/* The decision of one family; null: the network has no prefixes of it. */
+static json_t *family(const struct config_network *conf, const struct board_route_network *route, const struct board_watch_network *watch, int f,
+                      uint64_t now_ns)
+{
+	struct board_route_family r = route->family[f];
+	struct board_watch_family w = watch->family[f];
+	bool exists = false;
+
+	for (size_t k = 0; k < conf->prefix_count; k++)
+		exists |= (conf->prefixes[k].addr.family == 4) == (f == 0);
+	if (!exists)
+		return json_null();
+	r.why[sizeof(r.why) - 1] = w.why[sizeof(w.why) - 1] = '\0';
+	return json_pack("{s:s, s:o, s:o, s:i, s:o, s:{s:s, s:o, s:o}}", "announce", board_announce_text(r.announce), "since_ms",
+	                 age_ms(r.since_ns, now_ns), "why", str(r.why), "flaps", (int)r.flaps, "intent", num(r.intent), "checks", "verdict",
+	                 board_verdict_text(w.verdict), "causes", num(w.causes), "why", str(w.why));
+}
+
 static json_t *network(const struct status_facts *f, size_t i)
 {
 	const struct config_network *conf = &f->config->networks[f->node->networks[i]];
@@ -260,25 +278,33 @@ static json_t *network(const struct status_facts *f, size_t i)
 	bool whole = board_copy(&b->watch.networks[i].seq, &b->watch.networks[i], &watch, sizeof(watch));
 	bool torn = !board_copy(&b->route.networks[i].seq, &b->route.networks[i], &route, sizeof(route)) || !whole;
 	char text[PREFIX_TEXT_MAX];
+	json_t *o;
 
 	/* Torn copies are shown as such, but must be text. */
 	watch.why[sizeof(watch.why) - 1] = route.why[sizeof(route.why) - 1] = '\0';
 	if (route_is_gone(f)) {
 		route = (struct board_route_network){.announce = ANNOUNCE_NONE, .flaps = route.flaps};
 		snprintf(route.why, sizeof(route.why), ROUTE_GONE);
+		for (int k = 0; k < BOARD_FAMILIES; k++)
+			snprintf(route.family[k].why, sizeof(route.family[k].why), ROUTE_GONE);
 	}
 	for (size_t k = 0; k < conf->address_count && k < BOARD_ADDRESSES_MAX; k++)
 		json_array_append_new(addresses, json_pack("{s:s, s:o, s:o}", "address", addr_text(&conf->addresses[k], text), "udp",
 		                                           check(&watch.checks[k][0]), "tcp", check(&watch.checks[k][1])));
 	for (size_t k = 0; k < conf->prefix_count; k++)
 		json_array_append_new(prefixes, json_string(prefix_text(&conf->prefixes[k], text)));
-	return json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:o, s:{s:s, s:o, s:o}, s:{s:s, s:o, s:o, s:i, s:b}}", "name", conf->name,
+	o = json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:o, s:{s:s, s:o, s:o}, s:{s:s, s:o, s:o, s:i, s:b}}", "name", conf->name,
 	                 "prefixes", prefixes, "addresses", addresses, "order",
 	                 atomic_load(&b->supervisor.orders[i].order) == ORDER_DRAIN ? "drain" : "none", "zones",
 	                 (int)atomic_load(&b->sync.networks[i].zones), "zones_ready", (int)atomic_load(&b->sync.networks[i].ready), "torn",
 	                 torn, "signatures", first_signatures(b, i), "checks", "verdict", board_verdict_text(watch.verdict), "since_ms", age_ms(watch.since_ns, f->now_ns), "why",
 	                 str(watch.why), "decision", "announce", board_announce_text(route.announce), "since_ms",
 	                 age_ms(route.since_ns, f->now_ns), "why", str(route.why), "flaps", (int)route.flaps, "drained", (int)route.drained);
+	if (o)
+		json_object_set_new(o, "families",
+		                    json_pack("{s:o, s:o}", "ipv4", family(conf, &route, &watch, 0, f->now_ns), "ipv6",
+		                              family(conf, &route, &watch, 1, f->now_ns)));
+	return o;
 }
 
 static json_t *bfd(const struct board_bfd *b, bool gone, uint64_t now_ns)
@@ -390,6 +416,58 @@ static json_t *transfers_out(const struct status_facts *f)
 	return o;
 }
 
+/* ---- RPKI ---- */
+
+/* Milliseconds from now; null: it is over, or there is none. */
+static json_t *left_ms(uint64_t at_ns, uint64_t now_ns)
+{
+	return at_ns > now_ns ? num((at_ns - now_ns) / 1000000U) : json_null();
+}
+
+static json_t *origins(const struct status_facts *f)
+{
+	const struct board_rpki *b = &f->board->watch.rpki;
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < MIN(atomic_load(&b->origins), (uint32_t)BOARD_ORIGINS_MAX); i++) {
+		struct board_origin o;
+		char text[PREFIX_TEXT_MAX];
+
+		if (!board_copy(&b->origin[i].seq, &b->origin[i], &o, sizeof(o)) || !f->node || o.network >= f->node->network_count)
+			continue;
+		o.why[sizeof(o.why) - 1] = '\0';
+		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:b, s:s, s:b, s:o, s:o, s:o}", "prefix", prefix_text(&o.prefix, text), "as", num(o.as),
+		                                      "network", f->config->networks[f->node->networks[o.network]].name, "backstop", (int)o.backstop,
+		                                      "state", board_origin_text((enum board_origin_state)o.state), "refused",
+		                                      o.refuse && o.expires_ns > f->now_ns, "since_ms", age_ms(o.since_ns, f->now_ns), "expires_ms",
+		                                      left_ms(o.expires_ns, f->now_ns), "why", str(o.why)));
+	}
+	return list;
+}
+
+static json_t *rpki(const struct status_facts *f)
+{
+	const struct board_rpki *b = &f->board->watch.rpki;
+	json_t *caches = json_array();
+
+	for (uint32_t i = 0; i < MIN(atomic_load(&b->caches), (uint32_t)BOARD_CACHES_MAX); i++) {
+		struct board_cache c;
+		char text[ADDR_TEXT_MAX];
+
+		if (!board_copy(&b->cache[i].seq, &b->cache[i], &c, sizeof(c)))
+			continue;
+		c.state[sizeof(c.state) - 1] = c.last_error[sizeof(c.last_error) - 1] = '\0';
+		json_array_append_new(caches, json_pack("{s:s, s:i, s:o, s:s, s:o, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address",
+		                                        addr_text(&c.address, text), "port", (int)c.port, "preference", num(c.preference), "state",
+		                                        c.state, "since_ms", age_ms(c.since_ns, f->now_ns), "believed", (int)c.believed, "version",
+		                                        (int)c.version, "serial", num(c.serial), "payloads", num(c.payloads), "records",
+		                                        num(c.records), "synced_ms", age_ms(c.synced_ns, f->now_ns), "expires_ms",
+		                                        left_ms(c.expires_ns, f->now_ns), "syncs", num(c.syncs), "errors", num(c.errors),
+		                                        "last_error", str(c.last_error)));
+	}
+	return json_pack("{s:b, s:o, s:o}", "configured", f->config && f->config->rpki.enabled, "caches", caches, "origins", origins(f));
+}
+
 json_t *status_json(const struct status_facts *f)
 {
 	const struct board *b = f->board;
@@ -429,6 +507,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "transfers_in", transfers_in(f));
 	if (o)
 		json_object_set_new(o, "transfers_out", transfers_out(f));
+	if (o)
+		json_object_set_new(o, "rpki", rpki(f));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

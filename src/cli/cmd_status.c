@@ -41,14 +41,35 @@ static const char *paint(const char *word)
 	static char buf[4][48];
 	static unsigned turn;
 	char *out = buf[turn++ % 4];
-	int color = strcmp(word, "pass") == 0 || strcmp(word, "announced") == 0 || strcmp(word, "established") == 0 || strcmp(word, "up") == 0 ? 32
-	            : strcmp(word, "unknown") == 0 || strcmp(word, "graceful-shutdown") == 0                         ? 33
-	                                                                                                             : 31;
+	static const char *const good[] = {"pass", "announced", "established", "valid", "current", "up"};
+	static const char *const open[] = {"unknown", "graceful-shutdown", "de-preferred", "not-found"};
+	int color = 31;
 
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		color = strcmp(word, good[i]) == 0 ? 32 : color;
+	for (size_t i = 0; i < ARRAY_LEN(open); i++)
+		color = strcmp(word, open[i]) == 0 ? 33 : color;
 	if (!isatty(STDOUT_FILENO))
 		return word;
 	snprintf(out, sizeof(buf[0]), "\033[%dm%.30s\033[0m", color, word);
 	return out;
+}
+
+/* Where the families differ each says what it does and why. */
+static void print_families(const json_t *n)
+{
+	static const char *const keys[] = {"ipv4", "ipv6"}, *const names[] = {"IPv4", "IPv6"};
+	const json_t *families = json_object_get(n, "families"), *v4 = json_object_get(families, "ipv4"), *v6 = json_object_get(families, "ipv6");
+
+	if (!json_is_object(v4) || !json_is_object(v6) || (strcmp(get_str(v4, "announce"), get_str(v6, "announce")) == 0 &&
+	                                                   strcmp(get_str(v4, "why"), get_str(v6, "why")) == 0))
+		return;
+	for (size_t f = 0; f < 2; f++) {
+		const json_t *o = json_object_get(families, keys[f]);
+		char span[16];
+
+		printf("  %s       %s for %s: %s\n", names[f], paint(get_str(o, "announce")), ago(o, "since_ms", span), get_str(o, "why"));
+	}
 }
 
 static void print_network(const json_t *n)
@@ -59,6 +80,7 @@ static void print_network(const json_t *n)
 
 	printf("\nnetwork %s: %s for %s: %s\n", get_str(n, "name"), paint(get_str(decision, "announce")), ago(decision, "since_ms", span),
 	       get_str(decision, "why"));
+	print_families(n);
 	if (strcmp(get_str(n, "order"), "none") != 0)
 		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(decision, "drained")) ? ", done" : "");
 	printf("  prefixes  ");
@@ -110,6 +132,27 @@ static void print_neighbor(const json_t *n)
 	if (*get_str(n, "last_error"))
 		printf("  last error %s\n", get_str(n, "last_error"));
 	print_bfd(json_object_get(n, "bfd"));
+}
+
+static void print_rpki(const json_t *r)
+{
+	const json_t *o;
+	char span[16];
+	size_t i;
+
+	if (!json_is_true(json_object_get(r, "configured")))
+		return;
+	printf("\nrpki\n");
+	json_array_foreach(json_object_get(r, "caches"), i, o) {
+		printf("  cache %s port %lld: %s for %s%s, serial %lld, %lld payloads cover our prefixes\n", get_str(o, "address"), get_int(o, "port"),
+		       paint(get_str(o, "state")), ago(o, "since_ms", span), json_is_true(json_object_get(o, "believed")) ? ", believed" : "",
+		       get_int(o, "serial"), get_int(o, "payloads"));
+		if (*get_str(o, "last_error") && strcmp(get_str(o, "state"), "current") != 0)
+			printf("    last error %s\n", get_str(o, "last_error"));
+	}
+	json_array_foreach(json_object_get(r, "origins"), i, o)
+		printf("  %s%s for %s: %s\n", paint(get_str(o, "state")), json_is_true(json_object_get(o, "refused")) ? ", not announced," : "",
+		       ago(o, "since_ms", span), get_str(o, "why"));
 }
 
 /* Of the certificate that a worker has; they all have the same but for the moment of a reload. */
@@ -175,6 +218,7 @@ static void print_status(const json_t *s)
 	json_array_foreach(json_object_get(s, "neighbors"), i, o)
 		print_neighbor(o);
 	print_bfd_thread(json_object_get(s, "bfd"));
+	print_rpki(json_object_get(s, "rpki"));
 }
 
 /* Not announced although nobody asked for that. */
@@ -184,7 +228,8 @@ static bool is_down(const json_t *s)
 	size_t i;
 
 	json_array_foreach(json_object_get(s, "networks"), i, o)
-		if (strcmp(get_str(json_object_get(o, "decision"), "announce"), "announced") != 0 && strcmp(get_str(o, "order"), "none") == 0)
+		if (strcmp(get_str(json_object_get(o, "decision"), "announce"), "announced") != 0 &&
+		    strcmp(get_str(json_object_get(o, "decision"), "announce"), "de-preferred") != 0 && strcmp(get_str(o, "order"), "none") == 0)
 			return true;
 	return false;
 }

@@ -218,12 +218,12 @@ void bfd_paths_set(struct route *r)
 			want(r, &path, &timers);
 }
 
-/* Down, and the kernel does not know the local address any more that was chosen. */
+/* Not Up, and the kernel does not know the local address any more that was chosen. */
 static bool is_stuck(const struct route *r, const struct watched_path *w)
 {
 	struct bfd_view v;
 
-	return w->open && bfd_session_view(r->bfd, w->slot, &v) && v.state == BFD_DOWN &&
+	return w->open && bfd_session_view(r->bfd, w->slot, &v) && v.state != BFD_UP &&
 	       (v.send_error == -EINVAL || v.send_error == -EADDRNOTAVAIL);
 }
 

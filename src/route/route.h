@@ -31,8 +31,25 @@ struct neighbor {
 
 struct network {
 	char name[BOARD_NAME_MAX];
-	struct decide_state decide;
 	struct decide_conf conf;
+	struct unit { /* of decision: a family; [0] IPv4, [1] IPv6 */
+		bool exists; /* the network has prefixes of it */
+		struct decide_state decide;
+		char why[DECIDE_WHY_MAX];
+		uint64_t alerted_ms; /* the last line in the log about something that does not change what is announced */
+	} family[BOARD_FAMILIES];
+};
+
+/* What RPKI stands against, as the board has it. */
+struct refusals {
+	uint32_t seen;    /* `changes` of the board */
+	size_t count;
+	uint64_t next_ns; /* when the first of them ends */
+	struct refusal {
+		struct ip_prefix prefix;
+		uint64_t expires_ns;
+		char why[BOARD_WHY_MAX];
+	} list[BOARD_ORIGINS_MAX];
 };
 
 /* A path to a router that BFD watches, for one neighbor or several. */
@@ -60,6 +77,7 @@ struct route {
 	struct watched_path paths[CONFIG_NEIGHBORS_MAX];
 	uint64_t bfd_held_count;
 	bool bfd_held, bfd_priority_said;
+	struct refusals refusals;
 	uint64_t shown_ms, withdrawn_ms, closing_ms;
 	bool stopping;
 };
@@ -95,6 +113,19 @@ void bfd_paths_show_all(struct route *r);
 void networks_set(struct route *r);
 /* Judge all by what the board says now. True when something is to be announced otherwise: it is on the board and in the log already, not on the sessions. */
 bool networks_judge(struct route *r, uint64_t now_ns);
+/* What is to be announced of a network in a family: 0 IPv4, 1 IPv6. */
+enum decide_announce networks_wanted(const struct route *r, size_t network, int family);
+/* Nothing is announced any more, in no network. */
+bool networks_are_out(const struct route *r);
+
+/* ---- origins.c: prefixes that must not be announced ---- */
+
+/* Look at what watch has on the board. True when other prefixes are refused than before. */
+bool origins_look(struct route *r, uint64_t now_ns);
+/* Why p is refused; NULL: it is not. Of a backstop prefix it always is NULL. */
+const char *origins_refused(const struct route *r, const struct ip_prefix *p);
+/* The same of a whole network in a family (4, 6; 0: both): NULL when at least one of its prefixes may be announced, or it has none. */
+const char *origins_all_refused(const struct route *r, const struct config_network *n, uint8_t family);
 
 /* ---- show.c: what the board is told ---- */
 

@@ -370,13 +370,13 @@ def test_own_address_that_goes_and_comes(plain, tmp_path):
     peer = BfdPeer(plain.rtr, [*OURS, "10.9.0.99"], interval=50)
     with Node(plain, tmp_path, more=", bfd: {interval: 50ms}") as node:
         wait_up(node)
-        plain.pop.ip("addr", "add", "10.9.0.99/24", "dev", "up0")
+        plain.pop.ip("addr", "add", "10.9.0.99/25", "dev", "up0")
         try:
             plain.pop.ip("addr", "del", "10.9.0.2/24", "dev", "up0")
             peer.wait("10.9.0.99", "up")
         finally:
             plain.pop.ip("addr", "add", "10.9.0.2/24", "dev", "up0")
-            plain.pop.ip("addr", "del", "10.9.0.99/24", "dev", "up0")
+            plain.pop.ip("addr", "del", "10.9.0.99/25", "dev", "up0")
         wait_up(node)
     peer.stop()
 
