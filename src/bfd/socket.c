@@ -158,6 +158,18 @@ int bfd_socket_open(const struct bfd_path *path, int *fd)
 	return 0;
 }
 
+bool bfd_socket_outdated(int fd, const struct bfd_path *path)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	struct ip_addr now;
+	struct endpoint e;
+
+	return !path->local.family && choose_local(path, &now) == 0 &&
+	       getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
+	       endpoint_from_sockaddr((const struct sockaddr *)&ss, &e) == 0 && !addr_equal(&e.addr, &now);
+}
+
 static void take_control(struct msghdr *m, struct bfd_origin *o)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {

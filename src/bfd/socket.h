@@ -29,6 +29,8 @@ int bfd_socket_listen(uint8_t family, bool multihop, int fd[2]) MUST_CHECK;
 /* One to send a session's packets from, with a source port of its own. -EADDRNOTAVAIL: the local address is not there (yet); -ENETUNREACH
  * and the like: there is no way, and no local address was given. */
 int bfd_socket_open(const struct bfd_path *path, int *fd) MUST_CHECK;
+/* True when routing chooses another local address now than that socket has: its own one may be gone. Never where the path names one. */
+bool bfd_socket_outdated(int fd, const struct bfd_path *path);
 /* 1: a packet, 0: none is waiting, -errno. */
 int bfd_socket_receive(int fd, bool multihop, struct bfd_received *out) MUST_CHECK;
 

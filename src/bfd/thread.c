@@ -610,6 +610,11 @@ int bfd_session_open(struct bfd *b, const struct bfd_path *path, const struct bf
 	return 0;
 }
 
+bool bfd_session_outdated(const struct bfd *b, unsigned slot, const struct bfd_path *path)
+{
+	return bfd_socket_outdated(b->claim[slot].fd, path);
+}
+
 int bfd_session_set(struct bfd *b, unsigned slot, const struct bfd_timers *timers)
 {
 	return push(b, &(struct command){.kind = COMMAND_SET, .slot = slot, .timers = *timers});

@@ -65,6 +65,8 @@ void bfd_totals(const struct bfd *b, struct bfd_totals *out);
  * -EADDRNOTAVAIL, -ENETUNREACH: no such local address, or none to choose. *slot stays the session's name until it is closed. */
 int bfd_session_open(struct bfd *b, const struct bfd_path *path, const struct bfd_timers *timers,
                      unsigned *slot) MUST_CHECK;
+/* True when the session would be opened from another local address now. */
+bool bfd_session_outdated(const struct bfd *b, unsigned slot, const struct bfd_path *path);
 /* Those below fail only with ERR_LIMIT, when the thread has not kept up: to be tried again. */
 int bfd_session_set(struct bfd *b, unsigned slot, const struct bfd_timers *timers) MUST_CHECK;
 /* AdminDown, which well-made neighbors do not take for a failure, or back. */

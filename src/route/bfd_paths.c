@@ -218,13 +218,13 @@ void bfd_paths_set(struct route *r)
 			want(r, &path, &timers);
 }
 
-/* Not Up, and the kernel does not know the local address any more that was chosen. */
+/* Packets do not leave, and would from another address. */
 static bool is_stuck(const struct route *r, const struct watched_path *w)
 {
 	struct bfd_view v;
 
-	return w->open && bfd_session_view(r->bfd, w->slot, &v) && v.state != BFD_UP &&
-	       (v.send_error == -EINVAL || v.send_error == -EADDRNOTAVAIL);
+	return w->open && bfd_session_view(r->bfd, w->slot, &v) && v.state != BFD_UP && v.send_error &&
+	       bfd_session_outdated(r->bfd, w->slot, &w->path);
 }
 
 void bfd_paths_tick(struct route *r, uint64_t now_ms)
