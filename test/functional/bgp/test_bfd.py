@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from bfdalarm import watch
 from bfdpeer import ADMIN_DOWN, DOWN, FINAL, POLL, UP, PROGRAM, BfdPeer, packet, send
 from fleet import SLOW, Node, Site
 from netns import missing, wait_until
@@ -388,3 +389,13 @@ def test_neighbor_that_never_answers(plain, tmp_path):
         assert plain.announced()  # RFC 5882 4.1: no obstacle
         assert "bfd        down for" in node.zonecast("status").stdout
         assert json.loads(node.zonecast("status", "--json").stdout)["bfd"]["packets_strange"] == 0
+
+
+@pytest.mark.skipif(SANITIZED, reason="about speed")
+def test_no_false_alarm_beside_a_flood_of_queries(plain, pair):
+    """Ten seconds of it; test/bench/bfd_alarms.py is for longer. All CPUs are taken by the node's workers and those who ask."""
+    node, peer = pair
+    told = watch(plain, node, peer, 10)
+    print(told)
+    assert told["realtime"] and told["falls"] == 0 and told["peer_falls"] == 0 and told["held"] == 0
+    assert told["packets_per_second"] > 60 and told["cpu_percent"] < 5
