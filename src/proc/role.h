@@ -31,6 +31,7 @@ enum {
 	ROLE_STAMP_MS = 200,  /* roles other than answer: each wake-up is taken from answering */
 	ROLE_HANG_MS = 2000,  /* roles other than answer; a worker's limit is WORKER_HANG_MS */
 	WORKER_HANG_MS = 100,
+	ROLE_PRIORITY = 10,   /* SCHED_RR, of the thread of BFD (BFD_PRIORITY) */
 };
 /* Distance in stamps of one worker to the limit at which route withdraws: longer than a kill and restart of the worker. */
 enum { WORKER_DEAD_MS = 300 };

@@ -386,8 +386,7 @@ static void test_sources(void **state)
 static void test_warnings(void **state)
 {
 	static const char *const want[] = {
-	        "/etc/zonecast/z.yaml:34:107: warning: \"ttl-security\" together with single-hop \"bfd\": FRR cannot do both; with FRR choose one",
-	        "/etc/zonecast/z.yaml:34:74: warning: \"bfd\" is not done by this version: only the hold time notices a dead path",
+	        "/etc/zonecast/z.yaml:34:107: warning: \"ttl-security\" together with single-hop \"bfd\": FRR does multihop BFD then; with FRR write bfd: {multihop: true}",
 	        "/etc/zonecast/z.yaml:34:21: warning: IPv6 prefixes go over this IPv4 session without a \"next-hop\", so the interface's \
 IPv6 address is used: to be sure write next-hop: [\"2001:db8::21\"], or families: [ipv4]",
 	        "/etc/zonecast/z.yaml:8:12: warning: zone \".\" is in no \"network\": no pop serves it",

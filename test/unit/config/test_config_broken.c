@@ -345,6 +345,46 @@ static void first_error(const struct diag *d, char *buf, size_t cap)
 	}
 }
 
+/* BFD that will not do what its author thinks: said, and done all the same. */
+static void test_bfd_warnings(void **state)
+{
+	static const struct {
+		const char *name, *yaml, *want;
+	} rows[] = {
+	        {"defaults", NEIGHBOR("bfd: {}"), ""},
+	        {"150 ms", NEIGHBOR("bfd: {interval: 50ms}"), ""},
+	        {"100 ms", NEIGHBOR("bfd: {interval: 50ms, multiplier: 2}"),
+	         "z.yaml:12:44: warning: BFD takes a path for dead after 100 ms: below 150 ms a busy machine does so too; write interval: 75ms, or more"},
+	        {"30 ms", NEIGHBOR("bfd: {interval: 10ms}"),
+	         "z.yaml:12:44: warning: BFD takes a path for dead after 30 ms: below 150 ms a busy machine does so too; write interval: 50ms, or more"},
+	        {"multihop alone", NEIGHBOR("bfd: {multihop: true}"),
+	         "z.yaml:12:44: warning: \"bfd\" is multihop, the session is not: set \"multihop\" of the neighbor"},
+	        {"multihop of both", NEIGHBOR("multihop: 3, bfd: {multihop: true}"), ""},
+	        {"multihop for FRR", NEIGHBOR("ttl-security: true, bfd: {multihop: true}"), ""},
+	        {"FRR would not come up", NEIGHBOR("ttl-security: true, bfd: {}"),
+	         "z.yaml:12:53: warning: \"ttl-security\" together with single-hop \"bfd\": FRR does multihop BFD then; with FRR write bfd: {multihop: true}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config *c = NULL;
+		char got[2048] = "";
+		struct diag d;
+
+		diag_init(&d);
+		assert_int_equal(config_parse("z.yaml", rows[i].yaml, strlen(rows[i].yaml), &d, &c), 0);
+		for (const struct diag_entry *e = d.first; e; e = e->next)
+			if (strstr(diag_entry_text(e, got, sizeof(got)), "BFD") || strstr(got, "bfd"))
+				break;
+			else
+				got[0] = '\0';
+		if (strcmp(got, rows[i].want) != 0)
+			fail_msg("%s: %s", rows[i].name, got);
+		config_free(c);
+		diag_done(&d);
+	}
+}
+
 static void test_broken(void **state)
 {
 	unsigned bad = 0;
@@ -371,7 +411,7 @@ static void test_broken(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_broken)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_broken), cmocka_unit_test(test_bfd_warnings)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
