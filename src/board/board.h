@@ -16,13 +16,15 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 7,
+	BOARD_VERSION = 8,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
 	BOARD_NEIGHBORS_MAX = 32,
 	BOARD_PATHS_MAX = 8,       /* neighbors beyond devices with XDP */
 	BOARD_PEERS_MAX = 128,     /* other PoPs of a network that are watched */
+	BOARD_NODES_MAX = 1000,    /* of the fleet */
+	BOARD_MANAGEMENT_MAX = 8,  /* addresses of a node at which it is asked */
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
@@ -218,6 +220,36 @@ struct board_watch_peers {
 	} peer[BOARD_PEERS_MAX];
 };
 
+/* All other nodes that this one asks, and what they say; for people. In the order of the fleet file. */
+struct board_watch_nodes {
+	_Atomic uint32_t count;
+	_Atomic uint64_t asked, heard, bad; /* questions, answers that were believed, answers that were not */
+	_Atomic uint64_t told, told_refused; /* as the one who is asked: answers given; questions refused or left unanswered */
+	struct board_node {
+		_Atomic uint32_t seq;
+		char name[BOARD_NAME_MAX];
+		bool primary, stopping;
+		bool same_config;       /* it has the same fleet file as this node */
+		uint64_t asked_ns, heard_ns; /* as in struct board_peer */
+		uint32_t round_us;
+		char why[BOARD_WHY_MAX]; /* what was wrong with the last answer that was not believed, if none was since; "" nothing */
+		char version[32];
+		uint64_t uptime_s, generation, zones, serving;
+		struct board_node_address {
+			struct ip_addr address;
+			uint64_t asked_ns, heard_ns;
+			uint32_t failures; /* questions in a row without an answer */
+		} address[BOARD_MANAGEMENT_MAX];
+		uint32_t network_count;
+		struct board_node_network {
+			char name[BOARD_NAME_MAX];
+			struct board_peer_family family[BOARD_FAMILIES];
+			uint64_t heard_ns, data_age_ms;
+			uint32_t load, qps, headroom;
+		} network[BOARD_NETWORKS_MAX];
+	} node[BOARD_NODES_MAX];
+};
+
 /* A way through a device with XDP and back by way of a neighbor (watch/path.h). ifindex 0: none. */
 struct board_watch_path {
 	_Atomic uint32_t seq;
@@ -235,6 +267,7 @@ struct board_watch {
 	_Atomic uint64_t pin;
 	struct board_watch_network networks[BOARD_NETWORKS_MAX];
 	struct board_watch_peers peers[BOARD_NETWORKS_MAX];
+	struct board_watch_nodes nodes;
 	struct board_watch_path paths[BOARD_PATHS_MAX];
 };
 

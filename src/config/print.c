@@ -312,5 +312,6 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 	slim.nodes = &own;
 	slim.node_count = 1;
 	slim.zone_count = slim.catalog_count = slim.key_count = slim.tls_auth_count = 0;
+	slim.status_key = UINT32_MAX;
 	config_print(&slim, out);
 }

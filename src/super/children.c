@@ -79,7 +79,7 @@ int children_bundle(const struct children *all, enum board_role kind)
 {
 	const struct children_bundles *b = &all->bundles;
 
-	return kind == ROLE_ANSWER ? b->answer_fd : kind == ROLE_SYNC ? b->zones_fd : b->config_fd;
+	return kind == ROLE_ANSWER ? b->answer_fd : kind == ROLE_SYNC ? b->zones_fd : kind == ROLE_WATCH ? b->watch_fd : b->config_fd;
 }
 
 static int make_brief(const struct children *all, const struct child *c, int channel, const struct fresh *fresh, int *out)
@@ -109,6 +109,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->journal_fd = c->kind == ROLE_SYNC ? all->journal_fd : -1;
 	b->sample_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_ADMIN ? all->sample_fd : -1;
 	b->handover_fd = c->kind == ROLE_ANSWER ? all->handover[c->index][0] : -1;
+	b->status_fd = c->kind == ROLE_ANSWER ? all->status[0] : c->kind == ROLE_WATCH ? all->status[1] : -1;
 	b->workers = p->workers;
 	b->log_level = all->log_level;
 	b->uid = p->uid;
@@ -182,6 +183,7 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 		uint8_t key[8];
 		uint32_t n = express_paths(all->express, paths, key);
 
+		inherit(all->status[1]);
 		for (uint32_t i = 0; i < n; i++)
 			inherit(paths[i].fd);
 	}
@@ -196,6 +198,7 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 
 		inherit(all->rate_fd);
 		inherit(all->handover[c->index][0]);
+		inherit(all->status[0]);
 		for (uint32_t i = 0; i < n; i++)
 			inherit(sockets[i].fd);
 	}

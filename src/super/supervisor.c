@@ -264,12 +264,12 @@ static int seal(struct bundle **b, int *fd)
 
 static void close_bundles(struct children_bundles *b)
 {
-	const int fds[] = {b->config_fd, b->answer_fd, b->zones_fd};
+	const int fds[] = {b->config_fd, b->watch_fd, b->answer_fd, b->zones_fd};
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	*b = (struct children_bundles){-1, -1, -1};
+	*b = (struct children_bundles){-1, -1, -1, -1};
 }
 
 /* All or nothing. Problems, one a line, go to why. */
@@ -281,7 +281,7 @@ static int reload(struct supervisor *s, struct text *why)
 	size_t before = sockets_count(s->children.sockets);
 	char problem[300];
 	struct diag diag;
-	struct children_bundles fds = {-1, -1, -1};
+	struct children_bundles fds = {-1, -1, -1, -1};
 	int err;
 
 	if (s->phase != PHASE_RUN) {
@@ -301,6 +301,8 @@ static int reload(struct supervisor *s, struct text *why)
 		return ERR_INVALID;
 	}
 	err = seal(&next.bundle, &fds.config_fd);
+	if (!err)
+		err = seal(&next.watch, &fds.watch_fd);
 	if (!err)
 		err = seal(&next.answer, &fds.answer_fd);
 	if (!err)
@@ -646,12 +648,13 @@ static int set_up(struct supervisor *s)
 	all->board = s->board;
 	all->loop = &s->loop;
 	all->plan = &s->plan;
-	all->bundles = (struct children_bundles){-1, -1, -1};
+	all->bundles = (struct children_bundles){-1, -1, -1, -1};
 	all->rate_fd = all->sample_fd = all->control_fd = -1;
 	for (size_t i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		all->xdp_fd[i] = -1;
 	all->log_level = s->options->log_level;
 	memset(all->handover, 0xff, sizeof(all->handover));
+	memset(all->status, 0xff, sizeof(all->status));
 	all->allow_transfer = s->options->allow_transfer;
 	all->allow_transfer_count = s->options->allow_transfer_count;
 	all->zones_dir = s->options->zones_dir;
@@ -678,6 +681,8 @@ static int set_up(struct supervisor *s)
 	addresses_keep_only(&s->addresses, s->plan.service, s->plan.service_count);
 	err = seal(&s->plan.bundle, &all->bundles.config_fd);
 	if (!err)
+		err = seal(&s->plan.watch, &all->bundles.watch_fd);
+	if (!err)
 		err = seal(&s->plan.answer, &all->bundles.answer_fd);
 	if (!err)
 		express_start(&s->plan, s->board, all, &s->express);
@@ -687,6 +692,8 @@ static int set_up(struct supervisor *s)
 		err = shared_make_sample_rings(s->plan.workers, &all->sample_fd);
 	for (unsigned i = 0; !err && i < s->plan.workers; i++)
 		err = handover_pair(all->handover[i]);
+	if (!err && s->plan.routed)
+		err = handover_pair(all->status);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	if (!err)
 		err = listen_unix(path, s->plan.uid, s->plan.gid, &all->control_fd);
