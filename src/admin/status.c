@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "admin/status.h"
 
+#include "admin/status_peers.h"
 #include "base/clock.h"
 #include "zone/signatures.h"
 
@@ -386,6 +387,8 @@ json_t *status_json(const struct status_facts *f)
 		                                 num(board_get(&b->sync.loads_refused)), "watched_folders", num(board_get(&b->sync.watch_folders)),
 		                                 "unwatched_folders", num(board_get(&b->sync.watch_failed)), "saved", num(board_get(&b->sync.watch_saves)),
 		                                 "overflows", num(board_get(&b->sync.watch_overflows))));
+	if (o)
+		json_object_set_new(o, "peers", status_peers(f));
 	if (o)
 		json_object_set_new(o, "workers", workers(f));
 	if (o)

@@ -38,6 +38,8 @@ struct watch {
 	struct store_follow store;
 	struct list checks;
 	struct paths *paths; /* NULL: no device has XDP */
+	struct teller *teller; /* tells other nodes how this one is; NULL: nobody can ask */
+	struct peers *peers; /* asks them; NULL in the stand-alone form */
 	uint32_t network_count;
 	struct watch_network networks[BOARD_NETWORKS_MAX];
 	uint64_t looked_ns; /* when `slow` ran last */

@@ -23,15 +23,19 @@
  * These checks go over lo. Devices with XDP, where packets may be answered before they come to a socket, are asked by way of a neighbor
  * (path.c); what comes of that is the supervisor's to act on.
  *
- * Single thread, one libuv loop. Touches client sockets, the store read-only, its section of the board.
+ * Other nodes are asked how they are (peers.c), and are told how this one is (tell.c).
  *
- * Not here yet: probes of other nodes' management addresses, soft failures (serial behind the primary, a zone near expiry,
+ * Single thread, one libuv loop. Touches client sockets, the store read-only, its section of the board, and what workers hand over for it.
+ *
+ * Not here yet: soft failures (serial behind the primary, a zone near expiry,
  * overload), checks of signatures. In the stand-alone form there are no service addresses: the process only beats its heart. */
 #include "watch/watch_main.h"
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "watch/peers.h"
+#include "watch/tell.h"
 #include "watch/verdict.h"
 #include "watch/watch.h"
 #include "zone/signatures.h"
@@ -172,6 +176,9 @@ static int on_reload(struct role *role, struct config *old)
 	(void)old;
 	if (!role->node || plan_build(w, role->config, role->node) < 0)
 		return -1;
+	/* Asked to start anew, it finds on the board what it knew. */
+	if (teller_replan(w->teller) < 0 || peers_replan(w->peers) < 0)
+		return -1;
 	paths_replan(w->paths);
 	publish_all(w);
 	return 0;
@@ -214,6 +221,10 @@ int watch_main(struct role *role)
 			err = uv_timer_start(&w->slow, on_slow, 0, w->loaded ? LOOK_MS : SLOW_MS);
 			if (!err)
 				err = paths_start(w, &w->paths);
+			if (!err)
+				err = teller_new(w, &w->teller);
+			if (!err)
+				err = peers_new(w, &w->peers);
 		}
 	}
 	if (err || role_sandbox(role) < 0) {

@@ -190,7 +190,8 @@ static void test_round_trip(void **state)
 		struct fleet_network *n = &r.network[i];
 
 		memset(n->name, 'n', sizeof(n->name) - 1);
-		n->name[i] = '.';
+		if (i < sizeof(n->name) - 1)
+			n->name[i] = '.';
 		for (int f = 0; f < BOARD_FAMILIES; f++)
 			n->family[f] = (struct board_peer_family){ANNOUNCE_DEPREF, VERDICT_UNKNOWN, UINT8_MAX, UINT8_MAX, true};
 		n->data_age_ms = UINT64_MAX;
