@@ -79,14 +79,16 @@ class Several:
         self.write("secret", text + "\n", 0o600)
 
     def start(self, *names):
+        began = {}
         for name in names:
             os.makedirs(os.path.join(self.folder, name), exist_ok=True)
+            began[name] = len(self.log(name)) if os.path.exists(self.path(name, "log")) else 0
             with open(os.path.join(self.folder, name, "log"), "ab") as log:
                 self.running[name] = self.ns[name].popen(
                     [ZONECAST, "run", "--config", os.path.join(self.folder, "fleet.yaml"), "--node", name, "--run-dir", self.path(name, "run"),
                      "--state-dir", self.path(name, "state")], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         for name in names:
-            wait_until(lambda n=name: "\nready\n" in "\n" + self.log(n), 60, lambda n=name: f"{n} ready; log:\n{self.log(n)}")
+            wait_until(lambda n=name: "\nready\n" in "\n" + self.log(n)[began[n]:], 60, lambda n=name: f"{n} ready; log:\n{self.log(n)}")
 
     def stop(self, name):
         stop_process(self.running.pop(name), signal.SIGTERM, 30)
