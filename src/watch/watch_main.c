@@ -23,6 +23,8 @@
  * These checks go over lo. Devices with XDP, where packets may be answered before they come to a socket, are asked by way of a neighbor
  * (path.c); what comes of that is the supervisor's to act on.
  *
+ * Whether the prefixes may be announced at all is asked of RPKI caches (rpki.c).
+ *
  * Other nodes are asked how they are (peers.c), and are told how this one is (tell.c).
  *
  * Single thread, one libuv loop. Touches client sockets, the store read-only, its section of the board, and what workers hand over for it.
@@ -35,6 +37,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "watch/peers.h"
+#include "watch/rpki.h"
 #include "watch/tell.h"
 #include "watch/verdict.h"
 #include "watch/watch.h"
@@ -180,6 +183,7 @@ static int on_reload(struct role *role, struct config *old)
 	if (teller_replan(w->teller) < 0 || peers_replan(w->peers) < 0)
 		return -1;
 	paths_replan(w->paths);
+	rpki_replan(w->rpki);
 	publish_all(w);
 	return 0;
 }
@@ -225,6 +229,8 @@ int watch_main(struct role *role)
 				err = teller_new(w, &w->teller);
 			if (!err)
 				err = peers_new(w, &w->peers);
+			if (!err)
+				err = rpki_start(w, &w->rpki);
 		}
 	}
 	if (err || role_sandbox(role) < 0) {
