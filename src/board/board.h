@@ -247,7 +247,7 @@ struct board_watch_nodes {
 		struct board_node_network {
 			char name[BOARD_NAME_MAX];
 			struct board_peer_family family[BOARD_FAMILIES];
-			uint64_t heard_ns, data_age_ms;
+			uint64_t asked_ns, heard_ns, data_age_ms;
 			uint32_t load, qps, headroom;
 		} network[BOARD_NETWORKS_MAX];
 	} node[BOARD_NODES_MAX];

@@ -78,8 +78,8 @@ void fleet_report_write(const struct fleet_report *r, struct writer *rdata)
 	for (size_t i = 0; i < FLEET_HASH_LEN; i++)
 		snprintf(hash + 2 * i, 3, "%02x", r->config[i]);
 	write_string(rdata, text,
-	             snprintf(text, sizeof(text), FLEET_FORM_KEY "=%d node=%s version=%s up=%u config=%s generation=%u zones=%u serving=%u networks=%u%s",
-	                      FLEET_FORM, r->node, r->version, r->uptime_s, hash, r->generation, r->zones, r->serving, r->networks, r->stopping ? " stopping=1" : ""));
+	             snprintf(text, sizeof(text), FLEET_FORM_KEY "=%d node=%s%s%s up=%u config=%s generation=%u zones=%u serving=%u networks=%u%s",
+	                      FLEET_FORM, r->node, *r->version ? " version=" : "", r->version, r->uptime_s, hash, r->generation, r->zones, r->serving, r->networks, r->stopping ? " stopping=1" : ""));
 	for (uint32_t i = 0; i < r->count && i < FLEET_NETWORKS_MAX; i++)
 		write_network(&r->network[i], rdata);
 }

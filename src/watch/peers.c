@@ -208,7 +208,7 @@ static void ask_at(struct peers *p, uint32_t i, uint32_t address, uint8_t networ
 	s->address = address;
 	s->network = network;
 	s->sent_ns = now_ns;
-	peers_asked(&p->watch->board->watch, &p->list[i], i, address, now_ns);
+	peers_asked(&p->watch->board->watch, &p->list[i], i, address, q.network, now_ns);
 	board_add(&p->watch->board->watch.nodes.asked, 1);
 	/* What cannot be sent is not answered, and counted so. */
 	(void)!sendto(door->fd, bytes, w.pos, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&ss, len);

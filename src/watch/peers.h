@@ -40,8 +40,8 @@ bool peers_asks(const struct config_node *self, const struct config_node *other)
  * reachable: families in which we can ask. Returns how many there are. ERR_NO_MEMORY: nothing was changed. */
 int peers_lay_out(struct board_watch *board, const struct config *config, const struct config_node *self, const bool reachable[BOARD_FAMILIES],
                   struct peer *list, uint32_t *count) MUST_CHECK;
-/* The i-th was asked at now_ns. */
-void peers_asked(struct board_watch *board, const struct peer *p, uint32_t i, uint32_t address, uint64_t now_ns);
+/* The i-th was asked at now_ns about `network` ("": all). */
+void peers_asked(struct board_watch *board, const struct peer *p, uint32_t i, uint32_t address, const char *network, uint64_t now_ns);
 /* Take in what the i-th says, to a question that left at sent_ns and was about `network` ("": all). Older than what is known: nothing happens. */
 void peers_take(struct board_watch *board, const struct peer *p, uint32_t i, const struct fleet_report *r, const char *network, uint64_t sent_ns,
                 uint64_t now_ns, const uint8_t own_config[FLEET_HASH_LEN]);

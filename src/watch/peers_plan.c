@@ -100,7 +100,7 @@ static void write_peer(struct board_peer *to, const struct peer *p, const struct
 {
 	board_write_begin(&to->seq);
 	to->node = p->node;
-	to->asked_ns = b->asked_ns;
+	to->asked_ns = n->asked_ns;
 	to->heard_ns = n->heard_ns;
 	to->round_us = b->round_us;
 	memcpy(to->family, n->family, sizeof(to->family));
@@ -187,12 +187,15 @@ static void write_peers(struct board_watch *board, const struct peer *p, uint32_
 			write_peer(&board->peers[p->network[k].own].peer[p->network[k].row], p, b, &b->network[k]);
 }
 
-void peers_asked(struct board_watch *board, const struct peer *p, uint32_t i, uint32_t address, uint64_t now_ns)
+void peers_asked(struct board_watch *board, const struct peer *p, uint32_t i, uint32_t address, const char *network, uint64_t now_ns)
 {
 	struct board_node *b = &board->nodes.node[i];
 
 	board_write_begin(&b->seq);
 	b->asked_ns = b->address[address].asked_ns = now_ns;
+	for (uint32_t k = 0; k < p->network_count; k++)
+		if (!*network || strcmp(b->network[k].name, network) == 0)
+			b->network[k].asked_ns = now_ns;
 	board_write_end(&b->seq);
 	write_peers(board, p, i);
 }

@@ -203,6 +203,12 @@ static void test_round_trip(void **state)
 	assert_true(writer_ok(&w));
 	assert_int_equal(fleet_report_read(rdata, w.pos, &back), 0);
 	assert_memory_equal(&back, &r, sizeof(r));
+	/* Without a version there is none, and that reads back, too. */
+	memset(r.version, 0, sizeof(r.version));
+	w = writer_of(rdata, sizeof(rdata));
+	fleet_report_write(&r, &w);
+	assert_int_equal(fleet_report_read(rdata, w.pos, &back), 0);
+	assert_string_equal(back.version, "");
 	w = writer_of(rdata, 100);
 	fleet_report_write(&r, &w);
 	assert_false(writer_ok(&w));

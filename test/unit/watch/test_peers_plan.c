@@ -162,7 +162,11 @@ static void test_take(void **state)
 	eu = &b->board->watch.peers[1].peer[0];
 	assert_int_equal(global->heard_ns, 0);
 	assert_int_equal(global->headroom, UINT32_MAX);
-	peers_asked(&b->board->watch, &b->list[1], 1, 1, 900);
+	peers_asked(&b->board->watch, &b->list[1], 1, 0, "eu", 800);
+	assert_int_equal(eu->asked_ns, 800);
+	assert_int_equal(global->asked_ns, 0);
+	peers_asked(&b->board->watch, &b->list[1], 1, 1, "", 900);
+	assert_int_equal(eu->asked_ns, 900);
 	assert_int_equal(node->asked_ns, 900);
 	assert_int_equal(node->address[1].asked_ns, 900);
 	assert_int_equal(global->asked_ns, 900);
