@@ -151,16 +151,13 @@ enum fleet_answer fleet_answer_read(const uint8_t *msg, size_t len, uint16_t id,
 	while ((got = message_next(&m, &rr)) > 0) {
 		if (rr.section != 1 || rr.type != RR_TXT || rr.rclass != CLASS_CH)
 			continue;
-		if (found)
-			return FLEET_ANSWER_BAD;
-		*err = fleet_report_read(rr.rdata, rr.rdlen, out);
+		*err = found ? ERR_MALFORMED : fleet_report_read(rr.rdata, rr.rdlen, out);
 		if (*err < 0)
 			return FLEET_ANSWER_BAD;
 		found = true;
 	}
-	if (got < 0 || !found || strcmp(out->node, q->node) != 0) {
-		*err = ERR_MALFORMED;
-		return FLEET_ANSWER_BAD;
-	}
-	return FLEET_ANSWER_GOOD;
+	if (got == 0 && found && strcmp(out->node, q->node) == 0)
+		return FLEET_ANSWER_GOOD;
+	*err = ERR_MALFORMED;
+	return FLEET_ANSWER_BAD;
 }

@@ -166,6 +166,31 @@ static void test_answer(void **state)
 	}
 }
 
+/* Two records are none: which of them would it be? */
+static void test_two_records(void **state)
+{
+	const struct fleet_question mine = {"fra", ""};
+	uint8_t question[512], out[2 * DNS_UDP_DEFAULT];
+	static struct fleet_report got;
+	struct writer w = writer_of(out, sizeof(out));
+	struct query q;
+	size_t len = ask(&mine, 0, 0, question, sizeof(question)), record;
+	unsigned rcode;
+	int err = 0;
+
+	(void)state;
+	put_u16(question + 10, 0); /* without OPT: the record is the last of the answer */
+	len -= 11;
+	assert_int_equal(query_parse(question, len, &q), QUERY_OK);
+	fleet_answer_write(&q, question, RCODE_NOERROR, &report, &w);
+	record = w.pos - len;
+	memcpy(out + w.pos, out + len, record);
+	assert_int_equal(fleet_answer_read(out, w.pos, 0x1234, &mine, &got, &rcode, &err), FLEET_ANSWER_GOOD);
+	put_u16(out + 6, 2);
+	assert_int_equal(fleet_answer_read(out, w.pos + record, 0x1234, &mine, &got, &rcode, &err), FLEET_ANSWER_BAD);
+	assert_int_equal(err, ERR_MALFORMED);
+}
+
 /* An answer that is not to be longer than its question says so, or fits. */
 static void test_no_amplification(void **state)
 {
@@ -191,7 +216,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),  cmocka_unit_test(test_question),         cmocka_unit_test(test_is),
-		cmocka_unit_test(test_answer), cmocka_unit_test(test_no_amplification),
+		cmocka_unit_test(test_answer), cmocka_unit_test(test_no_amplification), cmocka_unit_test(test_two_records),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
