@@ -124,6 +124,8 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	snprintf(b->store_path, sizeof(b->store_path), "zones.store");
 	if (c->kind == ROLE_ANSWER)
 		b->socket_count = sockets_of_worker(all->sockets, c->index, b->sockets);
+	if (c->kind == ROLE_WATCH)
+		b->socket_count = sockets_of_status(all->sockets, b->sockets);
 	if (c->kind == ROLE_SYNC) {
 		for (unsigned i = 0; i < p->workers; i++)
 			b->sockets[b->socket_count++] = (struct role_socket){.fd = all->handover[i][1], .kind = ROLE_SOCKET_HANDOVER};
@@ -157,6 +159,15 @@ static void inherit(int fd)
 		fcntl(fd, F_SETFD, 0);
 }
 
+static void inherit_status(const struct socket_set *set)
+{
+	struct role_socket sockets[ROLE_SOCKETS_MAX];
+	uint32_t n = sockets_of_status(set, sockets);
+
+	for (uint32_t i = 0; i < n; i++)
+		inherit(sockets[i].fd);
+}
+
 /* Between fork and exec: only calls that are safe there. */
 static NORETURN void become(const struct children *all, const struct child *c, const struct fresh *fresh, int brief, int channel)
 {
@@ -184,6 +195,7 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 		uint32_t n = express_paths(all->express, paths, key);
 
 		inherit(all->status[1]);
+		inherit_status(all->sockets);
 		for (uint32_t i = 0; i < n; i++)
 			inherit(paths[i].fd);
 	}

@@ -100,6 +100,15 @@ static const char *bind_hint(int err)
 	}
 }
 
+/* Where other nodes ask how this one is. */
+static bool tells_status(const struct plan *p, const struct endpoint *at)
+{
+	for (size_t i = 0; i < p->service_count; i++)
+		if (addr_equal(&p->service[i], &at->addr))
+			return false;
+	return p->node != NULL;
+}
+
 /* Put up what `p` needs beyond what is there. On failure everything added is taken back; *problem says what. */
 static int take_up(struct supervisor *s, const struct plan *p, char *problem, size_t cap)
 {
@@ -119,7 +128,8 @@ static int take_up(struct supervisor *s, const struct plan *p, char *problem, si
 	}
 	for (; !err && opened < p->endpoint_count; opened++) {
 		was_open[opened] = sockets_has(set, &p->endpoints[opened]);
-		err = sockets_open(set, &p->endpoints[opened], p->tls_port && p->endpoints[opened].port == p->tls_port);
+		err = sockets_open(set, &p->endpoints[opened], p->tls_port && p->endpoints[opened].port == p->tls_port,
+		                   tells_status(p, &p->endpoints[opened]));
 		if (err < 0) {
 			snprintf(problem, cap, "cannot listen on %s: %s", endpoint_text(&p->endpoints[opened], text), bind_hint(err));
 			break;
@@ -157,10 +167,21 @@ static void tell_endpoint(struct supervisor *s, uint32_t kind, size_t endpoint)
 	}
 }
 
+/* Watch takes the sockets of status with it into its next life. */
+static void renew_watch(struct supervisor *s)
+{
+	struct child *c = children_find(&s->children, ROLE_WATCH, 0);
+
+	if (c)
+		child_renew(c);
+}
+
 /* Close what the plan in force does not have. */
 static void take_down(struct supervisor *s)
 {
 	struct socket_set *set = s->children.sockets;
+	struct role_socket status;
+	bool changed = false;
 
 	for (size_t i = sockets_count(set); i-- > 0;) {
 		struct endpoint at = *sockets_endpoint(set, i);
@@ -169,10 +190,13 @@ static void take_down(struct supervisor *s)
 		for (size_t k = 0; k < s->plan.endpoint_count; k++)
 			keep |= addr_equal(&s->plan.endpoints[k].addr, &at.addr) && s->plan.endpoints[k].port == at.port;
 		if (!keep) {
+			changed = changed || sockets_status_of(set, i, &status);
 			tell_endpoint(s, ROLE_SOCKET_CLOSE, i);
 			sockets_close(set, &at);
 		}
 	}
+	if (changed)
+		renew_watch(s);
 }
 
 static void on_linger(uv_timer_t *t)
@@ -220,6 +244,8 @@ static void tell_all(struct supervisor *s, uint32_t kind, bool with_bundle)
 static void tell_workers(struct supervisor *s, size_t sockets_before)
 {
 	struct role_message m = {.kind = ROLE_RELOAD};
+	struct role_socket status;
+	bool more = false;
 
 	for (unsigned i = 0; i < s->plan.workers; i++) {
 		struct child *c = children_find(&s->children, ROLE_ANSWER, i);
@@ -227,8 +253,12 @@ static void tell_workers(struct supervisor *s, size_t sockets_before)
 		if (c && c->pid && child_send(c, &m, s->children.bundles.answer_fd) < 0)
 			child_renew(c);
 	}
-	for (size_t i = sockets_before; i < sockets_count(s->children.sockets); i++)
+	for (size_t i = sockets_before; i < sockets_count(s->children.sockets); i++) {
 		tell_endpoint(s, ROLE_SOCKET_OPEN, i);
+		more = more || sockets_status_of(s->children.sockets, i, &status);
+	}
+	if (more)
+		renew_watch(s);
 }
 
 static void problems_text(const struct diag *d, struct text *out)

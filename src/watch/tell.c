@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The answering side of what nodes say to each other (fleet/report.c has the form).
  *
- * Workers own the sockets of port 53, have no keys and never wait. A question about a node's status that comes to a management address from an address
- * of the fleet they hand over with what it needs to be answered: over UDP the datagram with a duplicate of its socket, over TCP the connection (proc/handover.h); from anybody else they refuse it.
+ * Over UDP such questions have a socket of their own at each management address, into which the kernel sorts them (super/status_lane.c), so that neither a flood of queries nor a worker without CPU is
+ * in their way. What it does not know for such a question (over TCP, or written in other letters) comes to a worker, which has no key and never waits: from an address of the fleet it hands it over
+ * with what is needed to answer it, the connection or a duplicate of its socket (proc/handover.h), from anybody else it refuses it.
  *
  * It is this process that answers, and not sync, which has the transfer keys anyway: what is told is mostly its own judgement, and it has nothing else to do that takes long. A node whose sync loads a
  * million zones, or hangs, still says how it is. Should this process hang, nobody vouches for the node's answers, and the others rightly see no fresh view of it.
@@ -58,6 +59,8 @@ struct teller {
 	struct tsig_keys keys;
 	struct prefix_set *fleet;
 	uv_poll_t poll;
+	uv_poll_t *lanes; /* sockets of status */
+	unsigned lane_count;
 	uv_timer_t sweep;
 	int fd;
 	struct list callers;
@@ -92,15 +95,20 @@ static void log_refusal(struct teller *t, const struct ip_addr *from, const char
 		log_notice("status client=%s refused=\"%s\"", addr_text(from, text), why);
 }
 
-/* NULL: it may be told. */
-static const char *judge(const struct teller *t, const struct ip_addr *from, enum tsig_verdict signature, const struct query *q,
-                         struct fleet_question *question, unsigned *rcode)
+static bool is_of_fleet(const struct teller *t, const struct ip_addr *from)
 {
 	struct ip_addr bare = *from;
 
 	bare.zone = 0;
+	return prefix_set_has(t->fleet, &bare);
+}
+
+/* NULL: it may be told. */
+static const char *judge(const struct teller *t, bool known, enum tsig_verdict signature, const struct query *q, struct fleet_question *question,
+                         unsigned *rcode)
+{
 	*rcode = RCODE_REFUSED;
-	if (!prefix_set_has(t->fleet, &bare))
+	if (!known)
 		return "the address is of no node of the fleet";
 	if (signature == TSIG_FORMERR) {
 		*rcode = RCODE_FORMERR;
@@ -128,12 +136,15 @@ static size_t answer(struct teller *t, const uint8_t *msg, size_t len, const str
 	struct query q;
 	unsigned rcode;
 	size_t cap;
+	bool known;
 
 	if (query_parse(msg, len, &q) != QUERY_OK || !fleet_question_is(&q))
 		return 0;
+	/* Strangers cost no digest: they are as good as unsigned. */
+	known = is_of_fleet(t, from);
 	tsig_session_init(&session);
-	signature = tsig_verify_request(&session, &t->keys, msg, len, (uint64_t)clock_wall_s());
-	why = judge(t, from, signature, &q, &question, &rcode);
+	signature = known ? tsig_verify_request(&session, &t->keys, msg, len, (uint64_t)clock_wall_s()) : TSIG_ABSENT;
+	why = judge(t, known, signature, &q, &question, &rcode);
 	if (why) {
 		log_refusal(t, from, why);
 		if (!may_refuse(t)) {
@@ -295,6 +306,55 @@ static void on_handover(uv_poll_t *poll, int status, int events)
 	}
 }
 
+/* ---- the sockets of status ---- */
+
+static void on_lane(uv_poll_t *poll, int status, int events)
+{
+	struct teller *t = poll->data;
+	uv_os_fd_t fd;
+
+	(void)status;
+	(void)events;
+	if (uv_fileno((uv_handle_t *)poll, &fd) < 0)
+		return;
+	for (int i = 0; i < TELL_PACKETS; i++) {
+		struct sockaddr_storage ss;
+		socklen_t ss_len = sizeof(ss);
+		ssize_t n = recvfrom(fd, t->packet.octets, sizeof(t->packet.octets), MSG_DONTWAIT, (struct sockaddr *)&ss, &ss_len);
+		struct endpoint from;
+		size_t len;
+
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (n < 0 || endpoint_from_sockaddr((struct sockaddr *)&ss, &from) < 0 || !from.port)
+			continue;
+		len = answer(t, t->packet.octets, (size_t)n, &from.addr, true);
+		if (len && sendto(fd, t->out + 2, len, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&ss, ss_len) < 0)
+			board_add(&t->watch->board->watch.nodes.told_refused, 1);
+	}
+}
+
+static int open_lanes(struct teller *t)
+{
+	const struct role_brief *brief = &t->watch->role->brief;
+
+	t->lanes = calloc(brief->socket_count + 1, sizeof(*t->lanes));
+	if (!t->lanes)
+		return ERR_NO_MEMORY;
+	for (uint32_t i = 0; i < brief->socket_count; i++) {
+		uv_poll_t *lane = &t->lanes[t->lane_count];
+
+		if (brief->sockets[i].kind != ROLE_SOCKET_UDP)
+			continue;
+		if (uv_poll_init(&t->watch->loop, lane, brief->sockets[i].fd) < 0)
+			return ERR_NO_MEMORY;
+		lane->data = t;
+		uv_poll_start(lane, UV_READABLE, on_lane);
+		t->lane_count++;
+	}
+	return 0;
+}
+
 /* ---- life ---- */
 
 int teller_replan(struct teller *t)
@@ -348,14 +408,12 @@ int teller_new(struct watch *w, struct teller **out)
 	t->fd = w->role->brief.status_fd;
 	list_init(&t->callers);
 	err = teller_replan(t);
+	if (!err)
+		err = open_lanes(t);
 	if (!err && uv_poll_init(&w->loop, &t->poll, t->fd) < 0)
 		err = ERR_NO_MEMORY;
-	if (err < 0) {
-		prefix_set_free(t->fleet);
-		status_key_done(&t->key);
-		free(t);
-		return err;
-	}
+	if (err < 0)
+		return err; /* the process ends with it, and its loop may have handles in there */
 	(void)uv_timer_init(&w->loop, &t->sweep); /* cannot fail */
 	t->poll.data = t->sweep.data = t;
 	uv_poll_start(&t->poll, UV_READABLE, on_handover);
