@@ -265,6 +265,24 @@ static json_t *backstop(const struct config_network *conf, const struct board_ro
 	                 "since_ms", age_ms(route->backstop_since_ns, now_ns), "why", str(gone ? ROUTE_GONE : route->backstop_why));
 }
 
+/* The decision of one family; null: the network has no prefixes of it. */
+static json_t *family(const struct config_network *conf, const struct board_route_network *route, const struct board_watch_network *watch, int f,
+                      uint64_t now_ns)
+{
+	struct board_route_family r = route->family[f];
+	struct board_watch_family w = watch->family[f];
+	bool exists = false;
+
+	for (size_t k = 0; k < conf->prefix_count; k++)
+		exists |= (conf->prefixes[k].addr.family == 4) == (f == 0);
+	if (!exists)
+		return json_null();
+	r.why[sizeof(r.why) - 1] = w.why[sizeof(w.why) - 1] = '\0';
+	return json_pack("{s:s, s:o, s:o, s:i, s:o, s:{s:s, s:o, s:o}}", "announce", board_announce_text(r.announce), "since_ms",
+	                 age_ms(r.since_ns, now_ns), "why", str(r.why), "flaps", (int)r.flaps, "intent", num(r.intent), "checks", "verdict",
+	                 board_verdict_text(w.verdict), "causes", num(w.causes), "why", str(w.why));
+}
+
 static json_t *network(const struct status_facts *f, size_t i)
 {
 	const struct config_network *conf = &f->config->networks[f->node->networks[i]];
@@ -284,6 +302,8 @@ static json_t *network(const struct status_facts *f, size_t i)
 	if (gone) {
 		route = (struct board_route_network){.announce = ANNOUNCE_NONE, .flaps = route.flaps};
 		snprintf(route.why, sizeof(route.why), ROUTE_GONE);
+		for (int k = 0; k < BOARD_FAMILIES; k++)
+			snprintf(route.family[k].why, sizeof(route.family[k].why), ROUTE_GONE);
 	}
 	for (size_t k = 0; k < conf->address_count && k < BOARD_ADDRESSES_MAX; k++)
 		json_array_append_new(addresses, json_pack("{s:s, s:o, s:o}", "address", addr_text(&conf->addresses[k], text), "udp",
@@ -299,6 +319,10 @@ static json_t *network(const struct status_facts *f, size_t i)
 	                 age_ms(route.since_ns, f->now_ns), "why", str(route.why), "flaps", (int)route.flaps, "drained", (int)route.drained);
 	if (o)
 		json_object_set_new(o, "backstop", backstop(conf, &route, gone && has_backstop, f->now_ns));
+	if (o)
+		json_object_set_new(o, "families",
+		                    json_pack("{s:o, s:o}", "ipv4", family(conf, &route, &watch, 0, f->now_ns), "ipv6",
+		                              family(conf, &route, &watch, 1, f->now_ns)));
 	return o;
 }
 
@@ -457,6 +481,28 @@ static json_t *rpki(const struct status_facts *f)
 	return json_pack("{s:b, s:o, s:o}", "configured", f->config && f->config->rpki.enabled, "caches", caches, "origins", origins(f));
 }
 
+/* Routes of others for what is ours, as neighbors see them: gone with route's sessions. */
+static json_t *hijacks(const struct status_facts *f)
+{
+	static struct board_hijacks copy; /* large; one thread */
+	const struct board_hijacks *b = &f->board->route.hijacks;
+	json_t *list = json_array();
+
+	if (route_is_gone(f) || !board_copy(&b->seq, b, &copy, sizeof(copy)))
+		memset(&copy, 0, sizeof(copy));
+	for (uint32_t i = 0; i < MIN(copy.rows, (uint32_t)BOARD_HIJACKS_MAX); i++) {
+		struct board_hijack *h = &copy.row[i];
+		char prefix[PREFIX_TEXT_MAX], ours[PREFIX_TEXT_MAX], neighbor[ADDR_TEXT_MAX];
+
+		h->path[sizeof(h->path) - 1] = '\0';
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o}", "prefix", prefix_text(&h->prefix, prefix), "ours",
+		                                      prefix_text(&h->ours, ours), "as", num(h->as), "origin", h->origin ? num(h->origin) : json_null(),
+		                                      "neighbor", addr_text(&h->neighbor, neighbor), "path", str(h->path), "since_ms",
+		                                      age_ms(h->since_ns, f->now_ns)));
+	}
+	return json_pack("{s:o, s:o, s:o, s:o}", "now", num(copy.count), "seen", num(copy.seen), "left_out", num(copy.left_out), "routes", list);
+}
+
 json_t *status_json(const struct status_facts *f)
 {
 	const struct board *b = f->board;
@@ -500,6 +546,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "transfers_out", transfers_out(f));
 	if (o)
 		json_object_set_new(o, "rpki", rpki(f));
+	if (o)
+		json_object_set_new(o, "hijacks", hijacks(f));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

@@ -42,7 +42,7 @@ static const char *paint(const char *word)
 	static unsigned turn;
 	char *out = buf[turn++ % 4];
 	static const char *const good[] = {"pass", "announced", "established", "valid", "current"};
-	static const char *const open[] = {"unknown", "graceful-shutdown", "not-found"};
+	static const char *const open[] = {"unknown", "graceful-shutdown", "de-preferred", "not-found"};
 	int color = 31;
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
@@ -55,6 +55,23 @@ static const char *paint(const char *word)
 	return out;
 }
 
+/* Where the families differ each says what it does and why. */
+static void print_families(const json_t *n)
+{
+	static const char *const keys[] = {"ipv4", "ipv6"}, *const names[] = {"IPv4", "IPv6"};
+	const json_t *families = json_object_get(n, "families"), *v4 = json_object_get(families, "ipv4"), *v6 = json_object_get(families, "ipv6");
+
+	if (!json_is_object(v4) || !json_is_object(v6) || (strcmp(get_str(v4, "announce"), get_str(v6, "announce")) == 0 &&
+	                                                   strcmp(get_str(v4, "why"), get_str(v6, "why")) == 0))
+		return;
+	for (size_t f = 0; f < 2; f++) {
+		const json_t *o = json_object_get(families, keys[f]);
+		char span[16];
+
+		printf("  %s       %s for %s: %s\n", names[f], paint(get_str(o, "announce")), ago(o, "since_ms", span), get_str(o, "why"));
+	}
+}
+
 static void print_network(const json_t *n)
 {
 	const json_t *checks = json_object_get(n, "checks"), *decision = json_object_get(n, "decision"), *backstop = json_object_get(n, "backstop"), *a;
@@ -63,6 +80,7 @@ static void print_network(const json_t *n)
 
 	printf("\nnetwork %s: %s for %s: %s\n", get_str(n, "name"), paint(get_str(decision, "announce")), ago(decision, "since_ms", span),
 	       get_str(decision, "why"));
+	print_families(n);
 	if (strcmp(get_str(n, "order"), "none") != 0)
 		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(decision, "drained")) ? ", done" : "");
 	if (json_is_object(backstop)) {
@@ -96,6 +114,25 @@ static void print_neighbor(const json_t *n)
 		printf("  announced  %s\n", get_str(n, "announced"));
 	if (*get_str(n, "last_error"))
 		printf("  last error %s\n", get_str(n, "last_error"));
+}
+
+static void print_hijacks(const json_t *hijacks)
+{
+	const json_t *h;
+	char span[16];
+	size_t i;
+
+	json_array_foreach(json_object_get(hijacks, "routes"), i, h) {
+		printf("\n%s: %s for %s is announced by ", paint("POSSIBLE HIJACK"), get_str(h, "prefix"), ago(h, "since_ms", span));
+		if (json_is_integer(json_object_get(h, "origin")))
+			printf("AS%lld", get_int(h, "origin"));
+		else
+			printf("a set of AS");
+		printf(", %s is ours (AS%lld)\n  path %s, seen by neighbor %s\n", get_str(h, "ours"), get_int(h, "as"), get_str(h, "path"),
+		       get_str(h, "neighbor"));
+	}
+	if (get_int(hijacks, "now") > (long long)i)
+		printf("  and %lld more\n", get_int(hijacks, "now") - (long long)i);
 }
 
 static void print_rpki(const json_t *r)
@@ -197,6 +234,7 @@ static void print_status(const json_t *s)
 	json_array_foreach(json_object_get(s, "neighbors"), i, o)
 		print_neighbor(o);
 	print_rpki(json_object_get(s, "rpki"));
+	print_hijacks(json_object_get(s, "hijacks"));
 }
 
 /* Not announced although nobody asked for that. */
@@ -206,7 +244,8 @@ static bool is_down(const json_t *s)
 	size_t i;
 
 	json_array_foreach(json_object_get(s, "networks"), i, o)
-		if (strcmp(get_str(json_object_get(o, "decision"), "announce"), "announced") != 0 && strcmp(get_str(o, "order"), "none") == 0)
+		if (strcmp(get_str(json_object_get(o, "decision"), "announce"), "announced") != 0 &&
+		    strcmp(get_str(json_object_get(o, "decision"), "announce"), "de-preferred") != 0 && strcmp(get_str(o, "order"), "none") == 0)
 			return true;
 	return false;
 }

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { DEPREF_PREPEND = 3 };
+
 static void on_session(void *ctx, struct bgp_session *s, const struct bgp_session_event *ev)
 {
 	struct neighbor *n = ctx;
@@ -24,7 +26,12 @@ static void on_session(void *ctx, struct bgp_session *s, const struct bgp_sessio
 			log_notice("bgp peer=%s as=%u state=%s", text, n->conf.peer_as, bgp_state_text(ev->to));
 		else
 			log_debug("bgp peer=%s state=%s", text, bgp_state_text(ev->to));
+		if (ev->from == BGP_ESTABLISHED)
+			hijacks_lost(n, "the session with who saw it has ended");
 		break;
+	case BGP_SESSION_UPDATE:
+		hijacks_update(n, ev->frame);
+		return;
 	case BGP_SESSION_NOTIFICATION_IN:
 		log_warn("bgp peer=%s notification=received text=\"%s\"", text, ev->text);
 		break;
@@ -41,26 +48,23 @@ static void on_session(void *ctx, struct bgp_session *s, const struct bgp_sessio
 	n->dirty = true;
 }
 
-/* A prefix as this neighbor is to hear it. */
-static void make_route(const struct neighbor *n, const struct ip_prefix *prefix, enum decide_announce a, struct bgp_route *route)
+/* A prefix as this neighbor is to hear it, if at all. */
+static void add_route(const struct neighbor *n, const struct ip_prefix *prefix, enum decide_announce decided, struct bgp_route routes[BGP_ROUTES_MAX],
+                      size_t *count)
 {
-	*route = (struct bgp_route){.prefix = *prefix, .prepend = n->want.prepend, .has_med = n->want.has_med, .med = n->want.med};
+	enum decide_announce a = leave_limit(&n->leave, decided);
+	struct bgp_route *route = &routes[*count];
+
+	if (a == DECIDE_WITHDRAW || *count == BGP_ROUTES_MAX || (prefix->addr.family == 4 ? !n->want.ipv4 : !n->want.ipv6))
+		return;
+	*route = (struct bgp_route){.prefix = *prefix, .prepend = (uint8_t)(n->want.prepend + (a == DECIDE_DEPREF ? DEPREF_PREPEND : 0)),
+	                            .has_med = n->want.has_med, .med = n->want.med};
 	for (size_t c = 0; c < n->community_count; c++)
 		if (!bgp_route_add_community(route, n->communities[c]))
 			break;
 	if (a == DECIDE_GSHUT && !bgp_route_add_community(route, BGP_COMMUNITY_GSHUT))
 		log_warn("bgp communities=too-many note=\"no room for graceful-shutdown\"");
-}
-
-/* Those of the prefixes that go to this neighbor. */
-static void add_routes(const struct neighbor *n, const struct ip_prefix *prefixes, size_t prefix_count, enum decide_announce decided,
-                       struct bgp_route routes[BGP_ROUTES_MAX], size_t *count)
-{
-	enum decide_announce a = leave_limit(&n->leave, decided);
-
-	for (size_t k = 0; a != DECIDE_WITHDRAW && k < prefix_count && *count < BGP_ROUTES_MAX; k++)
-		if ((prefixes[k].addr.family == 4 ? n->want.ipv4 : n->want.ipv6) && !origins_refused(n->route, &prefixes[k]))
-			make_route(n, &prefixes[k], a, &routes[(*count)++]);
+	++*count;
 }
 
 /* Everything that is announced now, as this neighbour is to hear it. */
@@ -73,9 +77,14 @@ static void feed(struct route *r, struct neighbor *n)
 	for (size_t i = 0; i < r->network_count; i++) {
 		const struct config_network *conf = route_network_conf(r, i);
 
-		add_routes(n, conf->prefixes, conf->prefix_count, r->networks[i].decide.now, routes, &count);
-		if (r->backstops[i].network[0])
-			add_routes(n, conf->backstops, conf->backstop_count, r->backstops[i].state.now, routes, &count);
+		for (size_t k = 0; k < conf->prefix_count; k++) {
+			enum decide_announce a = networks_wanted(r, i, conf->prefixes[k].addr.family == 4 ? 0 : 1);
+
+			if (!origins_refused(r, &conf->prefixes[k]))
+				add_route(n, &conf->prefixes[k], a, routes, &count);
+		}
+		for (size_t k = 0; r->backstops[i].network[0] && k < conf->backstop_count; k++)
+			add_route(n, &conf->backstops[k], r->backstops[i].state.now, routes, &count);
 	}
 	err = bgp_session_want(n->session, routes, count);
 	if (err < 0)
@@ -106,7 +115,7 @@ static void conf_of(const struct route *r, const struct config_neighbor *c, stru
 		.remote = n->at, .local = c->local, .local_as = as, .peer_as = c->as, .router_id = r->role->node->router_id,
 		.hold_s = (uint16_t)(c->hold_ms / 1000), .ttl_security = c->ttl_security, .multihop = c->multihop,
 		.families = (uint8_t)((c->ipv4 ? BGP_IPV4 : 0) | (c->ipv6 ? BGP_IPV6 : 0)),
-		.next_hop_v4 = c->next_hop_v4, .next_hop_v6 = c->next_hop_v6,
+		.next_hop_v4 = c->next_hop_v4, .next_hop_v6 = c->next_hop_v6, .watch_updates = c->watch_routes,
 	};
 	if (key) {
 		n->conf.md5_key_len = MIN(len, (size_t)BGP_MD5_KEY_MAX);
@@ -164,11 +173,24 @@ void neighbors_free_leaving(struct route *r)
 		}
 }
 
+/* A session goes on: what it sends may be of interest from now on, or of another. */
+static void watch_routes(struct neighbor *n, bool was, bool others)
+{
+	bool on = n->conf.watch_updates;
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (was && !on)
+		hijacks_lost(n, "its routes are not watched any more");
+	if (!bgp_session_watch(n->session, on, !was || others))
+		log_warn("bgp peer=%s note=\"it cannot be asked for its routes: they are watched from the next session on\"", endpoint_text(&n->at, text));
+}
+
 void neighbors_set(struct route *r)
 {
 	static struct neighbor old[CONFIG_NEIGHBORS_MAX];
 	size_t old_count = r->neighbor_count;
 	const struct config_node *node = r->role->node;
+	bool others = hijacks_set(r);
 
 	memcpy(old, r->neighbors, sizeof(old));
 	memset(r->neighbors, 0, sizeof(r->neighbors));
@@ -185,6 +207,7 @@ void neighbors_set(struct route *r)
 			stays |= same_session(&old[k], &fresh);
 		}
 		if (!stays) {
+			hijacks_lost(&old[k], "its neighbor is gone");
 			bgp_session_stop(old[k].session, BGP_CEASE_DECONFIGURED, "zonecast: neighbor removed or changed");
 			leave(r, old[k].session);
 			old[k].session = NULL;
@@ -203,6 +226,7 @@ void neighbors_set(struct route *r)
 				n->route = r;
 				old[k].session = NULL;
 				bgp_session_set_ctx(n->session, n);
+				watch_routes(n, old[k].conf.watch_updates, others);
 				kept = true;
 			}
 		if (kept || open_neighbor(r, n) == 0)

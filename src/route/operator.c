@@ -51,7 +51,7 @@ static bool judge_backstops(struct route *r, uint64_t now_ns)
 {
 	static const char *const words[] = {"withdraw", "announce", "graceful-shutdown"};
 	struct backstop_input in = {.youngest_ms = youngest_worker_ms(r, now_ns), .stopping = r->stopping,
-	                            .others_gone = networks_all_withdrawn(r)};
+	                            .others_gone = networks_are_out(r)};
 	bool changed = false;
 
 	for (size_t i = 0; i < r->network_count; i++) {

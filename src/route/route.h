@@ -8,6 +8,7 @@
 #include "proc/role.h"
 #include "route/backstop.h"
 #include "route/decide.h"
+#include "route/hijack.h"
 #include "route/leave.h"
 
 #include <stdbool.h>
@@ -28,13 +29,19 @@ struct neighbor {
 	size_t community_count;
 	struct endpoint at;
 	struct leave leave;
+	uint64_t bad_updates; /* with watch-routes: those that were not right */
 	bool dirty; /* its state on the board is old */
 };
 
 struct network {
 	char name[BOARD_NAME_MAX];
-	struct decide_state decide;
 	struct decide_conf conf;
+	struct unit { /* of decision: a family; [0] IPv4, [1] IPv6 */
+		bool exists; /* the network has prefixes of it */
+		struct decide_state decide;
+		char why[DECIDE_WHY_MAX];
+		uint64_t alerted_ms; /* the last line in the log about something that does not change what is announced */
+	} family[BOARD_FAMILIES];
 };
 
 /* Of the network with the same index; network[0] is NUL where this node announces no backstop of it. */
@@ -66,6 +73,8 @@ struct route {
 	size_t network_count;
 	struct backstop_of backstops[CONFIG_NETWORKS_MAX];
 	struct refusals refusals;
+	struct hijack_table hijacks;
+	bool hijacks_dirty; /* those on the board are old */
 	uint64_t shown_ms, withdrawn_ms, closing_ms;
 	bool stopping;
 };
@@ -88,9 +97,10 @@ void neighbors_free_leaving(struct route *r);
 void networks_set(struct route *r);
 /* Judge all by what the board says now. True when something is to be announced otherwise: it is on the board and in the log already, not on the sessions. */
 bool networks_judge(struct route *r, uint64_t now_ns);
-
-/* Is nothing of any network announced? */
-bool networks_all_withdrawn(const struct route *r);
+/* What is to be announced of a network in a family: 0 IPv4, 1 IPv6. */
+enum decide_announce networks_wanted(const struct route *r, size_t network, int family);
+/* Nothing is announced any more, in no network. */
+bool networks_are_out(const struct route *r);
 
 /* ---- operator.c: backstops, and neighbors left by order ---- */
 
@@ -107,6 +117,15 @@ bool origins_look(struct route *r, uint64_t now_ns);
 const char *origins_refused(const struct route *r, const struct ip_prefix *p);
 /* The same of a whole network in a family (4, 6; 0: both): NULL when at least one of its prefixes may be announced, or it has none. */
 const char *origins_all_refused(const struct route *r, const struct config_network *n, uint8_t family);
+
+/* ---- hijacks.c: what neighbors with watch-routes send ---- */
+
+/* What is ours, by the configuration. True when it is something else than before. */
+bool hijacks_set(struct route *r);
+void hijacks_update(struct neighbor *n, const struct bgp_frame *update);
+/* The neighbor's routes are not seen any more. */
+void hijacks_lost(struct neighbor *n, const char *why);
+void hijacks_show(struct route *r);
 
 /* ---- show.c: what the board is told ---- */
 

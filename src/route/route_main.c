@@ -21,7 +21,7 @@ enum {
 
 static void finish_stop(struct route *r, uint64_t now)
 {
-	if (!networks_all_withdrawn(r))
+	if (!networks_are_out(r))
 		return;
 	if (!r->withdrawn_ms)
 		r->withdrawn_ms = now;

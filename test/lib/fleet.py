@@ -39,6 +39,7 @@ networks:
     check: {{interval: 50ms, timeout: 400ms, fall: 2, rise: 4}}
     drain-time: {drain}
     rise-hold: 100ms
+    last-pop: {last_pop}
 nodes:
   - name: pop
     role: pop
@@ -56,15 +57,15 @@ zones:
 
 
 class Site:
-    """Two namespaces on one cable, and BIRD in the one that is not the node's."""
+    """Two namespaces on one cable, and a router in the one that is not the node's."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, router=Bird):
         self.folder = str(folder)
         self.net = Net()
         try:
             self.pop, self.rtr = self.net.namespace("pop"), self.net.namespace("rtr")
             self.net.veth(self.pop, "up0", ["10.9.0.2/24", "2001:db8:9::2/64"], self.rtr, "pop0", ["10.9.0.1/24", "2001:db8:9::1/64"])
-            self.bird = Bird(self.rtr, self.folder, ROUTER_AS, "10.9.0.1",
+            self.bird = router(self.rtr, self.folder, ROUTER_AS, "10.9.0.1",
                              [Neighbor(a, OUR_AS, password=SECRET) for a in ("10.9.0.2", "2001:db8:9::2")]).start()
         except BaseException:
             self.net.close()
@@ -200,8 +201,8 @@ class Node:
         os.chmod(self.path(name), mode)
         return self.path(name)
 
-    def fleet(self, addresses=tuple(SERVICE), key="bgp.key", more="", zones="", drain="1s", change=None):
-        text = FLEET.format(addresses=", ".join(f'"{a}"' for a in addresses), key=key, more=more, zones=zones, drain=drain)
+    def fleet(self, addresses=tuple(SERVICE), key="bgp.key", more="", zones="", drain="1s", last_pop="withdraw", change=None):
+        text = FLEET.format(addresses=", ".join(f'"{a}"' for a in addresses), key=key, more=more, zones=zones, drain=drain, last_pop=last_pop)
         self.write("fleet.yaml", change(text) if change else text)
 
     def argv(self, *more):
