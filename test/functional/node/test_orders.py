@@ -132,6 +132,51 @@ def test_freeze_and_force_are_kept(site, tmp_path):
         assert order(node) == "none" and orders(node) == []
 
 
+def network(node):
+    return node.status()["networks"][0]
+
+
+@pytest.mark.asan
+def test_a_frozen_network_stays_as_it_is(site, tmp_path):
+    with FaultyNode(site, tmp_path) as node:
+        assert node.zonecast("freeze", "global").returncode == 0
+        fault(node, "servfail")
+        told = wait_until(lambda: (n := network(node)) and n["checks"]["verdict"] == "hard-fail" and n, 10, "the checks fail")
+        assert told["decision"]["announce"] == "announced" and site.announced()
+        assert node.zonecast("status").returncode == 0
+        # Not over the death of the process that speaks BGP: its successor announces when the checks pass, and freezes that.
+        fault(node, "none")
+        wait_until(lambda: network(node)["checks"]["verdict"] == "pass", 10, "the checks pass")
+        assert node.zonecast("resume").returncode == 0
+        fault(node, "servfail")
+        wait_until(lambda: not any(site.routes()), 10, "no route: the checks decide again")
+        assert node.zonecast("freeze").returncode == 0
+        fault(node, "none")
+        wait_until(lambda: network(node)["checks"]["verdict"] == "pass", 10, "the checks pass")
+        assert network(node)["decision"]["announce"] == "withdrawn" and not any(site.routes())
+        assert node.zonecast("resume").returncode == 0
+        node.wait_announced(20)
+
+
+@pytest.mark.asan
+def test_a_forced_network_is_announced(site, tmp_path):
+    with FaultyNode(site, tmp_path) as node:
+        fault(node, "servfail")
+        wait_until(lambda: not any(site.routes()), 10, "no route")
+        assert node.zonecast("status").returncode == 1
+        assert node.zonecast("announce", "--force", "global").returncode == 0
+        wait_until(site.announced, 10, "both routes, by order")
+        assert network(node)["checks"]["verdict"] == "hard-fail" and network(node)["order"] == "force"
+        # Nor does a drain wait behind it: the last order counts.
+        node.control("drain", "global")
+        wait_until(lambda: not any(site.routes()), 10, "no route")
+        assert orders(node) == ["drain global"]
+        assert node.zonecast("resume").returncode == 0
+        assert network(node)["decision"]["announce"] == "withdrawn"
+        fault(node, "none")
+        node.wait_announced(20)
+
+
 # ---- with nothing else up ----
 
 @pytest.mark.asan
