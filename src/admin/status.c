@@ -250,21 +250,6 @@ static json_t *first_signatures(const struct board *board, size_t i)
 	                 copy.signatures == 1);
 }
 
-/* null: this node announces none of it. */
-static json_t *backstop(const struct config_network *conf, const struct board_route_network *route, bool gone, uint64_t now_ns)
-{
-	json_t *prefixes;
-	char text[PREFIX_TEXT_MAX];
-
-	if (!gone && !route->backstop_since_ns)
-		return json_null();
-	prefixes = json_array();
-	for (size_t k = 0; k < conf->backstop_count; k++)
-		json_array_append_new(prefixes, json_string(prefix_text(&conf->backstops[k], text)));
-	return json_pack("{s:o, s:s, s:o, s:o}", "prefixes", prefixes, "announce", board_announce_text(gone ? ANNOUNCE_NONE : route->backstop),
-	                 "since_ms", age_ms(route->backstop_since_ns, now_ns), "why", str(gone ? ROUTE_GONE : route->backstop_why));
-}
-
 /* The decision of one family; null: the network has no prefixes of it. */
 static json_t *family(const struct config_network *conf, const struct board_route_network *route, const struct board_watch_network *watch, int f,
                       uint64_t now_ns)
@@ -281,6 +266,21 @@ static json_t *family(const struct config_network *conf, const struct board_rout
 	return json_pack("{s:s, s:o, s:o, s:i, s:o, s:{s:s, s:o, s:o}}", "announce", board_announce_text(r.announce), "since_ms",
 	                 age_ms(r.since_ns, now_ns), "why", str(r.why), "flaps", (int)r.flaps, "intent", num(r.intent), "checks", "verdict",
 	                 board_verdict_text(w.verdict), "causes", num(w.causes), "why", str(w.why));
+}
+
+/* null: this node announces none of it. */
+static json_t *backstop(const struct config_network *conf, const struct board_route_network *route, bool gone, uint64_t now_ns)
+{
+	json_t *prefixes;
+	char text[PREFIX_TEXT_MAX];
+
+	if (!gone && !route->backstop_since_ns)
+		return json_null();
+	prefixes = json_array();
+	for (size_t k = 0; k < conf->backstop_count; k++)
+		json_array_append_new(prefixes, json_string(prefix_text(&conf->backstops[k], text)));
+	return json_pack("{s:o, s:s, s:o, s:o}", "prefixes", prefixes, "announce", board_announce_text(gone ? ANNOUNCE_NONE : route->backstop),
+	                 "since_ms", age_ms(route->backstop_since_ns, now_ns), "why", str(gone ? ROUTE_GONE : route->backstop_why));
 }
 
 static json_t *network(const struct status_facts *f, size_t i)
@@ -317,12 +317,10 @@ static json_t *network(const struct status_facts *f, size_t i)
 	                 torn, "signatures", first_signatures(b, i), "checks", "verdict", board_verdict_text(watch.verdict), "since_ms", age_ms(watch.since_ns, f->now_ns), "why",
 	                 str(watch.why), "decision", "announce", board_announce_text(route.announce), "since_ms",
 	                 age_ms(route.since_ns, f->now_ns), "why", str(route.why), "flaps", (int)route.flaps, "drained", (int)route.drained);
-	if (o)
-		json_object_set_new(o, "backstop", backstop(conf, &route, gone && has_backstop, f->now_ns));
-	if (o)
-		json_object_set_new(o, "families",
-		                    json_pack("{s:o, s:o}", "ipv4", family(conf, &route, &watch, 0, f->now_ns), "ipv6",
-		                              family(conf, &route, &watch, 1, f->now_ns)));
+	json_object_set_new(o, "families",
+	                    json_pack("{s:o, s:o}", "ipv4", family(conf, &route, &watch, 0, f->now_ns), "ipv6",
+	                              family(conf, &route, &watch, 1, f->now_ns)));
+	json_object_set_new(o, "backstop", backstop(conf, &route, gone && has_backstop, f->now_ns));
 	return o;
 }
 
@@ -401,15 +399,6 @@ static json_t *transfers_out(const struct status_facts *f)
 	json_object_set_new(o, "handed_over", num(handed_over));
 	json_object_set_new(o, "handover_failed", num(handover_failed));
 	return o;
-}
-
-static json_t *hooks(const struct status_facts *f)
-{
-	const struct board_hooks *b = &f->board->supervisor.hooks;
-
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "run", num(board_get(&b->run)), "failed", num(board_get(&b->failed)), "killed",
-	                 num(board_get(&b->killed)), "dropped", num(board_get(&b->dropped)), "running", num(atomic_load(&b->running)), "queued",
-	                 num(atomic_load(&b->queued)));
 }
 
 /* The fleet file: its generation, and what was refused. */
@@ -534,8 +523,6 @@ json_t *status_json(const struct status_facts *f)
 		                                 "overflows", num(board_get(&b->sync.watch_overflows))));
 	if (o)
 		fleet_file(f, json_object_get(o, "config"));
-	if (o)
-		json_object_set_new(o, "hooks", hooks(f));
 	if (o)
 		json_object_set_new(o, "workers", workers(f));
 	if (o)

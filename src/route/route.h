@@ -28,8 +28,8 @@ struct neighbor {
 	uint32_t communities[CONFIG_COMMUNITIES_MAX];
 	size_t community_count;
 	struct endpoint at;
-	struct leave leave;
 	uint64_t bad_updates; /* with watch-routes: those that were not right */
+	struct leave leave;
 	bool dirty; /* its state on the board is old */
 };
 

@@ -52,7 +52,7 @@ void show_network(struct route *r, size_t i)
 		to->flaps = u->decide.flaps;
 		snprintf(to->why, sizeof(to->why), "%s", u->why);
 	}
-	b->backstop = (uint32_t)announce_of(r->backstops[i].state.now);
+	b->backstop = announce_of(r->backstops[i].state.now);
 	b->backstop_since_ns = r->backstops[i].network[0] ? r->backstops[i].state.since_ms * 1000000U : 0;
 	snprintf(b->backstop_why, sizeof(b->backstop_why), "%s", r->backstops[i].state.why);
 	board_write_end(&b->seq);
