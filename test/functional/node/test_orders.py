@@ -80,7 +80,7 @@ def test_one_neighbor_is_left_and_its_session_stays(site, node):
     assert (other["prefixes"], other["order"], other["drained"]) == (1, "none", False)
     assert node.status()["networks"][0]["decision"]["announce"] == "announced"
     text = node.zonecast("status").stdout
-    assert "order      drain, done" in text
+    assert "order      drain, done\n  what to do doc/howto/neighbor-drained.md\n" in text
     assert node.zonecast("resume", PEER4).returncode == 0
     wait_until(lambda: (r := site.bird.route(V4)) and GSHUT not in r.communities, 10, "the IPv4 route again")
     assert orders(node) == []
@@ -143,6 +143,7 @@ def test_a_frozen_network_stays_as_it_is(site, tmp_path):
         fault(node, "servfail")
         told = wait_until(lambda: (n := network(node)) and n["checks"]["verdict"] == "hard-fail" and n, 10, "the checks fail")
         assert told["decision"]["announce"] == "announced" and site.announced()
+        assert told["families"]["ipv6"]["page"] == "frozen" and "what to do doc/howto/frozen.md\n" in node.zonecast("status").stdout
         assert node.zonecast("status").returncode == 0
         # Not over the death of the process that speaks BGP: its successor announces when the checks pass, and freezes that.
         fault(node, "none")
