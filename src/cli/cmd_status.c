@@ -2,7 +2,6 @@
 #include "cli/cli.h"
 
 #include "base/clock.h"
-#include "board/board.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +55,34 @@ static const char *paint(const char *word)
 	return out;
 }
 
+/* Why a verdict is soft, and how old the data is. */
+static void print_facts(const json_t *n)
+{
+	const json_t *checks = json_object_get(n, "checks"), *cause;
+	char age[16], left[16];
+	size_t i;
+
+	if (json_array_size(json_object_get(checks, "causes"))) {
+		printf("  causes    ");
+		json_array_foreach(json_object_get(checks, "causes"), i, cause)
+			printf("%s %s", i ? "," : "", json_string_value(cause));
+		printf("\n");
+	}
+	if (json_is_integer(json_object_get(n, "data_age_ms")))
+		printf("  data       %s old, %s%s\n", ago(n, "data_age_ms", age), get_int(n, "stale_in_ms") ? "stale in " : "stale",
+		       get_int(n, "stale_in_ms") ? ago(n, "stale_in_ms", left) : "");
+}
+
+static void print_load(const json_t *load)
+{
+	if (!json_is_object(load))
+		return;
+	printf("load %lld%% of the busiest worker, %lld answers a second", get_int(load, "permille") / 10, get_int(load, "qps"));
+	if (json_is_integer(json_object_get(load, "headroom")))
+		printf(", room for %lld more", get_int(load, "headroom"));
+	printf("\n");
+}
+
 /* Where the families differ each says what it does and why. */
 static void print_families(const json_t *n)
 {
@@ -77,23 +104,21 @@ static void print_families(const json_t *n)
 static void print_pages(const json_t *n)
 {
 	static const struct {
-		long long causes;
-		const char *page;
-	} of_causes[] = {{CAUSE_STALE | CAUSE_BEHIND, "stale"}, {CAUSE_SIGNATURES | CAUSE_EXPIRY, "near-expiry"}, {CAUSE_OVERLOAD, "overload"}, {CAUSE_ZONES, "zones-missing"}};
+		const char *cause, *page;
+	} of_causes[] = {{"stale", "stale"}, {"behind", "stale"}, {"signatures", "near-expiry"}, {"expiry", "near-expiry"}, {"overload", "overload"}, {"zones", "zones-missing"}};
 	const json_t *families = json_object_get(n, "families"), *backstop = json_object_get(n, "backstop");
 	const char *page[2 + ARRAY_LEN(of_causes) + 1];
 	const json_t *f[] = {json_object_get(families, "ipv4"), json_object_get(families, "ipv6")};
-	long long causes = 0;
-	size_t count = 0;
+	const json_t *cause;
+	size_t count = 0, n_th;
 
-	for (size_t i = 0; i < ARRAY_LEN(f); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(f); i++)
 		if (json_is_object(f[i]))
 			page[count++] = get_str(f[i], "page");
-		causes |= get_int(json_object_get(f[i], "checks"), "causes");
-	}
-	for (size_t i = 0; i < ARRAY_LEN(of_causes); i++)
-		if (causes & of_causes[i].causes)
-			page[count++] = of_causes[i].page;
+	json_array_foreach(json_object_get(json_object_get(n, "checks"), "causes"), n_th, cause)
+		for (size_t i = 0; i < ARRAY_LEN(of_causes) && count < ARRAY_LEN(page) - 1; i++)
+			if (json_is_string(cause) && strcmp(json_string_value(cause), of_causes[i].cause) == 0)
+				page[count++] = of_causes[i].page;
 	if (strcmp(get_str(backstop, "announce"), "announced") == 0 && strcmp(get_str(json_object_get(n, "decision"), "announce"), "withdrawn") == 0)
 		page[count++] = "backstop-only";
 	for (size_t i = 0; i < count; i++) {
@@ -135,6 +160,7 @@ static void print_network(const json_t *n)
 		printf("    %-24s udp %s %lld us, tcp %s %lld us\n", get_str(a, "address"), paint(get_str(udp, "verdict")),
 		       get_int(udp, "latency_us"), paint(get_str(tcp, "verdict")), get_int(tcp, "latency_us"));
 	}
+	print_facts(n);
 }
 
 static void print_neighbor(const json_t *n)
@@ -259,6 +285,7 @@ static void print_status(const json_t *s)
 	       get_int(q, "dropped"));
 	printf("connections %lld, of them tls %lld", get_int(q, "tcp_open"), get_int(q, "tls_open"));
 	print_expiry(s);
+	print_load(json_object_get(s, "load"));
 	print_xdp(json_object_get(s, "xdp"));
 	printf("processes ");
 	json_array_foreach(json_object_get(s, "processes"), i, o)
