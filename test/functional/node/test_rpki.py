@@ -181,6 +181,39 @@ def test_held_results_and_going_on_from_the_serial(site, tmp_path):
         assert [q[0] for q in cache.queries[-2:]] == [SERIAL_QUERY, RESET_QUERY]
 
 
+def test_orders_are_stronger(site, tmp_path):
+    """freeze keeps what is announced, prefix by prefix, and announce --force announces it, whatever RPKI says; resume is the end of it."""
+    with Cache(site.rtr, AT[4], PORT, GOOD) as cache, RpkiNode(site, tmp_path) as node:
+        cache.set([OK4, BAD6])
+        wait_routes(site, True, False, node)
+        node.control("freeze")
+        cache.set([BAD4, OK6])
+        node.wait_states("invalid", "valid")
+        wait_until(lambda: node.origin(V4)["refused"], 10, "it would be refused")
+        wait_routes(site, True, False, node)
+        node.control("resume")
+        wait_routes(site, False, True, node)
+        node.control("announce", "--force", "global")
+        wait_routes(site, True, True, node)
+        assert "forced" in node.status()["networks"][0]["families"]["ipv4"]["why"] or "force" in node.status()["networks"][0]["decision"]["why"]
+        node.control("resume")
+        wait_routes(site, False, True, node)
+
+
+def test_backstop_is_never_refused(site, tmp_path):
+    def change(text):
+        return text.replace("    as: 64500\n", "    as: 64500\n    backstop: [192.0.0.0/16, \"2001:db8::/32\"]\n")
+    with Cache(site.rtr, AT[4], PORT, [("192.0.0.0/16", 16, 64999), ("2001:db8::/32", 32, 64999)]), RpkiNode(site, tmp_path, announced=False) as node:
+        node.fleet(change=lambda t: node.with_rpki(change(t)))
+        assert node.zonecast("reload").returncode == 0
+        node.wait_states("invalid", "invalid")
+        wait_routes(site, False, False, node)
+        for backstop in ("192.0.0.0/16", "2001:db8::/32"):
+            origin = node.origin(backstop)
+            assert (origin["state"], origin["refused"], origin["backstop"]) == ("invalid", False, True)
+            wait_until(lambda b=backstop: site.bird.route(b), 20, f"{backstop} is announced; log:\n{node.log()}")
+
+
 def test_two_caches(site, tmp_path):
     caches = [(AT[4], PORT, 20), (AT[6], PORT, 10)]
     with Cache(site.rtr, AT[4], PORT, [BAD4, BAD6]), Cache(site.rtr, AT[6], PORT, GOOD) as best, \
