@@ -34,6 +34,16 @@ const char *board_verdict_text(enum board_verdict v)
 	return v < ARRAY_LEN(names) ? names[v] : "?";
 }
 
+const char *board_cause_text(uint32_t cause)
+{
+	static const char *const names[CAUSE_COUNT] = {"stale", "behind", "signatures", "overload", "expiry", "zones"};
+
+	for (unsigned i = 0; i < CAUSE_COUNT; i++)
+		if (cause == 1U << i)
+			return names[i];
+	return "?";
+}
+
 const char *board_announce_text(enum board_announce a)
 {
 	static const char *const names[] = {"withdrawn", "announced", "graceful-shutdown", "de-preferred"};
@@ -166,9 +176,13 @@ void board_route_clear(struct board_route *route)
 		board_write_begin(&n->seq);
 		n->state = n->established_count = n->hold_s = n->announced = 0;
 		n->since_ns = 0;
-		n->announced_text[0] = '\0';
+		n->received = n->over_max = 0;
 		snprintf(n->state_text, sizeof(n->state_text), "idle");
 		snprintf(n->last_error, sizeof(n->last_error), "%s", why);
 		board_write_end(&n->seq);
+		board_write_begin(&route->told[i].seq);
+		route->told[i].left_out = 0;
+		route->told[i].text[0] = '\0';
+		board_write_end(&route->told[i].seq);
 	}
 }
