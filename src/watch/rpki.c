@@ -70,6 +70,8 @@ struct rpki_watch {
 	struct cache *caches[CONFIG_CACHES_MAX]; /* in the order of the configuration */
 	size_t cache_count;
 	int believed; /* index in caches; -1: none */
+	const struct rtr *judged; /* rows are as this session had it after so many answers; NULL: not of one */
+	uint64_t judged_syncs;
 	char in[IN_MAX];
 };
 
@@ -158,6 +160,8 @@ static void judge(struct rpki_watch *r, uint64_t now_ms)
 	struct origin_cache list[CONFIG_CACHES_MAX];
 	char text[ENDPOINT_TEXT_MAX];
 	bool changed = false;
+	const struct rtr *rtr;
+	bool same;
 	int was = r->believed;
 
 	for (size_t i = 0; i < r->cache_count; i++)
@@ -166,11 +170,15 @@ static void judge(struct rpki_watch *r, uint64_t now_ms)
 	if (r->believed >= 0 && was >= 0 && r->believed != was)
 		log_notice("rpki cache=%s note=\"its data count from now on\"",
 		           endpoint_text(&r->caches[r->believed]->at, text));
-	for (size_t i = 0; i < r->row_count; i++) {
+	rtr = r->believed >= 0 ? &r->caches[r->believed]->rtr : NULL;
+	same = rtr && rtr == r->judged && rtr->syncs == r->judged_syncs;
+	r->judged = rtr;
+	r->judged_syncs = rtr ? rtr->syncs : 0;
+	for (size_t i = 0; i < r->row_count && !same; i++) {
 		struct origin *o = &r->rows[i].origin;
 		enum vrp_state before = o->state;
 		uint64_t expires_ms = o->expires_ms;
-		bool news = origin_judge(o, r->believed >= 0 ? &r->caches[r->believed]->rtr : NULL, now_ms);
+		bool news = origin_judge(o, rtr, now_ms);
 
 		if (news || o->expires_ms != expires_ms) {
 			publish_row(r, i);
@@ -466,6 +474,7 @@ static void plan_caches(struct rpki_watch *r, bool anew, uint64_t now_ms)
 	}
 	r->cache_count = count;
 	r->believed = -1;
+	r->judged = NULL;
 	for (size_t k = 0; k < old_count; k++) {
 		if (!old[k])
 			continue;
