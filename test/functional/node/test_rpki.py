@@ -110,11 +110,21 @@ def test_all_invalid_withdraws_the_network(site, tmp_path):
 
 
 def test_invalid_at_the_start(site, tmp_path):
-    """A node that starts announces nothing it is told not to for longer than the answer of the cache takes."""
+    """A node that starts waits for the first answer, so that what is invalid is not announced for a moment either."""
     with Cache(site.rtr, AT[4], PORT, [BAD4, OK6]), RpkiNode(site, tmp_path, announced=False) as node:
         wait_routes(site, False, True, node)
         node.wait_states("invalid", "valid")
         wait_routes(site, False, True, node)
+        assert "family=ipv6 decision=announce" in node.log() and "family=ipv4 decision=announce" not in node.log()
+
+
+def test_start_without_caches(site, tmp_path):
+    """But not for ever, and with no fault counted."""
+    with RpkiNode(site, tmp_path, announced=False) as node:
+        assert "waits for the first answer of a cache" in node.status()["networks"][0]["decision"]["why"]
+        node.wait_announced()
+        assert node.states() == ["unknown", "unknown"] and node.status()["networks"][0]["decision"]["flaps"] == 0
+        assert "no cache has answered yet" in node.origin(V4)["why"] and "state=lost" in node.log()
 
 
 def test_alert_only(site, tmp_path):
