@@ -88,7 +88,7 @@ struct sim {
 	uint32_t count, keep, loss, delay, demand;
 	bool primary_dead, faults_end, with_load, trace, headroom_known;
 	uint32_t shared;        /* causes that came to all */
-	uint64_t zero_since;
+	uint64_t zero_since, zones_at;
 	struct decide_conf conf;
 	struct sim_result *out;
 };
@@ -623,8 +623,8 @@ static void watch_over(struct sim *s)
 		struct node *n = &s->n[i];
 
 		up += announces(n);
-		if (n->causes & CAUSE_ZONES) /* it may have started so */
-			patience = ZERO_MS + DECIDE_BLIND_MS;
+		if (n->causes & CAUSE_ZONES)
+			s->zones_at = s->now;
 		if (!is_fit(s, n))
 			n->fit_since = 0;
 		else if (!n->fit_since)
@@ -632,6 +632,8 @@ static void watch_over(struct sim *s)
 		if (n->fit_since)
 			longest = MIN(longest, n->fit_since);
 	}
+	if (s->zones_at && s->now - s->zones_at < ZERO_MS + DECIDE_BLIND_MS) /* one may have started so */
+		patience = ZERO_MS + DECIDE_BLIND_MS;
 	if (up)
 		s->zero_since = 0;
 	else if (!s->zero_since)
