@@ -50,7 +50,7 @@ def test_both_families_say_why(node):
     assert set(told["families"]) == set(FAMILIES)
     for f in FAMILIES:
         family = told["families"][f]
-        assert (family["announce"], family["flaps"], family["intent"]) == ("announced", 0, 0), family
+        assert (family["announce"], family["flaps"], family["intent"]) == ("announced", 0, []), family
         assert family["why"] == "all checks pass" == told["decision"]["why"]
 
 
