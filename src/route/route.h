@@ -42,6 +42,8 @@ struct neighbor {
 struct network {
 	char name[BOARD_NAME_MAX];
 	struct decide_conf conf;
+	uint32_t others;                          /* pops beside this node */
+	uint64_t pops[(CONFIG_NODES_MAX + 63) / 64]; /* a bit a node of the configuration: it is one of them */
 	struct unit { /* of decision: a family; [0] IPv4, [1] IPv6 */
 		bool exists; /* the network has prefixes of it */
 		struct decide_state decide;
