@@ -37,7 +37,8 @@ struct engine_config {
 	const struct filter_set *filters; /* questions that are not answered; NULL: none; borrowed */
 	const struct prefix_set *fleet;   /* who may ask for this node's status (fleet/message.h); NULL: nobody; borrowed */
 	const struct prefix_set *own;     /* clients that filters do not concern: this node's checks; borrowed */
-	bool servfail;         /* fault drill: every zone question is answered SERVFAIL */
+	bool servfail, wrong;  /* fault drills: every zone question is answered SERVFAIL; answers but those for SOA have a wrong octet */
+	unsigned worker;       /* index, told to this node's own checks */
 };
 
 /* What becomes of requests that workers do not answer: transfers, NOTIFY, and all that is signed with TSIG. */

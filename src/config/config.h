@@ -54,13 +54,14 @@ struct config_check {
 
 enum config_overload { CONFIG_OVERLOAD_ABSORB, CONFIG_OVERLOAD_SHED };
 enum config_last_pop { CONFIG_LAST_POP_STAY, CONFIG_LAST_POP_WITHDRAW };
-enum config_expired { CONFIG_EXPIRED_WITHDRAW, CONFIG_EXPIRED_ALERT };
+enum config_expired { CONFIG_EXPIRED_WITHDRAW, CONFIG_EXPIRED_ALERT }; /* what comes of expired signatures: a cause to leave, if the guard lets it; none */
 
 struct config_network {
 	const char *name;
 	struct ip_prefix *prefixes;  size_t prefix_count;
 	struct ip_addr *addresses;   size_t address_count;
 	struct ip_prefix *backstops; size_t backstop_count;
+	const char **backstop_at;    size_t backstop_at_count; /* nodes that announce them; none: all pops of the network */
 	uint32_t as;
 	uint32_t keep_at_least; /* 1 */
 	uint8_t overload;       /* enum config_overload; absorb */
@@ -68,6 +69,9 @@ struct config_network {
 	struct config_check check;
 	uint8_t expired_signatures;   /* enum config_expired: of a zone of the network; withdraw */
 	uint32_t signatures_alert_ms; /* so long before the first signature expires the network's verdict is soft; 3 days */
+	uint32_t stale_after_ms;   /* data that was not known to be current for so long is stale; 5 min */
+	uint32_t primary_check_ms; /* so often a primary is asked for the serial of one of the zones held by transfer; 5 s */
+	uint8_t expiry_alert;      /* percent of a zone's SOA EXPIRE that are left when it counts as near; 25 */
 	uint32_t drain_ms;      /* how long the graceful-shutdown community is announced before the withdrawal; 5 s */
 	uint32_t rise_hold_ms;  /* first hold-down after a flap, doubled by each further one; 1 s */
 	uint32_t rise_hold_max_ms; /* 5 min */
@@ -112,6 +116,7 @@ struct config_node {
 	uint32_t router_id;       /* host order */
 	struct config_neighbor *neighbors; size_t neighbor_count;
 	uint32_t workers;         /* 0: one per CPU */
+	uint32_t capacity;        /* answers per second that it can give; 0: estimated from its load */
 };
 
 struct config_key {
@@ -269,6 +274,7 @@ struct config {
 	struct arena arena;
 	const char *path;         /* of the fleet file; messages and relative paths go by it */
 	const char *fleet;
+	uint32_t generation;      /* 0: not said; a file of an older one is refused */
 	const char *state_dir;    /* default /var/lib/zonecast */
 	const char *run_dir;      /* default /run/zonecast */
 	const char *user;         /* roles run as; NULL: "zonecast" if there is such a user, else "nobody" */
@@ -303,6 +309,8 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 /* Only `run-dir` of the file at path, for tools that talk to a running node while its file is being edited: mistakes elsewhere do not
  * matter. The default where the file says nothing; ERR_NOT_FOUND or -errno when there is no such file or it cannot be understood. */
 int config_peek_run_dir(const char *path, char *buf, size_t cap) MUST_CHECK;
+/* Likewise `state-dir`. */
+int config_peek_state_dir(const char *path, char *buf, size_t cap) MUST_CHECK;
 /* Further checks that look at this machine: key files exist and are not readable by others, for every node or only `node` (NULL: all). */
 void config_check_files(const struct config *c, const struct config_node *node, struct diag *diag);
 /* Likewise that zone files can be read. Not those of `known` (may be NULL), an earlier version of c: a file that goes is no mistake in c. */

@@ -75,12 +75,20 @@ static const struct schema_row network_rows[] = {
          .help = "the last pop that answers anything, when its checks fail: stay announced, or withdraw"},
         {"backstop", SCHEMA_PREFIX, .reload = true, LIST(config_network, backstops, backstop_count, CONFIG_PREFIXES_MAX),
          .help = "covering, less specific prefixes announced whatever the checks say"},
+        {"backstop-at", SCHEMA_IDENT, .reload = true, LIST(config_network, backstop_at, backstop_at_count, CONFIG_NODES_MAX),
+         .help = "nodes that announce the backstop; without it all pops of the network"},
         {"check", SCHEMA_MAP, .reload = true, AT(config_network, check), .map = &check_map,
          .help = "how the service addresses are judged"},
         {"expired-signatures", SCHEMA_WORD, .reload = true, NUMBER(config_network, expired_signatures), .words = words_expired,
-         .value = "withdraw", .help = "DNSSEC signatures of one of its zones have expired: withdraw the network here, or only alert"},
+         .value = "withdraw", .help = "DNSSEC signatures of one of its zones have expired: leave if other pops are well, or only alert"},
         {"signatures-alert", SCHEMA_TIME, .reload = true, AT(config_network, signatures_alert_ms), .min = 0, .max = 30U * DAY, .value = "72h",
          .help = "so long before the first signature of its zones expires the node counts as degraded"},
+        {"stale-after", SCHEMA_TIME, .reload = true, AT(config_network, stale_after_ms), .min = SECOND, .max = 7U * DAY, .value = "5m",
+         .help = "zones held by transfer that no primary has confirmed for so long are stale: leave if other pops are well"},
+        {"primary-check", SCHEMA_TIME, .reload = true, AT(config_network, primary_check_ms), .min = 100, .max = HOUR, .value = "5s",
+         .help = "how often a primary is asked for the serial of one of the zones held by transfer"},
+        {"expiry-alert", SCHEMA_UINT, .reload = true, NUMBER(config_network, expiry_alert), .min = 0, .max = 100, .value = "25",
+         .help = "percent of its SOA EXPIRE that a zone has left when it counts as near its end; 0: not before"},
         {"drain-time", SCHEMA_TIME, .reload = true, AT(config_network, drain_ms), .min = 0, .max = HOUR, .value = "5s",
          .help = "how long the graceful-shutdown community is announced before a planned withdrawal"},
         {"rise-hold", SCHEMA_TIME, .reload = true, AT(config_network, rise_hold_ms), .min = 0, .max = HOUR, .value = "1s",
@@ -171,6 +179,8 @@ static const struct schema_row node_rows[] = {
         {"bgp", SCHEMA_MAP, .reload = true, .map = &bgp_map, .help = "BGP sessions of a pop"},
         {"workers", SCHEMA_UINT, NUMBER(config_node, workers), .min = 0, .max = CONFIG_WORKERS_MAX, .value = "0",
          .help = "processes that answer; 0: one per CPU"},
+        {"capacity", SCHEMA_UINT, .reload = true, NUMBER(config_node, capacity), .min = 0, .max = 1000000000, .value = "0",
+         .help = "answers per second that the node can give; 0: estimated from its load"},
 };
 static const struct schema_map node_map = {"a node", sizeof(struct config_node), ROWS(node_rows)};
 
@@ -396,6 +406,8 @@ static const struct schema_map rpki_map = {"rpki", 0, ROWS(rpki_rows)};
 
 static const struct schema_row root_rows[] = {
         {"fleet", SCHEMA_IDENT, .required = true, AT(config, fleet), .help = "name of the fleet"},
+        {"generation", SCHEMA_UINT, .reload = true, NUMBER(config, generation), .min = 0, .max = UINT32_MAX, .value = "0",
+         .help = "number of this version of the file: nodes refuse one that is lower than what they have had; 0: not used"},
         {"state-dir", SCHEMA_DIR, AT(config, state_dir), .value = CONFIG_STATE_DIR_DEFAULT, .help = "folder of what must survive a reboot"},
         {"run-dir", SCHEMA_DIR, AT(config, run_dir), .value = CONFIG_RUN_DIR_DEFAULT,
          .help = "folder of the control socket and the store"},

@@ -49,7 +49,7 @@ static void report_network(const struct board *b, size_t i, const char *name, bo
 	out->data_age_ms = watch.data_age_ms;
 	out->load = watch.load;
 	out->qps = watch.qps;
-	out->headroom = watch.headroom ? watch.headroom : UINT32_MAX;
+	out->headroom = watch.since_ns ? watch.headroom : UINT32_MAX;
 }
 
 void self_report(const struct board *b, const struct config *config, const struct config_node *node, const char *network, uint64_t now_ns,
@@ -62,7 +62,7 @@ void self_report(const struct board *b, const struct config *config, const struc
 	snprintf(out->node, sizeof(out->node), "%s", node->name);
 	snprintf(out->version, sizeof(out->version), "%s", ZONECAST_VERSION);
 	out->uptime_s = (uint32_t)((now_ns > started_ns ? now_ns - started_ns : 0) / 1000000000U);
-	out->generation = 0;
+	out->generation = config->generation;
 	memcpy(out->config, config->hash, FLEET_HASH_LEN);
 	out->zones = (uint32_t)MIN(board_get(&b->sync.zones_configured), (uint64_t)UINT32_MAX);
 	out->serving = (uint32_t)MIN(board_get(&b->sync.zones_serving), (uint64_t)UINT32_MAX);
