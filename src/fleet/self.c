@@ -16,7 +16,8 @@ static bool route_is_gone(const struct board *b)
 	return !atomic_load(&p->pid) || atomic_load(&b->route.stamp) <= atomic_load(&p->started_ns);
 }
 
-static void report_family(const struct board_watch_network *watch, const struct board_route_network *route, int f, struct board_peer_family *out)
+static void report_family(const struct board_watch_network *watch, const struct board_route_network *route, int f,
+                          struct board_peer_family *out)
 {
 	const struct board_watch_family *w = &watch->family[f];
 	const struct board_route_family *r = &route->family[f];
@@ -52,8 +53,8 @@ static void report_network(const struct board *b, size_t i, const char *name, bo
 	out->headroom = watch.since_ns ? watch.headroom : UINT32_MAX;
 }
 
-void self_report(const struct board *b, const struct config *config, const struct config_node *node, const char *network, uint64_t now_ns,
-                 struct fleet_report *out)
+void self_report(const struct board *b, const struct config *config, const struct config_node *node,
+                 const char *network, uint64_t now_ns, struct fleet_report *out)
 {
 	uint64_t started_ns = atomic_load(&b->supervisor.started_ns);
 	bool gone = route_is_gone(b);
