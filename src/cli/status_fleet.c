@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_WIDTH = 16, SEEN_WIDTH = 16 };
+enum {
+	NAME_WIDTH = 16,
+	SEEN_WIDTH = 16,
+	AGE_SHOWN_MS = 10000, /* primaries are asked every few seconds */
+};
 
 static const char *get_str(const json_t *o, const char *key)
 {
@@ -82,7 +86,7 @@ static void print_network(const json_t *n)
 	       get_str(v4, "verdict"), get_str(v6, "announce"), get_str(v6, "verdict"));
 	print_causes(v4, "v4");
 	print_causes(v6, "v6");
-	if (get_int(n, "data_age_ms") >= 1000)
+	if (get_int(n, "data_age_ms") >= AGE_SHOWN_MS)
 		printf("    data last known current %s ago\n",
 		       clock_span_text((uint64_t)get_int(n, "data_age_ms"), span));
 }
