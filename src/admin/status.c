@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "admin/status.h"
 
+#include "admin/announced.h"
 #include "base/clock.h"
 #include "zone/signatures.h"
 
@@ -91,11 +92,12 @@ static json_t *workers(const struct status_facts *f)
 
 		for (int t = 0; t < 2; t++)
 			asked += board_get(&w->queries[t][0]) + board_get(&w->queries[t][1]) + board_get(&w->tls_queries[t]);
-		json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "index", (int)i, "queries", num(asked), "answers",
+		json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "index", (int)i, "queries", num(asked), "answers",
 		                                      num(board_get(&w->answers)), "dropped", num(board_get(&w->dropped)), "bytes_in",
 		                                      num(board_get(&w->bytes_in)), "bytes_out", num(board_get(&w->bytes_out)), "tcp_open",
 		                                      num(board_get(&w->tcp_open)), "tcp_memory", num(board_get(&w->tcp_memory)), "tcp_idle_ms",
-		                                      num(board_get(&w->tcp_idle_ms)), "tls_expires", num(board_get(&w->tls_expires)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns)));
+		                                      num(board_get(&w->tcp_idle_ms)), "tls_expires", num(board_get(&w->tls_expires)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns),
+		                                      "lost", num(board_get(&w->overflows))));
 	}
 	return list;
 }
@@ -250,6 +252,47 @@ static json_t *first_signatures(const struct board *board, size_t i)
 	                 copy.signatures == 1);
 }
 
+static json_t *causes(uint32_t bits)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < CAUSE_COUNT; i++)
+		if (bits & 1U << i)
+			json_array_append_new(list, json_string(board_cause_text(1U << i)));
+	return list;
+}
+
+/* Of a family without service addresses: as the other's. */
+static json_t *checks_of_family(struct board_watch_family *w, uint64_t now_ns)
+{
+	w->why[sizeof(w->why) - 1] = '\0';
+	return json_pack("{s:s, s:o, s:i, s:i, s:o, s:o}", "verdict", board_verdict_text(w->verdict), "causes", causes(w->causes), "checks",
+	                 (int)w->checks, "passing", (int)w->passing, "since_ms", age_ms(w->since_ns, now_ns), "why", str(w->why));
+}
+
+/* What the network's verdict is made of beside the checks. */
+static void add_facts(json_t *to, const struct board_watch_network *w)
+{
+	json_t *checks = json_object_get(to, "checks");
+	bool held = w->stale_in_ms != UINT64_MAX;
+
+	json_object_set_new(checks, "causes", causes(w->family[0].causes | w->family[1].causes));
+	json_object_set_new(to, "data_age_ms", held ? num(w->data_age_ms) : json_null());
+	json_object_set_new(to, "stale_in_ms", held ? num(w->stale_in_ms) : json_null());
+}
+
+/* How busy the node is; the same in each network. null: it is in none. */
+static json_t *load(const struct status_facts *f)
+{
+	const struct board_watch_network *b = &f->board->watch.networks[0];
+	struct board_watch_network w;
+
+	if (!f->node || !f->node->network_count || !board_copy(&b->seq, b, &w, sizeof(w)))
+		return json_null();
+	return json_pack("{s:i, s:I, s:o}", "permille", (int)w.load, "qps", (json_int_t)w.qps, "headroom",
+	                 w.headroom == UINT32_MAX ? json_null() : num(w.headroom));
+}
+
 /* The decision of one family; null: the network has no prefixes of it. */
 static json_t *family(const struct config_network *conf, const struct board_route_network *route, const struct board_watch_network *watch, int f,
                       uint64_t now_ns)
@@ -262,10 +305,25 @@ static json_t *family(const struct config_network *conf, const struct board_rout
 		exists |= (conf->prefixes[k].addr.family == 4) == (f == 0);
 	if (!exists)
 		return json_null();
-	r.why[sizeof(r.why) - 1] = w.why[sizeof(w.why) - 1] = '\0';
-	return json_pack("{s:s, s:o, s:o, s:i, s:o, s:{s:s, s:o, s:o}}", "announce", board_announce_text(r.announce), "since_ms",
-	                 age_ms(r.since_ns, now_ns), "why", str(r.why), "flaps", (int)r.flaps, "intent", num(r.intent), "checks", "verdict",
-	                 board_verdict_text(w.verdict), "causes", num(w.causes), "why", str(w.why));
+	r.why[sizeof(r.why) - 1] = '\0';
+	return json_pack("{s:s, s:o, s:o, s:i, s:o, s:o}", "announce", board_announce_text(r.announce), "since_ms",
+	                 age_ms(r.since_ns, now_ns), "why", str(r.why), "flaps", (int)r.flaps, "intent", causes(r.intent), "checks",
+	                 checks_of_family(&w, now_ns));
+}
+
+/* null: this node announces none of it. */
+static json_t *backstop(const struct config_network *conf, const struct board_route_network *route, bool gone, uint64_t now_ns)
+{
+	json_t *prefixes;
+	char text[PREFIX_TEXT_MAX];
+
+	if (!gone && !route->backstop_since_ns)
+		return json_null();
+	prefixes = json_array();
+	for (size_t k = 0; k < conf->backstop_count; k++)
+		json_array_append_new(prefixes, json_string(prefix_text(&conf->backstops[k], text)));
+	return json_pack("{s:o, s:s, s:o, s:o}", "prefixes", prefixes, "announce", board_announce_text(gone ? ANNOUNCE_NONE : route->backstop),
+	                 "since_ms", age_ms(route->backstop_since_ns, now_ns), "why", str(gone ? ROUTE_GONE : route->backstop_why));
 }
 
 static json_t *network(const struct status_facts *f, size_t i)
@@ -277,12 +335,14 @@ static json_t *network(const struct status_facts *f, size_t i)
 	json_t *addresses = json_array(), *prefixes = json_array();
 	bool whole = board_copy(&b->watch.networks[i].seq, &b->watch.networks[i], &watch, sizeof(watch));
 	bool torn = !board_copy(&b->route.networks[i].seq, &b->route.networks[i], &route, sizeof(route)) || !whole;
+	bool gone = route_is_gone(f), has_backstop;
 	char text[PREFIX_TEXT_MAX];
 	json_t *o;
 
+	has_backstop = route.backstop_since_ns != 0;
 	/* Torn copies are shown as such, but must be text. */
-	watch.why[sizeof(watch.why) - 1] = route.why[sizeof(route.why) - 1] = '\0';
-	if (route_is_gone(f)) {
+	watch.why[sizeof(watch.why) - 1] = route.why[sizeof(route.why) - 1] = route.backstop_why[sizeof(route.backstop_why) - 1] = '\0';
+	if (gone) {
 		route = (struct board_route_network){.announce = ANNOUNCE_NONE, .flaps = route.flaps};
 		snprintf(route.why, sizeof(route.why), ROUTE_GONE);
 		for (int k = 0; k < BOARD_FAMILIES; k++)
@@ -295,16 +355,30 @@ static json_t *network(const struct status_facts *f, size_t i)
 		json_array_append_new(prefixes, json_string(prefix_text(&conf->prefixes[k], text)));
 	o = json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:o, s:{s:s, s:o, s:o}, s:{s:s, s:o, s:o, s:i, s:b}}", "name", conf->name,
 	                 "prefixes", prefixes, "addresses", addresses, "order",
-	                 atomic_load(&b->supervisor.orders[i].order) == ORDER_DRAIN ? "drain" : "none", "zones",
+	                 board_order_text((enum board_order)atomic_load(&b->supervisor.orders[i].order)), "zones",
 	                 (int)atomic_load(&b->sync.networks[i].zones), "zones_ready", (int)atomic_load(&b->sync.networks[i].ready), "torn",
 	                 torn, "signatures", first_signatures(b, i), "checks", "verdict", board_verdict_text(watch.verdict), "since_ms", age_ms(watch.since_ns, f->now_ns), "why",
 	                 str(watch.why), "decision", "announce", board_announce_text(route.announce), "since_ms",
 	                 age_ms(route.since_ns, f->now_ns), "why", str(route.why), "flaps", (int)route.flaps, "drained", (int)route.drained);
-	if (o)
-		json_object_set_new(o, "families",
-		                    json_pack("{s:o, s:o}", "ipv4", family(conf, &route, &watch, 0, f->now_ns), "ipv6",
-		                              family(conf, &route, &watch, 1, f->now_ns)));
+	add_facts(o, &watch);
+	json_object_set_new(o, "families",
+	                    json_pack("{s:o, s:o}", "ipv4", family(conf, &route, &watch, 0, f->now_ns), "ipv6",
+	                              family(conf, &route, &watch, 1, f->now_ns)));
+	json_object_set_new(o, "backstop", backstop(conf, &route, gone && has_backstop, f->now_ns));
 	return o;
+}
+
+/* What neighbor i has been told; *left_out: routes that had no room. */
+static json_t *announced(const struct status_facts *f, uint32_t i, uint32_t *left_out)
+{
+	static struct board_route_told told;
+
+	*left_out = 0;
+	if (!board_copy(&f->board->route.told[i].seq, &f->board->route.told[i], &told, sizeof(told)))
+		return json_array();
+	told.text[sizeof(told.text) - 1] = '\0';
+	*left_out = told.left_out;
+	return announced_json(told.text);
 }
 
 static json_t *bfd(const struct board_bfd *b, bool gone, uint64_t now_ns)
@@ -346,25 +420,34 @@ static json_t *neighbors(const struct status_facts *f)
 
 	for (uint32_t i = 0; i < atomic_load(&f->board->route.neighbors) && i < BOARD_NEIGHBORS_MAX; i++) {
 		struct board_route_neighbor n;
-		char text[ADDR_TEXT_MAX];
+		char addr[ADDR_TEXT_MAX], text[ADDR_TEXT_MAX + sizeof(n.interface)];
+		uint32_t left_out = 0;
+		json_t *routes, *o;
 
 		if (!board_copy(&f->board->route.neighbor[i].seq, &f->board->route.neighbor[i], &n, sizeof(n)))
 			continue;
 		n.state_text[sizeof(n.state_text) - 1] = '\0';
 		n.last_error[sizeof(n.last_error) - 1] = '\0';
-		n.announced_text[sizeof(n.announced_text) - 1] = '\0';
+		n.interface[sizeof(n.interface) - 1] = '\0';
+		routes = gone ? json_array() : announced(f, i, &left_out);
 		if (gone) {
-			n.since_ns = n.announced = n.hold_s = 0;
-			n.announced_text[0] = '\0';
+			n.since_ns = n.announced = n.hold_s = n.received = n.over_max = 0;
 			snprintf(n.state_text, sizeof(n.state_text), "idle");
 			snprintf(n.last_error, sizeof(n.last_error), ROUTE_GONE);
 		}
-		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "address",
-		                                      addr_text(&n.address, text), "as", num(n.as), "state", n.state_text, "since_ms",
-		                                      age_ms(n.since_ns, f->now_ns), "established_count", (int)n.established_count, "hold_s",
-		                                      (int)n.hold_s, "prefixes", (int)n.announced, "bad_messages", (int)n.bad_messages,
-		                                      "last_error", str(n.last_error), "announced", str(n.announced_text), "bfd",
-		                                      bfd(&n.bfd, gone, f->now_ns)));
+		if (n.interface[0])
+			n.address.zone = 0; /* by name rather than by number */
+		snprintf(text, sizeof(text), "%s%s%s", addr_text(&n.address, addr), n.interface[0] ? "%" : "", n.interface);
+		o = json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o}", "address", str(text), "as", num(n.as), "state", str(n.state_text),
+		              "since_ms", age_ms(n.since_ns, f->now_ns), "established_count", (int)n.established_count, "hold_s", (int)n.hold_s,
+		              "prefixes", (int)n.announced, "bad_messages", (int)n.bad_messages, "last_error", str(n.last_error), "announced", routes);
+		json_object_set_new(o, "announced_left_out", num(left_out));
+		json_object_set_new(o, "received", num(n.received));
+		json_object_set_new(o, "over_max_prefixes", json_boolean(n.over_max));
+		json_object_set_new(o, "order", json_string(n.order == ANNOUNCE_YES ? "none" : "drain"));
+		json_object_set_new(o, "drained", json_boolean(n.order == ANNOUNCE_NONE));
+		json_object_set_new(o, "bfd", bfd(&n.bfd, gone, f->now_ns));
+		json_array_append_new(list, o);
 	}
 	return list;
 }
@@ -414,6 +497,23 @@ static json_t *transfers_out(const struct status_facts *f)
 	json_object_set_new(o, "handed_over", num(handed_over));
 	json_object_set_new(o, "handover_failed", num(handover_failed));
 	return o;
+}
+
+/* The fleet file: its generation, and what was refused. */
+static void fleet_file(const struct status_facts *f, json_t *config)
+{
+	const struct board_supervisor *b = &f->board->supervisor;
+	uint32_t older = atomic_load(&b->fleet_file_older);
+	struct board_refusal refused = {0};
+
+	if (!board_copy(&b->refused.seq, &b->refused, &refused, sizeof(refused)))
+		refused.at_ns = 0;
+	refused.why[sizeof(refused.why) - 1] = '\0';
+	json_object_set_new(config, "fleet_generation", num(atomic_load(&b->fleet_generation)));
+	json_object_set_new(config, "fleet_highest", num(atomic_load(&b->fleet_highest)));
+	json_object_set_new(config, "file_older", older ? num(older - 1U) : json_null());
+	json_object_set_new(config, "refused",
+	                    refused.at_ns ? json_pack("{s:o, s:o}", "since_ms", age_ms(refused.at_ns, f->now_ns), "why", str(refused.why)) : json_null());
 }
 
 /* ---- RPKI ---- */
@@ -520,7 +620,11 @@ json_t *status_json(const struct status_facts *f)
 		                                 "unwatched_folders", num(board_get(&b->sync.watch_failed)), "saved", num(board_get(&b->sync.watch_saves)),
 		                                 "overflows", num(board_get(&b->sync.watch_overflows))));
 	if (o)
+		fleet_file(f, json_object_get(o, "config"));
+	if (o)
 		json_object_set_new(o, "workers", workers(f));
+	if (o)
+		json_object_set_new(o, "load", load(f));
 	if (o)
 		json_object_set_new(o, "xdp", xdp(f));
 	if (o)

@@ -2,6 +2,7 @@
 #include "board/board.h"
 
 #include "base/err.h"
+#include "base/hash.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,11 +34,35 @@ const char *board_verdict_text(enum board_verdict v)
 	return v < ARRAY_LEN(names) ? names[v] : "?";
 }
 
+const char *board_cause_text(uint32_t cause)
+{
+	static const char *const names[CAUSE_COUNT] = {"stale", "behind", "signatures", "overload", "expiry", "zones"};
+
+	for (unsigned i = 0; i < CAUSE_COUNT; i++)
+		if (cause == 1U << i)
+			return names[i];
+	return "?";
+}
+
 const char *board_announce_text(enum board_announce a)
 {
 	static const char *const names[] = {"withdrawn", "announced", "graceful-shutdown", "de-preferred"};
 
 	return a < ARRAY_LEN(names) ? names[a] : "?";
+}
+
+const char *board_order_text(enum board_order order)
+{
+	static const char *const names[] = {"none", "drain", "freeze", "force"};
+
+	return order < ARRAY_LEN(names) ? names[order] : "?";
+}
+
+uint64_t board_neighbor_key(const struct endpoint *at)
+{
+	uint64_t key = hash_checksum(at->addr.bytes, at->addr.family == 4 ? 4 : 16, ((uint64_t)at->addr.zone << 16) + at->port);
+
+	return key ? key : 1;
 }
 
 const char *board_origin_text(enum board_origin_state s)
@@ -151,10 +176,14 @@ void board_route_clear(struct board_route *route)
 		board_write_begin(&n->seq);
 		n->state = n->established_count = n->hold_s = n->announced = 0;
 		n->since_ns = 0;
-		n->announced_text[0] = '\0';
+		n->received = n->over_max = 0;
 		n->bfd.on = 0;
 		snprintf(n->state_text, sizeof(n->state_text), "idle");
 		snprintf(n->last_error, sizeof(n->last_error), "%s", why);
 		board_write_end(&n->seq);
+		board_write_begin(&route->told[i].seq);
+		route->told[i].left_out = 0;
+		route->told[i].text[0] = '\0';
+		board_write_end(&route->told[i].seq);
 	}
 }

@@ -29,6 +29,7 @@ enum {
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
+	BOARD_TOLD_MAX = 16384,    /* bytes of the text of what a neighbor is told */
 	BOARD_ZONE_MAX = 128,      /* bytes of a zone's name, cut off beyond */
 	BOARD_RCODES = 24,
 	BOARD_TRANSFER_PINS = 16,  /* versions of the store that transfers read at a time */
@@ -43,6 +44,7 @@ const char *board_role_text(enum board_role role);
 
 /* What the operator wants of a network, whatever else is known: ORDER_FREEZE: what is announced stays as it is; ORDER_FORCE: announce. */
 enum board_order { ORDER_NONE, ORDER_DRAIN, ORDER_FREEZE, ORDER_FORCE };
+const char *board_order_text(enum board_order order);
 
 /* Written by the supervisor. */
 struct board_process {
@@ -64,6 +66,8 @@ struct board_xdp {
 enum board_xdp_rung { RUNG_OFF, RUNG_SOCKETS, RUNG_GENERIC, RUNG_NATIVE };
 const char *board_xdp_text(enum board_xdp_rung rung);
 
+enum board_fault { FAULT_NONE, FAULT_SERVFAIL, FAULT_WRONG /* content, but for SOA */, FAULT_COUNT };
+
 struct board_supervisor {
 	board_stamp stamp;
 	_Atomic uint64_t started_ns;
@@ -71,13 +75,29 @@ struct board_supervisor {
 	_Atomic uint32_t workers;
 	_Atomic uint32_t networks; /* number on this node; index as in the node's network list */
 	_Atomic uint32_t stopping; /* 1: draining for exit */
-	_Atomic uint32_t fault_servfail; /* fault drill: workers answer SERVFAIL */
+	_Atomic uint32_t fault;        /* enum board_fault: a drill */
+	_Atomic uint32_t fault_worker; /* that has it; UINT32_MAX: all */
 	struct board_xdp xdp;
 	struct board_process procs[BOARD_PROCS_MAX]; /* sync, watch, route, admin, then workers */
 	struct board_network_order {
 		_Atomic uint32_t order; /* enum board_order */
 		_Atomic uint64_t since_ns;
+		_Atomic uint32_t backstop; /* 1: its backstop is drained as well */
 	} orders[BOARD_NETWORKS_MAX];
+	_Atomic uint64_t drained_neighbors[BOARD_NEIGHBORS_MAX]; /* board_neighbor_key(); 0: none */
+	/* The fleet file (super/accepted.h), and the last reload that was refused. */
+	_Atomic uint32_t fleet_generation;  /* in force; 0: the file has none */
+	_Atomic uint32_t fleet_highest;     /* ever accepted here */
+	_Atomic uint32_t fleet_file_older;  /* generation + 1 of a file that was found at the start and not used, being older; 0: none */
+	struct board_refusal {
+		_Atomic uint32_t seq;
+		uint64_t at_ns;            /* 0: none */
+		char why[BOARD_WHY_MAX];
+	} refused;
+	struct board_hooks {
+		_Atomic uint64_t run, failed, killed, dropped; /* started; ended badly; killed at their time limit; no room in the queue */
+		_Atomic uint32_t running, queued;
+	} hooks;
 };
 
 /* Written by answer worker i. */
@@ -96,6 +116,8 @@ struct board_worker {
 	_Atomic uint64_t rcodes[BOARD_RCODES];
 	_Atomic uint64_t cookies[5]; /* by enum cookie_verdict: none, malformed, client only, bad, good */
 	_Atomic uint64_t store_ino; /* of the store file it answers from; 0: none yet */
+	_Atomic uint64_t cpu_ns;    /* CPU time it has used, by its stamp */
+	_Atomic uint64_t overflows; /* datagrams that the kernel dropped before it read them; its sockets outlive it, and this counter does as well */
 	/* Connections, TLS included. Closed: after the idle time; the same with half a query or an answer not taken; to make room; one
 	 * client's own, to make room for it; for want of memory. memory (octets) and idle_ms are those of this moment. */
 	_Atomic uint64_t tcp_accepted, tcp_open, tcp_closed_idle, tcp_closed_slow, tcp_closed_limit, tcp_closed_client, tcp_closed_memory;
@@ -141,6 +163,15 @@ struct board_sync {
 		_Atomic uint32_t zones, ready; /* of the network; serving */
 		_Atomic uint32_t excused;      /* members of catalogs without data that nobody could get */
 		_Atomic uint32_t awaited;      /* catalogs that are to say what its members are */
+		_Atomic uint32_t held;         /* of its zones: held by transfer, with data */
+		_Atomic int64_t current_ns;    /* CLOCK_MONOTONIC: all of those were known to be current then; before 0: before the machine was started */
+		/* Of those the one that is nearest to its SOA EXPIRE, where expiry-alert says that it is near. */
+		struct board_sync_expiry {
+			_Atomic uint32_t seq;
+			uint32_t near;
+			int64_t at_ns; /* of its end; in the past: it is served on */
+			char zone[BOARD_ZONE_MAX];
+		} expiry;
 		/* Of its zones the one whose signatures end first. */
 		_Atomic uint32_t seq;
 		uint32_t signatures;     /* 0: none is signed; 1: signatures_end is right; 2: a bound below it */
@@ -163,15 +194,19 @@ struct board_sync {
 enum board_verdict { VERDICT_UNKNOWN, VERDICT_PASS, VERDICT_SOFT, VERDICT_HARD };
 const char *board_verdict_text(enum board_verdict v);
 
-/* Why a verdict is soft: bits. Each is a cause that other PoPs may share, so the guard decides what comes of it. */
+/* Why a verdict is soft: bits. Each is a cause that other PoPs may share, so the guard decides what comes of it. A soft verdict without any is an alert, for which
+ * nobody need leave: signatures that end soon, or have expired where that is configured to be an alert. */
 enum board_cause {
 	CAUSE_STALE = 1,      /* the data could not be confirmed for longer than the network allows */
 	CAUSE_BEHIND = 2,     /* other PoPs have newer serials, and this one does not get them */
-	CAUSE_SIGNATURES = 4, /* DNSSEC signatures end soon, or have expired where that is not hard */
-	CAUSE_OVERLOAD = 8,
+	CAUSE_SIGNATURES = 4, /* DNSSEC signatures have expired */
+	CAUSE_OVERLOAD = 8,   /* its busiest worker is at its limit, or queries are lost before they are read */
 	CAUSE_EXPIRY = 16,    /* a zone is near its SOA EXPIRE, or beyond it and still served */
 	CAUSE_ZONES = 32,     /* a zone that should be there is not served */
+	CAUSE_COUNT = 6,
 };
+/* Of one bit: "stale". */
+const char *board_cause_text(uint32_t cause);
 
 /* Written by watch. */
 struct board_watch_network {
@@ -291,6 +326,10 @@ struct board_route_network {
 	uint32_t flaps;
 	uint32_t drained;  /* 1: operator order carried out, withdrawn everywhere */
 	char why[BOARD_WHY_MAX];
+	/* Its backstop (route/backstop.h): announced, and why. */
+	uint32_t backstop; /* enum board_announce */
+	uint64_t backstop_since_ns; /* 0: it has none here */
+	char backstop_why[BOARD_WHY_MAX];
 	struct board_route_family {
 		uint32_t announce; /* enum board_announce */
 		uint32_t intent;   /* enum board_cause: it means to leave for these as soon as the guard lets it; told to the other PoPs */
@@ -323,10 +362,19 @@ struct board_route_neighbor {
 	uint32_t hold_s;
 	uint32_t announced; /* prefixes now on the session */
 	uint32_t bad_messages;
+	uint32_t order;     /* enum board_announce that an order to drain this neighbor leaves it with; ANNOUNCE_YES: no such order */
 	char state_text[16];
 	char last_error[BOARD_WHY_MAX];
+	char interface[16]; /* of a link-local address; else "" */
+	uint32_t received;  /* prefixes that it sends; none is used */
+	uint32_t over_max;  /* 1: more than max-prefixes */
 	struct board_bfd bfd;
-	char announced_text[1024]; /* "192.0.2.0/24 nh 10.0.0.2 path 64500; ..." for status */
+};
+/* What a neighbor has been told, as of the last message to it. */
+struct board_route_told {
+	_Atomic uint32_t seq;
+	uint32_t left_out;         /* routes that did not fit */
+	char text[BOARD_TOLD_MAX]; /* a route a line: "192.0.2.0/24 nh 10.0.0.2 path 64500\n" */
 };
 /* The thread of BFD. */
 struct board_route_bfd {
@@ -353,6 +401,7 @@ struct board_route {
 	_Atomic uint32_t neighbors;
 	struct board_route_network networks[BOARD_NETWORKS_MAX];
 	struct board_route_neighbor neighbor[BOARD_NEIGHBORS_MAX];
+	struct board_route_told told[BOARD_NEIGHBORS_MAX]; /* of neighbor[i] */
 	struct board_hijacks hijacks;
 };
 
@@ -377,6 +426,9 @@ struct board {
 int board_create(int *fd, struct board **out) MUST_CHECK;
 /* Map an inherited board. ERR_STALE when it is another version's. */
 int board_attach(int fd, struct board **out) MUST_CHECK;
+
+/* A neighbor by its address and port, the same in every process; never 0. */
+uint64_t board_neighbor_key(const struct endpoint *at);
 
 /* Sequence-guarded groups. Writer: begin, change, end. Reader: copy len bytes; false when torn after bounded tries. */
 void board_write_begin(_Atomic uint32_t *seq);

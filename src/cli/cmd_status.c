@@ -55,6 +55,34 @@ static const char *paint(const char *word)
 	return out;
 }
 
+/* Why a verdict is soft, and how old the data is. */
+static void print_facts(const json_t *n)
+{
+	const json_t *checks = json_object_get(n, "checks"), *cause;
+	char age[16], left[16];
+	size_t i;
+
+	if (json_array_size(json_object_get(checks, "causes"))) {
+		printf("  causes    ");
+		json_array_foreach(json_object_get(checks, "causes"), i, cause)
+			printf("%s %s", i ? "," : "", json_string_value(cause));
+		printf("\n");
+	}
+	if (json_is_integer(json_object_get(n, "data_age_ms")))
+		printf("  data       %s old, %s%s\n", ago(n, "data_age_ms", age), get_int(n, "stale_in_ms") ? "stale in " : "stale",
+		       get_int(n, "stale_in_ms") ? ago(n, "stale_in_ms", left) : "");
+}
+
+static void print_load(const json_t *load)
+{
+	if (!json_is_object(load))
+		return;
+	printf("load %lld%% of the busiest worker, %lld answers a second", get_int(load, "permille") / 10, get_int(load, "qps"));
+	if (json_is_integer(json_object_get(load, "headroom")))
+		printf(", room for %lld more", get_int(load, "headroom"));
+	printf("\n");
+}
+
 /* Where the families differ each says what it does and why. */
 static void print_families(const json_t *n)
 {
@@ -74,7 +102,7 @@ static void print_families(const json_t *n)
 
 static void print_network(const json_t *n)
 {
-	const json_t *checks = json_object_get(n, "checks"), *decision = json_object_get(n, "decision"), *a;
+	const json_t *checks = json_object_get(n, "checks"), *decision = json_object_get(n, "decision"), *backstop = json_object_get(n, "backstop"), *a;
 	char span[16];
 	size_t i;
 
@@ -83,6 +111,12 @@ static void print_network(const json_t *n)
 	print_families(n);
 	if (strcmp(get_str(n, "order"), "none") != 0)
 		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(decision, "drained")) ? ", done" : "");
+	if (json_is_object(backstop)) {
+		printf("  backstop  ");
+		json_array_foreach(json_object_get(backstop, "prefixes"), i, a)
+			printf(" %s", json_string_value(a));
+		printf(" %s for %s: %s\n", paint(get_str(backstop, "announce")), ago(backstop, "since_ms", span), get_str(backstop, "why"));
+	}
 	printf("  prefixes  ");
 	json_array_foreach(json_object_get(n, "prefixes"), i, a)
 		printf(" %s", json_string_value(a));
@@ -94,6 +128,7 @@ static void print_network(const json_t *n)
 		printf("    %-24s udp %s %lld us, tcp %s %lld us\n", get_str(a, "address"), paint(get_str(udp, "verdict")),
 		       get_int(udp, "latency_us"), paint(get_str(tcp, "verdict")), get_int(tcp, "latency_us"));
 	}
+	print_facts(n);
 }
 
 static void print_bfd(const json_t *b)
@@ -123,12 +158,21 @@ static void print_bfd_thread(const json_t *b)
 
 static void print_neighbor(const json_t *n)
 {
+	const json_t *route;
 	char span[16];
+	size_t i;
 
 	printf("\nneighbor %s as %lld: %s for %s, %lld prefixes\n", get_str(n, "address"), get_int(n, "as"), paint(get_str(n, "state")),
 	       ago(n, "since_ms", span), get_int(n, "prefixes"));
-	if (*get_str(n, "announced"))
-		printf("  announced  %s\n", get_str(n, "announced"));
+	if (strcmp(get_str(n, "order"), "none") != 0)
+		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(n, "drained")) ? ", done" : "");
+	json_array_foreach(json_object_get(n, "announced"), i, route)
+		printf("  announced  %s\n", get_str(route, "text"));
+	if (get_int(n, "announced_left_out"))
+		printf("  announced  and %lld more\n", get_int(n, "announced_left_out"));
+	if (get_int(n, "received"))
+		printf("  received   %lld prefixes, not used%s\n", get_int(n, "received"),
+		       json_is_true(json_object_get(n, "over_max_prefixes")) ? ": more than max-prefixes" : "");
 	if (*get_str(n, "last_error"))
 		printf("  last error %s\n", get_str(n, "last_error"));
 	print_bfd(json_object_get(n, "bfd"));
@@ -204,6 +248,20 @@ static void print_xdp(const json_t *x)
 	printf("\n");
 }
 
+static void print_fleet_file(const json_t *c)
+{
+	const json_t *refused = json_object_get(c, "refused"), *older = json_object_get(c, "file_older");
+	char span[16];
+
+	if (get_int(c, "fleet_generation"))
+		printf("fleet file generation %lld, sha256 %.16s\n", get_int(c, "fleet_generation"), get_str(c, "sha256"));
+	if (json_is_integer(older))
+		printf("  THE FILE ON THE DISK IS OLDER: generation %lld; the node runs from its copy of %lld (see doc/howto/generation-refused.md)\n",
+		       (long long)json_integer_value(older), get_int(c, "fleet_generation"));
+	if (json_is_object(refused))
+		printf("  a reload was refused %s ago: %s\n", ago(refused, "since_ms", span), get_str(refused, "why"));
+}
+
 static void print_status(const json_t *s)
 {
 	const json_t *zones = json_object_get(s, "zones"), *q = json_object_get(s, "queries"), *o;
@@ -212,6 +270,7 @@ static void print_status(const json_t *s)
 
 	printf("node %s%s, zonecast %s, up %s%s\n", get_str(s, "node"), json_is_true(json_object_get(s, "standalone")) ? " (stand-alone)" : "",
 	       get_str(s, "version"), ago(s, "uptime_ms", span), json_is_true(json_object_get(s, "stopping")) ? ", stopping" : "");
+	print_fleet_file(json_object_get(s, "config"));
 	printf("zones %lld serving, %lld without data, %lld records", get_int(zones, "serving"), get_int(zones, "failed"),
 	       get_int(zones, "records"));
 	if (get_int(zones, "held_back"))
@@ -224,6 +283,7 @@ static void print_status(const json_t *s)
 	       get_int(q, "dropped"));
 	printf("connections %lld, of them tls %lld", get_int(q, "tcp_open"), get_int(q, "tls_open"));
 	print_expiry(s);
+	print_load(json_object_get(s, "load"));
 	print_xdp(json_object_get(s, "xdp"));
 	printf("processes ");
 	json_array_foreach(json_object_get(s, "processes"), i, o)

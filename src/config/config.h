@@ -28,6 +28,11 @@ enum {
 	CONFIG_ZONES_MAX = 4000000,
 	CONFIG_WORKERS_MAX = 256,
 	CONFIG_COMMUNITIES_MAX = 32,
+	CONFIG_LARGE_COMMUNITIES_MAX = 16,
+	CONFIG_COMMUNITIES_SUM_MAX = 63, /* of a neighbor, of one of its states, and graceful-shutdown: BGP_COMMUNITIES_MAX */
+	CONFIG_LARGE_COMMUNITIES_SUM_MAX = 20,
+	CONFIG_PREPEND_MAX = 32,
+	CONFIG_RECEIVED_MAX = 1000000, /* prefixes from a neighbor: BGP_RECEIVED_MAX */
 	CONFIG_COOKIE_SECRETS_MAX = 4,
 	CONFIG_EXEMPT_MAX = 1024,
 	CONFIG_FILTERS_MAX = 100000,
@@ -54,13 +59,14 @@ struct config_check {
 
 enum config_overload { CONFIG_OVERLOAD_ABSORB, CONFIG_OVERLOAD_SHED };
 enum config_last_pop { CONFIG_LAST_POP_STAY, CONFIG_LAST_POP_WITHDRAW };
-enum config_expired { CONFIG_EXPIRED_WITHDRAW, CONFIG_EXPIRED_ALERT };
+enum config_expired { CONFIG_EXPIRED_WITHDRAW, CONFIG_EXPIRED_ALERT }; /* what comes of expired signatures: a cause to leave, if the guard lets it; none */
 
 struct config_network {
 	const char *name;
 	struct ip_prefix *prefixes;  size_t prefix_count;
 	struct ip_addr *addresses;   size_t address_count;
 	struct ip_prefix *backstops; size_t backstop_count;
+	const char **backstop_at;    size_t backstop_at_count; /* nodes that announce them; none: all pops of the network */
 	uint32_t as;
 	uint32_t keep_at_least; /* 1 */
 	uint8_t overload;       /* enum config_overload; absorb */
@@ -68,6 +74,9 @@ struct config_network {
 	struct config_check check;
 	uint8_t expired_signatures;   /* enum config_expired: of a zone of the network; withdraw */
 	uint32_t signatures_alert_ms; /* so long before the first signature expires the network's verdict is soft; 3 days */
+	uint32_t stale_after_ms;   /* data that was not known to be current for so long is stale; 5 min */
+	uint32_t primary_check_ms; /* so often a primary is asked for the serial of one of the zones held by transfer; 5 s */
+	uint8_t expiry_alert;      /* percent of a zone's SOA EXPIRE that are left when it counts as near; 25 */
 	uint32_t drain_ms;      /* how long the graceful-shutdown community is announced before the withdrawal; 5 s */
 	uint32_t rise_hold_ms;  /* first hold-down after a flap, doubled by each further one; 1 s */
 	uint32_t rise_hold_max_ms; /* 5 min */
@@ -80,8 +89,28 @@ struct config_bfd {
 	bool multihop;
 };
 
+struct config_large_community { /* RFC 8092 */
+	uint32_t global, local1, local2;
+};
+
+/* neighbors[].de-prefer, .drain: what comes on top of the neighbor's own attributes in that state. */
+struct config_state {
+	uint32_t *communities;    size_t community_count;
+	struct config_large_community *large; size_t large_count;
+	bool has_prepend, has_med, has_local_pref; /* MED and LOCAL_PREF: instead of the neighbor's own */
+	uint8_t prepend;          /* more; default 3 with de-prefer */
+	uint32_t med;
+	uint32_t local_pref;      /* default half of the neighbor's with de-prefer, 0 with drain */
+};
+
+/* As in RFC 9234, but for 0: not stated. */
+enum config_bgp_role { CONFIG_BGP_ROLE_NONE, CONFIG_BGP_ROLE_PROVIDER, CONFIG_BGP_ROLE_RS, CONFIG_BGP_ROLE_RS_CLIENT, CONFIG_BGP_ROLE_CUSTOMER, CONFIG_BGP_ROLE_PEER };
+enum config_dial { CONFIG_DIAL_ACTIVE, CONFIG_DIAL_PASSIVE, CONFIG_DIAL_BOTH };
+enum config_at_max { CONFIG_AT_MAX_WARN, CONFIG_AT_MAX_CEASE };
+
 struct config_neighbor {
-	struct ip_addr address;
+	struct ip_addr address;   /* link-local: the zone is that of `interface` while the file was read, 0 if there was none */
+	const char *interface;    /* of a link-local address, by name; else NULL */
 	uint16_t port;            /* 179 */
 	uint32_t as;
 	struct ip_addr local;     /* family 0: chosen by routing */
@@ -93,9 +122,18 @@ struct config_neighbor {
 	bool ipv4, ipv6;          /* families announced on the session; both by default */
 	struct ip_addr next_hop_v4, next_hop_v6; /* family 0: from the interface */
 	uint32_t *communities;    size_t community_count; /* RFC 1997, high 16 bits the AS */
+	struct config_large_community *large; size_t large_count;
 	uint8_t prepend;          /* extra own AS in the path, 0 */
 	bool has_med;
 	uint32_t med;
+	uint32_t local_pref;      /* of iBGP; 100 */
+	struct config_state de_prefer, drain;
+	uint8_t role;             /* enum config_bgp_role: ours */
+	bool role_strict;         /* the router must state a role that goes with it */
+	bool extended_next_hop;   /* RFC 8950: IPv4 prefixes by an IPv6 next hop */
+	uint8_t dial;             /* enum config_dial: who opens the connection */
+	uint32_t max_prefixes;    /* that the neighbor may send; 1000; 0: any number */
+	uint8_t at_max_prefixes;  /* enum config_at_max */
 	bool watch_routes;        /* its routes are looked through for our prefixes; false */
 };
 
@@ -112,6 +150,7 @@ struct config_node {
 	uint32_t router_id;       /* host order */
 	struct config_neighbor *neighbors; size_t neighbor_count;
 	uint32_t workers;         /* 0: one per CPU */
+	uint32_t capacity;        /* answers per second that it can give; 0: estimated from its load */
 };
 
 struct config_key {
@@ -269,6 +308,7 @@ struct config {
 	struct arena arena;
 	const char *path;         /* of the fleet file; messages and relative paths go by it */
 	const char *fleet;
+	uint32_t generation;      /* 0: not said; a file of an older one is refused */
 	const char *state_dir;    /* default /var/lib/zonecast */
 	const char *run_dir;      /* default /run/zonecast */
 	const char *user;         /* roles run as; NULL: "zonecast" if there is such a user, else "nobody" */
@@ -302,6 +342,8 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 /* Only `run-dir` of the file at path, for tools that talk to a running node while its file is being edited: mistakes elsewhere do not
  * matter. The default where the file says nothing; ERR_NOT_FOUND or -errno when there is no such file or it cannot be understood. */
 int config_peek_run_dir(const char *path, char *buf, size_t cap) MUST_CHECK;
+/* Likewise `state-dir`. */
+int config_peek_state_dir(const char *path, char *buf, size_t cap) MUST_CHECK;
 /* Further checks that look at this machine: key files exist and are not readable by others, for every node or only `node` (NULL: all). */
 void config_check_files(const struct config *c, const struct config_node *node, struct diag *diag);
 /* Likewise that zone files can be read. Not those of `known` (may be NULL), an earlier version of c: a file that goes is no mistake in c. */

@@ -30,6 +30,9 @@ static const char *const words_invalid[] = {"refuse", "alert", NULL};
 static const char *const words_cookies[] = {"off", "optional", "required", NULL};
 static const char *const words_any[] = {"one", "all", "refuse", NULL};
 static const char *const words_xdp[] = {"off", "auto", "native", "generic", NULL};
+static const char *const words_bgp_role[] = {"none", "provider", "rs", "rs-client", "customer", "peer", NULL};
+static const char *const words_dial[] = {"active", "passive", "both", NULL};
+static const char *const words_at_max[] = {"warn", "cease", NULL};
 static const char *const words_action[] = {"drop", "refuse", "truncate", NULL};
 
 /* RFC 8945 6; hmac-md5 is left out on purpose. */
@@ -75,12 +78,20 @@ static const struct schema_row network_rows[] = {
          .help = "the last pop that answers anything, when its checks fail: stay announced, or withdraw"},
         {"backstop", SCHEMA_PREFIX, .reload = true, LIST(config_network, backstops, backstop_count, CONFIG_PREFIXES_MAX),
          .help = "covering, less specific prefixes announced whatever the checks say"},
+        {"backstop-at", SCHEMA_IDENT, .reload = true, LIST(config_network, backstop_at, backstop_at_count, CONFIG_NODES_MAX),
+         .help = "nodes that announce the backstop; without it all pops of the network"},
         {"check", SCHEMA_MAP, .reload = true, AT(config_network, check), .map = &check_map,
          .help = "how the service addresses are judged"},
         {"expired-signatures", SCHEMA_WORD, .reload = true, NUMBER(config_network, expired_signatures), .words = words_expired,
-         .value = "withdraw", .help = "DNSSEC signatures of one of its zones have expired: withdraw the network here, or only alert"},
+         .value = "withdraw", .help = "DNSSEC signatures of one of its zones have expired: leave if other pops are well, or only alert"},
         {"signatures-alert", SCHEMA_TIME, .reload = true, AT(config_network, signatures_alert_ms), .min = 0, .max = 30U * DAY, .value = "72h",
          .help = "so long before the first signature of its zones expires the node counts as degraded"},
+        {"stale-after", SCHEMA_TIME, .reload = true, AT(config_network, stale_after_ms), .min = SECOND, .max = 7U * DAY, .value = "5m",
+         .help = "zones held by transfer that no primary has confirmed for so long are stale: leave if other pops are well"},
+        {"primary-check", SCHEMA_TIME, .reload = true, AT(config_network, primary_check_ms), .min = 100, .max = HOUR, .value = "5s",
+         .help = "how often a primary is asked for the serial of one of the zones held by transfer"},
+        {"expiry-alert", SCHEMA_UINT, .reload = true, NUMBER(config_network, expiry_alert), .min = 0, .max = 100, .value = "25",
+         .help = "percent of its SOA EXPIRE that a zone has left when it counts as near its end; 0: not before"},
         {"drain-time", SCHEMA_TIME, .reload = true, AT(config_network, drain_ms), .min = 0, .max = HOUR, .value = "5s",
          .help = "how long the graceful-shutdown community is announced before a planned withdrawal"},
         {"rise-hold", SCHEMA_TIME, .reload = true, AT(config_network, rise_hold_ms), .min = 0, .max = HOUR, .value = "1s",
@@ -109,8 +120,23 @@ static const struct schema_row bfd_rows[] = {
 };
 static const struct schema_map bfd_map = {"bfd", 0, ROWS(bfd_rows)};
 
+static const struct schema_row state_rows[] = {
+        {"prepend", SCHEMA_UINT, .reload = true, NUMBER(config_state, prepend), FLAG(config_state, has_prepend), .min = 0,
+         .max = CONFIG_PREPEND_MAX, .help = "how many more times the own AS stands in the path, beside the neighbor's own prepend"},
+        {"med", SCHEMA_UINT, .reload = true, NUMBER(config_state, med), FLAG(config_state, has_med), .min = 0, .max = UINT32_MAX,
+         .help = "MULTI_EXIT_DISC instead of the neighbor's own"},
+        {"local-pref", SCHEMA_UINT, .reload = true, NUMBER(config_state, local_pref), FLAG(config_state, has_local_pref), .min = 0,
+         .max = UINT32_MAX, .help = "LOCAL_PREF instead of the neighbor's own, with iBGP"},
+        {"communities", SCHEMA_COMMUNITY, .reload = true, LIST(config_state, communities, community_count, CONFIG_COMMUNITIES_MAX),
+         .help = "communities on top of the neighbor's own"},
+        {"large-communities", SCHEMA_LARGE_COMMUNITY, .reload = true,
+         LIST(config_state, large, large_count, CONFIG_LARGE_COMMUNITIES_MAX), .help = "large communities on top of the neighbor's own"},
+};
+static const struct schema_map state_map = {"a state's attributes", 0, ROWS(state_rows)};
+
 static const struct schema_row neighbor_rows[] = {
-        {"address", SCHEMA_ADDR, .required = true, .reload = true, AT(config_neighbor, address), .help = "address of the router"},
+        {"address", SCHEMA_LINK_ADDR, .required = true, .reload = true, AT(config_neighbor, address),
+         .count_at = offsetof(struct config_neighbor, interface), .help = "address of the router; with its interface where it is link-local"},
         {"port", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, port), .min = 1, .max = 65535, .value = "179",
          .help = "TCP port of the router"},
         {"as", SCHEMA_UINT, .required = true, .reload = true, NUMBER(config_neighbor, as), .min = 0, .max = UINT32_MAX,
@@ -135,10 +161,30 @@ static const struct schema_row neighbor_rows[] = {
         {"communities", SCHEMA_COMMUNITY, .reload = true,
          LIST(config_neighbor, communities, community_count, CONFIG_COMMUNITIES_MAX),
          .help = "communities announced: AS:VALUE, or a name such as no-export"},
-        {"prepend", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, prepend), .min = 0, .max = 32, .value = "0",
+        {"large-communities", SCHEMA_LARGE_COMMUNITY, .reload = true,
+         LIST(config_neighbor, large, large_count, CONFIG_LARGE_COMMUNITIES_MAX), .help = "large communities announced (RFC 8092): GLOBAL:LOCAL1:LOCAL2"},
+        {"prepend", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, prepend), .min = 0, .max = CONFIG_PREPEND_MAX, .value = "0",
          .help = "how many more times the own AS stands in the path"},
         {"med", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, med), FLAG(config_neighbor, has_med), .min = 0,
          .max = UINT32_MAX, .help = "MULTI_EXIT_DISC announced"},
+        {"local-pref", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, local_pref), .min = 0, .max = UINT32_MAX, .value = "100",
+         .help = "LOCAL_PREF announced to an iBGP neighbor"},
+        {"de-prefer", SCHEMA_MAP, .reload = true, AT(config_neighbor, de_prefer), .map = &state_map,
+         .help = "what comes on top while a network is de-preferred: by default prepend 3, with iBGP half of local-pref"},
+        {"drain", SCHEMA_MAP, .reload = true, AT(config_neighbor, drain), .map = &state_map,
+         .help = "what comes on top of the graceful-shutdown community while a network is drained: with iBGP local-pref 0"},
+        {"role", SCHEMA_WORD, .reload = true, NUMBER(config_neighbor, role), .words = words_bgp_role, .value = "none",
+         .help = "our role on the session (RFC 9234): none, customer, peer, provider, rs, rs-client"},
+        {"role-strict", SCHEMA_BOOL, .reload = true, AT(config_neighbor, role_strict), .value = "false",
+         .help = "the router must state its role, too"},
+        {"extended-next-hop", SCHEMA_BOOL, .reload = true, AT(config_neighbor, extended_next_hop), .value = "false",
+         .help = "announce IPv4 prefixes with an IPv6 next hop where the session is one of IPv6 (RFC 8950)"},
+        {"connect", SCHEMA_WORD, .reload = true, NUMBER(config_neighbor, dial), .words = words_dial, .value = "active",
+         .help = "who opens the connection: active (we do), passive (the router does, to port 179 of local), both"},
+        {"max-prefixes", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, max_prefixes), .min = 0, .max = CONFIG_RECEIVED_MAX, .value = "1000",
+         .help = "prefixes that the router may send us, who use none of them; 0: any number"},
+        {"at-max-prefixes", SCHEMA_WORD, .reload = true, NUMBER(config_neighbor, at_max_prefixes), .words = words_at_max, .value = "warn",
+         .help = "what happens when it sends more: warn, or cease (the session ends, and is tried again)"},
         {"watch-routes", SCHEMA_BOOL, .reload = true, AT(config_neighbor, watch_routes), .value = "false",
          .help = "look through the routes it sends for our prefixes from another origin; never used for routing"},
 };
@@ -171,6 +217,8 @@ static const struct schema_row node_rows[] = {
         {"bgp", SCHEMA_MAP, .reload = true, .map = &bgp_map, .help = "BGP sessions of a pop"},
         {"workers", SCHEMA_UINT, NUMBER(config_node, workers), .min = 0, .max = CONFIG_WORKERS_MAX, .value = "0",
          .help = "processes that answer; 0: one per CPU"},
+        {"capacity", SCHEMA_UINT, .reload = true, NUMBER(config_node, capacity), .min = 0, .max = 1000000000, .value = "0",
+         .help = "answers per second that the node can give; 0: estimated from its load"},
 };
 static const struct schema_map node_map = {"a node", sizeof(struct config_node), ROWS(node_rows)};
 
@@ -396,6 +444,8 @@ static const struct schema_map rpki_map = {"rpki", 0, ROWS(rpki_rows)};
 
 static const struct schema_row root_rows[] = {
         {"fleet", SCHEMA_IDENT, .required = true, AT(config, fleet), .help = "name of the fleet"},
+        {"generation", SCHEMA_UINT, .reload = true, NUMBER(config, generation), .min = 0, .max = UINT32_MAX, .value = "0",
+         .help = "number of this version of the file: nodes refuse one that is lower than what they have had; 0: not used"},
         {"state-dir", SCHEMA_DIR, AT(config, state_dir), .value = CONFIG_STATE_DIR_DEFAULT, .help = "folder of what must survive a reboot"},
         {"run-dir", SCHEMA_DIR, AT(config, run_dir), .value = CONFIG_RUN_DIR_DEFAULT,
          .help = "folder of the control socket and the store"},

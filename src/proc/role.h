@@ -37,7 +37,8 @@ enum {
 enum { WORKER_DEAD_MS = 300 };
 
 enum role_socket_kind { ROLE_SOCKET_UDP, ROLE_SOCKET_TCP, ROLE_SOCKET_CONTROL, ROLE_SOCKET_TLS,
-                        ROLE_SOCKET_HANDOVER /* sync: its end of a worker's pair (proc/handover.h) */ };
+                        ROLE_SOCKET_HANDOVER, /* sync: its end of a worker's pair (proc/handover.h) */
+                        ROLE_SOCKET_BGP /* route: for neighbors that open the connection */ };
 struct role_socket {
 	int32_t fd;
 	uint8_t kind; /* enum role_socket_kind */
@@ -136,10 +137,10 @@ enum role_message_kind {
 	ROLE_SYNC_REQUEST, /* to sync: a request about zones held by transfer, answered with ROLE_REPLY; text = a zone's name */
 	ROLE_SYNC_RELOAD, /* to sync: look at zone files again; text = zone name or "" for all */
 	ROLE_NEEDS_READ,  /* from sync: text = a zone file that its account may not read; where that is so, sync is restarted able to */
-	ROLE_SOCKET_OPEN,  /* to answer: serve one more socket, attached; text = its struct role_socket */
-	ROLE_SOCKET_CLOSE, /* to answer: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
+	ROLE_SOCKET_OPEN,  /* to answer, route: serve one more socket, attached; text = its struct role_socket */
+	ROLE_SOCKET_CLOSE, /* to answer, route: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
 };
-enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT_SERVFAIL, REQUEST_FAULT_CLEAR,
+enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT,
                     /* For sync: one JSON line, as many as fit of those after a name, nothing. */
                     REQUEST_ZONE_STATUS, REQUEST_ZONES_AFTER, REQUEST_RETRANSFER, REQUEST_RETRANSFER_FORCE,
                     REQUEST_ZONE_RELOAD_FORCE,
@@ -147,7 +148,14 @@ enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_Z
                     REQUEST_CATALOGS, REQUEST_CATALOG_ACCEPT,
                     /* For sync, which answers on the connection that is attached (its answers have any length); the text is a struct role_ask. The reply says
                      * only whether it does. */
-                    REQUEST_ZONE_HISTORY, REQUEST_ZONE_DIFF, REQUEST_ZONE_EXPORT, REQUEST_ZONE_ROLLBACK, REQUEST_ZONE_PUBLISH };
+                    REQUEST_ZONE_HISTORY, REQUEST_ZONE_DIFF, REQUEST_ZONE_EXPORT, REQUEST_ZONE_ROLLBACK, REQUEST_ZONE_PUBLISH,
+                    /* Orders: of a network or all; of the neighbor (an endpoint) in the text. */
+                    REQUEST_FREEZE, REQUEST_FORCE, REQUEST_DRAIN_NEIGHBOR, REQUEST_RESUME_NEIGHBOR };
+/* Text of REQUEST_DRAIN: the backstop of the network too. */
+#define ROLE_WITH_BACKSTOP "backstop"
+/* Text of REQUEST_RELOAD: lines of a word and, for the first, a network; see super/supervisor.c. */
+#define ROLE_RELOAD_WITHDRAW "withdraw "
+#define ROLE_RELOAD_OLDER "accept-older"
 static inline bool role_request_is_ask(uint32_t request)
 {
 	return request >= REQUEST_ZONE_HISTORY && request <= REQUEST_ZONE_PUBLISH;
@@ -158,6 +166,11 @@ struct role_ask {
 	uint32_t serials;   /* how many are given */
 	uint32_t serial[2];
 	char zone[1024];    /* text */
+};
+/* The text of REQUEST_FAULT. */
+struct role_fault {
+	uint32_t kind;   /* enum board_fault */
+	uint32_t worker; /* UINT32_MAX: all */
 };
 enum { ROLE_TEXT_MAX = 4096 };
 struct role_message {

@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,10 +33,15 @@ static bool wants(const struct neighbor *n, struct bfd_path *path, struct bfd_ti
 {
 	*path = (struct bfd_path){.remote = n->conf.remote.addr,
 	                          .local = n->conf.local,
-	                          .multihop = n->want.bfd.multihop};
-	*timers = (struct bfd_timers){.interval_us = n->want.bfd.interval_ms * 1000U,
-	                              .multiplier = n->want.bfd.multiplier};
-	return n->want.bfd.enabled && n->session;
+	                          .multihop = n->bfd.multihop};
+	*timers = (struct bfd_timers){.interval_us = n->bfd.interval_ms * 1000U, .multiplier = n->bfd.multiplier};
+	if (!n->bfd.enabled || !n->session)
+		return false;
+	if (n->conf.interface[0]) { /* it may not be there yet; the session comes up once it is */
+		path->remote.zone = if_nametoindex(n->conf.interface);
+		return path->remote.zone != 0;
+	}
+	return true;
 }
 
 static struct watched_path *find(struct route *r, const struct bfd_path *path)

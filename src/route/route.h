@@ -7,8 +7,11 @@
 #include "board/board.h"
 #include "config/config.h"
 #include "proc/role.h"
+#include "route/attributes.h"
+#include "route/backstop.h"
 #include "route/decide.h"
 #include "route/hijack.h"
+#include "route/leave.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,18 +20,23 @@
 
 /* What the files of the route process share. One thread, no locks. */
 struct route;
+struct listener;
 
 struct neighbor {
 	struct route *route;
 	struct bgp_session *session; /* NULL: unused */
 	struct bgp_neighbor_conf conf;
 	uint8_t key[BGP_MD5_KEY_MAX];
-	struct config_neighbor want; /* scalars only are used */
-	uint32_t communities[CONFIG_COMMUNITIES_MAX];
-	size_t community_count;
+	struct {
+		bool announced;
+		struct bgp_route route; /* without a prefix */
+	} as[DECIDE_DEPREF + 1];        /* by enum decide_announce: what it hears of a prefix */
 	struct endpoint at;
 	uint64_t bad_updates; /* with watch-routes: those that were not right */
+	struct leave leave;
 	bool dirty; /* its state on the board is old */
+	bool told_dirty; /* what it was told, there, is old */
+	struct config_bfd bfd;
 };
 
 struct network {
@@ -40,6 +48,12 @@ struct network {
 		char why[DECIDE_WHY_MAX];
 		uint64_t alerted_ms; /* the last line in the log about something that does not change what is announced */
 	} family[BOARD_FAMILIES];
+};
+
+/* Of the network with the same index; network[0] is NUL where this node announces no backstop of it. */
+struct backstop_of {
+	char network[BOARD_NAME_MAX];
+	struct backstop state;
 };
 
 /* What RPKI stands against, as the board has it. */
@@ -74,11 +88,15 @@ struct route {
 	struct bgp_session *leaving[CONFIG_NEIGHBORS_MAX]; /* stopped, their connections not gone yet */
 	struct network networks[CONFIG_NETWORKS_MAX];
 	size_t network_count;
+	struct backstop_of backstops[CONFIG_NETWORKS_MAX];
+	struct listener *listeners[CONFIG_NEIGHBORS_MAX]; /* NULL: none */
+	uint32_t strangers; /* connections of nobody's */
 	struct bfd *bfd; /* NULL: it could not be started */
 	uv_poll_t bfd_poll;
 	struct watched_path paths[CONFIG_NEIGHBORS_MAX];
 	uint64_t bfd_held_count;
 	bool bfd_held, bfd_priority_said;
+	bool bfd_due; /* a session came up: its interface may have been missing before */
 	struct refusals refusals;
 	struct hijack_table hijacks;
 	bool hijacks_dirty; /* those on the board are old */
@@ -98,6 +116,13 @@ void neighbors_feed(struct route *r);
 /* Free those that were told to leave and are gone. */
 void neighbors_free_leaving(struct route *r);
 
+/* ---- listen.c: connections that neighbors open ---- */
+
+/* A listening socket of the supervisor's, whose descriptor is r's now; and that one gone. */
+void listen_open(struct route *r, const struct role_socket *s);
+void listen_close(struct route *r, const struct role_socket *s);
+/* The key of a neighbor on its listeners, or no more: before the first SYN of the one, and before the other has the same address. */
+void listen_key(struct route *r, const struct neighbor *n, bool on);
 /* ---- bfd_paths.c: BFD beside them ---- */
 
 /* Start the thread, with or without neighbors that want it: later it could not have its priority. After role_sandbox(), so that it is in there. */
@@ -121,6 +146,13 @@ bool networks_judge(struct route *r, uint64_t now_ns);
 enum decide_announce networks_wanted(const struct route *r, size_t network, int family);
 /* Nothing is announced any more, in no network. */
 bool networks_are_out(const struct route *r);
+
+/* ---- operator.c: backstops, and neighbors left by order ---- */
+
+/* After networks_set(): backstops that stay keep their state. */
+void operator_set(struct route *r);
+/* Judge them. True when something is to be announced otherwise, as of networks_judge(), which goes before. */
+bool operator_judge(struct route *r, uint64_t now_ns);
 
 /* ---- origins.c: prefixes that must not be announced ---- */
 

@@ -15,6 +15,7 @@
 
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	ROUTE_TICK_MS = 10,
@@ -49,7 +50,10 @@ static void evaluate(struct route *r)
 {
 	uint64_t now_ns = clock_ns(), now = now_ns / 1000000U;
 
-	if (networks_judge(r, now_ns))
+	bool changed = networks_judge(r, now_ns);
+
+	changed |= operator_judge(r, now_ns);
+	if (changed)
 		neighbors_feed(r);
 	for (size_t i = 0; i < r->neighbor_count; i++)
 		if (r->neighbors[i].dirty) {
@@ -57,6 +61,10 @@ static void evaluate(struct route *r)
 			show_neighbor(r, i);
 		}
 	neighbors_free_leaving(r);
+	if (r->bfd_due) {
+		r->bfd_due = false;
+		bfd_paths_set(r);
+	}
 	bfd_paths_tick(r, now);
 	if (now - r->shown_ms >= ROUTE_SHOW_MS)
 		show_all(r);
@@ -75,12 +83,30 @@ static int on_reload(struct role *role, struct config *old)
 
 	(void)old;
 	networks_set(r);
+	operator_set(r);
 	neighbors_set(r);
 	bfd_paths_set(r);
 	uv_timer_set_repeat(&r->tick, r->network_count ? ROUTE_TICK_MS : ROUTE_IDLE_MS);
 	neighbors_feed(r);
 	show_all(r);
 	return 0;
+}
+
+static void on_message(struct role *role, const struct role_message *m)
+{
+	struct route *r = role->state;
+	struct role_socket s;
+
+	if (m->text_len != sizeof(s))
+		return;
+	memcpy(&s, m->text, sizeof(s));
+	if (m->kind == ROLE_SOCKET_OPEN && role->attached >= 0) {
+		s.fd = role->attached;
+		role->attached = -1;
+		listen_open(r, &s);
+	} else if (m->kind == ROLE_SOCKET_CLOSE) {
+		listen_close(r, &s);
+	}
 }
 
 static void on_orders(struct role *role)
@@ -108,6 +134,7 @@ int route_main(struct role *role)
 	role->on_reload = on_reload;
 	role->on_orders = on_orders;
 	role->on_stop = on_stop;
+	role->on_message = on_message;
 	uv_loop_init(&r->loop);
 	err = role_loop_start(role, &r->loop);
 	if (err < 0 || role_sandbox(role) < 0)
@@ -118,6 +145,10 @@ int route_main(struct role *role)
 	/* Inherited by that thread, see role_enter(). */
 	(void)sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
 	networks_set(r);
+	operator_set(r);
+	/* Before the sessions: each puts its key on them. */
+	for (uint32_t i = 0; i < role->brief.socket_count; i++)
+		listen_open(r, &role->brief.sockets[i]);
 	neighbors_set(r);
 	bfd_paths_set(r);
 	uv_timer_init(&r->loop, &r->tick);

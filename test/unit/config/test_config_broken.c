@@ -24,6 +24,8 @@
 	"nodes:\n"                                                                                                      \
 	"  - {name: p, role: primary, management: [192.0.2.10]}\n"                                                      \
 	"  - {name: a, role: pop, networks: [n], management: [192.0.2.21], bgp: {neighbors: [{address: 192.0.2.1, as: 64496}]}}\n"
+#define TEN "\"1:1\", \"1:1\", \"1:1\", \"1:1\", \"1:1\", \"1:1\", \"1:1\", \"1:1\", \"1:1\", \"1:1\""
+#define TWENTY TEN ", " TEN
 #define NEIGHBOR(more)                                                                                                  \
 	HEAD "  - {name: b, role: pop, networks: [n], management: [192.0.2.22], bgp: {neighbors: [\n"                   \
 	     "      {address: 192.0.2.1, as: 64496, " more "}]}}\n"
@@ -78,14 +80,14 @@ static const struct broken cases[] = {
         /* keys and shapes */
         {"unknown key", HEAD "zone: []\n", "z.yaml:11:1: error: unknown key \"zone\" in the configuration: did you mean \"zones\"?"},
         {"unknown, nothing near", HEAD "quux: 1\n",
-         "z.yaml:11:1: error: unknown key \"quux\" in the configuration: its keys are fleet, state-dir, run-dir, user, networks, "
+         "z.yaml:11:1: error: unknown key \"quux\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, networks, "
          "keys, tls-auth, nodes, zones, catalogs, rpki, history, answer"},
         {"prefixs", "fleet: f\nnodes: []\nnetworks:\n  - name: n\n    prefixs: []\n",
          "z.yaml:5:5: error: unknown key \"prefixs\" in a network: did you mean \"prefixes\"?"},
         {"in a neighbor", NEIGHBOR("hold_time: 9s"),
          "z.yaml:12:39: error: unknown key \"hold_time\" in a neighbor: did you mean \"hold-time\"?"},
         {"after a long letter", "fleet: f\nnodes: []\n\"\xc3\xa4\xc3\xa4\": 1\n",
-         "z.yaml:3:1: error: unknown key \"\xc3\xa4\xc3\xa4\" in the configuration: its keys are fleet, state-dir, run-dir, user, "
+         "z.yaml:3:1: error: unknown key \"\xc3\xa4\xc3\xa4\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, "
          "networks, keys, tls-auth, nodes, zones, catalogs, rpki, history, answer"},
         {"bytes, not letters", "nodes: []\nfleet: [\"\xc3\xa4\xc3\xa4\", {a: 1}]\n",
          "z.yaml:2:8: error: \"fleet\" is one value, not a list: remove the brackets or dash"},
@@ -161,6 +163,28 @@ static const struct broken cases[] = {
          "z.yaml:12:53: error: \"communities\": 64500:70000: both halves are at most 65535 (RFC 1997); a larger AS has no community"},
         {"community name", NEIGHBOR("communities: [graceful-shutdwn]"),
          "z.yaml:12:53: error: \"communities\": no community \"graceful-shutdwn\": did you mean \"graceful-shutdown\"?"},
+        {"large community", NEIGHBOR("large-communities: [\"64500:1\"]"),
+         "z.yaml:12:59: error: \"large-communities\": \"64500:1\" is no large community: write three numbers below 2^32, \"64500:1:2\" (in quotes)"},
+        {"large community, too large", NEIGHBOR("large-communities: [\"64500:4294967296:2\"]"),
+         "z.yaml:12:59: error: \"large-communities\": \"64500:4294967296:2\" is no large community: write three numbers below 2^32, \"64500:1:2\" (in quotes)"},
+        {"too many communities", NEIGHBOR("communities: [" TWENTY ", " TEN "], drain: {communities: [" TWENTY ", " TEN ", \"1:1\", \"1:1\", \"1:1\"]}"),
+         "z.yaml:12:285: error: \"communities\" has 33 items: at most 32 are allowed"},
+        {"too many communities in sum", NEIGHBOR("communities: [" TWENTY ", " TEN ", \"1:1\", \"1:1\"], drain: {communities: [" TWENTY ", " TEN ", \"1:1\"]}"),
+         "z.yaml:12:299: error: with the neighbor's own and graceful-shutdown these are 64 communities: at most 63 fit"},
+        {"role within the AS", NEIGHBOR("local: 192.0.2.22}, {address: 192.0.2.2, as: 64500, role: customer"),
+         "z.yaml:12:97: error: a role is for a neighbor of another AS (RFC 9234): remove it"},
+        {"strict without a role", NEIGHBOR("role-strict: true"),
+         "z.yaml:12:52: error: \"role-strict\" needs \"role\": write role: customer at a transit"},
+        {"link-local without interface", NEIGHBOR("port: 179}, {address: \"fe80::1\", as: 64497"),
+         "z.yaml:12:61: error: a link-local address needs its interface: write \"fe80::1%eth0\""},
+        {"interface of a global address", NEIGHBOR("port: 179}, {address: \"2001:db8::1%eth0\", as: 64497"),
+         "z.yaml:12:61: error: \"address\": only a link-local address (fe80::/10) has an interface: write 2001:db8::1"},
+        {"interface's name", NEIGHBOR("port: 179}, {address: \"fe80::1%a-name-that-is-too-long\", as: 64497"),
+         "z.yaml:12:61: error: \"address\": \"a-name-that-is-too-l\" is no name of an interface"},
+        {"link-local twice", NEIGHBOR("port: 179}, {address: \"fe80::1%no0\", as: 64497}, {address: \"fe80::1%no1\", as: 64497}, {address: \"fe80::1%no0\", as: 64497"),
+         "z.yaml:12:135: error: neighbor fe80::1 is here twice"},
+        {"passive without local", NEIGHBOR("connect: passive"),
+         "z.yaml:12:48: error: \"connect: passive\" needs \"local\": the own address that port 179 is opened on"},
         {"families", NEIGHBOR("families: [v4]"), "z.yaml:12:50: error: \"families\" cannot be \"v4\": it is one of ipv4, ipv6"},
         {"no family", NEIGHBOR("families: []"),
          "z.yaml:12:49: error: \"families\" is empty: write [ipv4], [ipv6], or remove the key for both"},
@@ -190,6 +214,12 @@ static const struct broken cases[] = {
          "z.yaml:6:16: error: the default route is not a prefix to announce: write the network's own"},
         {"backstop", NETWORK("203.0.113.0/24", "203.0.113.53", "    backstop: [203.0.113.0/25]\n"),
          "z.yaml:8:16: error: 203.0.113.0/25 covers none of the network's prefixes: a backstop is shorter than one and contains it"},
+        {"backstop at a stranger", NETWORK("203.0.113.0/24", "203.0.113.53", "    backstop: [203.0.112.0/23]\n    backstop-at: [nobody]\n"),
+         "z.yaml:9:19: error: no node is called \"nobody\""},
+        {"backstop at a node of another kind", "fleet: f\nnodes:\n- {name: a, role: pop, networks: [n], management: [192.0.2.21], bgp: {neighbors: [{address: 192.0.2.1, as: 1}]}}\n"
+         "- {name: h, role: primary, management: [192.0.2.10]}\nnetworks:\n  - {name: n, as: 64500, prefixes: [203.0.113.0/24], addresses: [203.0.113.53],\n"
+         "     backstop: [203.0.112.0/23], backstop-at: [a, h]}\n",
+         "z.yaml:7:51: error: node \"h\" is not in network \"n\": only its pops can announce its backstop"},
         {"guard", NETWORK("203.0.113.0/24", "203.0.113.53", "    keep-at-least: 2\n"),
          "z.yaml:8:20: error: \"keep-at-least\" is 2, but only 1 pop announces network \"n\": the guard would never let go; write at most 1"},
         {"AS 0", NEIGHBOR("local: 192.0.2.22}, {address: 192.0.2.2, as: 0"),
