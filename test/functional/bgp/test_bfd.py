@@ -14,10 +14,10 @@ import pytest
 
 from bfdalarm import watch
 from bfdpeer import ADMIN_DOWN, DOWN, FINAL, POLL, UP, PROGRAM, BfdPeer, packet, send
-from fleet import SLOW, Node, Site
+from fleet import OUR_AS, SECRET, SLOW, Node, Site
 from netns import missing, wait_until
 from paths import SANITIZED, ZONECAST
-from routers import SIGCONT, SIGSTOP, Bird, Frr
+from routers import SIGCONT, SIGSTOP, Bird, Frr, Neighbor
 
 WHY = missing(ZONECAST, PROGRAM, "nft")
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
@@ -379,6 +379,29 @@ def test_own_address_that_goes_and_comes(plain, tmp_path):
             plain.pop.ip("addr", "del", "10.9.0.99/25", "dev", "up0")
         wait_up(node)
     peer.stop()
+
+
+def test_link_local_neighbor(tmp_path):
+    """By interface; IPv4 over an address beside it."""
+    with make_site("bird", tmp_path) as site:
+        folder = tmp_path / "node"
+        folder.mkdir()
+        site.pop.ip("addr", "add", "fe80::2/64", "dev", "up0", "nodad")
+        site.rtr.ip("addr", "add", "fe80::1/64", "dev", "pop0", "nodad")
+        site.bird.neighbors = [Neighbor(OURS[0], OUR_AS, password=SECRET), Neighbor("fe80::2", OUR_AS, password=SECRET, interface="pop0")]
+        site.bird.send([])
+        peer = BfdPeer(site.rtr, [OURS[0], "fe80::2%pop0=fe80::1%pop0"], interval=50)
+
+        def link_local(text):
+            return text.replace('address: "2001:db8:9::1"', 'address: "fe80::1%up0", local: "fe80::2"')
+        with Node(site, folder, more=", bfd: {interval: 50ms}", change=link_local) as node:
+            wait_up(node)
+            assert [n["address"] for n in node.status()["neighbors"]] == [ROUTER[0], "fe80::1%up0"]
+            with Cut(site) as since:
+                wait_until(lambda: all(b["falls"] >= 1 for b in bfd(node)), 5 * SLOW, "the fall")
+                print(f"fell after {(time.monotonic() - since) * 1000:.0f} ms")
+            wait_up(node, 30)
+        peer.stop()
 
 
 def test_neighbor_that_never_answers(plain, tmp_path):
