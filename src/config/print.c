@@ -262,18 +262,6 @@ static void print_pair(const struct config *c, const struct schema_row *row, con
 	text_str(out, "]\n");
 }
 
-/* The interface by the name that is in the file: on this machine there may be none. */
-static void print_link_addr(const struct schema_row *row, const char *base, struct text *out)
-{
-	struct ip_addr a = *(const struct ip_addr *)(const void *)(base + row->at);
-	char buf[ADDR_TEXT_MAX];
-	const char *name;
-
-	memcpy(&name, base + row->count_at, sizeof(name));
-	a.zone = 0;
-	text_fmt(out, "\"%s%s%s\"", addr_text(&a, buf), name ? "%" : "", name ? name : "");
-}
-
 void config_print_item(const struct config *c, const struct schema_row *row, const void *item, struct text *out)
 {
 	if (row->type == SCHEMA_MAP)
@@ -285,6 +273,18 @@ void config_print_item(const struct config *c, const struct schema_row *row, con
 bool config_row_unset(const struct schema_row *row, const void *base)
 {
 	return is_unset(row, base);
+}
+
+/* The interface by the name that is in the file: on this machine there may be none. */
+static void print_link_addr(const struct schema_row *row, const char *base, struct text *out)
+{
+	struct ip_addr a = *(const struct ip_addr *)(const void *)(base + row->at);
+	char buf[ADDR_TEXT_MAX];
+	const char *name;
+
+	memcpy(&name, base + row->count_at, sizeof(name));
+	a.zone = 0;
+	text_fmt(out, "\"%s%s%s\"", addr_text(&a, buf), name ? "%" : "", name ? name : "");
 }
 
 void config_print_row(const struct config *c, const struct schema_row *row, const void *base, struct text *out)

@@ -37,6 +37,7 @@ struct neighbor {
 	bool dirty; /* its state on the board is old */
 	bool told_dirty; /* what it was told, there, is old */
 	struct config_bfd bfd;
+	struct watched_path *path; /* by BFD; NULL: not */
 };
 
 struct network {
