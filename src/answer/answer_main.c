@@ -87,6 +87,7 @@ static enum source_kind kind_of(const struct role_socket *s)
 	case ROLE_SOCKET_TCP:
 	case ROLE_SOCKET_CONTROL:
 	case ROLE_SOCKET_HANDOVER:
+	case ROLE_SOCKET_BGP:
 		break;
 	}
 	return SOURCE_TCP;
@@ -368,6 +369,7 @@ int answer_main(struct role *role)
 	map_shared(&w, &role->brief);
 	w.index = role->brief.index;
 	w.handover = role->brief.handover_fd;
+	w.status = role->brief.status_fd;
 	take_short_slices();
 	set_pace(&w);
 	set_cache(&w);

@@ -101,7 +101,7 @@ static bool is_attribute(const char *key)
 /* Rows of a neighbor that touch neither. */
 static bool is_aside(const char *key)
 {
-	static const char *const keys[] = {"bfd", "watch-routes", "max-prefixes"};
+	static const char *const keys[] = {"bfd", "watch-routes", "max-prefixes", "at-max-prefixes"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (strcmp(keys[i], key) == 0)

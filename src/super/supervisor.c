@@ -25,6 +25,7 @@
 #include "super/accepted.h"
 #include "super/addresses.h"
 #include "super/children.h"
+#include "super/doors.h"
 #include "super/express.h"
 #include "super/fleet_known.h"
 #include "super/folders.h"
@@ -104,6 +105,15 @@ static const char *bind_hint(int err)
 	}
 }
 
+/* Where other nodes ask how this one is. */
+static bool tells_status(const struct plan *p, const struct endpoint *at)
+{
+	for (size_t i = 0; i < p->service_count; i++)
+		if (addr_equal(&p->service[i], &at->addr))
+			return false;
+	return p->node != NULL;
+}
+
 /* Put up what `p` needs beyond what is there. On failure everything added is taken back; *problem says what. */
 static int take_up(struct supervisor *s, const struct plan *p, char *problem, size_t cap)
 {
@@ -123,7 +133,8 @@ static int take_up(struct supervisor *s, const struct plan *p, char *problem, si
 	}
 	for (; !err && opened < p->endpoint_count; opened++) {
 		was_open[opened] = sockets_has(set, &p->endpoints[opened]);
-		err = sockets_open(set, &p->endpoints[opened], p->tls_port && p->endpoints[opened].port == p->tls_port);
+		err = sockets_open(set, &p->endpoints[opened], p->tls_port && p->endpoints[opened].port == p->tls_port,
+		                   tells_status(p, &p->endpoints[opened]));
 		if (err < 0) {
 			snprintf(problem, cap, "cannot listen on %s: %s", endpoint_text(&p->endpoints[opened], text), bind_hint(err));
 			break;
@@ -161,10 +172,21 @@ static void tell_endpoint(struct supervisor *s, uint32_t kind, size_t endpoint)
 	}
 }
 
+/* Watch takes the sockets of status with it into its next life. */
+static void renew_watch(struct supervisor *s)
+{
+	struct child *c = children_find(&s->children, ROLE_WATCH, 0);
+
+	if (c)
+		child_renew(c);
+}
+
 /* Close what the plan in force does not have. */
 static void take_down(struct supervisor *s)
 {
 	struct socket_set *set = s->children.sockets;
+	struct role_socket status;
+	bool changed = false;
 
 	for (size_t i = sockets_count(set); i-- > 0;) {
 		struct endpoint at = *sockets_endpoint(set, i);
@@ -173,10 +195,22 @@ static void take_down(struct supervisor *s)
 		for (size_t k = 0; k < s->plan.endpoint_count; k++)
 			keep |= addr_equal(&s->plan.endpoints[k].addr, &at.addr) && s->plan.endpoints[k].port == at.port;
 		if (!keep) {
+			changed = changed || sockets_status_of(set, i, &status);
 			tell_endpoint(s, ROLE_SOCKET_CLOSE, i);
 			sockets_close(set, &at);
 		}
 	}
+	if (changed)
+		renew_watch(s);
+}
+
+static void tell_route(void *ctx, uint32_t kind, const struct role_socket *socket)
+{
+	struct supervisor *s = ctx;
+	struct child *c = children_find(&s->children, ROLE_ROUTE, 0);
+
+	if (c)
+		tell_socket(c, kind, socket);
 }
 
 static void on_linger(uv_timer_t *t)
@@ -230,6 +264,8 @@ static void tell_all(struct supervisor *s, uint32_t kind, bool with_bundle)
 static void tell_workers(struct supervisor *s, size_t sockets_before)
 {
 	struct role_message m = {.kind = ROLE_RELOAD};
+	struct role_socket status;
+	bool more = false;
 
 	for (unsigned i = 0; i < s->plan.workers; i++) {
 		struct child *c = children_find(&s->children, ROLE_ANSWER, i);
@@ -237,8 +273,12 @@ static void tell_workers(struct supervisor *s, size_t sockets_before)
 		if (c && c->pid && child_send(c, &m, s->children.bundles.answer_fd) < 0)
 			child_renew(c);
 	}
-	for (size_t i = sockets_before; i < sockets_count(s->children.sockets); i++)
+	for (size_t i = sockets_before; i < sockets_count(s->children.sockets); i++) {
 		tell_endpoint(s, ROLE_SOCKET_OPEN, i);
+		more = more || sockets_status_of(s->children.sockets, i, &status);
+	}
+	if (more)
+		renew_watch(s);
 }
 
 static void problems_text(const struct diag *d, struct text *out)
@@ -274,12 +314,12 @@ static int seal(struct bundle **b, int *fd)
 
 static void close_bundles(struct children_bundles *b)
 {
-	const int fds[] = {b->config_fd, b->answer_fd, b->zones_fd};
+	const int fds[] = {b->config_fd, b->watch_fd, b->answer_fd, b->zones_fd};
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	*b = (struct children_bundles){-1, -1, -1};
+	*b = (struct children_bundles){-1, -1, -1, -1};
 }
 
 static void stage_accepted(const struct plan *p)
@@ -305,7 +345,7 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	size_t before = sockets_count(s->children.sockets);
 	char problem[300];
 	struct diag diag;
-	struct children_bundles fds = {-1, -1, -1};
+	struct children_bundles fds = {-1, -1, -1, -1};
 	int err;
 
 	if (s->phase != PHASE_RUN) {
@@ -326,6 +366,8 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	}
 	stage_accepted(&next);
 	err = seal(&next.bundle, &fds.config_fd);
+	if (!err)
+		err = seal(&next.watch, &fds.watch_fd);
 	if (!err)
 		err = seal(&next.answer, &fds.answer_fd);
 	if (!err)
@@ -348,6 +390,7 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	s->children.bundles = fds;
 	show_plan(s);
 	express_reload(s->express, &s->plan, s->board);
+	doors_set(s->children.doors, s->plan.node);
 	tell_all(s, ROLE_RELOAD, true);
 	tell_workers(s, before);
 	uv_timer_start(&s->linger, on_linger, RELOAD_LINGER_MS, 0);
@@ -686,6 +729,7 @@ static void on_tick(uv_timer_t *t)
 	}
 	children_check(&s->children);
 	express_tick(s->express, s->board, now);
+	doors_tick(s->children.doors, now);
 	if (s->phase == PHASE_DRAIN && now >= s->phase_until_ms)
 		stop_roles(s);
 	if (!s->said_ready && s->sync_ready && all_workers_serve(s)) {
@@ -784,12 +828,13 @@ static int set_up(struct supervisor *s)
 	all->board = s->board;
 	all->loop = &s->loop;
 	all->plan = &s->plan;
-	all->bundles = (struct children_bundles){-1, -1, -1};
+	all->bundles = (struct children_bundles){-1, -1, -1, -1};
 	all->rate_fd = all->sample_fd = all->control_fd = -1;
 	for (size_t i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		all->xdp_fd[i] = -1;
 	all->log_level = s->options->log_level;
 	memset(all->handover, 0xff, sizeof(all->handover));
+	memset(all->status, 0xff, sizeof(all->status));
 	all->allow_transfer = s->options->allow_transfer;
 	all->allow_transfer_count = s->options->allow_transfer_count;
 	all->zones_dir = s->options->zones_dir;
@@ -801,7 +846,8 @@ static int set_up(struct supervisor *s)
 		return ERR_NO_MEMORY;
 	all->ctx = s;
 	all->sockets = sockets_new(s->plan.workers);
-	if (!all->sockets)
+	all->doors = doors_new(tell_route, s);
+	if (!all->sockets || !all->doors)
 		return ERR_NO_MEMORY;
 	snprintf(all->store_dir, sizeof(all->store_dir), "%.490s/store", s->plan.run_dir);
 	snprintf(all->pids_path, sizeof(all->pids_path), "%.490s/pids", s->plan.run_dir);
@@ -820,7 +866,11 @@ static int set_up(struct supervisor *s)
 	addresses_keep_only(&s->addresses, s->plan.service, s->plan.service_count);
 	err = seal(&s->plan.bundle, &all->bundles.config_fd);
 	if (!err)
+		err = seal(&s->plan.watch, &all->bundles.watch_fd);
+	if (!err)
 		err = seal(&s->plan.answer, &all->bundles.answer_fd);
+	if (!err)
+		doors_set(all->doors, s->plan.node);
 	if (!err)
 		express_start(&s->plan, s->board, all, &s->express);
 	if (!err && s->plan.config && all->rate_fd < 0)
@@ -829,6 +879,8 @@ static int set_up(struct supervisor *s)
 		err = shared_make_sample_rings(s->plan.workers, &all->sample_fd);
 	for (unsigned i = 0; !err && i < s->plan.workers; i++)
 		err = handover_pair(all->handover[i]);
+	if (!err && s->plan.routed)
+		err = handover_pair(all->status);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	if (!err)
 		err = listen_unix(path, s->plan.uid, s->plan.gid, &all->control_fd);
@@ -844,6 +896,7 @@ static void tear_down(struct supervisor *s)
 	/* Last of all: until here the addresses were answered. */
 	addresses_keep_only(&s->addresses, NULL, 0);
 	sockets_free(s->children.sockets);
+	doors_free(s->children.doors);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	unlink(path);
 	unlink(s->children.pids_path);
