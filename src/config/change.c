@@ -140,11 +140,25 @@ static const char *cut(struct text *t)
 	return t->chars;
 }
 
-/* The value without the quotes that YAML may need. */
+/* As it stands behind its key, without what surrounds it. */
+static void trim(struct text *t)
+{
+	size_t skip = strspn(t->chars, " ");
+
+	while (t->len > skip && t->chars[t->len - 1] == '\n')
+		t->chars[--t->len] = '\0';
+	if (skip) {
+		memmove(t->chars, t->chars + skip, t->len - skip + 1);
+		t->len -= skip;
+	}
+}
+
+/* What the file says. */
 static void value_of(const struct side *s, const struct schema_row *row, struct text *out)
 {
 	text_clear(out);
 	config_print_row(s->c, row, s->base, out);
+	trim(out);
 }
 
 static void compare_value(const struct compare *k, const struct schema_row *row, const char *key)
@@ -235,6 +249,7 @@ static void identity(const struct config *c, const struct schema_map *map, const
 			continue;
 		text_clear(&v);
 		config_print_row(c, row, item, &v);
+		trim(&v);
 		if (i == 3 && strcmp(v.chars, "179") == 0)
 			continue;
 		text_fmt(out, "%s%s", out->len ? " port " : "", v.chars);
