@@ -70,25 +70,6 @@ static int serials(const json_t *o, struct request *r, char *problem, size_t cap
 	return 0;
 }
 
-static int fault(const json_t *o, const char *kind, struct request *r, char *problem, size_t cap)
-{
-	static const char *const words[FAULT_COUNT] = {[FAULT_NONE] = "none", [FAULT_SERVFAIL] = "servfail", [FAULT_WRONG] = "wrong"};
-	const json_t *worker = json_object_get(o, "worker");
-
-	while (r->fault < FAULT_COUNT && strcmp(words[r->fault], kind) != 0)
-		r->fault++;
-	if (r->fault == FAULT_COUNT) {
-		snprintf(problem, cap, "the \"kind\" of a fault is servfail, wrong or none");
-		return ERR_INVALID;
-	}
-	if (worker && (!json_is_integer(worker) || json_integer_value(worker) < 0 || json_integer_value(worker) >= BOARD_WORKERS_MAX)) {
-		snprintf(problem, cap, "the \"worker\" of a fault is its number");
-		return ERR_INVALID;
-	}
-	r->fault_worker = worker ? (uint32_t)json_integer_value(worker) : UINT32_MAX;
-	return 0;
-}
-
 /* "withdraw", an optional list of names of networks: into lines. */
 static int withdraw(const json_t *o, struct request *r, char *problem, size_t cap)
 {
@@ -112,6 +93,25 @@ static int withdraw(const json_t *o, struct request *r, char *problem, size_t ca
 		r->withdraw[at++] = '\n';
 		r->withdraw[at] = '\0';
 	}
+	return 0;
+}
+
+static int fault(const json_t *o, const char *kind, struct request *r, char *problem, size_t cap)
+{
+	static const char *const words[FAULT_COUNT] = {[FAULT_NONE] = "none", [FAULT_SERVFAIL] = "servfail", [FAULT_WRONG] = "wrong"};
+	const json_t *worker = json_object_get(o, "worker");
+
+	while (r->fault < FAULT_COUNT && strcmp(words[r->fault], kind) != 0)
+		r->fault++;
+	if (r->fault == FAULT_COUNT) {
+		snprintf(problem, cap, "the \"kind\" of a fault is servfail, wrong or none");
+		return ERR_INVALID;
+	}
+	if (worker && (!json_is_integer(worker) || json_integer_value(worker) < 0 || json_integer_value(worker) >= BOARD_WORKERS_MAX)) {
+		snprintf(problem, cap, "the \"worker\" of a fault is its number");
+		return ERR_INVALID;
+	}
+	r->fault_worker = worker ? (uint32_t)json_integer_value(worker) : UINT32_MAX;
 	return 0;
 }
 
