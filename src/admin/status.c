@@ -2,6 +2,7 @@
 #include "admin/status.h"
 
 #include "admin/announced.h"
+#include "admin/status_peers.h"
 #include "base/clock.h"
 #include "zone/signatures.h"
 
@@ -621,6 +622,8 @@ json_t *status_json(const struct status_facts *f)
 		                                 "overflows", num(board_get(&b->sync.watch_overflows))));
 	if (o)
 		fleet_file(f, json_object_get(o, "config"));
+	if (o)
+		json_object_set_new(o, "peers", status_peers(f));
 	if (o)
 		json_object_set_new(o, "workers", workers(f));
 	if (o)

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/clock.h"
+#include "cli/status_fleet.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,10 +11,10 @@
 enum { STATUS_TIMEOUT_MS = 5000, WALL_TEXT = 21 };
 
 const char help_status[] =
-	"usage: zonecast status [--config FILE] [--run-dir DIR] [--json]\n"
+	"usage: zonecast status [--fleet] [--config FILE] [--run-dir DIR] [--json]\n"
 	"\n"
 	"What this node does and why: processes, zones, the checks of each network's service addresses, whether its prefixes are\n"
-	"announced, and the BGP neighbors. Exit status 1 when the node cannot be asked, or a network is not announced against its\n"
+	"announced, the BGP neighbors, and what the other nodes say of themselves. With --fleet: all nodes as this one sees them. Exit status 1 when the node cannot be asked, or a network is not announced against its\n"
 	"operator's wish.\n";
 
 static const char *get_str(const json_t *o, const char *key)
@@ -297,6 +298,10 @@ static void print_status(const json_t *s)
 	json_array_foreach(json_object_get(s, "neighbors"), i, o)
 		print_neighbor(o);
 	print_bfd_thread(json_object_get(s, "bfd"));
+	if (json_array_size(json_object_get(json_object_get(s, "peers"), "nodes"))) {
+		printf("\n");
+		status_fleet_print(json_object_get(s, "peers"), false);
+	}
 	print_rpki(json_object_get(s, "rpki"));
 	print_hijacks(json_object_get(s, "hijacks"));
 }
@@ -326,16 +331,19 @@ int cmd_status(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	if (fleet) {
-		cli_error("--fleet is not in this version: nodes do not see each other yet; ask each node for its own status");
-		return CLI_USAGE;
-	}
 	if (cli_control_call(&common, json_pack("{s:s}", "command", "status"), STATUS_TIMEOUT_MS, &reply) < 0)
 		return CLI_FAILED;
 	status = json_object_get(reply, "status");
 	down = is_down(status);
+	if (fleet && !json_is_object(json_object_get(json_object_get(status, "peers"), "self"))) {
+		cli_error("this node runs without a fleet file: there are no others");
+		json_decref(reply);
+		return CLI_FAILED;
+	}
 	if (common.json)
-		cli_json_print(json_incref(status));
+		cli_json_print(json_incref(fleet ? json_object_get(status, "peers") : status));
+	else if (fleet)
+		status_fleet_print(json_object_get(status, "peers"), true);
 	else
 		print_status(status);
 	json_decref(reply);
