@@ -449,7 +449,8 @@ static bool lock_memory(struct bfd *b)
 
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY)
 		return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
-	return mlock(b, sizeof(*b)) == 0 && mlock(__executable_start, (size_t)(etext - __executable_start)) == 0;
+	return mlock(b, sizeof(*b)) == 0 &&
+	       mlock(__executable_start, (uintptr_t)etext - (uintptr_t)__executable_start) == 0;
 }
 
 static int start_thread(struct bfd *b)
