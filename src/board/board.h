@@ -23,10 +23,13 @@ enum {
 	BOARD_NEIGHBORS_MAX = 32,
 	BOARD_PATHS_MAX = 8,       /* neighbors beyond devices with XDP */
 	BOARD_PEERS_MAX = 128,     /* other PoPs of a network that are watched */
+	BOARD_NODES_MAX = 1000,    /* of the fleet */
+	BOARD_MANAGEMENT_MAX = 8,  /* addresses of a node at which it is asked */
 	BOARD_ORIGINS_MAX = 4096,  /* prefixes whose origin is validated */
 	BOARD_HIJACKS_MAX = 32,    /* shown */
 	BOARD_CACHES_MAX = 8,      /* RPKI */
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
+	BOARD_PAGE_MAX = 24,
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
 	BOARD_TOLD_MAX = 16384,    /* bytes of the text of what a neighbor is told */
@@ -257,6 +260,36 @@ struct board_watch_peers {
 	} peer[BOARD_PEERS_MAX];
 };
 
+/* All other nodes that this one asks, and what they say; for people. In the order of the fleet file. */
+struct board_watch_nodes {
+	_Atomic uint32_t count;
+	_Atomic uint64_t asked, heard, bad; /* questions, answers that were believed, answers that were not */
+	_Atomic uint64_t told, told_refused; /* as the one who is asked: answers given; questions refused or left unanswered */
+	struct board_node {
+		_Atomic uint32_t seq;
+		char name[BOARD_NAME_MAX];
+		bool primary, stopping;
+		bool same_config;       /* it has the same fleet file as this node */
+		uint64_t asked_ns, heard_ns; /* as in struct board_peer */
+		uint32_t round_us;
+		char why[BOARD_WHY_MAX]; /* what was wrong with the last answer that was not believed, if none was since; "" nothing */
+		char version[32];
+		uint64_t uptime_s, generation, zones, serving;
+		struct board_node_address {
+			struct ip_addr address;
+			uint64_t asked_ns, heard_ns;
+			uint32_t failures; /* questions in a row without an answer */
+		} address[BOARD_MANAGEMENT_MAX];
+		uint32_t network_count;
+		struct board_node_network {
+			char name[BOARD_NAME_MAX];
+			struct board_peer_family family[BOARD_FAMILIES];
+			uint64_t asked_ns, heard_ns, data_age_ms;
+			uint32_t load, qps, headroom;
+		} network[BOARD_NETWORKS_MAX];
+	} node[BOARD_NODES_MAX];
+};
+
 /* A way through a device with XDP and back by way of a neighbor (watch/path.h). ifindex 0: none. */
 struct board_watch_path {
 	_Atomic uint32_t seq;
@@ -310,6 +343,7 @@ struct board_watch {
 	_Atomic uint64_t pin;
 	struct board_watch_network networks[BOARD_NETWORKS_MAX];
 	struct board_watch_peers peers[BOARD_NETWORKS_MAX];
+	struct board_watch_nodes nodes;
 	struct board_watch_path paths[BOARD_PATHS_MAX];
 	struct board_rpki rpki;
 };
@@ -336,6 +370,7 @@ struct board_route_network {
 		uint64_t intent_ns; /* since when */
 		uint64_t since_ns, hold_until_ns;
 		uint32_t flaps;
+		char page[BOARD_PAGE_MAX]; /* of doc/howto: what this state means and what to do */
 		char why[BOARD_WHY_MAX];
 	} family[BOARD_FAMILIES];
 };

@@ -43,6 +43,8 @@ enum {
 	CONFIG_CATALOGS_MAX = 64,
 	CONFIG_GROUPS_MAX = 256,    /* of a catalog */
 	CONFIG_CACHES_MAX = 8,      /* RPKI */
+	CONFIG_HOOKS_MAX = 32,
+	CONFIG_HOOK_WORDS_MAX = 32, /* path and arguments of a hook */
 	CONFIG_NAME_MAX = 63,       /* bytes in names of networks, nodes and keys: letters, digits, - _ . */
 };
 
@@ -304,6 +306,15 @@ struct config_history {
 	uint32_t all_for_ms, step_ms; /* of versions older than all_for_ms (24 h) only the last in each step_ms; 0: all */
 };
 
+/* hooks[]: programs run when something changes. */
+enum config_event { CONFIG_ON_ANNOUNCE, CONFIG_ON_WITHDRAW, CONFIG_ON_DE_PREFER, CONFIG_ON_GSHUT, CONFIG_ON_NEIGHBOR_UP, CONFIG_ON_NEIGHBOR_DOWN,
+                    CONFIG_ON_VERDICT, CONFIG_EVENTS };
+struct config_hook {
+	uint8_t *on;              size_t on_count;   /* enum config_event */
+	const char **exec;        size_t exec_count; /* absolute path, arguments */
+	uint32_t timeout_ms;      /* 10 s */
+};
+
 struct config {
 	struct arena arena;
 	const char *path;         /* of the fleet file; messages and relative paths go by it */
@@ -315,12 +326,14 @@ struct config {
 	struct config_network *networks; size_t network_count;
 	struct config_node *nodes; size_t node_count;
 	struct config_key *keys;  size_t key_count;
+	uint32_t status_key;      /* index of the key that signs what nodes say to each other; UINT32_MAX: see config_status_key() */
 	struct config_tls_auth *tls_auth; size_t tls_auth_count;
 	struct config_zone *zones; size_t zone_count;
 	struct config_catalog *catalogs; size_t catalog_count;
 	struct config_answer answer;
 	struct config_history history;
 	struct config_rpki rpki;
+	struct config_hook *hooks; size_t hook_count;
 	uint8_t hash[32];         /* SHA-256 of the file's octets */
 	size_t zones_from, zones_to; /* octets of the file that hold the lines of the list of zones, where they are plain ones (config/quick.c); else 0 */
 };
@@ -354,6 +367,8 @@ const struct config_node *config_node_find(const struct config *c, const char *n
  * None: the node reads the zone's file. At most cap, into out. */
 enum { CONFIG_SOURCES_MAX = 64 };
 size_t config_zone_sources(const struct config *c, const struct config_node *node, const struct config_zone *z, struct endpoint *out, size_t cap);
+/* The key that signs questions about nodes' status and their answers: `status-key`, else the first; NULL: there is none. */
+const struct config_key *config_status_key(const struct config *c);
 /* Does the node have the zone? A primary has all, a pop those of its networks; NULL: any. */
 bool config_node_serves(const struct config_node *node, const struct config_zone *z);
 /* The template of a member whose catalog gives it this group (len octets; NULL: none): the group's, or the catalog's own. */

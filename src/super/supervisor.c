@@ -29,6 +29,7 @@
 #include "super/express.h"
 #include "super/fleet_known.h"
 #include "super/folders.h"
+#include "super/hooks.h"
 #include "super/orders.h"
 #include "super/plan.h"
 #include "super/privileges.h"
@@ -51,6 +52,7 @@ enum {
 	RELOAD_LINGER_MS = 5000,
 	STOP_ROLES_MS = 1000,   /* for roles to end by themselves */
 	STOP_DRAIN_SLACK_MS = 5000,
+	STOP_HOOKS_MS = 2000,   /* for hooks, when all else has ended */
 	FIRST_ANSWER_MS = 250,  /* for workers to map the store, before zones are read */
 	FIRST_ANSWER_SOON_MS = 50, /* before other roles are started */
 };
@@ -67,6 +69,7 @@ struct supervisor {
 	struct children children;
 	struct addresses addresses;
 	struct express *express; /* NULL: sockets answer everything */
+	struct hooks *hooks;
 	enum phase phase;
 	uint64_t phase_until_ms;
 	uint8_t seed[COOKIE_SECRET_LEN];
@@ -102,6 +105,15 @@ static const char *bind_hint(int err)
 	}
 }
 
+/* Where other nodes ask how this one is. */
+static bool tells_status(const struct plan *p, const struct endpoint *at)
+{
+	for (size_t i = 0; i < p->service_count; i++)
+		if (addr_equal(&p->service[i], &at->addr))
+			return false;
+	return p->node != NULL;
+}
+
 /* Put up what `p` needs beyond what is there. On failure everything added is taken back; *problem says what. */
 static int take_up(struct supervisor *s, const struct plan *p, char *problem, size_t cap)
 {
@@ -121,7 +133,8 @@ static int take_up(struct supervisor *s, const struct plan *p, char *problem, si
 	}
 	for (; !err && opened < p->endpoint_count; opened++) {
 		was_open[opened] = sockets_has(set, &p->endpoints[opened]);
-		err = sockets_open(set, &p->endpoints[opened], p->tls_port && p->endpoints[opened].port == p->tls_port);
+		err = sockets_open(set, &p->endpoints[opened], p->tls_port && p->endpoints[opened].port == p->tls_port,
+		                   tells_status(p, &p->endpoints[opened]));
 		if (err < 0) {
 			snprintf(problem, cap, "cannot listen on %s: %s", endpoint_text(&p->endpoints[opened], text), bind_hint(err));
 			break;
@@ -159,10 +172,21 @@ static void tell_endpoint(struct supervisor *s, uint32_t kind, size_t endpoint)
 	}
 }
 
+/* Watch takes the sockets of status with it into its next life. */
+static void renew_watch(struct supervisor *s)
+{
+	struct child *c = children_find(&s->children, ROLE_WATCH, 0);
+
+	if (c)
+		child_renew(c);
+}
+
 /* Close what the plan in force does not have. */
 static void take_down(struct supervisor *s)
 {
 	struct socket_set *set = s->children.sockets;
+	struct role_socket status;
+	bool changed = false;
 
 	for (size_t i = sockets_count(set); i-- > 0;) {
 		struct endpoint at = *sockets_endpoint(set, i);
@@ -171,10 +195,13 @@ static void take_down(struct supervisor *s)
 		for (size_t k = 0; k < s->plan.endpoint_count; k++)
 			keep |= addr_equal(&s->plan.endpoints[k].addr, &at.addr) && s->plan.endpoints[k].port == at.port;
 		if (!keep) {
+			changed = changed || sockets_status_of(set, i, &status);
 			tell_endpoint(s, ROLE_SOCKET_CLOSE, i);
 			sockets_close(set, &at);
 		}
 	}
+	if (changed)
+		renew_watch(s);
 }
 
 static void tell_route(void *ctx, uint32_t kind, const struct role_socket *socket)
@@ -203,6 +230,7 @@ static void show_plan(struct supervisor *s)
 	struct board_supervisor *b = &s->board->supervisor;
 	const struct plan *p = &s->plan;
 
+	hooks_set(s->hooks, p);
 	if (p->fastopen_count)
 		sockets_fastopen(s->children.sockets, p->fastopen[0], p->fastopen_count > 1 ? p->fastopen[1] : NULL);
 
@@ -236,6 +264,8 @@ static void tell_all(struct supervisor *s, uint32_t kind, bool with_bundle)
 static void tell_workers(struct supervisor *s, size_t sockets_before)
 {
 	struct role_message m = {.kind = ROLE_RELOAD};
+	struct role_socket status;
+	bool more = false;
 
 	for (unsigned i = 0; i < s->plan.workers; i++) {
 		struct child *c = children_find(&s->children, ROLE_ANSWER, i);
@@ -243,8 +273,12 @@ static void tell_workers(struct supervisor *s, size_t sockets_before)
 		if (c && c->pid && child_send(c, &m, s->children.bundles.answer_fd) < 0)
 			child_renew(c);
 	}
-	for (size_t i = sockets_before; i < sockets_count(s->children.sockets); i++)
+	for (size_t i = sockets_before; i < sockets_count(s->children.sockets); i++) {
 		tell_endpoint(s, ROLE_SOCKET_OPEN, i);
+		more = more || sockets_status_of(s->children.sockets, i, &status);
+	}
+	if (more)
+		renew_watch(s);
 }
 
 static void problems_text(const struct diag *d, struct text *out)
@@ -280,12 +314,12 @@ static int seal(struct bundle **b, int *fd)
 
 static void close_bundles(struct children_bundles *b)
 {
-	const int fds[] = {b->config_fd, b->answer_fd, b->zones_fd};
+	const int fds[] = {b->config_fd, b->watch_fd, b->answer_fd, b->zones_fd};
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	*b = (struct children_bundles){-1, -1, -1};
+	*b = (struct children_bundles){-1, -1, -1, -1};
 }
 
 static void stage_accepted(const struct plan *p)
@@ -311,7 +345,7 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	size_t before = sockets_count(s->children.sockets);
 	char problem[300];
 	struct diag diag;
-	struct children_bundles fds = {-1, -1, -1};
+	struct children_bundles fds = {-1, -1, -1, -1};
 	int err;
 
 	if (s->phase != PHASE_RUN) {
@@ -332,6 +366,8 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	}
 	stage_accepted(&next);
 	err = seal(&next.bundle, &fds.config_fd);
+	if (!err)
+		err = seal(&next.watch, &fds.watch_fd);
 	if (!err)
 		err = seal(&next.answer, &fds.answer_fd);
 	if (!err)
@@ -647,6 +683,14 @@ static void on_end(void *ctx, struct child *c, int status)
 		stop_roles(s);
 }
 
+static void on_stranger(void *ctx, pid_t pid, int status)
+{
+	struct supervisor *s = ctx;
+
+	if (s->hooks && !hooks_ended(s->hooks, pid, status))
+		log_debug("process pid=%d note=\"none of ours has ended\"", pid);
+}
+
 static void on_chld(uv_signal_t *h, int signum)
 {
 	struct supervisor *s = h->data;
@@ -674,11 +718,12 @@ static void on_tick(uv_timer_t *t)
 
 	board_stamp_now(&s->board->supervisor.stamp, clock_ns());
 	children_reap(&s->children);
+	hooks_tick(s->hooks, &s->plan, now);
 	if (s->phase == PHASE_STOP) {
 		if (now >= s->phase_until_ms)
 			for (size_t i = 0; i < s->children.count; i++)
 				child_kill(&s->children.child[i]);
-		if (!children_any_alive(&s->children))
+		if (!children_any_alive(&s->children) && (hooks_idle(s->hooks) || now >= s->phase_until_ms + STOP_HOOKS_MS))
 			uv_stop(&s->loop);
 		return;
 	}
@@ -783,17 +828,22 @@ static int set_up(struct supervisor *s)
 	all->board = s->board;
 	all->loop = &s->loop;
 	all->plan = &s->plan;
-	all->bundles = (struct children_bundles){-1, -1, -1};
+	all->bundles = (struct children_bundles){-1, -1, -1, -1};
 	all->rate_fd = all->sample_fd = all->control_fd = -1;
 	for (size_t i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		all->xdp_fd[i] = -1;
 	all->log_level = s->options->log_level;
 	memset(all->handover, 0xff, sizeof(all->handover));
+	memset(all->status, 0xff, sizeof(all->status));
 	all->allow_transfer = s->options->allow_transfer;
 	all->allow_transfer_count = s->options->allow_transfer_count;
 	all->zones_dir = s->options->zones_dir;
 	all->on_message = on_message;
 	all->on_end = on_end;
+	all->on_stranger = on_stranger;
+	s->hooks = hooks_new(s->board);
+	if (!s->hooks)
+		return ERR_NO_MEMORY;
 	all->ctx = s;
 	all->sockets = sockets_new(s->plan.workers);
 	all->doors = doors_new(tell_route, s);
@@ -816,6 +866,8 @@ static int set_up(struct supervisor *s)
 	addresses_keep_only(&s->addresses, s->plan.service, s->plan.service_count);
 	err = seal(&s->plan.bundle, &all->bundles.config_fd);
 	if (!err)
+		err = seal(&s->plan.watch, &all->bundles.watch_fd);
+	if (!err)
 		err = seal(&s->plan.answer, &all->bundles.answer_fd);
 	if (!err)
 		doors_set(all->doors, s->plan.node);
@@ -827,6 +879,8 @@ static int set_up(struct supervisor *s)
 		err = shared_make_sample_rings(s->plan.workers, &all->sample_fd);
 	for (unsigned i = 0; !err && i < s->plan.workers; i++)
 		err = handover_pair(all->handover[i]);
+	if (!err && s->plan.routed)
+		err = handover_pair(all->status);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	if (!err)
 		err = listen_unix(path, s->plan.uid, s->plan.gid, &all->control_fd);
@@ -935,6 +989,7 @@ int supervisor_run(const struct supervisor_options *o)
 	}
 	close_loop(&s->loop);
 	express_free(s->express);
+	hooks_free(s->hooks);
 	if (s->up)
 		tear_down(s);
 	free(s);

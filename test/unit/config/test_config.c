@@ -95,7 +95,8 @@ static const char everything[] =
         "  caches: [{address: 192.0.2.3, preference: 1}, {address: \"2001:db8::3\", port: 8282}]\n"
         "  invalid: alert\n"
         "  expire: 90m\n"
-        "history: {versions: 1000, size: 1GiB, all-for: 48h, step: 1h}\n";
+        "history: {versions: 1000, size: 1GiB, all-for: 48h, step: 1h}\n"
+        "hooks: [{on: [withdraw, verdict], exec: [/bin/tell, \"a b\"], timeout: 3s}]\n";
 
 static struct config *parse(const char *yaml, size_t len, struct diag *d)
 {
@@ -141,6 +142,14 @@ static void test_values(void **state)
 	assert_int_equal(c->history.size, 1U << 30);
 	assert_int_equal(c->history.all_for_ms, 48 * 3600000);
 	assert_int_equal(c->history.step_ms, 3600000);
+	assert_int_equal(c->generation, 0);
+	assert_int_equal(c->hook_count, 1);
+	assert_int_equal(c->hooks[0].on_count, 2);
+	assert_int_equal(c->hooks[0].on[0], CONFIG_ON_WITHDRAW);
+	assert_int_equal(c->hooks[0].on[1], CONFIG_ON_VERDICT);
+	assert_int_equal(c->hooks[0].exec_count, 2);
+	assert_string_equal(c->hooks[0].exec[1], "a b");
+	assert_int_equal(c->hooks[0].timeout_ms, 3000);
 	assert_true(c->rpki.enabled);
 	assert_int_equal(c->rpki.cache_count, 2);
 	assert_int_equal(c->rpki.caches[0].port, 323);
@@ -330,6 +339,8 @@ static void test_print_for_answer(void **state)
 	slim = parse(out.chars, out.len, &d2);
 	assert_int_equal(slim->zone_count, 0);
 	assert_int_equal(slim->key_count, 0);
+	assert_null(config_status_key(slim));
+	assert_ptr_equal(config_status_key(c), &c->keys[0]); /* the first where none is named */
 	assert_int_equal(slim->node_count, 1);
 	assert_string_equal(slim->nodes[0].name, "fra");
 	assert_int_equal(slim->nodes[0].neighbor_count, 0);
@@ -474,6 +485,7 @@ static void test_catalogs(void **state)
 		"networks:\n  - {name: n, prefixes: [203.0.113.0/24], addresses: [203.0.113.53], as: 64500}\n"
 		"  - {name: m, prefixes: [198.51.100.0/24], addresses: [198.51.100.53], as: 64500}\n"
 		"keys: [{name: k, secret-file: k.key}, {name: l, secret-file: l.key}]\n"
+		"status-key: l\n"
 		"tls-auth: [{name: t, ca-file: ca.pem}]\n"
 		"nodes:\n  - {name: p, role: primary, management: [192.0.2.1]}\n"
 		"  - {name: a, role: pop, networks: [m], management: [192.0.2.2]}\n"
@@ -492,6 +504,7 @@ static void test_catalogs(void **state)
 	c = parse(text, strlen(text), &d);
 	assert_int_equal(d.errors, 0);
 	check_print(c);
+	assert_ptr_equal(config_status_key(c), &c->keys[1]);
 	k = &c->catalogs[0];
 	assert_ptr_equal(k->zone, &c->zones[0]);
 	assert_ptr_equal(c->zones[0].catalog, k);
