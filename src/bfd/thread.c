@@ -480,7 +480,8 @@ int bfd_new(const struct bfd_liveness *live, size_t n, struct bfd **out)
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return ERR_NO_MEMORY;
-	memcpy(b->live, live, n * sizeof(*live));
+	if (n)
+		memcpy(b->live, live, n * sizeof(*live));
 	b->live_count = n;
 	b->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	b->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
