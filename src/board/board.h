@@ -31,6 +31,7 @@ enum {
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
+	BOARD_TOLD_MAX = 16384,    /* bytes of the text of what a neighbor is told */
 	BOARD_ZONE_MAX = 128,      /* bytes of a zone's name, cut off beyond */
 	BOARD_RCODES = 24,
 	BOARD_TRANSFER_PINS = 16,  /* versions of the store that transfers read at a time */
@@ -371,6 +372,19 @@ struct board_route_network {
 		char why[BOARD_WHY_MAX];
 	} family[BOARD_FAMILIES];
 };
+/* BFD with a neighbor. */
+struct board_bfd {
+	uint32_t on;       /* 0: not configured; the rest says nothing */
+	uint32_t multihop;
+	uint32_t state;    /* enum bfd_state */
+	uint64_t since_ns;
+	uint64_t transitions, falls; /* falls: Up lost for a reason that reset BGP */
+	uint64_t tx_us, detect_us;   /* as agreed on now; detect 0: not heard */
+	uint64_t in, out, bad, unsent; /* packets */
+	char state_text[12], remote_text[12];
+	char diag[32], remote_diag[32];
+	char why[BOARD_WHY_MAX];
+};
 struct board_route_neighbor {
 	_Atomic uint32_t seq;
 	struct ip_addr address;
@@ -384,7 +398,22 @@ struct board_route_neighbor {
 	uint32_t order;     /* enum board_announce that an order to drain this neighbor leaves it with; ANNOUNCE_YES: no such order */
 	char state_text[16];
 	char last_error[BOARD_WHY_MAX];
-	char announced_text[1024]; /* "192.0.2.0/24 nh 10.0.0.2 path 64500; ..." for status */
+	char interface[16]; /* of a link-local address; else "" */
+	uint32_t received;  /* prefixes that it sends; none is used */
+	uint32_t over_max;  /* 1: more than max-prefixes */
+	struct board_bfd bfd;
+};
+/* What a neighbor has been told, as of the last message to it. */
+struct board_route_told {
+	_Atomic uint32_t seq;
+	uint32_t left_out;         /* routes that did not fit */
+	char text[BOARD_TOLD_MAX]; /* a route a line: "192.0.2.0/24 nh 10.0.0.2 path 64500\n" */
+};
+/* The thread of BFD. */
+struct board_route_bfd {
+	_Atomic uint32_t running, realtime, locked; /* realtime: SCHED_RR; locked: its memory */
+	_Atomic uint32_t held;                      /* no session may be up: a worker, or the loop of route, does not live */
+	_Atomic uint64_t held_count, strange, late_max_us;
 };
 /* Routes of others for prefixes of the fleet, as neighbors with watch-routes send them. */
 struct board_hijacks {
@@ -401,9 +430,11 @@ struct board_hijacks {
 };
 struct board_route {
 	board_stamp stamp;
+	struct board_route_bfd bfd;
 	_Atomic uint32_t neighbors;
 	struct board_route_network networks[BOARD_NETWORKS_MAX];
 	struct board_route_neighbor neighbor[BOARD_NEIGHBORS_MAX];
+	struct board_route_told told[BOARD_NEIGHBORS_MAX]; /* of neighbor[i] */
 	struct board_hijacks hijacks;
 };
 

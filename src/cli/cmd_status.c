@@ -42,7 +42,7 @@ static const char *paint(const char *word)
 	static char buf[4][48];
 	static unsigned turn;
 	char *out = buf[turn++ % 4];
-	static const char *const good[] = {"pass", "announced", "established", "valid", "current"};
+	static const char *const good[] = {"pass", "announced", "established", "valid", "current", "up"};
 	static const char *const open[] = {"unknown", "graceful-shutdown", "de-preferred", "not-found"};
 	int color = 31;
 
@@ -132,18 +132,51 @@ static void print_network(const json_t *n)
 	print_facts(n);
 }
 
-static void print_neighbor(const json_t *n)
+static void print_bfd(const json_t *b)
 {
 	char span[16];
+
+	if (!json_is_object(b))
+		return;
+	printf("  bfd        %s for %s: %s", paint(get_str(b, "state")), ago(b, "since_ms", span), get_str(b, "why"));
+	if (strcmp(get_str(b, "state"), "up") == 0)
+		printf("; sends each %lld ms, detects in %lld ms", get_int(b, "interval_us") / 1000, get_int(b, "detection_us") / 1000);
+	else
+		printf("; the neighbor says %s (%s)", get_str(b, "remote_state"), get_str(b, "remote_diagnostic"));
+	printf("; %lld in, %lld out, %lld bad, fell %lld times\n", get_int(b, "packets_in"), get_int(b, "packets_out"), get_int(b, "packets_bad"),
+	       get_int(b, "falls"));
+}
+
+static void print_bfd_thread(const json_t *b)
+{
+	if (!json_is_object(b))
+		return;
+	if (json_is_true(json_object_get(b, "held")))
+		printf("\nbfd is held down: a worker or the route process does not live\n");
+	if (!json_is_true(json_object_get(b, "realtime")))
+		printf("\nbfd has no real-time priority: under load it may take paths for dead (see zonecast-run(1))\n");
+}
+
+static void print_neighbor(const json_t *n)
+{
+	const json_t *route;
+	char span[16];
+	size_t i;
 
 	printf("\nneighbor %s as %lld: %s for %s, %lld prefixes\n", get_str(n, "address"), get_int(n, "as"), paint(get_str(n, "state")),
 	       ago(n, "since_ms", span), get_int(n, "prefixes"));
 	if (strcmp(get_str(n, "order"), "none") != 0)
 		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(n, "drained")) ? ", done" : "");
-	if (*get_str(n, "announced"))
-		printf("  announced  %s\n", get_str(n, "announced"));
+	json_array_foreach(json_object_get(n, "announced"), i, route)
+		printf("  announced  %s\n", get_str(route, "text"));
+	if (get_int(n, "announced_left_out"))
+		printf("  announced  and %lld more\n", get_int(n, "announced_left_out"));
+	if (get_int(n, "received"))
+		printf("  received   %lld prefixes, not used%s\n", get_int(n, "received"),
+		       json_is_true(json_object_get(n, "over_max_prefixes")) ? ": more than max-prefixes" : "");
 	if (*get_str(n, "last_error"))
 		printf("  last error %s\n", get_str(n, "last_error"));
+	print_bfd(json_object_get(n, "bfd"));
 }
 
 static void print_hijacks(const json_t *hijacks)
@@ -264,6 +297,7 @@ static void print_status(const json_t *s)
 		print_network(o);
 	json_array_foreach(json_object_get(s, "neighbors"), i, o)
 		print_neighbor(o);
+	print_bfd_thread(json_object_get(s, "bfd"));
 	if (json_array_size(json_object_get(json_object_get(s, "peers"), "nodes"))) {
 		printf("\n");
 		status_fleet_print(json_object_get(s, "peers"), false);

@@ -31,12 +31,14 @@ enum {
 	ROLE_STAMP_MS = 200,  /* roles other than answer: each wake-up is taken from answering */
 	ROLE_HANG_MS = 2000,  /* roles other than answer; a worker's limit is WORKER_HANG_MS */
 	WORKER_HANG_MS = 100,
+	ROLE_PRIORITY = 10,   /* SCHED_RR, of the thread of BFD (BFD_PRIORITY) */
 };
 /* Distance in stamps of one worker to the limit at which route withdraws: longer than a kill and restart of the worker. */
 enum { WORKER_DEAD_MS = 300 };
 
 enum role_socket_kind { ROLE_SOCKET_UDP, ROLE_SOCKET_TCP, ROLE_SOCKET_CONTROL, ROLE_SOCKET_TLS,
-                        ROLE_SOCKET_HANDOVER /* sync: its end of a worker's pair (proc/handover.h) */ };
+                        ROLE_SOCKET_HANDOVER, /* sync: its end of a worker's pair (proc/handover.h) */
+                        ROLE_SOCKET_BGP /* route: for neighbors that open the connection */ };
 struct role_socket {
 	int32_t fd;
 	uint8_t kind; /* enum role_socket_kind */
@@ -136,8 +138,8 @@ enum role_message_kind {
 	ROLE_SYNC_REQUEST, /* to sync: a request about zones held by transfer, answered with ROLE_REPLY; text = a zone's name */
 	ROLE_SYNC_RELOAD, /* to sync: look at zone files again; text = zone name or "" for all */
 	ROLE_NEEDS_READ,  /* from sync: text = a zone file that its account may not read; where that is so, sync is restarted able to */
-	ROLE_SOCKET_OPEN,  /* to answer: serve one more socket, attached; text = its struct role_socket */
-	ROLE_SOCKET_CLOSE, /* to answer: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
+	ROLE_SOCKET_OPEN,  /* to answer, route: serve one more socket, attached; text = its struct role_socket */
+	ROLE_SOCKET_CLOSE, /* to answer, route: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
 };
 enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT,
                     /* For sync: one JSON line, as many as fit of those after a name, nothing. */

@@ -2,10 +2,12 @@
 #pragma once
 
 #include "base/attr.h"
+#include "bfd/thread.h"
 #include "bgp/session.h"
 #include "board/board.h"
 #include "config/config.h"
 #include "proc/role.h"
+#include "route/attributes.h"
 #include "route/backstop.h"
 #include "route/decide.h"
 #include "route/hijack.h"
@@ -18,19 +20,23 @@
 
 /* What the files of the route process share. One thread, no locks. */
 struct route;
+struct listener;
 
 struct neighbor {
 	struct route *route;
 	struct bgp_session *session; /* NULL: unused */
 	struct bgp_neighbor_conf conf;
 	uint8_t key[BGP_MD5_KEY_MAX];
-	struct config_neighbor want; /* scalars only are used */
-	uint32_t communities[CONFIG_COMMUNITIES_MAX];
-	size_t community_count;
+	struct {
+		bool announced;
+		struct bgp_route route; /* without a prefix */
+	} as[DECIDE_DEPREF + 1];        /* by enum decide_announce: what it hears of a prefix */
 	struct endpoint at;
 	uint64_t bad_updates; /* with watch-routes: those that were not right */
 	struct leave leave;
 	bool dirty; /* its state on the board is old */
+	bool told_dirty; /* what it was told, there, is old */
+	struct config_bfd bfd;
 };
 
 struct network {
@@ -62,6 +68,17 @@ struct refusals {
 	} list[BOARD_ORIGINS_MAX];
 };
 
+/* A path to a router that BFD watches, for one neighbor or several. */
+struct watched_path {
+	bool used, wanted, open;
+	unsigned slot; /* while open */
+	struct bfd_path path;
+	struct bfd_timers timers;
+	uint64_t transitions, falls; /* acted upon */
+	uint64_t retry_ms;
+	int error; /* of the last try to open it */
+};
+
 struct route {
 	struct role *role;
 	uv_loop_t loop;
@@ -72,6 +89,14 @@ struct route {
 	struct network networks[CONFIG_NETWORKS_MAX];
 	size_t network_count;
 	struct backstop_of backstops[CONFIG_NETWORKS_MAX];
+	struct listener *listeners[CONFIG_NEIGHBORS_MAX]; /* NULL: none */
+	uint32_t strangers; /* connections of nobody's */
+	struct bfd *bfd; /* NULL: it could not be started */
+	uv_poll_t bfd_poll;
+	struct watched_path paths[CONFIG_NEIGHBORS_MAX];
+	uint64_t bfd_held_count;
+	bool bfd_held, bfd_priority_said;
+	bool bfd_due; /* a session came up: its interface may have been missing before */
 	struct refusals refusals;
 	struct hijack_table hijacks;
 	bool hijacks_dirty; /* those on the board are old */
@@ -90,6 +115,26 @@ void neighbors_set(struct route *r);
 void neighbors_feed(struct route *r);
 /* Free those that were told to leave and are gone. */
 void neighbors_free_leaving(struct route *r);
+
+/* ---- listen.c: connections that neighbors open ---- */
+
+/* A listening socket of the supervisor's, whose descriptor is r's now; and that one gone. */
+void listen_open(struct route *r, const struct role_socket *s);
+void listen_close(struct route *r, const struct role_socket *s);
+/* The key of a neighbor on its listeners, or no more: before the first SYN of the one, and before the other has the same address. */
+void listen_key(struct route *r, const struct neighbor *n, bool on);
+/* ---- bfd_paths.c: BFD beside them ---- */
+
+/* Start the thread, with or without neighbors that want it: later it could not have its priority. After role_sandbox(), so that it is in there. */
+int bfd_paths_start(struct route *r) MUST_CHECK;
+/* Bring the sessions in line with the neighbors: unchanged ones stay up, new timers are agreed on while Up. */
+void bfd_paths_set(struct route *r);
+/* What could not be opened is tried again. */
+void bfd_paths_tick(struct route *r, uint64_t now_ms);
+/* AdminDown to all, and no more of it. */
+void bfd_paths_stop(struct route *r);
+void bfd_paths_show(struct route *r, const struct neighbor *n, struct board_bfd *out);
+void bfd_paths_show_all(struct route *r);
 
 /* ---- networks.c: the decisions ---- */
 
