@@ -391,7 +391,8 @@ static void on_message(struct role *role, const struct role_message *m)
 		if (m->result == 0)
 			reply(c, json_pack("{s:b, s:o}", "ok", 1, "problems", problems));
 		else
-			reply(c, json_pack("{s:b, s:s, s:o}", "ok", 0, "error", err_text(m->result), "problems", problems));
+			reply(c, json_pack("{s:b, s:s, s:b, s:o}", "ok", 0, "error", err_text(m->result), "again", m->result == ERR_CLOSED,
+			                   "problems", problems));
 		return;
 	}
 }

@@ -3,7 +3,8 @@
 
 /* The control socket: RUN_DIR/control.sock, SOCK_STREAM, mode 0600 and owned by the account the roles run as. One request a connection:
  * one JSON object on one line, answered by one JSON object on one line, then closed by the server. Requests are at most
- * CONTROL_REQUEST_MAX octets; what follows the line is not read. Every refusal is {"ok": false, "error": "..."}.
+ * CONTROL_REQUEST_MAX octets; what follows the line is not read. Every refusal is {"ok": false, "error": "..."}; with
+ * "again": true because a process is just being restarted, and the request may be made again.
  *
  *   {"command": "status"}                                  -> {"ok": true, "status": {...}}
  *   {"command": "reload"}                                  -> {"ok": true, "problems": [...]} or

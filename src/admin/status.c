@@ -357,6 +357,58 @@ static json_t *transfers_out(const struct status_facts *f)
 	return o;
 }
 
+/* ---- RPKI ---- */
+
+/* Milliseconds from now; null: it is over, or there is none. */
+static json_t *left_ms(uint64_t at_ns, uint64_t now_ns)
+{
+	return at_ns > now_ns ? num((at_ns - now_ns) / 1000000U) : json_null();
+}
+
+static json_t *origins(const struct status_facts *f)
+{
+	const struct board_rpki *b = &f->board->watch.rpki;
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < MIN(atomic_load(&b->origins), (uint32_t)BOARD_ORIGINS_MAX); i++) {
+		struct board_origin o;
+		char text[PREFIX_TEXT_MAX];
+
+		if (!board_copy(&b->origin[i].seq, &b->origin[i], &o, sizeof(o)) || !f->node || o.network >= f->node->network_count)
+			continue;
+		o.why[sizeof(o.why) - 1] = '\0';
+		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:b, s:s, s:b, s:o, s:o, s:o}", "prefix", prefix_text(&o.prefix, text), "as", num(o.as),
+		                                      "network", f->config->networks[f->node->networks[o.network]].name, "backstop", (int)o.backstop,
+		                                      "state", board_origin_text((enum board_origin_state)o.state), "refused",
+		                                      o.refuse && o.expires_ns > f->now_ns, "since_ms", age_ms(o.since_ns, f->now_ns), "expires_ms",
+		                                      left_ms(o.expires_ns, f->now_ns), "why", str(o.why)));
+	}
+	return list;
+}
+
+static json_t *rpki(const struct status_facts *f)
+{
+	const struct board_rpki *b = &f->board->watch.rpki;
+	json_t *caches = json_array();
+
+	for (uint32_t i = 0; i < MIN(atomic_load(&b->caches), (uint32_t)BOARD_CACHES_MAX); i++) {
+		struct board_cache c;
+		char text[ADDR_TEXT_MAX];
+
+		if (!board_copy(&b->cache[i].seq, &b->cache[i], &c, sizeof(c)))
+			continue;
+		c.state[sizeof(c.state) - 1] = c.last_error[sizeof(c.last_error) - 1] = '\0';
+		json_array_append_new(caches, json_pack("{s:s, s:i, s:o, s:s, s:o, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "address",
+		                                        addr_text(&c.address, text), "port", (int)c.port, "preference", num(c.preference), "state",
+		                                        c.state, "since_ms", age_ms(c.since_ns, f->now_ns), "believed", (int)c.believed, "version",
+		                                        (int)c.version, "serial", num(c.serial), "payloads", num(c.payloads), "records",
+		                                        num(c.records), "synced_ms", age_ms(c.synced_ns, f->now_ns), "expires_ms",
+		                                        left_ms(c.expires_ns, f->now_ns), "syncs", num(c.syncs), "errors", num(c.errors),
+		                                        "last_error", str(c.last_error)));
+	}
+	return json_pack("{s:b, s:o, s:o}", "configured", f->config && f->config->rpki.enabled, "caches", caches, "origins", origins(f));
+}
+
 json_t *status_json(const struct status_facts *f)
 {
 	const struct board *b = f->board;
@@ -394,6 +446,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "transfers_in", transfers_in(f));
 	if (o)
 		json_object_set_new(o, "transfers_out", transfers_out(f));
+	if (o)
+		json_object_set_new(o, "rpki", rpki(f));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

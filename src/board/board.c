@@ -40,6 +40,13 @@ const char *board_announce_text(enum board_announce a)
 	return a < ARRAY_LEN(names) ? names[a] : "?";
 }
 
+const char *board_origin_text(enum board_origin_state s)
+{
+	static const char *const names[] = {"unknown", "valid", "invalid", "not-found"};
+
+	return s < ARRAY_LEN(names) ? names[s] : "?";
+}
+
 int board_create(int *fd, struct board **out)
 {
 	int f = memfd_create("zonecast-board", 0);

@@ -16,13 +16,15 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 7,
+	BOARD_VERSION = 8,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
 	BOARD_NEIGHBORS_MAX = 32,
 	BOARD_PATHS_MAX = 8,       /* neighbors beyond devices with XDP */
 	BOARD_PEERS_MAX = 128,     /* other PoPs of a network that are watched */
+	BOARD_ORIGINS_MAX = 4096,  /* prefixes whose origin is validated */
+	BOARD_CACHES_MAX = 8,      /* RPKI */
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
@@ -230,12 +232,49 @@ struct board_watch_path {
 	uint64_t from_cache, from_worker; /* answers that came back */
 	char why[BOARD_WHY_MAX];
 };
+/* Origin validation of this node's prefixes (watch/rpki.h). It stays valid until its times are over, whether watch lives or not. */
+enum board_origin_state { ORIGIN_UNKNOWN, ORIGIN_VALID, ORIGIN_INVALID, ORIGIN_NOT_FOUND };
+const char *board_origin_text(enum board_origin_state s);
+struct board_rpki {
+	_Atomic uint32_t changes; /* goes up after a row was written: a reader of all rows looks at this first */
+	_Atomic uint32_t origins, caches;
+	struct board_origin {
+		_Atomic uint32_t seq;
+		struct ip_prefix prefix;
+		uint32_t as;
+		uint32_t network;    /* in the node's list */
+		uint32_t state;      /* enum board_origin_state */
+		uint8_t backstop;    /* it is one of a network's backstop prefixes */
+		uint8_t refuse;      /* not to be announced, until expires_ns */
+		uint64_t since_ns;   /* of the state */
+		uint64_t expires_ns; /* of what it rests on; 0: nothing */
+		char why[BOARD_WHY_MAX];
+	} origin[BOARD_ORIGINS_MAX];
+	struct board_cache {
+		_Atomic uint32_t seq;
+		struct ip_addr address;
+		uint16_t port;
+		uint8_t version;
+		uint8_t believed;    /* the one that counts */
+		uint32_t preference;
+		uint32_t serial;
+		uint32_t payloads;   /* that cover our prefixes */
+		uint64_t since_ns;   /* of the state */
+		uint64_t synced_ns;  /* last whole answer; 0: none */
+		uint64_t expires_ns; /* of its data; 0: none */
+		uint64_t syncs, records, errors;
+		char state[16];
+		char last_error[160];
+	} cache[BOARD_CACHES_MAX];
+};
+
 struct board_watch {
 	board_stamp stamp;
 	_Atomic uint64_t pin;
 	struct board_watch_network networks[BOARD_NETWORKS_MAX];
 	struct board_watch_peers peers[BOARD_NETWORKS_MAX];
 	struct board_watch_path paths[BOARD_PATHS_MAX];
+	struct board_rpki rpki;
 };
 
 enum board_announce { ANNOUNCE_NONE, ANNOUNCE_YES, ANNOUNCE_GSHUT, ANNOUNCE_DEPREF };

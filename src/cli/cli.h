@@ -89,6 +89,9 @@ int cli_control_open(const struct cli_common *o, json_t *request, int *fd) MUST_
 /* Read up to `timeout_ms` for one line, without its newline, at most `limit` octets; ERR_CLOSED at the end of the stream. Octets
  * after the newline stay in *rest, which belongs to the descriptor and starts empty. */
 int cli_control_line(int fd, struct text *rest, int timeout_ms, size_t limit, struct text *line) MUST_CHECK;
+/* Open, and read the reply's first line, a JSON object with "ok": true, which is the caller's as *fd is; what follows is read with *rest (from text_init()). Made again for a
+ * few seconds where nobody answered because a process was just being restarted, unless that could do something twice. The request's reference is taken. */
+int cli_control_ask(const struct cli_common *o, json_t *request, int timeout_ms, int *fd, struct text *rest, json_t **reply) MUST_CHECK;
 /* Open, read one reply, close. *reply is the caller's and has "ok": true; a reply that says otherwise is printed on stderr with its
  * problems, and ERR_INVALID returned. */
 int cli_control_call(const struct cli_common *o, json_t *request, int timeout_ms, json_t **reply) MUST_CHECK;

@@ -41,10 +41,14 @@ static const char *paint(const char *word)
 	static char buf[4][48];
 	static unsigned turn;
 	char *out = buf[turn++ % 4];
-	int color = strcmp(word, "pass") == 0 || strcmp(word, "announced") == 0 || strcmp(word, "established") == 0 ? 32
-	            : strcmp(word, "unknown") == 0 || strcmp(word, "graceful-shutdown") == 0                         ? 33
-	                                                                                                             : 31;
+	static const char *const good[] = {"pass", "announced", "established", "valid", "current"};
+	static const char *const open[] = {"unknown", "graceful-shutdown", "not-found"};
+	int color = 31;
 
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		color = strcmp(word, good[i]) == 0 ? 32 : color;
+	for (size_t i = 0; i < ARRAY_LEN(open); i++)
+		color = strcmp(word, open[i]) == 0 ? 33 : color;
 	if (!isatty(STDOUT_FILENO))
 		return word;
 	snprintf(out, sizeof(buf[0]), "\033[%dm%.30s\033[0m", color, word);
@@ -84,6 +88,27 @@ static void print_neighbor(const json_t *n)
 		printf("  announced  %s\n", get_str(n, "announced"));
 	if (*get_str(n, "last_error"))
 		printf("  last error %s\n", get_str(n, "last_error"));
+}
+
+static void print_rpki(const json_t *r)
+{
+	const json_t *o;
+	char span[16];
+	size_t i;
+
+	if (!json_is_true(json_object_get(r, "configured")))
+		return;
+	printf("\nrpki\n");
+	json_array_foreach(json_object_get(r, "caches"), i, o) {
+		printf("  cache %s port %lld: %s for %s%s, serial %lld, %lld payloads cover our prefixes\n", get_str(o, "address"), get_int(o, "port"),
+		       paint(get_str(o, "state")), ago(o, "since_ms", span), json_is_true(json_object_get(o, "believed")) ? ", believed" : "",
+		       get_int(o, "serial"), get_int(o, "payloads"));
+		if (*get_str(o, "last_error") && strcmp(get_str(o, "state"), "current") != 0)
+			printf("    last error %s\n", get_str(o, "last_error"));
+	}
+	json_array_foreach(json_object_get(r, "origins"), i, o)
+		printf("  %s%s for %s: %s\n", paint(get_str(o, "state")), json_is_true(json_object_get(o, "refused")) ? ", not announced," : "",
+		       ago(o, "since_ms", span), get_str(o, "why"));
 }
 
 /* Of the certificate that a worker has; they all have the same but for the moment of a reload. */
@@ -148,6 +173,7 @@ static void print_status(const json_t *s)
 		print_network(o);
 	json_array_foreach(json_object_get(s, "neighbors"), i, o)
 		print_neighbor(o);
+	print_rpki(json_object_get(s, "rpki"));
 }
 
 /* Not announced although nobody asked for that. */

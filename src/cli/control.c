@@ -17,7 +17,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { CLI_REPLY_MAX = 256 << 20, CLI_SEND_MS = 5000, CLI_CHUNK = 65536 };
+enum {
+	CLI_REPLY_MAX = 256 << 20,
+	CLI_SEND_MS = 5000,
+	CLI_CHUNK = 65536,
+	CLI_AGAIN_MS = 3000, /* for a process that is restarted: a request that nobody answered is made again for so long */
+	CLI_AGAIN_STEP_MS = 100,
+};
 
 void cli_run_dir(const struct cli_common *o, char *buf, size_t cap)
 {
@@ -171,40 +177,79 @@ void cli_refused(const json_t *reply)
 	cli_error("%s", why ? why : "the node refused without a reason");
 }
 
-int cli_control_call(const struct cli_common *o, json_t *request, int timeout_ms, json_t **reply_out)
+/* May the request be made again when nobody knows what became of it? A rollback makes one more version each time. */
+static bool repeatable(const json_t *request)
 {
-	struct text rest, line;
-	json_t *reply = NULL;
-	json_error_t error;
-	int fd, rc;
+	const char *command = json_string_value(json_object_get(request, "command"));
 
-	rc = cli_control_open(o, request, &fd);
+	return command && strcmp(command, "zone-rollback") != 0;
+}
+
+/* One attempt. ERR_CLOSED: the connection ended without a word, or the node says that the process which would answer is just being restarted. */
+static int ask_once(const struct cli_common *o, json_t *request, int timeout_ms, int *fd, struct text *rest, json_t **reply)
+{
+	struct text line;
+	json_error_t error;
+	json_t *head = NULL;
+	int rc = cli_control_open(o, json_incref(request), fd);
+
 	if (rc < 0)
 		return rc;
-	text_init(&rest);
 	text_init(&line);
-	rc = cli_control_line(fd, &rest, timeout_ms, CLI_REPLY_MAX, &line);
-	close(fd);
+	text_clear(rest);
+	rc = cli_control_line(*fd, rest, timeout_ms, CLI_REPLY_MAX, &line);
 	if (rc == -ETIMEDOUT)
 		cli_error("the node did not answer within %d ms", timeout_ms);
-	else if (rc < 0)
+	else if (rc < 0 && rc != ERR_CLOSED)
 		cli_error("reading the node's reply: %s", err_text(rc));
 	if (rc == 0) {
-		reply = json_loadb(line.chars, line.len, JSON_REJECT_DUPLICATES, &error);
-		if (!json_is_object(reply)) {
+		head = json_loadb(line.chars, line.len, JSON_REJECT_DUPLICATES, &error);
+		if (!json_is_object(head)) {
 			cli_error("the node's reply is not a JSON object");
 			rc = ERR_MALFORMED;
-		} else if (!json_is_true(json_object_get(reply, "ok"))) {
-			cli_refused(reply);
+		} else if (json_is_true(json_object_get(head, "again"))) {
+			rc = ERR_CLOSED;
+		} else if (!json_is_true(json_object_get(head, "ok"))) {
+			cli_refused(head);
 			rc = ERR_INVALID;
 		}
 	}
-	text_done(&rest);
 	text_done(&line);
 	if (rc < 0) {
-		json_decref(reply);
+		json_decref(head);
+		close(*fd);
 		return rc;
 	}
-	*reply_out = reply;
+	*reply = head;
 	return 0;
+}
+
+int cli_control_ask(const struct cli_common *o, json_t *request, int timeout_ms, int *fd, struct text *rest, json_t **reply)
+{
+	uint64_t began = clock_ms();
+	int rc;
+
+	for (;;) {
+		rc = ask_once(o, request, timeout_ms, fd, rest, reply);
+		if (rc != ERR_CLOSED || !repeatable(request) || clock_ms() - began > CLI_AGAIN_MS)
+			break;
+		poll(NULL, 0, CLI_AGAIN_STEP_MS);
+	}
+	if (rc == ERR_CLOSED)
+		cli_error("the node's process that answers this went away before it did; see the log, and try again");
+	json_decref(request);
+	return rc;
+}
+
+int cli_control_call(const struct cli_common *o, json_t *request, int timeout_ms, json_t **reply_out)
+{
+	struct text rest;
+	int fd, rc;
+
+	text_init(&rest);
+	rc = cli_control_ask(o, request, timeout_ms, &fd, &rest, reply_out);
+	text_done(&rest);
+	if (rc == 0)
+		close(fd);
+	return rc;
 }

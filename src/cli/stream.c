@@ -9,29 +9,6 @@
 
 enum { STREAM_TIMEOUT_MS = 60000, STREAM_LINE_MAX = 1 << 20 };
 
-static int read_head(int fd, struct text *rest, json_t **out)
-{
-	struct text line;
-	json_t *head = NULL;
-	int err;
-
-	text_init(&line);
-	err = cli_control_line(fd, rest, STREAM_TIMEOUT_MS, STREAM_LINE_MAX, &line);
-	if (err < 0)
-		cli_error("the node did not answer: %s", err_text(err));
-	else
-		head = json_loadb(line.chars, line.len, JSON_REJECT_DUPLICATES, NULL);
-	text_done(&line);
-	if (!err && json_is_true(json_object_get(head, "ok"))) {
-		*out = head;
-		return 0;
-	}
-	if (!err)
-		cli_refused(head);
-	json_decref(head);
-	return err ? err : ERR_INVALID;
-}
-
 static int read_lines(int fd, struct text *rest, cli_line_fn *fn, void *ctx)
 {
 	struct text line;
@@ -61,18 +38,18 @@ int cli_control_stream(const struct cli_common *o, json_t *request, cli_head_fn 
 {
 	struct text rest;
 	json_t *head = NULL;
-	int fd, err = cli_control_open(o, request, &fd);
+	int fd, err;
 
-	if (err < 0)
-		return err;
 	text_init(&rest);
-	err = read_head(fd, &rest, &head);
-	if (!err && head_fn)
-		err = head_fn(ctx, head);
-	if (!err)
-		err = read_lines(fd, &rest, fn, ctx);
-	json_decref(head);
+	err = cli_control_ask(o, request, STREAM_TIMEOUT_MS, &fd, &rest, &head);
+	if (!err) {
+		if (head_fn)
+			err = head_fn(ctx, head);
+		if (!err)
+			err = read_lines(fd, &rest, fn, ctx);
+		json_decref(head);
+		close(fd);
+	}
 	text_done(&rest);
-	close(fd);
 	return err;
 }

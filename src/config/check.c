@@ -561,6 +561,32 @@ static void check_answer(const struct check *k)
 	}
 }
 
+static void check_rpki(const struct check *k)
+{
+	const struct config_rpki *rpki = &k->c->rpki;
+	const struct tree *t = tree_get(k->root, "rpki");
+	char a[ADDR_TEXT_MAX], p[PREFIX_TEXT_MAX];
+
+	if (rpki->enabled && !rpki->cache_count)
+		tree_error(k->src, t, "without \"caches\" nothing is validated: name one, or remove \"rpki\"");
+	for (size_t i = 0; i < rpki->cache_count; i++) {
+		const struct config_cache *cache = &rpki->caches[i];
+		const struct tree *at = item_of(t, "caches", i);
+		const struct ip_prefix *prefix;
+		const struct config_network *net = network_around(k->c, &cache->address, &prefix);
+
+		if (net)
+			tree_error(k->src, at,
+			           "cache %s is inside our own %s of network \"%s\": it must not depend on what it "
+			           "is asked about",
+			           addr_text(&cache->address, a), prefix_text(prefix, p), net->name);
+		for (size_t j = 0; j < i; j++)
+			if (addr_equal(&cache->address, &rpki->caches[j].address) &&
+			    cache->port == rpki->caches[j].port)
+				tree_error(k->src, at, "cache %s is here twice", addr_text(&cache->address, a));
+	}
+}
+
 void config_check(const struct tree_source *src, const struct tree *root, const struct config *c)
 {
 	const struct check k = {.src = src, .root = root, .c = c};
@@ -578,4 +604,5 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 	check_zones(&k);
 	config_check_catalogs(src, root, c);
 	check_answer(&k);
+	check_rpki(&k);
 }

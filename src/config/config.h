@@ -37,6 +37,7 @@ enum {
 	CONFIG_TRANSFER_MAX = 1024, /* prefixes that may transfer a zone */
 	CONFIG_CATALOGS_MAX = 64,
 	CONFIG_GROUPS_MAX = 256,    /* of a catalog */
+	CONFIG_CACHES_MAX = 8,      /* RPKI */
 	CONFIG_NAME_MAX = 63,       /* bytes in names of networks, nodes and keys: letters, digits, - _ . */
 };
 
@@ -91,6 +92,7 @@ struct config_neighbor {
 	uint8_t prepend;          /* extra own AS in the path, 0 */
 	bool has_med;
 	uint32_t med;
+	bool watch_routes;        /* its routes are looked through for our prefixes; false */
 };
 
 enum config_role { CONFIG_PRIMARY, CONFIG_POP };
@@ -238,6 +240,20 @@ struct config_answer {
 	uint32_t query_log_sample;   /* one query in so many is kept; 0: none */
 };
 
+/* rpki: where the origin of our prefixes is validated (RFC 6811, RFC 8210). */
+enum config_invalid { CONFIG_INVALID_REFUSE, CONFIG_INVALID_ALERT };
+struct config_cache {
+	struct ip_addr address;
+	uint16_t port;             /* 323 */
+	uint32_t preference;       /* the lowest that answers is believed; 100 */
+};
+struct config_rpki {
+	bool enabled;
+	struct config_cache *caches; size_t cache_count;
+	uint8_t invalid;           /* enum config_invalid: what becomes of a prefix that is; refuse */
+	uint32_t expire_ms;        /* results are held no longer than this without a cache; 48 h */
+};
+
 /* history: how many earlier versions of each zone the journal keeps. */
 struct config_history {
 	uint32_t versions;           /* 200; 0: none */
@@ -260,6 +276,7 @@ struct config {
 	struct config_catalog *catalogs; size_t catalog_count;
 	struct config_answer answer;
 	struct config_history history;
+	struct config_rpki rpki;
 	uint8_t hash[32];         /* SHA-256 of the file's octets */
 	size_t zones_from, zones_to; /* octets of the file that hold the lines of the list of zones, where they are plain ones (config/quick.c); else 0 */
 };

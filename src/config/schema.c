@@ -24,6 +24,7 @@ static const char *const words_tls_mode[] = {"strict", "opportunistic", NULL};
 static const char *const words_serial[] = {"keep", "increment", "unixtime", "date", NULL};
 static const char *const words_zonemd[] = {"verify", "compute", "off", NULL};
 static const char *const words_expired[] = {"withdraw", "alert", NULL};
+static const char *const words_invalid[] = {"refuse", "alert", NULL};
 static const char *const words_cookies[] = {"off", "optional", "required", NULL};
 static const char *const words_any[] = {"one", "all", "refuse", NULL};
 static const char *const words_xdp[] = {"off", "auto", "native", "generic", NULL};
@@ -132,6 +133,8 @@ static const struct schema_row neighbor_rows[] = {
          .help = "how many more times the own AS stands in the path"},
         {"med", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, med), FLAG(config_neighbor, has_med), .min = 0,
          .max = UINT32_MAX, .help = "MULTI_EXIT_DISC announced"},
+        {"watch-routes", SCHEMA_BOOL, .reload = true, AT(config_neighbor, watch_routes), .value = "false",
+         .help = "look through the routes it sends for our prefixes from another origin; never used for routing"},
 };
 static const struct schema_map neighbor_map = {"a neighbor", sizeof(struct config_neighbor), ROWS(neighbor_rows)};
 
@@ -367,6 +370,24 @@ static const struct schema_row history_rows[] = {
 };
 static const struct schema_map history_map = {"history", 0, ROWS(history_rows)};
 
+static const struct schema_row cache_rows[] = {
+        {"address", SCHEMA_ADDR, .required = true, .reload = true, AT(config_cache, address), .help = "address of the cache"},
+        {"port", SCHEMA_UINT, .reload = true, NUMBER(config_cache, port), .min = 1, .max = 65535, .value = "323", .help = "its TCP port"},
+        {"preference", SCHEMA_UINT, .reload = true, NUMBER(config_cache, preference), .min = 0, .max = UINT32_MAX, .value = "100",
+         .help = "of the caches that answer, that with the lowest preference is believed"},
+};
+static const struct schema_map cache_map = {"a cache", sizeof(struct config_cache), ROWS(cache_rows)};
+
+static const struct schema_row rpki_rows[] = {
+        {"caches", SCHEMA_MAP, .reload = true, LIST(config_rpki, caches, cache_count, CONFIG_CACHES_MAX), .map = &cache_map,
+         .help = "RPKI caches (RFC 8210, RFC 6810) that the prefixes are validated by"},
+        {"invalid", SCHEMA_WORD, .reload = true, NUMBER(config_rpki, invalid), .words = words_invalid, .value = "refuse",
+         .help = "a prefix that is RPKI invalid is not announced, or only alerted"},
+        {"expire", SCHEMA_TIME, .reload = true, AT(config_rpki, expire_ms), .min = SECOND, .max = 48U * HOUR, .value = "48h",
+         .help = "how long results are held at most when no cache answers; never longer than the cache allows"},
+};
+static const struct schema_map rpki_map = {"rpki", 0, ROWS(rpki_rows)};
+
 static const struct schema_row root_rows[] = {
         {"fleet", SCHEMA_IDENT, .required = true, AT(config, fleet), .help = "name of the fleet"},
         {"state-dir", SCHEMA_DIR, AT(config, state_dir), .value = CONFIG_STATE_DIR_DEFAULT, .help = "folder of what must survive a reboot"},
@@ -384,6 +405,8 @@ static const struct schema_row root_rows[] = {
          .help = "zones served"},
         {"catalogs", SCHEMA_MAP, .reload = true, LIST(config, catalogs, catalog_count, CONFIG_CATALOGS_MAX), .map = &catalog_map,
          .help = "zones that list zones (RFC 9432)"},
+        {"rpki", SCHEMA_MAP, .reload = true, AT(config, rpki), FLAG(config, rpki.enabled), .map = &rpki_map,
+         .help = "origin validation of the prefixes announced"},
         {"history", SCHEMA_MAP, .reload = true, AT(config, history), .map = &history_map, .help = "earlier versions of zones"},
         {"answer", SCHEMA_MAP, .reload = true, AT(config, answer), .map = &answer_map, .help = "how questions are answered"},
 };

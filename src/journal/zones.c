@@ -133,22 +133,41 @@ int journal_remove_zone(struct journal_txn *t, const uint8_t *apex)
 	return err ? err : txn_del(t, &key);
 }
 
+/* The zone's row, which is made where there is none, for another row that is to go with it. */
+static int zone_for_row(struct journal_txn *t, const uint8_t *apex, struct row_zone *z)
+{
+	int err = zone_row_make(t, apex, z);
+
+	if (!err && !z->has_version) /* it may be new */
+		err = zone_row_put(t, apex, z);
+	return err;
+}
+
+/* The row of a zone that row_key_of names. */
+static int row_of_zone(struct journal_txn *t, const uint8_t *apex, struct row_key (*row_key_of)(uint64_t), struct reader *out)
+{
+	struct row_key key;
+	struct row_zone z;
+	int err = zone_row_get(t, apex, &z);
+
+	if (err)
+		return err;
+	key = row_key_of(z.id);
+	return txn_get(t, &key, out);
+}
+
 int journal_set_timers(struct journal_txn *t, const uint8_t *apex, const struct journal_timers *timers)
 {
 	struct row_key key;
 	struct row_zone z;
 	struct writer w;
-	int err = zone_row_make(t, apex, &z);
+	int err;
 
-	if (err)
-		return err;
 	if (!memchr(timers->error, 0, sizeof(timers->error)) || !memchr(timers->primary, 0, sizeof(timers->primary)))
 		return txn_fail(t, ERR_INVALID, "texts of timers without an end");
-	if (!z.has_version) { /* it may be new */
-		err = zone_row_put(t, apex, &z);
-		if (err)
-			return err;
-	}
+	err = zone_for_row(t, apex, &z);
+	if (err)
+		return err;
 	key = row_key_timers(z.id);
 	w = txn_body(t, ROW_BODY_MAX);
 	row_timers_put(&w, timers);
@@ -157,15 +176,9 @@ int journal_set_timers(struct journal_txn *t, const uint8_t *apex, const struct 
 
 int journal_get_timers(struct journal_txn *t, const uint8_t *apex, struct journal_timers *out)
 {
-	struct row_key key;
-	struct row_zone z;
 	struct reader r;
-	int err = zone_row_get(t, apex, &z);
+	int err = row_of_zone(t, apex, row_key_timers, &r);
 
-	if (err)
-		return err;
-	key = row_key_timers(z.id);
-	err = txn_get(t, &key, &r);
 	if (!err && row_timers_get(&r, out) < 0)
 		err = txn_fail(t, ERR_MALFORMED, "the row of its timers is damaged");
 	return err;
@@ -176,10 +189,8 @@ int journal_set_serial(struct journal_txn *t, const uint8_t *apex, const struct 
 	struct row_key key;
 	struct row_zone z;
 	struct writer w;
-	int err = zone_row_make(t, apex, &z);
+	int err = zone_for_row(t, apex, &z);
 
-	if (!err && !z.has_version) /* it may be new */
-		err = zone_row_put(t, apex, &z);
 	if (err)
 		return err;
 	key = row_key_serial(z.id);
@@ -190,15 +201,9 @@ int journal_set_serial(struct journal_txn *t, const uint8_t *apex, const struct 
 
 int journal_get_serial(struct journal_txn *t, const uint8_t *apex, struct journal_serial *out)
 {
-	struct row_key key;
-	struct row_zone z;
 	struct reader r;
-	int err = zone_row_get(t, apex, &z);
+	int err = row_of_zone(t, apex, row_key_serial, &r);
 
-	if (err)
-		return err;
-	key = row_key_serial(z.id);
-	err = txn_get(t, &key, &r);
 	if (!err && row_serial_get(&r, out) < 0)
 		err = txn_fail(t, ERR_MALFORMED, "the row of its serial is damaged");
 	return err;

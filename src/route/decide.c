@@ -46,6 +46,10 @@ static bool is_unfit(struct decide_state *s, const struct decide_conf *conf, con
 		because(s, "checks fail: %s", in->verdict_why);
 		return true;
 	}
+	if (in->refused_why) {
+		because(s, "not allowed by RPKI: %s", in->refused_why);
+		return true;
+	}
 	return false;
 }
 

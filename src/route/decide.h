@@ -11,6 +11,7 @@
  * The ladder, first rule that applies:
  *	1. an answer worker has been silent too long         withdraw at once
  *	2. the checks say hard failure                       withdraw at once
+ *	   a ROA says that nobody may announce it from here     withdraw at once (RPKI; only where that is configured to refuse)
  *	3. the node is stopping, or the operator said drain  graceful shutdown for a while, then withdraw
  *	4. the checks are silent or undecided                hold what is, for a bounded time; then withdraw
  *	5. never announced and zones still missing           withdraw (wait)
@@ -41,6 +42,7 @@ struct decide_input {
 	const char *verdict_why;    /* borrowed */
 	uint64_t checks_silent_ms;  /* since the watch process beat its heart; UINT64_MAX: never */
 	bool drain, stopping;
+	const char *refused_why;    /* RPKI stands against every prefix; NULL: it does not; borrowed */
 };
 
 struct decide_state {

@@ -56,7 +56,7 @@ static void feed(struct route *r, struct neighbor *n)
 			struct bgp_route *route = &routes[count];
 			bool v4 = conf->prefixes[k].addr.family == 4;
 
-			if (v4 ? !n->want.ipv4 : !n->want.ipv6)
+			if ((v4 ? !n->want.ipv4 : !n->want.ipv6) || origins_refused(r, &conf->prefixes[k]))
 				continue;
 			*route = (struct bgp_route){.prefix = conf->prefixes[k], .prepend = n->want.prepend, .has_med = n->want.has_med,
 			                            .med = n->want.med};

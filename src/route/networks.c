@@ -68,6 +68,7 @@ static void look(struct route *r, size_t i, uint64_t now_ns, struct decide_input
 	in->checks_silent_ms = age == UINT64_MAX ? UINT64_MAX : age / 1000000U;
 	in->drain = atomic_load(&b->supervisor.orders[i].order) == ORDER_DRAIN;
 	in->stopping = r->stopping;
+	in->refused_why = origins_all_refused(r, route_network_conf(r, i), 0);
 	if (board_copy(&b->watch.networks[i].seq, &b->watch.networks[i], copy, sizeof(*copy))) {
 		in->verdict = copy->verdict < ARRAY_LEN(verdicts) ? verdicts[copy->verdict] : DECIDE_UNKNOWN;
 		in->verdict_why = copy->why;
@@ -79,7 +80,7 @@ bool networks_judge(struct route *r, uint64_t now_ns)
 	static const char *const words[] = {"withdraw", "announce", "graceful-shutdown"};
 	uint64_t now = now_ns / 1000000U;
 	struct board_watch_network copy;
-	bool changed = false;
+	bool changed = origins_look(r, now_ns);
 
 	for (size_t i = 0; i < r->network_count; i++) {
 		struct network *n = &r->networks[i];

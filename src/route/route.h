@@ -34,6 +34,18 @@ struct network {
 	struct decide_conf conf;
 };
 
+/* What RPKI stands against, as the board has it. */
+struct refusals {
+	uint32_t seen;    /* `changes` of the board */
+	size_t count;
+	uint64_t next_ns; /* when the first of them ends */
+	struct refusal {
+		struct ip_prefix prefix;
+		uint64_t expires_ns;
+		char why[BOARD_WHY_MAX];
+	} list[BOARD_ORIGINS_MAX];
+};
+
 struct route {
 	struct role *role;
 	uv_loop_t loop;
@@ -43,6 +55,7 @@ struct route {
 	struct bgp_session *leaving[CONFIG_NEIGHBORS_MAX]; /* stopped, their connections not gone yet */
 	struct network networks[CONFIG_NETWORKS_MAX];
 	size_t network_count;
+	struct refusals refusals;
 	uint64_t shown_ms, withdrawn_ms, closing_ms;
 	bool stopping;
 };
@@ -65,6 +78,15 @@ void neighbors_free_leaving(struct route *r);
 void networks_set(struct route *r);
 /* Judge all by what the board says now. True when something is to be announced otherwise: it is on the board and in the log already, not on the sessions. */
 bool networks_judge(struct route *r, uint64_t now_ns);
+
+/* ---- origins.c: prefixes that must not be announced ---- */
+
+/* Look at what watch has on the board. True when other prefixes are refused than before. */
+bool origins_look(struct route *r, uint64_t now_ns);
+/* Why p is refused; NULL: it is not. Of a backstop prefix it always is NULL. */
+const char *origins_refused(const struct route *r, const struct ip_prefix *p);
+/* The same of a whole network in a family (4, 6; 0: both): NULL when at least one of its prefixes may be announced, or it has none. */
+const char *origins_all_refused(const struct route *r, const struct config_network *n, uint8_t family);
 
 /* ---- show.c: what the board is told ---- */
 

@@ -38,6 +38,7 @@ struct watch {
 	struct store_follow store;
 	struct list checks;
 	struct paths *paths; /* NULL: no device has XDP */
+	struct rpki_watch *rpki;
 	uint32_t network_count;
 	struct watch_network networks[BOARD_NETWORKS_MAX];
 	uint64_t looked_ns; /* when `slow` ran last */

@@ -23,6 +23,8 @@
  * These checks go over lo. Devices with XDP, where packets may be answered before they come to a socket, are asked by way of a neighbor
  * (path.c); what comes of that is the supervisor's to act on.
  *
+ * Whether the prefixes may be announced at all is asked of RPKI caches (rpki.c).
+ *
  * Single thread, one libuv loop. Touches client sockets, the store read-only, its section of the board.
  *
  * Not here yet: probes of other nodes' management addresses, soft failures (serial behind the primary, a zone near expiry,
@@ -32,6 +34,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "watch/rpki.h"
 #include "watch/verdict.h"
 #include "watch/watch.h"
 #include "zone/signatures.h"
@@ -173,6 +176,7 @@ static int on_reload(struct role *role, struct config *old)
 	if (!role->node || plan_build(w, role->config, role->node) < 0)
 		return -1;
 	paths_replan(w->paths);
+	rpki_replan(w->rpki);
 	publish_all(w);
 	return 0;
 }
@@ -214,6 +218,8 @@ int watch_main(struct role *role)
 			err = uv_timer_start(&w->slow, on_slow, 0, w->loaded ? LOOK_MS : SLOW_MS);
 			if (!err)
 				err = paths_start(w, &w->paths);
+			if (!err)
+				err = rpki_start(w, &w->rpki);
 		}
 	}
 	if (err || role_sandbox(role) < 0) {

@@ -115,6 +115,7 @@ static int make_memory(struct xdp_program *p, const struct xdp_sizes *sizes)
 	random_bytes(key, sizeof(key));
 	xdp_control_init(p->control, sizes->workers, sets_for(sizes->small), sets_for(sizes->large), key);
 	random_bytes(p->control->probe_key, sizeof(p->control->probe_key));
+	p->control->flood = XDP_FLOOD_MISSES;
 	return 0;
 }
 

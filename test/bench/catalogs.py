@@ -6,8 +6,9 @@
 
 Each pair is a producer and a consumer on loopback, in a network namespace of its own (root is needed). Printed for each: seconds from the start of the consumer until the last
 of its zones answers (all are asked, one after the other); PSS of all its processes, with mapped files; its CPU seconds until then; for ours: CPU over --idle seconds
-of nothing but refresh timers, milliseconds from a change of one member at the producer to its answer here (median of 10), and how long the consumer takes to take one
-more member. The time of a change contains the producer's own: the order to read the file, and reading it.
+of nothing but refresh timers, milliseconds from a change of one member at the producer to its answer here (change_ms, median of 10), and from the producer's own answer to ours (follow_ms);
+how long the consumer takes to take one more member. change_ms contains the order to the producer to read the file: knotc reads the whole configuration first, 1.8 s with
+20,000 zones.
 """
 import argparse
 import json
@@ -122,14 +123,17 @@ def run(pair, members, idle_s):
                     before = cpu_s(target.processes())
                     time.sleep(idle_s)
                     row["idle_percent"] = round((cpu_s(target.processes()) - before) / max(idle_s, 1) * 100, 2)
-                    took = []
+                    took, followed = [], []
                     for i in range(10):
                         zone = members[(i + 1) * len(members) // 11]
                         at = time.monotonic()
                         source.change(zone, 2)
+                        wait_for(lambda z=zone: serial(z, "127.0.0.1", source.port) == 2)
+                        there = time.monotonic()
                         wait_for(lambda z=zone: serial(z, address, target.port) == 2)
                         took.append((time.monotonic() - at) * 1000)
-                    row["change_ms"] = round(statistics.median(took), 1)
+                        followed.append((time.monotonic() - there) * 1000)
+                    row["change_ms"], row["follow_ms"] = round(statistics.median(took), 1), round(statistics.median(followed), 1)
                     log = subprocess.run(["grep", "-c", "catalog=", target.path("log")], capture_output=True, text=True, check=False).stdout.strip()
                     if kind_from == "knot":
                         source.set({**dict.fromkeys(members), "one.more.": None})

@@ -3,12 +3,11 @@
 
 A Held is one zone at one server: from which address of the primary, with which key, asked over which family.
 """
-import os
-import subprocess
 from dataclasses import dataclass
 
 from netns import wait_until
-from transfers import Key
+from program import Program
+from transfers import Key, pdns_database, pdns_key, pdns_keys
 
 
 @dataclass
@@ -18,35 +17,15 @@ class Held:
     key: Key | None = None
 
 
-class Secondary:
+class Secondary(Program):
     """Runs in `ns`, listens on `addresses` at `port`."""
 
     name = "server"
-    has_keys = True
     asks_differences = True
 
     def __init__(self, ns, folder, addresses, port, held):
-        self.ns, self.addresses, self.port, self.held = ns, addresses, port, held
-        self.folder = os.path.join(str(folder), self.name)
-        os.makedirs(self.folder, exist_ok=True)
-        self.process = None
-
-    def path(self, *parts):
-        return os.path.join(self.folder, *parts)
-
-    def write(self, name, text):
-        with open(self.path(name), "w", encoding="ascii") as f:
-            f.write(text)
-        return self.path(name)
-
-    def spawn(self, argv):
-        env = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin")
-        with open(self.path("log"), "ab") as log:
-            self.process = self.ns.popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=self.folder)
-
-    def log(self):
-        with open(self.path("log"), encoding="latin-1") as f:
-            return f.read()
+        super().__init__(ns, folder, self.name)
+        self.addresses, self.port, self.held = addresses, port, held
 
     def keys(self):
         return {h.key.name: h.key for h in self.held if h.key}.values()
@@ -161,11 +140,10 @@ remote-control:
 
 
 class Pdns(Secondary):
-    """With the bind backend: no keys, and it asks for whole zones."""
+    """With the bind backend, its keys in SQLite: it asks for whole zones."""
 
     name = "pdns"
     program = "pdns_server"
-    has_keys = False
     asks_differences = False
 
     def start(self):
@@ -176,6 +154,7 @@ class Pdns(Secondary):
         self.write("pdns.conf", f"""launch=bind
 bind-config={self.path("zones.conf")}
 bind-check-interval=1
+{pdns_keys(self.path("keys.db"))}
 local-address={", ".join(self.addresses)}
 local-port={self.port}
 socket-dir={self.folder}
@@ -191,6 +170,9 @@ cache-ttl=0
 xfr-cycle-interval=1
 security-poll-suffix=
 """)
+        pdns_database(self.folder)
+        for k in self.keys():
+            pdns_key(self.folder, k, {h.zone: "slave" for h in self.held if h.key == k})
         self.spawn(["pdns_server", f"--config-dir={self.folder}"])
 
 

@@ -8,6 +8,7 @@ import os
 import selectors
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -39,6 +40,20 @@ class Key:
     @property
     def tool(self):
         return ["--key", f"{self.name}:{self.algorithm}:{self.secret}" + (f":{self.octets}" if self.octets else "")]
+
+
+def read_message(s):
+    """The next message's octets of a connection, b"" at its end."""
+    def exactly(n):
+        data = b""
+        while len(data) < n:
+            more = s.recv(min(n - len(data), 65536))
+            if not more:
+                return b""
+            data += more
+        return data
+    head = exactly(2)
+    return exactly(struct.unpack("!H", head)[0]) if head else b""
 
 
 def wait(condition, what, limit_s=WAIT_S):
@@ -176,7 +191,6 @@ class Serving:
 class Peer(Server):
     """A server of one zone. file: of a primary; master: port of the primary on 127.0.0.1, of a secondary."""
 
-    has_keys = True
     sends_differences = True
     adds_again = False
     accepts_unsigned = True
@@ -317,17 +331,38 @@ remote-control:
         self.spawn(["nsd", "-d", "-c", conf])
 
 
+def pdns_keys(path):
+    """A line of its configuration: where the bind backend has its keys."""
+    return f"bind-dnssec-db={path}"
+
+
+def pdns_util(folder, *args):
+    subprocess.run(["pdnsutil", f"--config-dir={folder}", *args], check=True, capture_output=True, timeout=60)
+
+
+def pdns_database(folder):
+    """The database of that line, empty."""
+    pdns_util(folder, "create-bind-db", os.path.join(folder, "keys.db"))
+
+
+def pdns_key(folder, key, uses):
+    """Puts the key into it, used of zones as "master" or "slave"."""
+    pdns_util(folder, "import-tsig-key", key.name, key.algorithm, key.secret)
+    for zone, role in uses.items():
+        pdns_util(folder, "activate-tsig-key", zone, key.name, role)
+
+
 class PdnsPeer(Peer):
-    """With the bind backend: no keys, and whole zones only."""
+    """With the bind backend, its keys in SQLite: whole zones only."""
 
     name = "pdns"
-    has_keys = False
     sends_differences = False
 
     def start(self):
         self.write("zones.conf", f'zone "{self.zone.rstrip(".")}" {{ type master; file "{self.file}"; }};\n')
         self.write("pdns.conf", f"""launch=bind
 bind-config={self.path("zones.conf")}
+{pdns_keys(self.path("keys.db"))}
 bind-check-interval=1
 local-address=127.0.0.1
 local-port={self.port}
@@ -335,13 +370,16 @@ socket-dir={self.folder}
 daemon=no
 guardian=no
 disable-axfr=no
-allow-axfr-ips=127.0.0.1
+allow-axfr-ips={"" if self.key else "127.0.0.1"}
 zone-cache-refresh-interval=0
 query-cache-ttl=0
 cache-ttl=0
 version-string=anonymous
 security-poll-suffix=
 """)
+        pdns_database(self.folder)
+        if self.key:
+            pdns_key(self.folder, self.key, {self.zone: "master"})
         self.spawn(["pdns_server", f"--config-dir={self.folder}"])
 
     def reload(self):

@@ -11,8 +11,9 @@ import json
 import os
 import subprocess
 
-from netns import Net, stop_process, wait_until
+from netns import Net, wait_until
 from paths import ZONECAST
+from program import Program
 
 HIDDEN, POP = ("10.7.0.1", "2001:db8:7::1"), ("10.7.0.2", "2001:db8:7::2")
 NAME, CLIENT = "primary.example", "secondary.example"
@@ -58,40 +59,7 @@ def write_zone(folder, name, serial, names=20):
     return path
 
 
-class Process:
-    def __init__(self, ns, folder, name):
-        self.ns, self.name, self.folder = ns, name, os.path.join(str(folder), name)
-        self.process = None
-        os.makedirs(self.folder, exist_ok=True)
-        os.chmod(self.folder, 0o755)
-
-    def path(self, *parts):
-        return os.path.join(self.folder, *parts)
-
-    def write(self, name, text):
-        with open(self.path(name), "w", encoding="ascii") as f:
-            f.write(text)
-        return self.path(name)
-
-    def spawn(self, argv):
-        env = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin")
-        with open(self.path("log"), "ab") as log:
-            self.process = self.ns.popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=self.folder)
-
-    def log(self):
-        with open(self.path("log"), encoding="latin-1") as f:
-            return f.read()
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def stop(self):
-        stop_process(self.process, timeout=20)
-
+class Process(Program):
     def serial(self, address, zone):
         out = self.ns.run(["dig", f"@{address}", zone, "SOA", "+noall", "+answer", "+time=2", "+tries=1", "+norecurse"], check=False)
         lines = [line for line in out.splitlines() if line and not line.startswith(";")]

@@ -45,6 +45,9 @@ enum {
 	FRAME_MAX = NAME_AT + NAME_MAX + 5 + XDP_LARGE_TAIL + 8,
 	PORT_MDNS = 5353,
 	PROBE_MIN = 8 + sizeof(struct xdp_probe) + XDP_PROBE_ROOM, /* an ICMP message with a probe */
+	FLOOD_HIT = 16,
+	FLOOD_WINDOW_NS = 2000000,
+	FLOOD_UNREAD_NS = 3000000,
 };
 
 /* Memory of one CPU, for one packet. */
@@ -58,6 +61,9 @@ struct scratch {
 	uint32_t v6;
 	uint32_t socket;      /* of the packet's queue; XDP_SOCKETS_MAX: none */
 	uint32_t barrier;
+	/* of this CPU's last lookups: see note_miss() */
+	uint64_t window_began, unread_until;
+	uint32_t window_misses;
 	struct xdp_entry entry; /* of the answer found */
 };
 
@@ -713,6 +719,25 @@ INLINE void make_slip(struct scratch *s)
 	}
 }
 
+/* A flood of names that are not kept costs a look at each for nothing: when control.flood questions in a row, with hardly any hit between them, came within FLOOD_WINDOW_NS, those
+ * of the next FLOOD_UNREAD_NS go to the workers unread. A hit takes back FLOOD_HIT misses, so a cache that pays for itself is never passed over; nor is it at low rates. */
+INLINE void note_hit(struct scratch *s)
+{
+	s->window_misses = s->window_misses > FLOOD_HIT ? s->window_misses - FLOOD_HIT : 0;
+}
+
+INLINE void note_miss(struct scratch *s, uint32_t flood)
+{
+	if (!s->window_misses || s->now - s->window_began > FLOOD_WINDOW_NS) {
+		s->window_began = s->now;
+		s->window_misses = 0;
+	}
+	if (++s->window_misses != flood)
+		return;
+	s->window_misses = 0;
+	s->unread_until = s->now + FLOOD_UNREAD_NS;
+}
+
 /* A UDP packet of ours with a message of len octets. */
 INLINE int serve(struct xdp_md *ctx, struct scratch *s, struct xdp_control *c, struct xdp_counters *n, uint32_t len, uint32_t have,
                  const uint32_t eth_len, const bool8 v6)
@@ -728,7 +753,7 @@ INLINE int serve(struct xdp_md *ctx, struct scratch *s, struct xdp_control *c, s
 	OPAQUE(size);
 	if (size < headers + QUERY_MIN || size > headers + QUERY_MAX)
 		return doubtful(n);
-	if (c->bare) {
+	if (c->bare || s->now < s->unread_until) {
 		uint8_t *data = (uint8_t *)(long)ctx->data;
 
 		if (data + headers + MESSAGE_HEADER > (uint8_t *)(long)ctx->data_end || (data[headers + 2] & 0xf8))
@@ -745,8 +770,11 @@ INLINE int serve(struct xdp_md *ctx, struct scratch *s, struct xdp_control *c, s
 	found = find_small(s, c->small_sets);
 	if (found == MISS)
 		found = find_large(s, c->large_sets, c->small_sets);
-	if (found != HIT)
+	if (found != HIT) {
+		note_miss(s, c->flood);
 		return on(s, c, n, found == BUSY ? &n->pass_busy : &n->pass_miss);
+	}
+	note_hit(s);
 	if (!is_fresh(s, c))
 		return on(s, c, n, &n->pass_stale);
 	if (s->entry.need > s->limit)

@@ -25,7 +25,8 @@ enum {
 	XDP_LARGE_NAME = 256, XDP_LARGE_TAIL = 1232,
 	XDP_SOCKETS_MAX = 256,      /* AF_XDP sockets: queues of devices */
 	XDP_PROBE_ROOM = 480,       /* octets of DNS in a probe, question or answer */
-	XDP_LAYOUT = 2,             /* changes with anything here */
+	XDP_FLOOD_MISSES = 128,
+	XDP_LAYOUT = 3,             /* changes with anything here */
 };
 
 /* Which variant of a question: with OPT, with DO. */
@@ -40,7 +41,7 @@ struct xdp_control {
 	uint32_t epoch;              /* like a generation, of all zones and settings; odd: closed */
 	uint32_t off;                /* not 0: everything is passed */
 	uint32_t bare;               /* not 0: nothing is kept, questions go to the workers unread */
-	uint32_t reserved0;
+	uint32_t flood;              /* misses in a row, in a short time, after which questions go to the workers unread for a moment; 0: never */
 	/* Rate limits in units of 1/64 microsecond, see limit/rate.c; cost 0: no limit. */
 	uint64_t rate_cost[XDP_RATE_KINDS], rate_burst[XDP_RATE_KINDS];
 	uint8_t rate_mask[2][16];    /* IPv4 in the first 4 octets, IPv6 */

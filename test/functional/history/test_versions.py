@@ -187,6 +187,17 @@ def test_rollback_written(fleet):
     assert records(hidden.command("zone", "export", ZONE)) == records(hidden.command("zone", "export", ZONE, "2"))
 
 
+def test_commands_while_sync_is_restarted(fleet):
+    """Sync is restarted for many reasons, once for each configuration also to get a right that it lacks: a command in that moment waits for it."""
+    hidden = fleet.hidden
+    for i in range(5):
+        os.kill(hidden.pid("sync"), signal.SIGKILL)
+        if i % 2:
+            hidden.command("zone", "publish", ZONE)
+        else:
+            assert [v["serial"] for v in hidden.versions(ZONE)] == [1]
+
+
 def test_rollback_refused(fleet):
     hidden, pop = fleet.hidden, fleet.pops[0]
     wait_pop(fleet, 1)

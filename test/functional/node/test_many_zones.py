@@ -175,10 +175,9 @@ def test_no_file_is_looked_at_before_the_first_answer(node):
 EARLY = "workers begin before its zones are read"
 
 
+@pytest.mark.parametrize("node", [Fleet], indirect=True, ids=["fleet"])
 def test_a_file_known_to_be_good(node):
     """Its zones are read after the first answer; any other octet in it, and it is read first, and refused where it is wrong."""
-    if not isinstance(node, Fleet):
-        pytest.skip("of a fleet file")
     with open(node.config, encoding="utf-8") as f:
         good = f.read()
 

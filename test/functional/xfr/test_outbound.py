@@ -21,7 +21,7 @@ import pytest
 
 from paths import ZONECAST
 from servers import Zonecast
-from transfers import dump, fetch, plain, wait
+from transfers import dump, fetch, plain, read_message, wait
 
 pytestmark = pytest.mark.asan
 
@@ -93,20 +93,6 @@ def connect(node, address="127.0.0.1", receive=None):
     s.settimeout(60)
     s.connect((address, node.port))
     return s
-
-
-def read_message(s):
-    """The next message's octets, b"" at the end."""
-    def exactly(n):
-        data = b""
-        while len(data) < n:
-            more = s.recv(min(n - len(data), 65536))
-            if not more:
-                return b""
-            data += more
-        return data
-    head = exactly(2)
-    return exactly(struct.unpack("!H", head)[0]) if head else b""
 
 
 def answers(wire):

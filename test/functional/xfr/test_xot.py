@@ -14,7 +14,7 @@ import pytest
 
 from certificates import Authority
 from netns import missing, wait_until
-from transfers import Key
+from transfers import Key, read_message
 from xot import CLIENT, HIDDEN, NAME, POP, BindPrimary, BindSecondary, NsdSecondary, Ours, Wire, pin_of, write_zone
 
 WHY = missing("openssl", "dig")
@@ -203,20 +203,6 @@ def send(s, *messages):
     s.sendall(b"".join(struct.pack("!H", len(w)) + w for w in (m.to_wire() for m in messages)))
 
 
-def receive(s):
-    """The next message's octets; b"" at the end."""
-    def exactly(n):
-        data = b""
-        while len(data) < n:
-            more = s.recv(min(n - len(data), 65536))
-            if not more:
-                return b""
-            data += more
-        return data
-    head = exactly(2)
-    return exactly(struct.unpack("!H", head)[0]) if head else b""
-
-
 def axfr(zone, pad=False, number=None):
     m = dns.message.make_query(zone, "AXFR", use_edns=0, options=[dns.edns.GenericOption(12, b"")] if pad else [])
     if number is not None:
@@ -228,7 +214,7 @@ def read_transfer(s, records):
     """Lengths of the messages of one transfer of so many records."""
     lengths, got = [], 0
     while got < records:
-        wire = receive(s)
+        wire = read_message(s)
         assert wire and wire[3] & 15 == 0, f"{len(lengths)} messages, {got} records, rcode {wire[3] & 15 if wire else None}"
         got += struct.unpack("!H", wire[6:8])[0]
         lengths.append(len(wire))
@@ -246,7 +232,7 @@ def test_connections_of_clients(site):
         for address in HIDDEN:
             with connect(site, client(site), address) as s:
                 send(s, dns.message.make_query("www.small.test", "TXT"), axfr("small.test", number=1), axfr("big.test", number=2), axfr("small.test", number=3))
-                assert dns.message.from_wire(receive(s)).answer
+                assert dns.message.from_wire(read_message(s)).answer
                 read_transfer(s, 25)
                 read_transfer(s, records)
                 read_transfer(s, 25)
@@ -255,7 +241,7 @@ def test_connections_of_clients(site):
         for version, alpn in ((ssl.TLSVersion.TLSv1_2, ("dot",)), (ssl.TLSVersion.TLSv1_3, ())):
             with connect(site, client(site, version, alpn)) as s:
                 send(s, axfr("small.test"))
-                assert receive(s)[3] & 15 == dns.rcode.REFUSED
+                assert read_message(s)[3] & 15 == dns.rcode.REFUSED
         # Six that take nothing for now: answers to others and transfers go on; then they take all of it.
         idle = [connect(site, client(site), HIDDEN[i % 2]) for i in range(6)]
         try:
@@ -283,7 +269,7 @@ def test_sync_dies_in_the_midst(site):
     with Ours(site.hidden, site.folder, "hidden", site.primary({"big.test": allow()})) as primary:
         with connect(site, client(site)) as s:
             send(s, axfr("big.test"))
-            receive(s)
+            read_message(s)
             with open(primary.path("run", "pids"), encoding="ascii") as f:
                 pid = next(int(p) for r, i, p in (line.split() for line in f) if r == "sync")
             primary.killed = True
@@ -296,7 +282,7 @@ def test_sync_dies_in_the_midst(site):
         def again():
             with connect(site, client(site)) as t:
                 send(t, axfr("big.test"))
-                wire = receive(t)
+                wire = read_message(t)
                 return wire and wire[3] & 15 == 0
         wait_until(again, 30, "transfers again", 0.2)
 

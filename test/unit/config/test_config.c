@@ -61,6 +61,7 @@ static const char everything[] =
         "          communities: [\"64500:7\", graceful-shutdown, no-export]\n"
         "          prepend: 2\n"
         "          med: 0\n"
+        "          watch-routes: true\n"
         "keys:\n"
         "  - {name: transfer, algorithm: hmac-sha512, secret-file: transfer.key}\n"
         "answer:\n"
@@ -79,6 +80,10 @@ static const char everything[] =
         "  xdp-sockets: false\n"
         "  cache: 64MiB\n"
         "  query-log-sample: 1000\n"
+        "rpki:\n"
+        "  caches: [{address: 192.0.2.3, preference: 1}, {address: \"2001:db8::3\", port: 8282}]\n"
+        "  invalid: alert\n"
+        "  expire: 90m\n"
         "history: {versions: 1000, size: 1GiB, all-for: 48h, step: 1h}\n";
 
 static struct config *parse(const char *yaml, size_t len, struct diag *d)
@@ -124,6 +129,16 @@ static void test_values(void **state)
 	assert_int_equal(c->history.size, 1U << 30);
 	assert_int_equal(c->history.all_for_ms, 48 * 3600000);
 	assert_int_equal(c->history.step_ms, 3600000);
+	assert_true(c->rpki.enabled);
+	assert_int_equal(c->rpki.cache_count, 2);
+	assert_int_equal(c->rpki.caches[0].port, 323);
+	assert_int_equal(c->rpki.caches[0].preference, 1);
+	assert_string_equal(addr_text(&c->rpki.caches[1].address, buf), "2001:db8::3");
+	assert_int_equal(c->rpki.caches[1].port, 8282);
+	assert_int_equal(c->rpki.caches[1].preference, 100);
+	assert_int_equal(c->rpki.invalid, CONFIG_INVALID_ALERT);
+	assert_int_equal(c->rpki.expire_ms, 90 * 60000);
+	assert_true(!c->nodes[1].neighbors[0].watch_routes && c->nodes[1].neighbors[1].watch_routes);
 	/* defaults */
 	assert_int_equal(eu->keep_at_least, 1);
 	assert_int_equal(eu->check.interval_ms, 100);
