@@ -88,6 +88,8 @@ const struct drill drill_table[] = {
          .fail = drill_primary_fail,
          .judge = drill_primary_judge,
          .mend = drill_primary_mend},
+	{.name = "rpki-invalid", .what = "the RPKI cache of one PoP says that its prefixes belong to another AS", .move = true, .fail = drill_rpki_fail,
+	 .judge = drill_rpki_judge, .mend = drill_rpki_mend},
 };
 const size_t drill_count = ARRAY_LEN(drill_table);
 

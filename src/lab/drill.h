@@ -28,6 +28,7 @@ struct drill {
 	bool own_claims;
 	bool endless; /* clients fail until it is mended: there is no quiet to wait for */
 	void (*aim)(const struct lab *l, const struct lab_drill_options *o, unsigned *gap_ms); /* where options change the figure; else NULL */
+	const char *zone; /* that clients ask for; NULL: example.com */
 	bool move; /* another PoP must have taken over */
 	int (*fail)(struct drill_run *r);
 	/* After a quiet time; NULL: none. Claims are made here: the meters are still running, the failure is still there. */
@@ -80,6 +81,13 @@ struct drill_run {
 	uint64_t failed_ns; /* clock_ns() when it was about to be broken; a drill may set it anew */
 	uint64_t listened_ms;
 	struct node_said before[LAB_REGIONS], last[LAB_REGIONS];
+	uint64_t stale_at_ns[LAB_REGIONS]; /* when its data becomes stale, as the PoP last said before it was */
+	uint64_t stale_limit_ns;           /* of the drill */
+};
+
+/* One change of the lab's fleet file: every `from` in it becomes `to`. */
+struct drill_edit {
+	const char *from, *to;
 };
 
 /* ---- drill_run.c: for drills ---- */
@@ -88,6 +96,8 @@ struct drill_run {
 void drill_listen(struct drill_run *r);
 /* Listen until the condition holds or limit_ms has passed (-ETIMEDOUT). */
 int drill_wait(struct drill_run *r, bool (*holds)(struct drill_run *r), unsigned limit_ms) MUST_CHECK;
+/* The same, when that it does not happen is a matter of the claims. */
+void drill_await(struct drill_run *r, bool (*holds)(struct drill_run *r), unsigned limit_ms);
 /* Listen for so long. */
 void drill_pass(struct drill_run *r, unsigned ms);
 /* Until no question has failed for a while: the failure is over, or longer than the frame waits. */
@@ -99,6 +109,8 @@ void drill_claim(struct drill_run *r, bool kept, const char *what, const char *s
 /* Did every PoP say, all the time, that both families are announced? The claim, and nothing else. */
 void drill_claim_announced(struct drill_run *r);
 unsigned drill_lost(const struct drill_round *round, unsigned region);
+/* The fleet file with these changes (count 0: as it was) is taken by the PoPs of the set, a bit for each region. */
+int drill_refit(struct drill_run *r, const struct drill_edit *edits, size_t count, unsigned set) MUST_CHECK;
 /* One run; the claims of drill->score included. */
 int drill_run_once(const struct lab *l, const struct lab_drill_options *o, struct drill_result *result) MUST_CHECK;
 /* Medians and the frame's own claims, over all runs. */
@@ -142,3 +154,20 @@ int drill_zone_mend(struct drill_run *r);
 int drill_primary_fail(struct drill_run *r);
 int drill_primary_judge(struct drill_run *r);
 int drill_primary_mend(struct drill_run *r);
+
+int drill_stale_fail(struct drill_run *r);
+int drill_stale_judge(struct drill_run *r);
+void drill_stale_score(struct drill_run *r);
+int drill_expire_fail(struct drill_run *r);
+int drill_expire_judge(struct drill_run *r);
+int drill_expire_mend(struct drill_run *r);
+
+int drill_rpki_fail(struct drill_run *r);
+int drill_rpki_judge(struct drill_run *r);
+int drill_rpki_mend(struct drill_run *r);
+int drill_all_fail(struct drill_run *r);
+int drill_all_judge(struct drill_run *r);
+int drill_all_mend(struct drill_run *r);
+int drill_overload_fail(struct drill_run *r);
+int drill_overload_judge(struct drill_run *r);
+int drill_overload_mend(struct drill_run *r);

@@ -48,6 +48,8 @@ void drill_listen(struct drill_run *r)
 		struct node_said said;
 
 		node_listen(r->lab, i, &said);
+		if (said.has_age && said.stale_in_ms > 0)
+			r->stale_at_ns[i] = clock_ns() + (uint64_t)(said.stale_in_ms * 1e6);
 		if (says_the_same(&said, &r->last[i]))
 			continue;
 		r->last[i] = said;
@@ -70,6 +72,12 @@ int drill_wait(struct drill_run *r, bool (*holds)(struct drill_run *r), unsigned
 		poll(NULL, 0, STEP_MS);
 	}
 	return 0;
+}
+
+void drill_await(struct drill_run *r, bool (*holds)(struct drill_run *r), unsigned limit_ms)
+{
+	if (drill_wait(r, holds, limit_ms) < 0)
+		return;
 }
 
 void drill_pass(struct drill_run *r, unsigned ms)
@@ -162,7 +170,7 @@ static int start_meters(struct drill_run *r)
 
 	for (unsigned i = 0; !err && i < LAB_REGIONS; i++)
 		for (int f = 0; !err && f < 2; f++)
-			err = meter_start(r->lab, i, f ? 6 : 4, &r->meters[i][f]);
+			err = meter_start(r->lab, i, f ? 6 : 4, r->drill->zone ? r->drill->zone : "example.com", &r->meters[i][f]);
 	return err;
 }
 

@@ -30,6 +30,8 @@ enum { LAB_REGIONS = 3, LAB_NAME_MAX = 8, LAB_PATH_MAX = 400, LAB_PROCS_MAX = 64
 #define LAB_BACKSTOP_V4 "192.0.2.0/23"
 #define LAB_BACKSTOP_V6 "2001:db8:52::/47"
 #define LAB_AS 64500
+/* So long data may be without confirmation; short, as drills wait for it. */
+#define LAB_STALE_AFTER "8s"
 /* The hidden primary's link, in the clients' range, which the transits know. */
 #define LAB_HIDDEN_NET 9
 

@@ -142,9 +142,10 @@ static void *run(void *arg)
 	}
 }
 
-int meter_start(const struct lab *l, unsigned client, int family, struct meter **out)
+int meter_start(const struct lab *l, unsigned client, int family, const char *zone, struct meter **out)
 {
-	static const uint8_t name[] = "\x07" "example\x03" "com";
+	static const uint8_t root[1] = {0};
+	struct name name;
 	struct meter *m = calloc(1, sizeof(*m));
 	struct endpoint to = {.port = 53};
 	struct sockaddr_storage sa;
@@ -164,7 +165,9 @@ int meter_start(const struct lab *l, unsigned client, int family, struct meter *
 		if (!err && connect(m->fd[i], (struct sockaddr *)&sa, salen) < 0)
 			err = ERR_INVALID;
 	}
-	len = message_build_query(m->query, sizeof(m->query), 0, name, RR_SOA, CLASS_IN, DNS_UDP_DEFAULT, false, true);
+	if (!err)
+		err = name_from_text(zone, strlen(zone), root, &name);
+	len = err ? 0 : message_build_query(m->query, sizeof(m->query), 0, name.wire, RR_SOA, CLASS_IN, DNS_UDP_DEFAULT, false, true);
 	m->query_len = len > 0 ? (size_t)len : 0;
 	if (!err && pthread_create(&m->thread, NULL, run, m) != 0)
 		err = ERR_NO_MEMORY;

@@ -24,7 +24,8 @@ struct meter_score {
 	uint64_t moved_ns;           /* when the question left that it answered; 0: none */
 };
 
-int meter_start(const struct lab *l, unsigned client, int family, struct meter **out) MUST_CHECK;
+/* Asks for the SOA of zone. */
+int meter_start(const struct lab *l, unsigned client, int family, const char *zone, struct meter **out) MUST_CHECK;
 /* Milliseconds since the last question that failed for certain; UINT64_MAX: none has. */
 uint64_t meter_quiet_ms(const struct meter *m);
 /* From here on what is lost is counted apart: what was broken is about to be mended. */

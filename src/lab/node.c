@@ -170,20 +170,27 @@ static void copy(char *to, size_t cap, const json_t *o, const char *key)
 		snprintf(to, cap, "%.*s", (int)cap - 1, text);
 }
 
-/* The combined words of the network, then those of each family where the node tells them. */
+/* The combined words of the network, then those of each family where it has them. */
 static void network_words(const json_t *network, struct node_said *out)
 {
 	static const char *const families[2] = {"ipv4", "ipv6"};
 	const json_t *decision = json_object_get(network, "decision"), *checks = json_object_get(network, "checks");
+	const json_t *stale_in = json_object_get(network, "stale_in_ms");
 
+	copy(out->why, sizeof(out->why), decision, "why");
 	for (int f = 0; f < 2; f++) {
+		const json_t *family = json_object_get(json_object_get(network, "families"), families[f]);
+
 		copy(out->announce[f], sizeof(out->announce[f]), decision, "announce");
 		copy(out->verdict[f], sizeof(out->verdict[f]), checks, "verdict");
-		copy(out->announce[f], sizeof(out->announce[f]), json_object_get(decision, families[f]), "announce");
-		copy(out->verdict[f], sizeof(out->verdict[f]), json_object_get(checks, families[f]), "verdict");
+		copy(out->announce[f], sizeof(out->announce[f]), family, "announce");
+		copy(out->verdict[f], sizeof(out->verdict[f]), json_object_get(family, "checks"), "verdict");
 	}
-	copy(out->why, sizeof(out->why), decision, "why");
+	copy(out->backstop, sizeof(out->backstop), json_object_get(network, "backstop"), "announce");
 	out->flaps = (unsigned)json_integer_value(json_object_get(decision, "flaps"));
+	out->has_age = json_is_number(stale_in);
+	out->age_ms = json_number_value(json_object_get(network, "data_age_ms"));
+	out->stale_in_ms = json_number_value(stale_in);
 }
 
 void node_listen(const struct lab *l, unsigned node, struct node_said *out)

@@ -31,7 +31,10 @@ struct node_said {
 	char announce[2][20]; /* IPv4, IPv6; "" when it was not heard */
 	char verdict[2][12];
 	char why[240];        /* of the family that says less */
+	char backstop[20];    /* what it announces of its backstop; "": it has none */
 	unsigned flaps;
+	bool has_age;              /* data is held by transfer, and its age is known: */
+	double age_ms, stale_in_ms;
 	unsigned established;  /* BGP sessions */
 	unsigned long long established_count; /* sum over the sessions */
 };
