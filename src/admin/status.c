@@ -250,6 +250,24 @@ static json_t *first_signatures(const struct board *board, size_t i)
 	                 copy.signatures == 1);
 }
 
+/* The decision of one family; null: the network has no prefixes of it. */
+static json_t *family(const struct config_network *conf, const struct board_route_network *route, const struct board_watch_network *watch, int f,
+                      uint64_t now_ns)
+{
+	struct board_route_family r = route->family[f];
+	struct board_watch_family w = watch->family[f];
+	bool exists = false;
+
+	for (size_t k = 0; k < conf->prefix_count; k++)
+		exists |= (conf->prefixes[k].addr.family == 4) == (f == 0);
+	if (!exists)
+		return json_null();
+	r.why[sizeof(r.why) - 1] = w.why[sizeof(w.why) - 1] = '\0';
+	return json_pack("{s:s, s:o, s:o, s:i, s:o, s:{s:s, s:o, s:o}}", "announce", board_announce_text(r.announce), "since_ms",
+	                 age_ms(r.since_ns, now_ns), "why", str(r.why), "flaps", (int)r.flaps, "intent", num(r.intent), "checks", "verdict",
+	                 board_verdict_text(w.verdict), "causes", num(w.causes), "why", str(w.why));
+}
+
 static json_t *network(const struct status_facts *f, size_t i)
 {
 	const struct config_network *conf = &f->config->networks[f->node->networks[i]];
@@ -260,25 +278,33 @@ static json_t *network(const struct status_facts *f, size_t i)
 	bool whole = board_copy(&b->watch.networks[i].seq, &b->watch.networks[i], &watch, sizeof(watch));
 	bool torn = !board_copy(&b->route.networks[i].seq, &b->route.networks[i], &route, sizeof(route)) || !whole;
 	char text[PREFIX_TEXT_MAX];
+	json_t *o;
 
 	/* Torn copies are shown as such, but must be text. */
 	watch.why[sizeof(watch.why) - 1] = route.why[sizeof(route.why) - 1] = '\0';
 	if (route_is_gone(f)) {
 		route = (struct board_route_network){.announce = ANNOUNCE_NONE, .flaps = route.flaps};
 		snprintf(route.why, sizeof(route.why), ROUTE_GONE);
+		for (int k = 0; k < BOARD_FAMILIES; k++)
+			snprintf(route.family[k].why, sizeof(route.family[k].why), ROUTE_GONE);
 	}
 	for (size_t k = 0; k < conf->address_count && k < BOARD_ADDRESSES_MAX; k++)
 		json_array_append_new(addresses, json_pack("{s:s, s:o, s:o}", "address", addr_text(&conf->addresses[k], text), "udp",
 		                                           check(&watch.checks[k][0]), "tcp", check(&watch.checks[k][1])));
 	for (size_t k = 0; k < conf->prefix_count; k++)
 		json_array_append_new(prefixes, json_string(prefix_text(&conf->prefixes[k], text)));
-	return json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:o, s:{s:s, s:o, s:o}, s:{s:s, s:o, s:o, s:i, s:b}}", "name", conf->name,
+	o = json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:o, s:{s:s, s:o, s:o}, s:{s:s, s:o, s:o, s:i, s:b}}", "name", conf->name,
 	                 "prefixes", prefixes, "addresses", addresses, "order",
 	                 atomic_load(&b->supervisor.orders[i].order) == ORDER_DRAIN ? "drain" : "none", "zones",
 	                 (int)atomic_load(&b->sync.networks[i].zones), "zones_ready", (int)atomic_load(&b->sync.networks[i].ready), "torn",
 	                 torn, "signatures", first_signatures(b, i), "checks", "verdict", board_verdict_text(watch.verdict), "since_ms", age_ms(watch.since_ns, f->now_ns), "why",
 	                 str(watch.why), "decision", "announce", board_announce_text(route.announce), "since_ms",
 	                 age_ms(route.since_ns, f->now_ns), "why", str(route.why), "flaps", (int)route.flaps, "drained", (int)route.drained);
+	if (o)
+		json_object_set_new(o, "families",
+		                    json_pack("{s:o, s:o}", "ipv4", family(conf, &route, &watch, 0, f->now_ns), "ipv6",
+		                              family(conf, &route, &watch, 1, f->now_ns)));
+	return o;
 }
 
 static json_t *neighbors(const struct status_facts *f)

@@ -139,6 +139,10 @@ void board_route_clear(struct board_route *route)
 		n->since_ns = n->hold_until_ns = 0;
 		n->flaps = n->drained = 0;
 		snprintf(n->why, sizeof(n->why), "%s", why);
+		for (size_t f = 0; f < BOARD_FAMILIES; f++) {
+			n->family[f] = (struct board_route_family){.announce = ANNOUNCE_NONE};
+			snprintf(n->family[f].why, sizeof(n->family[f].why), "%s", why);
+		}
 		board_write_end(&n->seq);
 	}
 	for (size_t i = 0; i < BOARD_NEIGHBORS_MAX; i++) {

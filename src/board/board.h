@@ -40,7 +40,8 @@ typedef _Atomic uint64_t board_stamp;
 enum board_role { ROLE_SUPERVISOR, ROLE_ANSWER, ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE, ROLE_ADMIN, ROLE_COUNT };
 const char *board_role_text(enum board_role role);
 
-enum board_order { ORDER_NONE, ORDER_DRAIN };
+/* What the operator wants of a network, whatever else is known: ORDER_FREEZE: what is announced stays as it is; ORDER_FORCE: announce. */
+enum board_order { ORDER_NONE, ORDER_DRAIN, ORDER_FREEZE, ORDER_FORCE };
 
 /* Written by the supervisor. */
 struct board_process {

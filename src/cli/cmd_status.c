@@ -42,7 +42,7 @@ static const char *paint(const char *word)
 	static unsigned turn;
 	char *out = buf[turn++ % 4];
 	static const char *const good[] = {"pass", "announced", "established", "valid", "current"};
-	static const char *const open[] = {"unknown", "graceful-shutdown", "not-found"};
+	static const char *const open[] = {"unknown", "graceful-shutdown", "de-preferred", "not-found"};
 	int color = 31;
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
@@ -55,6 +55,23 @@ static const char *paint(const char *word)
 	return out;
 }
 
+/* Where the families differ each says what it does and why. */
+static void print_families(const json_t *n)
+{
+	static const char *const keys[] = {"ipv4", "ipv6"}, *const names[] = {"IPv4", "IPv6"};
+	const json_t *families = json_object_get(n, "families"), *v4 = json_object_get(families, "ipv4"), *v6 = json_object_get(families, "ipv6");
+
+	if (!json_is_object(v4) || !json_is_object(v6) || (strcmp(get_str(v4, "announce"), get_str(v6, "announce")) == 0 &&
+	                                                   strcmp(get_str(v4, "why"), get_str(v6, "why")) == 0))
+		return;
+	for (size_t f = 0; f < 2; f++) {
+		const json_t *o = json_object_get(families, keys[f]);
+		char span[16];
+
+		printf("  %s       %s for %s: %s\n", names[f], paint(get_str(o, "announce")), ago(o, "since_ms", span), get_str(o, "why"));
+	}
+}
+
 static void print_network(const json_t *n)
 {
 	const json_t *checks = json_object_get(n, "checks"), *decision = json_object_get(n, "decision"), *a;
@@ -63,6 +80,7 @@ static void print_network(const json_t *n)
 
 	printf("\nnetwork %s: %s for %s: %s\n", get_str(n, "name"), paint(get_str(decision, "announce")), ago(decision, "since_ms", span),
 	       get_str(decision, "why"));
+	print_families(n);
 	if (strcmp(get_str(n, "order"), "none") != 0)
 		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(decision, "drained")) ? ", done" : "");
 	printf("  prefixes  ");
@@ -183,7 +201,8 @@ static bool is_down(const json_t *s)
 	size_t i;
 
 	json_array_foreach(json_object_get(s, "networks"), i, o)
-		if (strcmp(get_str(json_object_get(o, "decision"), "announce"), "announced") != 0 && strcmp(get_str(o, "order"), "none") == 0)
+		if (strcmp(get_str(json_object_get(o, "decision"), "announce"), "announced") != 0 &&
+		    strcmp(get_str(json_object_get(o, "decision"), "announce"), "de-preferred") != 0 && strcmp(get_str(o, "order"), "none") == 0)
 			return true;
 	return false;
 }

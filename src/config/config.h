@@ -52,6 +52,8 @@ struct config_check {
 	uint16_t rise;        /* 10 passes in a row: pass */
 };
 
+enum config_overload { CONFIG_OVERLOAD_ABSORB, CONFIG_OVERLOAD_SHED };
+enum config_last_pop { CONFIG_LAST_POP_STAY, CONFIG_LAST_POP_WITHDRAW };
 enum config_expired { CONFIG_EXPIRED_WITHDRAW, CONFIG_EXPIRED_ALERT };
 
 struct config_network {
@@ -61,6 +63,8 @@ struct config_network {
 	struct ip_prefix *backstops; size_t backstop_count;
 	uint32_t as;
 	uint32_t keep_at_least; /* 1 */
+	uint8_t overload;       /* enum config_overload; absorb */
+	uint8_t last_pop;       /* enum config_last_pop; stay */
 	struct config_check check;
 	uint8_t expired_signatures;   /* enum config_expired: of a zone of the network; withdraw */
 	uint32_t signatures_alert_ms; /* so long before the first signature expires the network's verdict is soft; 3 days */

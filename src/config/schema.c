@@ -24,6 +24,8 @@ static const char *const words_tls_mode[] = {"strict", "opportunistic", NULL};
 static const char *const words_serial[] = {"keep", "increment", "unixtime", "date", NULL};
 static const char *const words_zonemd[] = {"verify", "compute", "off", NULL};
 static const char *const words_expired[] = {"withdraw", "alert", NULL};
+static const char *const words_overload[] = {"absorb", "shed", NULL};
+static const char *const words_last_pop[] = {"stay", "withdraw", NULL};
 static const char *const words_invalid[] = {"refuse", "alert", NULL};
 static const char *const words_cookies[] = {"off", "optional", "required", NULL};
 static const char *const words_any[] = {"one", "all", "refuse", NULL};
@@ -67,6 +69,10 @@ static const struct schema_row network_rows[] = {
         {"keep-at-least", SCHEMA_UINT, .reload = true, NUMBER(config_network, keep_at_least), .min = 0,
          .max = CONFIG_NODES_MAX, .value = "1",
          .help = "soft failures never take the network below this many announcing pops"},
+        {"overload", SCHEMA_WORD, .reload = true, NUMBER(config_network, overload), .words = words_overload, .value = "absorb",
+         .help = "a pop that is overloaded: absorb, it goes on as it is; shed, it is de-preferred while the others have room"},
+        {"last-pop", SCHEMA_WORD, .reload = true, NUMBER(config_network, last_pop), .words = words_last_pop, .value = "stay",
+         .help = "the last pop that answers anything, when its checks fail: stay announced, or withdraw"},
         {"backstop", SCHEMA_PREFIX, .reload = true, LIST(config_network, backstops, backstop_count, CONFIG_PREFIXES_MAX),
          .help = "covering, less specific prefixes announced whatever the checks say"},
         {"check", SCHEMA_MAP, .reload = true, AT(config_network, check), .map = &check_map,

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { DEPREF_PREPEND = 3 };
+
 static void on_session(void *ctx, struct bgp_session *s, const struct bgp_session_event *ev)
 {
 	struct neighbor *n = ctx;
@@ -50,15 +52,17 @@ static void feed(struct route *r, struct neighbor *n)
 
 	for (size_t i = 0; i < r->network_count; i++) {
 		const struct config_network *conf = route_network_conf(r, i);
-		enum decide_announce a = r->networks[i].decide.now;
 
-		for (size_t k = 0; a != DECIDE_WITHDRAW && k < conf->prefix_count && count < BGP_ROUTES_MAX; k++) {
+		for (size_t k = 0; k < conf->prefix_count && count < BGP_ROUTES_MAX; k++) {
 			struct bgp_route *route = &routes[count];
 			bool v4 = conf->prefixes[k].addr.family == 4;
+			enum decide_announce a = networks_wanted(r, i, v4 ? 0 : 1);
 
+			if (a == DECIDE_WITHDRAW)
+				continue;
 			if ((v4 ? !n->want.ipv4 : !n->want.ipv6) || origins_refused(r, &conf->prefixes[k]))
 				continue;
-			*route = (struct bgp_route){.prefix = conf->prefixes[k], .prepend = n->want.prepend, .has_med = n->want.has_med,
+			*route = (struct bgp_route){.prefix = conf->prefixes[k], .prepend = (uint8_t)(n->want.prepend + (a == DECIDE_DEPREF ? DEPREF_PREPEND : 0)), .has_med = n->want.has_med,
 			                            .med = n->want.med};
 			for (size_t c = 0; c < n->community_count; c++)
 				if (!bgp_route_add_community(route, n->communities[c]))

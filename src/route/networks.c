@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The inputs of the decisions: what the board says, put together for each network and family, and what comes of it.
+ *
+ * What other pops say comes from the rows that watch writes; a row counts only if the configuration has that node as a pop of the network, so
+ * that rows of before a reload do no harm. Pops without a row are others that are not seen. */
 #include "route/route.h"
 
 #include "base/clock.h"
@@ -7,9 +11,29 @@
 #include <stdio.h>
 #include <string.h>
 
+enum {
+	ANSWER_MS = 2000,        /* a question to another pop that was asked so short a time ago may yet be answered */
+	ALERT_EVERY_MS = 10000,
+};
+
 const struct config_network *route_network_conf(const struct route *r, size_t i)
 {
 	return &r->role->config->networks[r->role->node->networks[i]];
+}
+
+static bool has_prefixes(const struct config_network *c, int family)
+{
+	for (size_t i = 0; i < c->prefix_count; i++)
+		if ((c->prefixes[i].addr.family == 4) == (family == 0))
+			return true;
+	return false;
+}
+
+static uint32_t leave_causes(const struct config_network *c)
+{
+	uint32_t causes = CAUSE_STALE | CAUSE_BEHIND | CAUSE_EXPIRY | CAUSE_ZONES;
+
+	return c->expired_signatures == CONFIG_EXPIRED_WITHDRAW ? causes | CAUSE_SIGNATURES : causes;
 }
 
 void networks_set(struct route *r)
@@ -26,37 +50,117 @@ void networks_set(struct route *r)
 		memset(n, 0, sizeof(*n));
 		snprintf(n->name, sizeof(n->name), "%s", c->name);
 		n->conf = (struct decide_conf){.worker_dead_ms = WORKER_DEAD_MS, .drain_ms = c->drain_ms, .rise_hold_ms = c->rise_hold_ms,
-		                               .rise_hold_max_ms = c->rise_hold_max_ms};
-		decide_init(&n->decide, clock_ms());
+		                               .rise_hold_max_ms = c->rise_hold_max_ms, .keep_at_least = c->keep_at_least,
+		                               .leave_causes = leave_causes(c), .shed = c->overload == CONFIG_OVERLOAD_SHED,
+		                               .last_pop_stays = c->last_pop == CONFIG_LAST_POP_STAY};
+		for (int f = 0; f < BOARD_FAMILIES; f++) {
+			n->family[f].exists = has_prefixes(c, f);
+			decide_init(&n->family[f].decide, clock_ms());
+			snprintf(n->family[f].why, DECIDE_WHY_MAX, "%s",
+			         n->family[f].exists ? "starting: nothing is known yet" : "the network has no prefixes of this family");
+		}
 		for (size_t k = 0; k < old_count; k++)
-			if (strcmp(old[k].name, n->name) == 0)
-				n->decide = old[k].decide;
+			for (int f = 0; f < BOARD_FAMILIES && strcmp(old[k].name, n->name) == 0; f++)
+				if (old[k].family[f].exists && n->family[f].exists)
+					n->family[f] = old[k].family[f];
 	}
 }
 
-static uint64_t worker_silent_ms(const struct route *r, uint64_t now_ns)
+enum decide_announce networks_wanted(const struct route *r, size_t network, int family)
+{
+	const struct unit *u = &r->networks[network].family[family];
+
+	return u->exists ? u->decide.now : DECIDE_WITHDRAW;
+}
+
+bool networks_are_out(const struct route *r)
+{
+	for (size_t i = 0; i < r->network_count; i++)
+		for (int f = 0; f < BOARD_FAMILIES; f++)
+			if (networks_wanted(r, i, f) != DECIDE_WITHDRAW)
+				return false;
+	return true;
+}
+
+/* Of the worker that has been silent longest; *lives: at least one is not dead. */
+static uint64_t worker_silent_ms(const struct route *r, uint64_t now_ns, bool *lives)
 {
 	uint32_t workers = atomic_load(&r->role->board->supervisor.workers);
 	uint64_t worst = 0;
 
+	*lives = false;
 	for (uint32_t i = 0; i < workers && i < BOARD_WORKERS_MAX; i++) {
 		uint64_t age = board_age_ns(&r->role->board->workers[i].stamp, now_ns);
 
-		if (age == UINT64_MAX)
-			return UINT64_MAX;
-		worst = MAX(worst, age / 1000000U);
+		*lives |= age / 1000000U <= WORKER_DEAD_MS;
+		worst = MAX(worst, age == UINT64_MAX ? age : age / 1000000U);
 	}
 	return worst;
 }
 
-static void look(struct route *r, size_t i, uint64_t now_ns, struct decide_input *in, struct board_watch_network *copy)
+static bool is_pop_of(const struct config_node *node, uint32_t network)
 {
-	static const enum decide_verdict verdicts[] = {DECIDE_UNKNOWN, DECIDE_PASS, DECIDE_SOFT, DECIDE_HARD};
+	for (size_t i = 0; node->role == CONFIG_POP && i < node->network_count; i++)
+		if (node->networks[i] == network)
+			return true;
+	return false;
+}
+
+static uint64_t ms_since(uint64_t then_ns, uint64_t now_ns)
+{
+	return !then_ns ? UINT64_MAX : now_ns > then_ns ? (now_ns - then_ns) / 1000000U : 0;
+}
+
+/* What is seen of the other pops, of both families. */
+struct sight {
+	size_t count;
+	struct guard_peer peers[BOARD_FAMILIES][BOARD_PEERS_MAX];
+	uint32_t others;
+};
+
+static void look_around(const struct route *r, size_t i, uint64_t now_ns, struct sight *s)
+{
+	const struct board_watch_peers *rows = &r->role->board->watch.peers[i];
+	const struct config *c = r->role->config;
+	uint32_t network = r->role->node->networks[i], count = MIN(atomic_load(&rows->count), (uint32_t)BOARD_PEERS_MAX);
+
+	s->count = s->others = 0;
+	for (size_t k = 0; k < c->node_count; k++)
+		s->others += &c->nodes[k] != r->role->node && is_pop_of(&c->nodes[k], network);
+	for (uint32_t k = 0; k < count; k++) {
+		struct board_peer p;
+
+		if (!board_copy(&rows->peer[k].seq, &rows->peer[k], &p, sizeof(p)) || p.node >= c->node_count ||
+		    &c->nodes[p.node] == r->role->node || !is_pop_of(&c->nodes[p.node], network))
+			continue;
+		for (int f = 0; f < BOARD_FAMILIES; f++)
+			s->peers[f][s->count] = (struct guard_peer){
+				.name = c->nodes[p.node].name, .place = p.node, .age_ms = ms_since(p.heard_ns, now_ns),
+				.answered = p.heard_ns && p.asked_ns <= p.heard_ns + ANSWER_MS * 1000000ULL, .round_ms = p.round_us / 1000U,
+				.says = p.family[f], .data_age_ms = p.data_age_ms, .load = p.load, .headroom = p.headroom};
+		s->count++;
+	}
+}
+
+/* While watch tells a network's verdict and not that of each family. */
+static uint32_t answers_by_checks(const struct config_network *c, const struct board_watch_network *b, int family)
+{
+	uint32_t passing = 0;
+
+	for (size_t i = 0; i < c->address_count && i < BOARD_ADDRESSES_MAX; i++)
+		for (int t = 0; t < 2; t++)
+			passing += (c->addresses[i].family == 4) == (family == 0) && b->checks[i][t].verdict == VERDICT_PASS;
+	return passing;
+}
+
+/* What is the same for both families. */
+static void look(struct route *r, size_t i, uint64_t now_ns, struct decide_input *in)
+{
 	struct board *b = r->role->board;
 	uint64_t age = board_age_ns(&b->watch.stamp, now_ns);
 
 	*in = (struct decide_input){.verdict = DECIDE_UNKNOWN, .verdict_why = ""};
-	in->worker_silent_ms = worker_silent_ms(r, now_ns);
+	in->worker_silent_ms = worker_silent_ms(r, now_ns, &in->worker_lives);
 	in->zones_ready = atomic_load(&b->sync.networks[i].ready);
 	in->zones = atomic_load(&b->sync.networks[i].zones);
 	in->zones -= MIN(atomic_load(&b->sync.networks[i].excused), in->zones);
@@ -67,34 +171,79 @@ static void look(struct route *r, size_t i, uint64_t now_ns, struct decide_input
 	}
 	in->checks_silent_ms = age == UINT64_MAX ? UINT64_MAX : age / 1000000U;
 	in->drain = atomic_load(&b->supervisor.orders[i].order) == ORDER_DRAIN;
+	in->frozen = atomic_load(&b->supervisor.orders[i].order) == ORDER_FREEZE;
+	in->forced = atomic_load(&b->supervisor.orders[i].order) == ORDER_FORCE;
 	in->stopping = r->stopping;
-	in->refused_why = origins_all_refused(r, route_network_conf(r, i), 0);
-	if (board_copy(&b->watch.networks[i].seq, &b->watch.networks[i], copy, sizeof(*copy))) {
-		in->verdict = copy->verdict < ARRAY_LEN(verdicts) ? verdicts[copy->verdict] : DECIDE_UNKNOWN;
-		in->verdict_why = copy->why;
+}
+
+/* What differs. `copy` is watch's, whole. */
+static void look_at_family(const struct route *r, size_t i, int f, const struct board_watch_network *copy, const struct sight *s,
+                           struct decide_input *in)
+{
+	static const enum decide_verdict verdicts[] = {DECIDE_UNKNOWN, DECIDE_PASS, DECIDE_SOFT, DECIDE_HARD};
+	const struct board_watch_family *own = &copy->family[f];
+	bool told = own->verdict || own->checks || own->why[0];
+	uint32_t verdict = told ? own->verdict : copy->verdict;
+
+	in->verdict = verdict < ARRAY_LEN(verdicts) ? verdicts[verdict] : DECIDE_UNKNOWN;
+	in->verdict_why = told ? own->why : copy->why;
+	in->causes = told ? own->causes : 0;
+	in->answers = (told ? own->passing : answers_by_checks(route_network_conf(r, i), copy, f)) > 0;
+	in->refused_why = origins_all_refused(r, route_network_conf(r, i), f ? 6 : 4);
+	in->seen = (struct guard_input){.place = (uint32_t)(r->role->node - r->role->config->nodes), .others = s->others, .peers = s->peers[f],
+	                                .peer_count = s->count, .data_age_ms = copy->data_age_ms, .stale_in_ms = copy->stale_in_ms,
+	                                .load = copy->load, .qps = copy->qps};
+}
+
+static bool is_alert(enum decide_reason reason)
+{
+	return reason == DECIDE_LAST || reason == DECIDE_KEPT || reason == DECIDE_NO_VERDICT || reason == DECIDE_FORCED || reason == DECIDE_FROZEN ||
+	       reason == DECIDE_ZONES_ANYWAY || reason == DECIDE_ABSORBING;
+}
+
+/* One unit. True when what is announced changes. */
+static bool judge(struct route *r, size_t i, int f, const struct decide_input *in, uint64_t now)
+{
+	static const char *const words[] = {"withdraw", "announce", "graceful-shutdown", "de-prefer"};
+	struct network *n = &r->networks[i];
+	struct unit *u = &n->family[f];
+	enum decide_reason reason = u->decide.reason;
+	uint32_t intent = u->decide.guard.intent;
+	bool changed = decide_step(&u->decide, &n->conf, in, now);
+	char why[DECIDE_WHY_MAX] = "";
+
+	decide_explain(&u->decide, &n->conf, in, why);
+	if (changed || strcmp(why, u->why) != 0 || intent != u->decide.guard.intent) {
+		snprintf(u->why, sizeof(u->why), "%s", why);
+		show_network(r, i);
 	}
+	if (changed) {
+		log_notice("network=%s family=ipv%d decision=%s flaps=%u why=\"%s\"", n->name, f ? 6 : 4, words[u->decide.now], u->decide.flaps, u->why);
+	} else if (u->decide.reason != reason && is_alert(u->decide.reason) && (!u->alerted_ms || now - u->alerted_ms >= ALERT_EVERY_MS)) {
+		u->alerted_ms = now;
+		log_warn("network=%s family=ipv%d kept=%s why=\"%s\"", n->name, f ? 6 : 4, words[u->decide.now], u->why);
+	}
+	return changed;
 }
 
 bool networks_judge(struct route *r, uint64_t now_ns)
 {
-	static const char *const words[] = {"withdraw", "announce", "graceful-shutdown"};
-	uint64_t now = now_ns / 1000000U;
-	struct board_watch_network copy;
+	static struct board_watch_network copy; /* large; one thread */
+	static struct sight sight;
 	bool changed = origins_look(r, now_ns);
 
 	for (size_t i = 0; i < r->network_count; i++) {
-		struct network *n = &r->networks[i];
-		char before[DECIDE_WHY_MAX];
 		struct decide_input in;
 
-		memcpy(before, n->decide.why, sizeof(before));
-		look(r, i, now_ns, &in, &copy);
-		if (decide_step(&n->decide, &n->conf, &in, now)) {
-			changed = true;
-			log_notice("network=%s decision=%s flaps=%u why=\"%s\"", n->name, words[n->decide.now], n->decide.flaps, n->decide.why);
-			show_network(r, i);
-		} else if (strcmp(before, n->decide.why) != 0) {
-			show_network(r, i);
+		look(r, i, now_ns, &in);
+		look_around(r, i, now_ns, &sight);
+		if (!board_copy(&r->role->board->watch.networks[i].seq, &r->role->board->watch.networks[i], &copy, sizeof(copy)))
+			memset(&copy, 0, sizeof(copy)); /* its writer died inside: there is no verdict */
+		for (int f = 0; f < BOARD_FAMILIES; f++) {
+			if (!r->networks[i].family[f].exists)
+				continue;
+			look_at_family(r, i, f, &copy, &sight, &in);
+			changed |= judge(r, i, f, &in, now_ns / 1000000U);
 		}
 	}
 	return changed;

@@ -30,8 +30,13 @@ struct neighbor {
 
 struct network {
 	char name[BOARD_NAME_MAX];
-	struct decide_state decide;
 	struct decide_conf conf;
+	struct unit { /* of decision: a family; [0] IPv4, [1] IPv6 */
+		bool exists; /* the network has prefixes of it */
+		struct decide_state decide;
+		char why[DECIDE_WHY_MAX];
+		uint64_t alerted_ms; /* the last line in the log about something that does not change what is announced */
+	} family[BOARD_FAMILIES];
 };
 
 /* What RPKI stands against, as the board has it. */
@@ -78,6 +83,10 @@ void neighbors_free_leaving(struct route *r);
 void networks_set(struct route *r);
 /* Judge all by what the board says now. True when something is to be announced otherwise: it is on the board and in the log already, not on the sessions. */
 bool networks_judge(struct route *r, uint64_t now_ns);
+/* What is to be announced of a network in a family: 0 IPv4, 1 IPv6. */
+enum decide_announce networks_wanted(const struct route *r, size_t network, int family);
+/* Nothing is announced any more, in no network. */
+bool networks_are_out(const struct route *r);
 
 /* ---- origins.c: prefixes that must not be announced ---- */
 

@@ -21,11 +21,7 @@ enum {
 
 static void finish_stop(struct route *r, uint64_t now)
 {
-	bool out = true;
-
-	for (size_t i = 0; i < r->network_count; i++)
-		out &= r->networks[i].decide.now == DECIDE_WITHDRAW;
-	if (!out)
+	if (!networks_are_out(r))
 		return;
 	if (!r->withdrawn_ms)
 		r->withdrawn_ms = now;

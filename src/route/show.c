@@ -6,18 +6,52 @@
 #include <stdio.h>
 #include <string.h>
 
+static enum board_announce announce_of(enum decide_announce a)
+{
+	static const enum board_announce as[] = {ANNOUNCE_NONE, ANNOUNCE_YES, ANNOUNCE_GSHUT, ANNOUNCE_DEPREF};
+
+	return as[a];
+}
+
+/* The family that says less speaks for the network. */
+static int spokesman(const struct network *n)
+{
+	static const int rank[] = {[DECIDE_WITHDRAW] = 0, [DECIDE_GSHUT] = 1, [DECIDE_DEPREF] = 2, [DECIDE_ANNOUNCE] = 3};
+	const struct unit *u = n->family;
+
+	if (!u[0].exists || !u[1].exists)
+		return u[0].exists ? 0 : 1;
+	return rank[u[1].decide.now] < rank[u[0].decide.now];
+}
+
 void show_network(struct route *r, size_t i)
 {
 	struct board_route_network *b = &r->role->board->route.networks[i];
-	const struct decide_state *d = &r->networks[i].decide;
+	const struct network *n = &r->networks[i];
+	const struct decide_state *d = &n->family[spokesman(n)].decide;
+	bool drained = true;
 
+	for (int f = 0; f < BOARD_FAMILIES; f++)
+		drained &= !n->family[f].exists || (n->family[f].decide.drained && n->family[f].decide.now == DECIDE_WITHDRAW);
 	board_write_begin(&b->seq);
-	b->announce = d->now == DECIDE_ANNOUNCE ? ANNOUNCE_YES : d->now == DECIDE_GSHUT ? ANNOUNCE_GSHUT : ANNOUNCE_NONE;
+	b->announce = announce_of(d->now);
 	b->since_ns = d->since_ms * 1000000U;
 	b->hold_until_ns = d->hold_until_ms * 1000000U;
-	b->flaps = d->flaps;
-	b->drained = d->drained && d->now == DECIDE_WITHDRAW;
-	snprintf(b->why, sizeof(b->why), "%s", d->why);
+	b->flaps = MAX(n->family[0].decide.flaps, n->family[1].decide.flaps);
+	b->drained = drained;
+	snprintf(b->why, sizeof(b->why), "%s", n->family[spokesman(n)].why);
+	for (int f = 0; f < BOARD_FAMILIES; f++) {
+		const struct unit *u = &n->family[f];
+		struct board_route_family *to = &b->family[f];
+
+		to->announce = u->exists ? announce_of(u->decide.now) : ANNOUNCE_NONE;
+		to->intent = u->decide.guard.intent;
+		to->intent_ns = u->decide.guard.intent ? u->decide.guard.intent_since_ms * 1000000U : 0;
+		to->since_ns = u->decide.since_ms * 1000000U;
+		to->hold_until_ns = u->decide.hold_until_ms * 1000000U;
+		to->flaps = u->decide.flaps;
+		snprintf(to->why, sizeof(to->why), "%s", u->why);
+	}
 	board_write_end(&b->seq);
 }
 

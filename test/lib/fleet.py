@@ -39,6 +39,7 @@ networks:
     check: {{interval: 50ms, timeout: 400ms, fall: 2, rise: 4}}
     drain-time: {drain}
     rise-hold: 100ms
+    last-pop: {last_pop}
 nodes:
   - name: pop
     role: pop
@@ -200,8 +201,8 @@ class Node:
         os.chmod(self.path(name), mode)
         return self.path(name)
 
-    def fleet(self, addresses=tuple(SERVICE), key="bgp.key", more="", zones="", drain="1s", change=None):
-        text = FLEET.format(addresses=", ".join(f'"{a}"' for a in addresses), key=key, more=more, zones=zones, drain=drain)
+    def fleet(self, addresses=tuple(SERVICE), key="bgp.key", more="", zones="", drain="1s", last_pop="withdraw", change=None):
+        text = FLEET.format(addresses=", ".join(f'"{a}"' for a in addresses), key=key, more=more, zones=zones, drain=drain, last_pop=last_pop)
         self.write("fleet.yaml", change(text) if change else text)
 
     def argv(self, *more):

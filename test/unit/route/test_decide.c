@@ -17,6 +17,14 @@ static const struct decide_conf conf = {
 static const struct decide_input good = {
     .worker_silent_ms = 5, .zones = 2, .zones_ready = 2, .verdict = DECIDE_PASS, .verdict_why = "", .checks_silent_ms = 5};
 
+static const char *why(const struct decide_state *s, const struct decide_input *in)
+{
+	static char text[DECIDE_WHY_MAX];
+
+	text[0] = '\0';
+	return decide_explain(s, &conf, in, text);
+}
+
 static struct decide_state announced(void)
 {
 	struct decide_state s;
@@ -73,8 +81,8 @@ static void each_rule(void **state)
 		decide_step(&fresh, &conf, &cases[i].in, T0 + 10);
 		assert_int_equal(decide_step(&s, &conf, &cases[i].in, T0 + 10), cases[i].announcing != DECIDE_ANNOUNCE);
 		if (fresh.now != cases[i].fresh || s.now != cases[i].announcing ||
-		    strncmp(s.why, cases[i].why, strlen(cases[i].why)) != 0 || s.flaps != cases[i].flaps)
-			fail_msg("%s: fresh %d, announcing %d, flaps %u, \"%s\"", cases[i].name, fresh.now, s.now, s.flaps, s.why);
+		    strncmp(why(&s, &cases[i].in), cases[i].why, strlen(cases[i].why)) != 0 || s.flaps != cases[i].flaps)
+			fail_msg("%s: fresh %d, announcing %d, flaps %u, \"%s\"", cases[i].name, fresh.now, s.now, s.flaps, why(&s, &cases[i].in));
 		assert_int_equal(fresh.flaps, 0); /* what was not announced cannot flap */
 	}
 }
@@ -89,7 +97,7 @@ static void silent_checks_are_trusted_for_a_while(void **state)
 		assert_false(decide_step(&s, &conf, &silent, T0 + 100 + t));
 	assert_true(decide_step(&s, &conf, &silent, T0 + 100 + DECIDE_HOLD_MS));
 	assert_int_equal(s.now, DECIDE_WITHDRAW);
-	assert_string_equal(s.why, "the checks are silent for more than 10 s");
+	assert_string_equal(why(&s, &silent), "the checks are silent for more than 10 s");
 	assert_int_equal(s.flaps, 0); /* nobody said the answers were wrong */
 	assert_true(decide_step(&s, &conf, &good, T0 + 20000));
 
@@ -110,7 +118,7 @@ static void drain_and_resume(void **state)
 	assert_true(decide_step(&s, &conf, &drain, T0 + 5100));
 	assert_int_equal(s.now, DECIDE_WITHDRAW);
 	assert_true(s.drained);
-	assert_string_equal(s.why, "drained by order");
+	assert_string_equal(why(&s, &drain), "drained by order");
 	assert_false(decide_step(&s, &conf, &drain, T0 + 999999));
 	assert_true(decide_step(&s, &conf, &good, T0 + 1000000)); /* resume: at once, an order is no flap */
 	assert_int_equal(s.now, DECIDE_ANNOUNCE);
