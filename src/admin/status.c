@@ -435,6 +435,28 @@ static json_t *rpki(const struct status_facts *f)
 	return json_pack("{s:b, s:o, s:o}", "configured", f->config && f->config->rpki.enabled, "caches", caches, "origins", origins(f));
 }
 
+/* Routes of others for what is ours, as neighbors see them: gone with route's sessions. */
+static json_t *hijacks(const struct status_facts *f)
+{
+	static struct board_hijacks copy; /* large; one thread */
+	const struct board_hijacks *b = &f->board->route.hijacks;
+	json_t *list = json_array();
+
+	if (route_is_gone(f) || !board_copy(&b->seq, b, &copy, sizeof(copy)))
+		memset(&copy, 0, sizeof(copy));
+	for (uint32_t i = 0; i < MIN(copy.rows, (uint32_t)BOARD_HIJACKS_MAX); i++) {
+		struct board_hijack *h = &copy.row[i];
+		char prefix[PREFIX_TEXT_MAX], ours[PREFIX_TEXT_MAX], neighbor[ADDR_TEXT_MAX];
+
+		h->path[sizeof(h->path) - 1] = '\0';
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o}", "prefix", prefix_text(&h->prefix, prefix), "ours",
+		                                      prefix_text(&h->ours, ours), "as", num(h->as), "origin", h->origin ? num(h->origin) : json_null(),
+		                                      "neighbor", addr_text(&h->neighbor, neighbor), "path", str(h->path), "since_ms",
+		                                      age_ms(h->since_ns, f->now_ns)));
+	}
+	return json_pack("{s:o, s:o, s:o, s:o}", "now", num(copy.count), "seen", num(copy.seen), "left_out", num(copy.left_out), "routes", list);
+}
+
 json_t *status_json(const struct status_facts *f)
 {
 	const struct board *b = f->board;
@@ -474,6 +496,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "transfers_out", transfers_out(f));
 	if (o)
 		json_object_set_new(o, "rpki", rpki(f));
+	if (o)
+		json_object_set_new(o, "hijacks", hijacks(f));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

@@ -11,7 +11,7 @@
  * Runs in the route process, on its loop's thread. The protocol is in pure files beside this one; here are sockets, timers and
  * buffers, all allocated when the session is made. Nothing grows with what a peer does:
  * - Reading: frames are taken from a fixed buffer that always has room for the longest message. Whatever the peer sends is drained; of
- *   UPDATEs only the frame is looked at. A peer that sends garbage gets the NOTIFICATION for it, is counted, and met again in 1-5 s.
+ *   UPDATEs only the frame is looked at, unless the caller wants to see them (routes_in.c). A peer that sends garbage gets the NOTIFICATION for it, is counted, and met again in 1-5 s.
  * - Writing: messages are made one by one while the out queue has room (announce.c keeps the difference, not a backlog). If the peer
  *   stops reading, the queue stays, the send hold timer (RFC 9687) runs, and nothing else waits.
  * - Closing: NOTIFICATION, shutdown(SHUT_WR), read until the peer closes or BGP_LINGER_MS, close. A close with unread input would have
@@ -487,6 +487,8 @@ static void take_frames(struct bgp_session *s)
 			pos += frame.len;
 			s->messages_in[frame.type]++;
 			step_one(s, &(struct bgp_event){.type = BGP_EV_FRAME, .frame = &frame});
+			if (frame.type == BGP_UPDATE && s->conf.watch_updates && s->fsm.state == BGP_ESTABLISHED)
+				raise_event(s, &(struct bgp_session_event){.type = BGP_SESSION_UPDATE, .frame = &frame});
 		} else if (verdict == BGP_BAD) {
 			step_one(s, &(struct bgp_event){.type = BGP_EV_GARBAGE, .notify = &bad});
 		}
@@ -640,6 +642,29 @@ int bgp_session_want(struct bgp_session *s, const struct bgp_route *routes, size
 	if (!err)
 		settle(s);
 	return err;
+}
+
+bool bgp_session_watch(struct bgp_session *s, bool on, bool again)
+{
+	static const enum bgp_family families[] = {BGP_IPV4, BGP_IPV6};
+
+	s->conf.watch_updates = on;
+	if (!on || !again || s->fsm.state != BGP_ESTABLISHED)
+		return true;
+	if (!s->fsm.peer.route_refresh)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct writer w;
+
+		if (!(s->fsm.families & families[i]))
+			continue;
+		if (!room(s, BGP_REFRESH_LEN + BGP_NOTIFY_LEN_MAX, &w))
+			return false;
+		bgp_refresh_write(&w, families[i]);
+		(void)queued(s, &w, BGP_ROUTE_REFRESH);
+	}
+	settle(s);
+	return true;
 }
 
 void bgp_session_status(const struct bgp_session *s, struct bgp_session_status *out)

@@ -33,6 +33,7 @@ struct bgp_neighbor_conf {
 	bool has_role, role_strict;
 	enum bgp_role role;
 	uint32_t send_hold_ms;       /* 0: default */
+	bool watch_updates;          /* BGP_SESSION_UPDATE for each; else they are thrown away unread */
 };
 
 enum bgp_session_event_type {
@@ -41,6 +42,7 @@ enum bgp_session_event_type {
 	BGP_SESSION_NOTIFICATION_OUT,
 	BGP_SESSION_ERROR,            /* `text` is the new last error, in words; comes beside the two above */
 	BGP_SESSION_ROUTES,           /* what the peer is told has changed */
+	BGP_SESSION_UPDATE,           /* `frame`: an UPDATE of the peer, valid for the call */
 	BGP_SESSION_CLOSED,           /* the last connection is gone, also its linger: after a stop nothing is left to wait for */
 };
 
@@ -49,6 +51,7 @@ struct bgp_session_event {
 	enum bgp_state from, to;
 	const struct bgp_notify *notify;
 	const char *text; /* borrowed for the call; never NULL */
+	const struct bgp_frame *frame;
 };
 
 struct bgp_session;
@@ -97,5 +100,9 @@ bool bgp_session_closed(const struct bgp_session *s);
 /* What is to be announced from now on: the whole set, kept across reconnects. Copied; the difference leaves at once when established.
  * Errors as bgp_rib_want(). */
 int bgp_session_want(struct bgp_session *s, const struct bgp_route *routes, size_t count) MUST_CHECK;
+
+/* Whether UPDATEs are told from now on. With `again` an established peer is asked for all its routes anew (RFC 2918); false when they would be needed and it
+ * cannot be asked: they come with the next session. */
+bool bgp_session_watch(struct bgp_session *s, bool on, bool again);
 
 void bgp_session_status(const struct bgp_session *s, struct bgp_session_status *out);

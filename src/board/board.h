@@ -24,6 +24,7 @@ enum {
 	BOARD_PATHS_MAX = 8,       /* neighbors beyond devices with XDP */
 	BOARD_PEERS_MAX = 128,     /* other PoPs of a network that are watched */
 	BOARD_ORIGINS_MAX = 4096,  /* prefixes whose origin is validated */
+	BOARD_HIJACKS_MAX = 32,    /* shown */
 	BOARD_CACHES_MAX = 8,      /* RPKI */
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
@@ -313,11 +314,25 @@ struct board_route_neighbor {
 	char last_error[BOARD_WHY_MAX];
 	char announced_text[1024]; /* "192.0.2.0/24 nh 10.0.0.2 path 64500; ..." for status */
 };
+/* Routes of others for prefixes of the fleet, as neighbors with watch-routes send them. */
+struct board_hijacks {
+	_Atomic uint32_t seq;
+	uint32_t count, rows;     /* now; of them below */
+	uint64_t seen, left_out;  /* ever; not remembered for want of room */
+	struct board_hijack {
+		struct ip_prefix prefix, ours; /* of the route; what it is, or is a part of */
+		struct ip_addr neighbor;
+		uint32_t as, origin;  /* expected; seen, 0: a set of AS */
+		uint64_t since_ns;
+		char path[160];
+	} row[BOARD_HIJACKS_MAX];
+};
 struct board_route {
 	board_stamp stamp;
 	_Atomic uint32_t neighbors;
 	struct board_route_network networks[BOARD_NETWORKS_MAX];
 	struct board_route_neighbor neighbor[BOARD_NEIGHBORS_MAX];
+	struct board_hijacks hijacks;
 };
 
 struct board_admin {

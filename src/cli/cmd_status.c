@@ -108,6 +108,25 @@ static void print_neighbor(const json_t *n)
 		printf("  last error %s\n", get_str(n, "last_error"));
 }
 
+static void print_hijacks(const json_t *hijacks)
+{
+	const json_t *h;
+	char span[16];
+	size_t i;
+
+	json_array_foreach(json_object_get(hijacks, "routes"), i, h) {
+		printf("\n%s: %s for %s is announced by ", paint("POSSIBLE HIJACK"), get_str(h, "prefix"), ago(h, "since_ms", span));
+		if (json_is_integer(json_object_get(h, "origin")))
+			printf("AS%lld", get_int(h, "origin"));
+		else
+			printf("a set of AS");
+		printf(", %s is ours (AS%lld)\n  path %s, seen by neighbor %s\n", get_str(h, "ours"), get_int(h, "as"), get_str(h, "path"),
+		       get_str(h, "neighbor"));
+	}
+	if (get_int(hijacks, "now") > (long long)i)
+		printf("  and %lld more\n", get_int(hijacks, "now") - (long long)i);
+}
+
 static void print_rpki(const json_t *r)
 {
 	const json_t *o;
@@ -192,6 +211,7 @@ static void print_status(const json_t *s)
 	json_array_foreach(json_object_get(s, "neighbors"), i, o)
 		print_neighbor(o);
 	print_rpki(json_object_get(s, "rpki"));
+	print_hijacks(json_object_get(s, "hijacks"));
 }
 
 /* Not announced although nobody asked for that. */

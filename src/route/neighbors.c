@@ -26,7 +26,12 @@ static void on_session(void *ctx, struct bgp_session *s, const struct bgp_sessio
 			log_notice("bgp peer=%s as=%u state=%s", text, n->conf.peer_as, bgp_state_text(ev->to));
 		else
 			log_debug("bgp peer=%s state=%s", text, bgp_state_text(ev->to));
+		if (ev->from == BGP_ESTABLISHED)
+			hijacks_lost(n, "the session with who saw it has ended");
 		break;
+	case BGP_SESSION_UPDATE:
+		hijacks_update(n, ev->frame);
+		return;
 	case BGP_SESSION_NOTIFICATION_IN:
 		log_warn("bgp peer=%s notification=received text=\"%s\"", text, ev->text);
 		break;
@@ -101,7 +106,7 @@ static void conf_of(const struct route *r, const struct config_neighbor *c, stru
 		.remote = n->at, .local = c->local, .local_as = as, .peer_as = c->as, .router_id = r->role->node->router_id,
 		.hold_s = (uint16_t)(c->hold_ms / 1000), .ttl_security = c->ttl_security, .multihop = c->multihop,
 		.families = (uint8_t)((c->ipv4 ? BGP_IPV4 : 0) | (c->ipv6 ? BGP_IPV6 : 0)),
-		.next_hop_v4 = c->next_hop_v4, .next_hop_v6 = c->next_hop_v6,
+		.next_hop_v4 = c->next_hop_v4, .next_hop_v6 = c->next_hop_v6, .watch_updates = c->watch_routes,
 	};
 	if (key) {
 		n->conf.md5_key_len = MIN(len, (size_t)BGP_MD5_KEY_MAX);
@@ -159,11 +164,24 @@ void neighbors_free_leaving(struct route *r)
 		}
 }
 
+/* A session goes on: what it sends may be of interest from now on, or of another. */
+static void watch_routes(struct neighbor *n, bool was, bool others)
+{
+	bool on = n->conf.watch_updates;
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (was && !on)
+		hijacks_lost(n, "its routes are not watched any more");
+	if (!bgp_session_watch(n->session, on, !was || others))
+		log_warn("bgp peer=%s note=\"it cannot be asked for its routes: they are watched from the next session on\"", endpoint_text(&n->at, text));
+}
+
 void neighbors_set(struct route *r)
 {
 	static struct neighbor old[CONFIG_NEIGHBORS_MAX];
 	size_t old_count = r->neighbor_count;
 	const struct config_node *node = r->role->node;
+	bool others = hijacks_set(r);
 
 	memcpy(old, r->neighbors, sizeof(old));
 	memset(r->neighbors, 0, sizeof(r->neighbors));
@@ -180,6 +198,7 @@ void neighbors_set(struct route *r)
 			stays |= same_session(&old[k], &fresh);
 		}
 		if (!stays) {
+			hijacks_lost(&old[k], "its neighbor is gone");
 			bgp_session_stop(old[k].session, BGP_CEASE_DECONFIGURED, "zonecast: neighbor removed or changed");
 			leave(r, old[k].session);
 			old[k].session = NULL;
@@ -197,6 +216,7 @@ void neighbors_set(struct route *r)
 				n->route = r;
 				old[k].session = NULL;
 				bgp_session_set_ctx(n->session, n);
+				watch_routes(n, old[k].conf.watch_updates, others);
 				kept = true;
 			}
 		if (kept || open_neighbor(r, n) == 0)

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "proc/role.h"
 #include "route/decide.h"
+#include "route/hijack.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +26,7 @@ struct neighbor {
 	uint32_t communities[CONFIG_COMMUNITIES_MAX];
 	size_t community_count;
 	struct endpoint at;
+	uint64_t bad_updates; /* with watch-routes: those that were not right */
 	bool dirty; /* its state on the board is old */
 };
 
@@ -61,6 +63,8 @@ struct route {
 	struct network networks[CONFIG_NETWORKS_MAX];
 	size_t network_count;
 	struct refusals refusals;
+	struct hijack_table hijacks;
+	bool hijacks_dirty; /* those on the board are old */
 	uint64_t shown_ms, withdrawn_ms, closing_ms;
 	bool stopping;
 };
@@ -96,6 +100,15 @@ bool origins_look(struct route *r, uint64_t now_ns);
 const char *origins_refused(const struct route *r, const struct ip_prefix *p);
 /* The same of a whole network in a family (4, 6; 0: both): NULL when at least one of its prefixes may be announced, or it has none. */
 const char *origins_all_refused(const struct route *r, const struct config_network *n, uint8_t family);
+
+/* ---- hijacks.c: what neighbors with watch-routes send ---- */
+
+/* What is ours, by the configuration. True when it is something else than before. */
+bool hijacks_set(struct route *r);
+void hijacks_update(struct neighbor *n, const struct bgp_frame *update);
+/* The neighbor's routes are not seen any more. */
+void hijacks_lost(struct neighbor *n, const char *why);
+void hijacks_show(struct route *r);
 
 /* ---- show.c: what the board is told ---- */
 

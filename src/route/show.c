@@ -101,6 +101,7 @@ void show_all(struct route *r)
 		show_network(r, i);
 	for (size_t i = 0; i < r->neighbor_count; i++)
 		show_neighbor(r, i);
+	hijacks_show(r);
 	atomic_store(&r->role->board->route.neighbors, (uint32_t)r->neighbor_count);
 	r->shown_ms = clock_ms();
 }

@@ -126,6 +126,8 @@ static void on_event(void *ctx, struct bgp_session *s, const struct bgp_session_
 		bgp_session_status(s, &st);
 		printf("%llu routes %zu\n", now, st.rib->told);
 		break;
+	case BGP_SESSION_UPDATE:
+		break;
 	case BGP_SESSION_CLOSED:
 		printf("%llu closed\n", now);
 		if (sp->quitting)

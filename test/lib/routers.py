@@ -57,6 +57,7 @@ class Router:
         self.ns, self.asn, self.router_id, self.neighbors = ns, asn, router_id, neighbors
         self.directory = os.path.join(str(directory), f"{type(self).__name__.lower()}-{ns.name}")
         self.processes = []
+        self.sends = []  # (prefix, AS that originates it) to all neighbors
         os.makedirs(self.directory)
         os.chmod(self.directory, 0o755)
 
@@ -94,24 +95,37 @@ class Router:
 class Bird(Router):
     needs = ("bird", "birdc")
 
-    def start(self):
+    def config(self):
         text = f"""router id {self.router_id};
 log "{self.path('bird.log')}" all;
 debug protocols {{ states, events }};
 protocol device {{ scan time 5; }}
-protocol kernel {{ ipv4 {{ import none; export all; }}; }}
-protocol kernel {{ ipv6 {{ import none; export all; }}; }}
+protocol kernel {{ ipv4 {{ import none; export where source != RTS_STATIC; }}; }}
+protocol kernel {{ ipv6 {{ import none; export where source != RTS_STATIC; }}; }}
 """
+        for family, of in (("ipv4", [s for s in self.sends if ":" not in s[0]]), ("ipv6", [s for s in self.sends if ":" in s[0]])):
+            text += f"protocol static {{ {family}; " + "".join(f"route {p} blackhole; " for p, _ in of) + "}\n"
+            text += f"filter send_{family} {{ if source != RTS_STATIC then reject; "
+            text += "".join(f"if net = {p} then bgp_path.prepend({asn}); " for p, asn in of) + "accept; }\n"
         for n in self.neighbors:
             text += f"""protocol bgp {n.ident} {{
   local as {self.asn}; neighbor {n.address} as {n.asn}; hold time {n.hold};
   connect delay time 1; connect retry time 2; error wait time 1, 2; error forget time 1;
   {'password "' + n.password + '";' if n.password else ''} {'ttl security on;' if n.ttl_security else ''}
-  ipv4 {{ import all; export none; }};
-  ipv6 {{ import all; export none; }};
+  ipv4 {{ import all; export filter send_ipv4; }};
+  ipv6 {{ import all; export filter send_ipv6; }};
 }}
 """
-        self.spawn("bird", ["bird", "-f", "-c", self.write("bird.conf", text), "-s", self.path("ctl")])
+        return text
+
+    def send(self, routes):
+        self.sends = routes
+        self.write("bird.conf", self.config())
+        done = self.ask("configure")
+        assert "Reconfigured" in done or "Reconfiguration" in done, done
+
+    def start(self):
+        self.spawn("bird", ["bird", "-f", "-c", self.write("bird.conf", self.config()), "-s", self.path("ctl")])
         wait_until(lambda: self.check_alive() and "Daemon is up" in self.ask("show status"), 10, "BIRD answers")
         return self
 
@@ -141,6 +155,18 @@ protocol kernel {{ ipv6 {{ import none; export all; }}; }}
 
 class Frr(Router):
     needs = ("vtysh", f"{FRR_DIR}/bgpd", f"{FRR_DIR}/zebra")
+
+    def send(self, routes):
+        lines = ["configure terminal"]
+        for asn in {a for _, a in routes}:
+            lines += [f"route-map FROM{asn} permit 10", f"set as-path prepend {asn}", "exit"]
+        lines += [f"router bgp {self.asn}", "no bgp network import-check"]
+        for no, of in (("no ", self.sends), ("", routes)):
+            for prefix, asn in of:
+                lines += [f"address-family {'ipv6' if ':' in prefix else 'ipv4'} unicast",
+                          f"{no}network {prefix}" + ("" if no else f" route-map FROM{asn}"), "exit-address-family"]
+        self.sends = routes
+        self.ns.run(["vtysh", "--vty_socket", self.directory, *[w for line in lines for w in ("-c", line)]])
 
     def start(self):
         shutil.chown(self.directory, "frr", "frr")
