@@ -152,7 +152,7 @@ int drill_zone_fail(struct drill_run *r);
 int drill_zone_judge(struct drill_run *r);
 int drill_zone_mend(struct drill_run *r);
 int drill_primary_fail(struct drill_run *r);
-int drill_primary_judge(struct drill_run *r);
+void drill_primary_score(struct drill_run *r);
 int drill_primary_mend(struct drill_run *r);
 
 int drill_stale_fail(struct drill_run *r);

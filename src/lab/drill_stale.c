@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEAVE_MS = 40000, MARGIN_MS = 1000 };
+enum { LEAVE_MS = 55000, MARGIN_MS = 1000 };
 
 static int cut_from_primary(struct drill_run *r)
 {
@@ -53,7 +53,7 @@ static void claim_left(struct drill_run *r, const char *cause)
 	const struct node_said *s = &r->last[r->region];
 	char what[100];
 
-	snprintf(what, sizeof(what), "the PoP withdraws with the guard's leave, and says why (%s)", cause);
+	snprintf(what, sizeof(what), "the PoP withdraws with the guard's leave, and says why (\"%s\")", cause);
 	drill_claim(r, strcmp(s->announce[0], "withdrawn") == 0 && strcmp(s->announce[1], "withdrawn") == 0 && strstr(s->why, cause), what, "%s: %s",
 	            s->announce[0], s->why);
 }
@@ -72,7 +72,7 @@ int drill_stale_fail(struct drill_run *r)
 int drill_stale_judge(struct drill_run *r)
 {
 	r->stale_limit_ns = r->stale_at_ns[r->region];
-	claim_left(r, "stale");
+	claim_left(r, "current");
 	claim_others_stay(r);
 	return 0;
 }
@@ -90,8 +90,9 @@ void drill_stale_score(struct drill_run *r)
 
 /* ---- expire ---- */
 
-/* Data as such may be older than in the other drills, so that it is the zone's own time that ends. */
-static const struct drill_edit patient = {"stale-after: " LAB_STALE_AFTER, "stale-after: 10m"};
+/* Data as such may be older than in the other drills, so that it is the zone's own time that ends; and its end is near early, since a PoP waits half
+ * a minute to see whether the others have the same trouble. */
+static const struct drill_edit patient = {"stale-after: " LAB_STALE_AFTER, "stale-after: 10m\n    expiry-alert: 90"};
 
 int drill_expire_fail(struct drill_run *r)
 {
@@ -106,7 +107,7 @@ int drill_expire_fail(struct drill_run *r)
 
 int drill_expire_judge(struct drill_run *r)
 {
-	claim_left(r, "expire");
+	claim_left(r, "expires in");
 	claim_others_stay(r);
 	return 0;
 }

@@ -31,6 +31,13 @@ static const char example_org[] =
 	"old DNAME example.com.\n"
 	"$GENERATE 1-20 host$ A 198.51.100.$\n";
 
+/* One that expires while a drill can wait for it. */
+static const char example_net[] =
+	"$TTL 60\n"
+	"@ SOA ns1.example.com. hostmaster.example.com. 1 2 1 60 60\n"
+	"@ NS ns1.example.com.\n@ NS ns2.example.com.\n"
+	"www A 198.51.100.3\n";
+
 static int write_example(const struct lab *l, const char *name, const char *text)
 {
 	char path[LAB_PATH_MAX + 64];
@@ -109,6 +116,8 @@ int lab_write_zones(const struct lab *l, struct text *why)
 	err = lab_write_example(l, FIRST_SERIAL);
 	if (!err)
 		err = write_example(l, "example.org", example_org);
+	if (!err)
+		err = write_example(l, "example.net", example_net);
 	if (!err)
 		err = take_zones(l);
 	snprintf(path, sizeof(path), "%s/bgp.key", l->dir);
