@@ -4,7 +4,7 @@
 _zonecast()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="run status queries drain resume reload check zone catalog lab version help"
+	local verbs="run status queries drain freeze announce resume reload plan check zone catalog lab version help"
 	local words=""
 
 	COMPREPLY=()
@@ -33,10 +33,14 @@ _zonecast()
 		lab:2) words="up status drill down" ;;
 		lab:3) words="kill crash hang wrong flap cut outside-in drain rolling-upgrade bad-zone primary-lost zone all" ;;
 		lab:*) words="--region --runs --bfd --backup --deep --silent --zones --dir --name --json --help" ;;
-		run:*) words="--config --node --zones --listen --allow-transfer --workers --state-dir --run-dir --log-level --allow-faults --help" ;;
+		run:*) words="--config --node --zones --listen --allow-transfer --workers --state-dir --run-dir --log-level --allow-faults --accept-older --help" ;;
+		plan:*) words="--config --withdraw --accept-older --json --help" ;;
+		reload:*) words="--withdraw --accept-older --config --run-dir --json --help" ;;
 		check:*) words="--config --node --no-zones --json --help" ;;
 		queries:*) words="--follow --name --client --rcode --count --config --run-dir --json --help" ;;
-		drain:*) words="--no-wait --config --run-dir --json --help" ;;
+		drain:*) words="--no-wait --backstop --config --run-dir --state-dir --json --help" ;;
+		announce:*) words="--force --config --run-dir --state-dir --json --help" ;;
+		freeze:* | resume:*) words="--config --run-dir --state-dir --json --help" ;;
 		version:*) words="--json --help" ;;
 		zone:*)
 			case ${COMP_WORDS[2]} in

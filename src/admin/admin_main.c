@@ -249,11 +249,42 @@ static uint32_t peer_uid(const struct client *c)
 	return who.uid;
 }
 
+/* What a reload may do that it would be refused otherwise. */
+static void put_leave(const struct request *r, struct role_message *m)
+{
+	struct text text;
+
+	text_init(&text);
+	for (const char *at = r->withdraw; *at; at = strchr(at, '\n') + 1)
+		text_fmt(&text, ROLE_RELOAD_WITHDRAW "%.*s\n", (int)strcspn(at, "\n"), at);
+	if (r->accept_older)
+		text_str(&text, ROLE_RELOAD_OLDER "\n");
+	m->text_len = (uint32_t)MIN(text.len, (size_t)ROLE_TEXT_MAX);
+	memcpy(m->text, text.chars, m->text_len);
+	text_done(&text);
+}
+
+static void put_order(const struct request *r, struct role_message *m)
+{
+	const char *text = r->neighbor[0] ? r->neighbor : r->backstop ? ROLE_WITH_BACKSTOP : "";
+
+	m->text_len = (uint32_t)strlen(text);
+	memcpy(m->text, text, m->text_len);
+}
+
 static void put_text(const struct request *r, uint32_t uid, struct role_message *m)
 {
 	struct role_ask ask = {.uid = uid, .force = r->force, .serials = r->serials, .serial = {r->serial[0], r->serial[1]}};
 
 	_Static_assert(sizeof(ask) <= ROLE_TEXT_MAX && sizeof(ask.zone) >= REQUEST_NAME_MAX, "it fits");
+	if (r->command == COMMAND_RELOAD) {
+		put_leave(r, m);
+		return;
+	}
+	if (r->command == COMMAND_DRAIN || r->command == COMMAND_RESUME) {
+		put_order(r, m);
+		return;
+	}
 	if (role_request_is_ask(m->request)) {
 		memcpy(ask.zone, r->zone, strlen(r->zone) + 1);
 		m->text_len = sizeof(ask);
@@ -276,10 +307,16 @@ static void forward(struct client *c, const struct request *r)
 		m.request = REQUEST_RELOAD;
 		break;
 	case COMMAND_DRAIN:
-		m.request = REQUEST_DRAIN;
+		m.request = r->neighbor[0] ? REQUEST_DRAIN_NEIGHBOR : REQUEST_DRAIN;
 		break;
 	case COMMAND_RESUME:
-		m.request = REQUEST_RESUME;
+		m.request = r->neighbor[0] ? REQUEST_RESUME_NEIGHBOR : REQUEST_RESUME;
+		break;
+	case COMMAND_FREEZE:
+		m.request = REQUEST_FREEZE;
+		break;
+	case COMMAND_FORCE:
+		m.request = REQUEST_FORCE;
 		break;
 	case COMMAND_ZONE_RELOAD:
 		m.request = r->force ? REQUEST_ZONE_RELOAD_FORCE : REQUEST_ZONE_RELOAD;

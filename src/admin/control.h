@@ -7,9 +7,13 @@
  * "again": true because a process is just being restarted, and the request may be made again.
  *
  *   {"command": "status"}                                  -> {"ok": true, "status": {...}}
- *   {"command": "reload"}                                  -> {"ok": true, "problems": [...]} or
+ *   {"command": "reload"}                                  ("withdraw": ["global"]: networks that it may take away everywhere; "accept-older": true)
+ *                                                          -> {"ok": true, "problems": [...]} or
  *                                                             {"ok": false, "error": "...", "problems": ["FILE:LINE:COL: error: ...", ...]}
- *   {"command": "drain", "network": "global"}              (network may be absent: all)   likewise "resume"
+ *   {"command": "drain", "network": "global"}              (network may be absent: all)   likewise "resume", "freeze",
+ *                                                         "force" (of one network, which must be named); "drain" with "backstop": true:
+ *                                                         its backstop too; "drain" and "resume" with "neighbor": "192.0.2.1" (in place of a
+ *                                                         network): of that BGP neighbor
  *   {"command": "zone-list"}                               -> {"ok": true, "zones": [...]}
  *   {"command": "zone-show", "zone": "example.com"}        -> {"ok": true, "stream": true}, and after that line the zone in zone file form;
  *                                                             whole only if the last line is "; end"; with "digest": true lines

@@ -12,7 +12,7 @@ static const struct {
 	enum command command;
 } commands[] = {
 	{"status", COMMAND_STATUS},       {"reload", COMMAND_RELOAD},       {"drain", COMMAND_DRAIN},
-	{"resume", COMMAND_RESUME},       {"zone-list", COMMAND_ZONE_LIST}, {"zone-show", COMMAND_ZONE_SHOW},
+	{"freeze", COMMAND_FREEZE},       {"force", COMMAND_FORCE},         {"resume", COMMAND_RESUME},       {"zone-list", COMMAND_ZONE_LIST}, {"zone-show", COMMAND_ZONE_SHOW},
 	{"zone-reload", COMMAND_ZONE_RELOAD}, {"fault", COMMAND_FAULT},    {"queries", COMMAND_QUERIES},
 	{"catalog-status", COMMAND_CATALOG_STATUS}, {"catalog-accept", COMMAND_CATALOG_ACCEPT},
 	{"zone-status", COMMAND_ZONE_STATUS}, {"zone-retransfer", COMMAND_ZONE_RETRANSFER},
@@ -69,6 +69,32 @@ static int serials(const json_t *o, struct request *r, char *problem, size_t cap
 	return 0;
 }
 
+/* "withdraw", an optional list of names of networks: into lines. */
+static int withdraw(const json_t *o, struct request *r, char *problem, size_t cap)
+{
+	const json_t *list = json_object_get(o, "withdraw"), *v;
+	size_t i, at = 0;
+
+	if (list && !json_is_array(list)) {
+		snprintf(problem, cap, "\"withdraw\" must be a list of networks");
+		return ERR_INVALID;
+	}
+	json_array_foreach(list, i, v) {
+		const char *name = json_string_value(v);
+		size_t len = name ? strlen(name) : 0;
+
+		if (!len || len != json_string_length(v) || strchr(name, '\n') || len + 2 > sizeof(r->withdraw) - at) {
+			snprintf(problem, cap, "\"withdraw\" must be a list of networks of at most %zu octets", sizeof(r->withdraw) - 2);
+			return ERR_INVALID;
+		}
+		memcpy(r->withdraw + at, name, len);
+		at += len;
+		r->withdraw[at++] = '\n';
+		r->withdraw[at] = '\0';
+	}
+	return 0;
+}
+
 /* What the command cannot do without. */
 static bool lacks(const struct request *r)
 {
@@ -114,6 +140,10 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 		err = member(o, "zone", r->zone, sizeof(r->zone), problem, cap);
 	if (!err)
 		err = member(o, "kind", kind, sizeof(kind), problem, cap);
+	if (!err)
+		err = member(o, "neighbor", r->neighbor, sizeof(r->neighbor), problem, cap);
+	if (!err)
+		err = withdraw(o, r, problem, cap);
 	if (err)
 		return err;
 	err = flag(o, "follow", &r->follow, problem, cap);
@@ -124,11 +154,23 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 	if (!err)
 		err = flag(o, "one", &r->one, problem, cap);
 	if (!err)
+		err = flag(o, "backstop", &r->backstop, problem, cap);
+	if (!err)
+		err = flag(o, "accept-older", &r->accept_older, problem, cap);
+	if (!err)
 		err = serials(o, r, problem, cap);
 	if (err)
 		return err;
 	if (r->command == COMMAND_ZONE_RELOAD && r->force && !r->zone[0]) {
 		snprintf(problem, cap, "\"force\" is for one zone: it needs a \"zone\"");
+		return ERR_INVALID;
+	}
+	if (r->command == COMMAND_FORCE && !r->network[0]) {
+		snprintf(problem, cap, "force is for one network: it needs a \"network\"");
+		return ERR_INVALID;
+	}
+	if (r->neighbor[0] && (r->network[0] || r->backstop || (r->command != COMMAND_DRAIN && r->command != COMMAND_RESUME))) {
+		snprintf(problem, cap, "a \"neighbor\" is drained or resumed, by itself");
 		return ERR_INVALID;
 	}
 	if (lacks(r)) {

@@ -12,13 +12,18 @@ enum command { COMMAND_STATUS, COMMAND_RELOAD, COMMAND_DRAIN, COMMAND_RESUME, CO
                COMMAND_FAULT, COMMAND_QUERIES, COMMAND_ZONE_STATUS, COMMAND_ZONE_RETRANSFER,
                COMMAND_CATALOG_STATUS, COMMAND_CATALOG_ACCEPT,
                /* Answered by sync on the client's own connection. */
-               COMMAND_ZONE_HISTORY, COMMAND_ZONE_DIFF, COMMAND_ZONE_EXPORT, COMMAND_ZONE_ROLLBACK, COMMAND_ZONE_PUBLISH };
+               COMMAND_ZONE_HISTORY, COMMAND_ZONE_DIFF, COMMAND_ZONE_EXPORT, COMMAND_ZONE_ROLLBACK, COMMAND_ZONE_PUBLISH,
+               COMMAND_FREEZE, COMMAND_FORCE };
 enum { REQUEST_NAME_MAX = 1024 };
 
 struct request {
 	enum command command;
 	char network[64];               /* "" = all */
 	char zone[REQUEST_NAME_MAX];    /* "" = all */
+	char neighbor[72];              /* COMMAND_DRAIN, COMMAND_RESUME: of this neighbor alone, an endpoint */
+	bool backstop;                  /* COMMAND_DRAIN: the backstop of the network too */
+	char withdraw[1024];            /* COMMAND_RELOAD: networks that the new file may take away, a line each */
+	bool accept_older;              /* COMMAND_RELOAD: a file of an older generation */
 	bool follow;                    /* COMMAND_QUERIES: what comes from now on, without end */
 	bool digest;                    /* COMMAND_ZONE_SHOW: of the zone, in place of its records */
 	bool force;                     /* COMMAND_ZONE_RETRANSFER, COMMAND_ZONE_RELOAD: whatever guards say, even to an older serial */

@@ -268,6 +268,21 @@ static json_t *family(const struct config_network *conf, const struct board_rout
 	                 board_verdict_text(w.verdict), "causes", num(w.causes), "why", str(w.why));
 }
 
+/* null: this node announces none of it. */
+static json_t *backstop(const struct config_network *conf, const struct board_route_network *route, bool gone, uint64_t now_ns)
+{
+	json_t *prefixes;
+	char text[PREFIX_TEXT_MAX];
+
+	if (!gone && !route->backstop_since_ns)
+		return json_null();
+	prefixes = json_array();
+	for (size_t k = 0; k < conf->backstop_count; k++)
+		json_array_append_new(prefixes, json_string(prefix_text(&conf->backstops[k], text)));
+	return json_pack("{s:o, s:s, s:o, s:o}", "prefixes", prefixes, "announce", board_announce_text(gone ? ANNOUNCE_NONE : route->backstop),
+	                 "since_ms", age_ms(route->backstop_since_ns, now_ns), "why", str(gone ? ROUTE_GONE : route->backstop_why));
+}
+
 static json_t *network(const struct status_facts *f, size_t i)
 {
 	const struct config_network *conf = &f->config->networks[f->node->networks[i]];
@@ -277,12 +292,14 @@ static json_t *network(const struct status_facts *f, size_t i)
 	json_t *addresses = json_array(), *prefixes = json_array();
 	bool whole = board_copy(&b->watch.networks[i].seq, &b->watch.networks[i], &watch, sizeof(watch));
 	bool torn = !board_copy(&b->route.networks[i].seq, &b->route.networks[i], &route, sizeof(route)) || !whole;
+	bool gone = route_is_gone(f), has_backstop;
 	char text[PREFIX_TEXT_MAX];
 	json_t *o;
 
+	has_backstop = route.backstop_since_ns != 0;
 	/* Torn copies are shown as such, but must be text. */
-	watch.why[sizeof(watch.why) - 1] = route.why[sizeof(route.why) - 1] = '\0';
-	if (route_is_gone(f)) {
+	watch.why[sizeof(watch.why) - 1] = route.why[sizeof(route.why) - 1] = route.backstop_why[sizeof(route.backstop_why) - 1] = '\0';
+	if (gone) {
 		route = (struct board_route_network){.announce = ANNOUNCE_NONE, .flaps = route.flaps};
 		snprintf(route.why, sizeof(route.why), ROUTE_GONE);
 		for (int k = 0; k < BOARD_FAMILIES; k++)
@@ -295,15 +312,15 @@ static json_t *network(const struct status_facts *f, size_t i)
 		json_array_append_new(prefixes, json_string(prefix_text(&conf->prefixes[k], text)));
 	o = json_pack("{s:s, s:o, s:o, s:s, s:i, s:i, s:b, s:o, s:{s:s, s:o, s:o}, s:{s:s, s:o, s:o, s:i, s:b}}", "name", conf->name,
 	                 "prefixes", prefixes, "addresses", addresses, "order",
-	                 atomic_load(&b->supervisor.orders[i].order) == ORDER_DRAIN ? "drain" : "none", "zones",
+	                 board_order_text((enum board_order)atomic_load(&b->supervisor.orders[i].order)), "zones",
 	                 (int)atomic_load(&b->sync.networks[i].zones), "zones_ready", (int)atomic_load(&b->sync.networks[i].ready), "torn",
 	                 torn, "signatures", first_signatures(b, i), "checks", "verdict", board_verdict_text(watch.verdict), "since_ms", age_ms(watch.since_ns, f->now_ns), "why",
 	                 str(watch.why), "decision", "announce", board_announce_text(route.announce), "since_ms",
 	                 age_ms(route.since_ns, f->now_ns), "why", str(route.why), "flaps", (int)route.flaps, "drained", (int)route.drained);
-	if (o)
-		json_object_set_new(o, "families",
-		                    json_pack("{s:o, s:o}", "ipv4", family(conf, &route, &watch, 0, f->now_ns), "ipv6",
-		                              family(conf, &route, &watch, 1, f->now_ns)));
+	json_object_set_new(o, "families",
+	                    json_pack("{s:o, s:o}", "ipv4", family(conf, &route, &watch, 0, f->now_ns), "ipv6",
+	                              family(conf, &route, &watch, 1, f->now_ns)));
+	json_object_set_new(o, "backstop", backstop(conf, &route, gone && has_backstop, f->now_ns));
 	return o;
 }
 
@@ -327,11 +344,12 @@ static json_t *neighbors(const struct status_facts *f)
 			snprintf(n.state_text, sizeof(n.state_text), "idle");
 			snprintf(n.last_error, sizeof(n.last_error), ROUTE_GONE);
 		}
-		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:o, s:i, s:i, s:i, s:i, s:o, s:o}", "address",
+		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:s, s:b}", "address",
 		                                      addr_text(&n.address, text), "as", num(n.as), "state", n.state_text, "since_ms",
 		                                      age_ms(n.since_ns, f->now_ns), "established_count", (int)n.established_count, "hold_s",
 		                                      (int)n.hold_s, "prefixes", (int)n.announced, "bad_messages", (int)n.bad_messages,
-		                                      "last_error", str(n.last_error), "announced", str(n.announced_text)));
+		                                      "last_error", str(n.last_error), "announced", str(n.announced_text), "order",
+		                                      n.order == ANNOUNCE_YES ? "none" : "drain", "drained", (int)(n.order == ANNOUNCE_NONE)));
 	}
 	return list;
 }
@@ -381,6 +399,23 @@ static json_t *transfers_out(const struct status_facts *f)
 	json_object_set_new(o, "handed_over", num(handed_over));
 	json_object_set_new(o, "handover_failed", num(handover_failed));
 	return o;
+}
+
+/* The fleet file: its generation, and what was refused. */
+static void fleet_file(const struct status_facts *f, json_t *config)
+{
+	const struct board_supervisor *b = &f->board->supervisor;
+	uint32_t older = atomic_load(&b->fleet_file_older);
+	struct board_refusal refused = {0};
+
+	if (!board_copy(&b->refused.seq, &b->refused, &refused, sizeof(refused)))
+		refused.at_ns = 0;
+	refused.why[sizeof(refused.why) - 1] = '\0';
+	json_object_set_new(config, "fleet_generation", num(atomic_load(&b->fleet_generation)));
+	json_object_set_new(config, "fleet_highest", num(atomic_load(&b->fleet_highest)));
+	json_object_set_new(config, "file_older", older ? num(older - 1U) : json_null());
+	json_object_set_new(config, "refused",
+	                    refused.at_ns ? json_pack("{s:o, s:o}", "since_ms", age_ms(refused.at_ns, f->now_ns), "why", str(refused.why)) : json_null());
 }
 
 /* ---- RPKI ---- */
@@ -486,6 +521,8 @@ json_t *status_json(const struct status_facts *f)
 		                                 num(board_get(&b->sync.loads_refused)), "watched_folders", num(board_get(&b->sync.watch_folders)),
 		                                 "unwatched_folders", num(board_get(&b->sync.watch_failed)), "saved", num(board_get(&b->sync.watch_saves)),
 		                                 "overflows", num(board_get(&b->sync.watch_overflows))));
+	if (o)
+		fleet_file(f, json_object_get(o, "config"));
 	if (o)
 		json_object_set_new(o, "workers", workers(f));
 	if (o)

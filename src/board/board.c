@@ -2,6 +2,7 @@
 #include "board/board.h"
 
 #include "base/err.h"
+#include "base/hash.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,6 +39,20 @@ const char *board_announce_text(enum board_announce a)
 	static const char *const names[] = {"withdrawn", "announced", "graceful-shutdown", "de-preferred"};
 
 	return a < ARRAY_LEN(names) ? names[a] : "?";
+}
+
+const char *board_order_text(enum board_order order)
+{
+	static const char *const names[] = {"none", "drain", "freeze", "force"};
+
+	return order < ARRAY_LEN(names) ? names[order] : "?";
+}
+
+uint64_t board_neighbor_key(const struct endpoint *at)
+{
+	uint64_t key = hash_checksum(at->addr.bytes, at->addr.family == 4 ? 4 : 16, ((uint64_t)at->addr.zone << 16) + at->port);
+
+	return key ? key : 1;
 }
 
 const char *board_origin_text(enum board_origin_state s)

@@ -43,6 +43,7 @@ const char *board_role_text(enum board_role role);
 
 /* What the operator wants of a network, whatever else is known: ORDER_FREEZE: what is announced stays as it is; ORDER_FORCE: announce. */
 enum board_order { ORDER_NONE, ORDER_DRAIN, ORDER_FREEZE, ORDER_FORCE };
+const char *board_order_text(enum board_order order);
 
 /* Written by the supervisor. */
 struct board_process {
@@ -77,7 +78,22 @@ struct board_supervisor {
 	struct board_network_order {
 		_Atomic uint32_t order; /* enum board_order */
 		_Atomic uint64_t since_ns;
+		_Atomic uint32_t backstop; /* 1: its backstop is drained as well */
 	} orders[BOARD_NETWORKS_MAX];
+	_Atomic uint64_t drained_neighbors[BOARD_NEIGHBORS_MAX]; /* board_neighbor_key(); 0: none */
+	/* The fleet file (super/accepted.h), and the last reload that was refused. */
+	_Atomic uint32_t fleet_generation;  /* in force; 0: the file has none */
+	_Atomic uint32_t fleet_highest;     /* ever accepted here */
+	_Atomic uint32_t fleet_file_older;  /* generation + 1 of a file that was found at the start and not used, being older; 0: none */
+	struct board_refusal {
+		_Atomic uint32_t seq;
+		uint64_t at_ns;            /* 0: none */
+		char why[BOARD_WHY_MAX];
+	} refused;
+	struct board_hooks {
+		_Atomic uint64_t run, failed, killed, dropped; /* started; ended badly; killed at their time limit; no room in the queue */
+		_Atomic uint32_t running, queued;
+	} hooks;
 };
 
 /* Written by answer worker i. */
@@ -291,6 +307,10 @@ struct board_route_network {
 	uint32_t flaps;
 	uint32_t drained;  /* 1: operator order carried out, withdrawn everywhere */
 	char why[BOARD_WHY_MAX];
+	/* Its backstop (route/backstop.h): announced, and why. */
+	uint32_t backstop; /* enum board_announce */
+	uint64_t backstop_since_ns; /* 0: it has none here */
+	char backstop_why[BOARD_WHY_MAX];
 	struct board_route_family {
 		uint32_t announce; /* enum board_announce */
 		uint32_t intent;   /* enum board_cause: it means to leave for these as soon as the guard lets it; told to the other PoPs */
@@ -310,6 +330,7 @@ struct board_route_neighbor {
 	uint32_t hold_s;
 	uint32_t announced; /* prefixes now on the session */
 	uint32_t bad_messages;
+	uint32_t order;     /* enum board_announce that an order to drain this neighbor leaves it with; ANNOUNCE_YES: no such order */
 	char state_text[16];
 	char last_error[BOARD_WHY_MAX];
 	char announced_text[1024]; /* "192.0.2.0/24 nh 10.0.0.2 path 64500; ..." for status */
@@ -356,6 +377,9 @@ struct board {
 int board_create(int *fd, struct board **out) MUST_CHECK;
 /* Map an inherited board. ERR_STALE when it is another version's. */
 int board_attach(int fd, struct board **out) MUST_CHECK;
+
+/* A neighbor by its address and port, the same in every process; never 0. */
+uint64_t board_neighbor_key(const struct endpoint *at);
 
 /* Sequence-guarded groups. Writer: begin, change, end. Reader: copy len bytes; false when torn after bounded tries. */
 void board_write_begin(_Atomic uint32_t *seq);

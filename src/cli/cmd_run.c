@@ -28,6 +28,7 @@ const char help_run[] =
 	"  --state-dir DIR   what must survive a reboot (orders, transferred zones)\n"
 	"  --run-dir DIR     the store, the control socket, pids\n"
 	"  --log-level L     error, warning, notice, info (default) or debug\n"
+	"  --accept-older    take a fleet file of an older generation than this node has had\n"
 	"  --allow-faults    accept fault drills on the control socket\n"
 	"\n"
 	"SIGTERM drains and stops, a second one stops at once. SIGHUP reloads.\n";
@@ -91,7 +92,7 @@ int cmd_run(int argc, char **argv)
 {
 	static const struct cli_verb verb = {"run", cmd_run, NULL, help_run};
 	const char *config = NULL, *node = NULL, *zones = NULL, *workers = NULL, *state_dir = NULL, *run_dir = NULL, *level = NULL;
-	bool faults = false;
+	bool faults = false, older = false;
 	struct listens listens = {.count = 0};
 	struct prefixes transfer = {.count = 0};
 	const struct cli_option rows[] = {
@@ -99,6 +100,7 @@ int cmd_run(int argc, char **argv)
 		{"listen", .each = add_listen, .ctx = &listens}, {"workers", .value = &workers}, {"state-dir", .value = &state_dir},
 		{"allow-transfer", .each = add_prefix, .ctx = &transfer},
 		{"run-dir", .value = &run_dir},     {"log-level", .value = &level}, {"allow-faults", .flag = &faults},
+		{"accept-older", .flag = &older},
 	};
 	struct supervisor_options o = {.log_level = LOG_INFO};
 	static char zones_path[PATH_MAX], run_path[PATH_MAX], state_path[PATH_MAX];
@@ -146,6 +148,7 @@ int cmd_run(int argc, char **argv)
 	o.run_dir = run_dir ? run_path : NULL;
 	o.state_dir = state_dir ? state_path : NULL;
 	o.allow_faults = faults;
+	o.accept_older = older;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_WANTED) {
 		files.rlim_cur = MIN((rlim_t)FILES_WANTED, files.rlim_max);
 		setrlimit(RLIMIT_NOFILE, &files);

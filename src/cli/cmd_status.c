@@ -74,7 +74,7 @@ static void print_families(const json_t *n)
 
 static void print_network(const json_t *n)
 {
-	const json_t *checks = json_object_get(n, "checks"), *decision = json_object_get(n, "decision"), *a;
+	const json_t *checks = json_object_get(n, "checks"), *decision = json_object_get(n, "decision"), *backstop = json_object_get(n, "backstop"), *a;
 	char span[16];
 	size_t i;
 
@@ -83,6 +83,12 @@ static void print_network(const json_t *n)
 	print_families(n);
 	if (strcmp(get_str(n, "order"), "none") != 0)
 		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(decision, "drained")) ? ", done" : "");
+	if (json_is_object(backstop)) {
+		printf("  backstop  ");
+		json_array_foreach(json_object_get(backstop, "prefixes"), i, a)
+			printf(" %s", json_string_value(a));
+		printf(" %s for %s: %s\n", paint(get_str(backstop, "announce")), ago(backstop, "since_ms", span), get_str(backstop, "why"));
+	}
 	printf("  prefixes  ");
 	json_array_foreach(json_object_get(n, "prefixes"), i, a)
 		printf(" %s", json_string_value(a));
@@ -102,6 +108,8 @@ static void print_neighbor(const json_t *n)
 
 	printf("\nneighbor %s as %lld: %s for %s, %lld prefixes\n", get_str(n, "address"), get_int(n, "as"), paint(get_str(n, "state")),
 	       ago(n, "since_ms", span), get_int(n, "prefixes"));
+	if (strcmp(get_str(n, "order"), "none") != 0)
+		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(n, "drained")) ? ", done" : "");
 	if (*get_str(n, "announced"))
 		printf("  announced  %s\n", get_str(n, "announced"));
 	if (*get_str(n, "last_error"))
@@ -178,6 +186,20 @@ static void print_xdp(const json_t *x)
 	printf("\n");
 }
 
+static void print_fleet_file(const json_t *c)
+{
+	const json_t *refused = json_object_get(c, "refused"), *older = json_object_get(c, "file_older");
+	char span[16];
+
+	if (get_int(c, "fleet_generation"))
+		printf("fleet file generation %lld, sha256 %.16s\n", get_int(c, "fleet_generation"), get_str(c, "sha256"));
+	if (json_is_integer(older))
+		printf("  THE FILE ON THE DISK IS OLDER: generation %lld; the node runs from its copy of %lld (see doc/howto/generation-refused.md)\n",
+		       (long long)json_integer_value(older), get_int(c, "fleet_generation"));
+	if (json_is_object(refused))
+		printf("  a reload was refused %s ago: %s\n", ago(refused, "since_ms", span), get_str(refused, "why"));
+}
+
 static void print_status(const json_t *s)
 {
 	const json_t *zones = json_object_get(s, "zones"), *q = json_object_get(s, "queries"), *o;
@@ -186,6 +208,7 @@ static void print_status(const json_t *s)
 
 	printf("node %s%s, zonecast %s, up %s%s\n", get_str(s, "node"), json_is_true(json_object_get(s, "standalone")) ? " (stand-alone)" : "",
 	       get_str(s, "version"), ago(s, "uptime_ms", span), json_is_true(json_object_get(s, "stopping")) ? ", stopping" : "");
+	print_fleet_file(json_object_get(s, "config"));
 	printf("zones %lld serving, %lld without data, %lld records", get_int(zones, "serving"), get_int(zones, "failed"),
 	       get_int(zones, "records"));
 	if (get_int(zones, "held_back"))

@@ -127,6 +127,22 @@ static void check_addresses(const struct check *k, size_t n)
 	}
 }
 
+static void check_backstop_at(const struct check *k, size_t n, size_t i)
+{
+	const char *name = k->c->networks[n].backstop_at[i];
+	const struct config_node *node = config_node_find(k->c, name);
+	const struct tree *at = item_of(network_at(k, n), "backstop-at", i);
+	bool member = false;
+
+	for (size_t j = 0; node && j < node->network_count; j++)
+		member = member || node->networks[j] == n;
+	if (!node)
+		tree_error(k->src, at, "no node is called \"%s\"", name);
+	else if (!member)
+		tree_error(k->src, at, "node \"%s\" is not in network \"%s\": only its pops can announce its backstop", name,
+		           k->c->networks[n].name);
+}
+
 static void check_backstops(const struct check *k, size_t n)
 {
 	const struct config_network *net = &k->c->networks[n];
@@ -145,9 +161,11 @@ static void check_backstops(const struct check *k, size_t n)
 			           "contains it",
 			           prefix_text(b, text));
 	}
-	if (net->backstop_count)
-		tree_warning(k->src, list,
-		             "backstop prefixes are not announced by this version: announce them elsewhere");
+	if (net->backstop_at_count && !net->backstop_count)
+		tree_warning(k->src, tree_get(network_at(k, n), "backstop-at"),
+		             "\"backstop-at\" without a \"backstop\" announces nothing: add the covering prefixes");
+	for (size_t i = 0; i < net->backstop_at_count; i++)
+		check_backstop_at(k, n, i);
 }
 
 static size_t pops_of(const struct config *c, size_t network)

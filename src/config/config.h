@@ -61,6 +61,7 @@ struct config_network {
 	struct ip_prefix *prefixes;  size_t prefix_count;
 	struct ip_addr *addresses;   size_t address_count;
 	struct ip_prefix *backstops; size_t backstop_count;
+	const char **backstop_at;    size_t backstop_at_count; /* nodes that announce them; none: all pops of the network */
 	uint32_t as;
 	uint32_t keep_at_least; /* 1 */
 	uint8_t overload;       /* enum config_overload; absorb */
@@ -269,6 +270,7 @@ struct config {
 	struct arena arena;
 	const char *path;         /* of the fleet file; messages and relative paths go by it */
 	const char *fleet;
+	uint32_t generation;      /* 0: not said; a file of an older one is refused */
 	const char *state_dir;    /* default /var/lib/zonecast */
 	const char *run_dir;      /* default /run/zonecast */
 	const char *user;         /* roles run as; NULL: "zonecast" if there is such a user, else "nobody" */
@@ -302,6 +304,8 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 /* Only `run-dir` of the file at path, for tools that talk to a running node while its file is being edited: mistakes elsewhere do not
  * matter. The default where the file says nothing; ERR_NOT_FOUND or -errno when there is no such file or it cannot be understood. */
 int config_peek_run_dir(const char *path, char *buf, size_t cap) MUST_CHECK;
+/* Likewise `state-dir`. */
+int config_peek_state_dir(const char *path, char *buf, size_t cap) MUST_CHECK;
 /* Further checks that look at this machine: key files exist and are not readable by others, for every node or only `node` (NULL: all). */
 void config_check_files(const struct config *c, const struct config_node *node, struct diag *diag);
 /* Likewise that zone files can be read. Not those of `known` (may be NULL), an earlier version of c: a file that goes is no mistake in c. */

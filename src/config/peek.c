@@ -9,7 +9,7 @@
 #include <yaml.h>
 
 /* Walks the events up to the value of the top-level key. */
-static int peek(yaml_parser_t *parser, const char *key, char *buf, size_t cap)
+static int peek(yaml_parser_t *parser, const char *key, const char *fallback, char *buf, size_t cap)
 {
 	int depth = 0, rc = 0;
 	bool is_key = true, wanted = false;
@@ -45,7 +45,7 @@ static int peek(yaml_parser_t *parser, const char *key, char *buf, size_t cap)
 			break;
 		case YAML_STREAM_END_EVENT:
 			rc = 1;
-			snprintf(buf, cap, "%s", CONFIG_RUN_DIR_DEFAULT);
+			snprintf(buf, cap, "%s", fallback);
 			break;
 		default:
 			break;
@@ -56,7 +56,7 @@ static int peek(yaml_parser_t *parser, const char *key, char *buf, size_t cap)
 	}
 }
 
-int config_peek_run_dir(const char *path, char *buf, size_t cap)
+static int peek_file(const char *path, const char *key, const char *fallback, char *buf, size_t cap)
 {
 	FILE *f = fopen(path, "re");
 	yaml_parser_t parser;
@@ -69,8 +69,18 @@ int config_peek_run_dir(const char *path, char *buf, size_t cap)
 		return ERR_NO_MEMORY;
 	}
 	yaml_parser_set_input_file(&parser, f);
-	rc = peek(&parser, "run-dir", buf, cap);
+	rc = peek(&parser, key, fallback, buf, cap);
 	yaml_parser_delete(&parser);
 	fclose(f);
 	return rc;
+}
+
+int config_peek_run_dir(const char *path, char *buf, size_t cap)
+{
+	return peek_file(path, "run-dir", CONFIG_RUN_DIR_DEFAULT, buf, cap);
+}
+
+int config_peek_state_dir(const char *path, char *buf, size_t cap)
+{
+	return peek_file(path, "state-dir", CONFIG_STATE_DIR_DEFAULT, buf, cap);
 }

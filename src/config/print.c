@@ -255,6 +255,33 @@ static void print_pair(const struct config *c, const struct schema_row *row, con
 	text_str(out, "]\n");
 }
 
+void config_print_item(const struct config *c, const struct schema_row *row, const void *item, struct text *out)
+{
+	if (row->type == SCHEMA_MAP)
+		print_map(c, row->map, item, 0, false, out);
+	else
+		print_value(c, row, item, out);
+}
+
+bool config_row_unset(const struct schema_row *row, const void *base)
+{
+	return is_unset(row, base);
+}
+
+void config_print_row(const struct config *c, const struct schema_row *row, const void *base, struct text *out)
+{
+	if (is_unset(row, base))
+		return;
+	if (row->type == SCHEMA_FAMILIES || row->type == SCHEMA_NEXT_HOP)
+		print_pair(c, row, base, out);
+	else if (row->list)
+		print_list(c, row, base, 0, out);
+	else if (row->type == SCHEMA_MAP)
+		print_map(c, row->map, (const char *)base + row->at, 0, false, out);
+	else
+		print_value(c, row, (const char *)base + row->at, out);
+}
+
 static void print_map(const struct config *c, const struct schema_map *map, const char *base, unsigned indent,
                       bool in_item, struct text *out)
 {
@@ -306,6 +333,7 @@ void config_print_without_zones(const struct config *c, struct text *out)
 void config_print_for_answer(const struct config *c, const struct config_node *node, struct text *out)
 {
 	struct config slim = *c;
+	struct config_network networks[CONFIG_NETWORKS_MAX];
 	struct config_node own = *node;
 
 	own.neighbor_count = 0;
@@ -313,5 +341,11 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 	slim.nodes = &own;
 	slim.node_count = 1;
 	slim.zone_count = slim.catalog_count = slim.key_count = slim.tls_auth_count = 0;
+	/* It names nodes that are not there. */
+	for (size_t i = 0; i < c->network_count && i < CONFIG_NETWORKS_MAX; i++) {
+		networks[i] = c->networks[i];
+		networks[i].backstop_at_count = 0;
+	}
+	slim.networks = networks;
 	config_print(&slim, out);
 }

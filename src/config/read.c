@@ -28,7 +28,10 @@ size_t config_item_size(const struct schema_row *row)
 		return sizeof(uint16_t);
 	case SCHEMA_FILE:
 	case SCHEMA_TEXT:
+	case SCHEMA_IDENT:
 		return sizeof(const char *);
+	case SCHEMA_WORD:
+		return row->width;
 	case SCHEMA_MAP:
 		return row->map->size;
 	default:

@@ -21,6 +21,10 @@ void config_read_map(const struct config_read *r, const struct schema_map *map, 
 bool config_read_value(const struct config_read *r, const struct schema_row *row, const struct tree *t, void *to);
 /* Octets of one item of a list. */
 size_t config_item_size(const struct schema_row *row);
+/* What stands in the file for this row of the struct at base (print.c), "" where it is not set; for one item of a list. */
+void config_print_row(const struct config *c, const struct schema_row *row, const void *base, struct text *out);
+void config_print_item(const struct config *c, const struct schema_row *row, const void *item, struct text *out);
+bool config_row_unset(const struct schema_row *row, const void *base);
 /* Fill in what refers to another part of the file: catalogs.c. */
 void config_link_catalogs(const struct tree_source *src, const struct tree *root, struct config *c);
 void config_check_catalogs(const struct tree_source *src, const struct tree *root, const struct config *c);

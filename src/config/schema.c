@@ -75,6 +75,8 @@ static const struct schema_row network_rows[] = {
          .help = "the last pop that answers anything, when its checks fail: stay announced, or withdraw"},
         {"backstop", SCHEMA_PREFIX, .reload = true, LIST(config_network, backstops, backstop_count, CONFIG_PREFIXES_MAX),
          .help = "covering, less specific prefixes announced whatever the checks say"},
+        {"backstop-at", SCHEMA_IDENT, .reload = true, LIST(config_network, backstop_at, backstop_at_count, CONFIG_NODES_MAX),
+         .help = "nodes that announce the backstop; without it all pops of the network"},
         {"check", SCHEMA_MAP, .reload = true, AT(config_network, check), .map = &check_map,
          .help = "how the service addresses are judged"},
         {"expired-signatures", SCHEMA_WORD, .reload = true, NUMBER(config_network, expired_signatures), .words = words_expired,
@@ -396,6 +398,8 @@ static const struct schema_map rpki_map = {"rpki", 0, ROWS(rpki_rows)};
 
 static const struct schema_row root_rows[] = {
         {"fleet", SCHEMA_IDENT, .required = true, AT(config, fleet), .help = "name of the fleet"},
+        {"generation", SCHEMA_UINT, .reload = true, NUMBER(config, generation), .min = 0, .max = UINT32_MAX, .value = "0",
+         .help = "number of this version of the file: nodes refuse one that is lower than what they have had; 0: not used"},
         {"state-dir", SCHEMA_DIR, AT(config, state_dir), .value = CONFIG_STATE_DIR_DEFAULT, .help = "folder of what must survive a reboot"},
         {"run-dir", SCHEMA_DIR, AT(config, run_dir), .value = CONFIG_RUN_DIR_DEFAULT,
          .help = "folder of the control socket and the store"},

@@ -146,7 +146,14 @@ enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_Z
                     REQUEST_CATALOGS, REQUEST_CATALOG_ACCEPT,
                     /* For sync, which answers on the connection that is attached (its answers have any length); the text is a struct role_ask. The reply says
                      * only whether it does. */
-                    REQUEST_ZONE_HISTORY, REQUEST_ZONE_DIFF, REQUEST_ZONE_EXPORT, REQUEST_ZONE_ROLLBACK, REQUEST_ZONE_PUBLISH };
+                    REQUEST_ZONE_HISTORY, REQUEST_ZONE_DIFF, REQUEST_ZONE_EXPORT, REQUEST_ZONE_ROLLBACK, REQUEST_ZONE_PUBLISH,
+                    /* Orders: of a network or all; of the neighbor (an endpoint) in the text. */
+                    REQUEST_FREEZE, REQUEST_FORCE, REQUEST_DRAIN_NEIGHBOR, REQUEST_RESUME_NEIGHBOR };
+/* Text of REQUEST_DRAIN: the backstop of the network too. */
+#define ROLE_WITH_BACKSTOP "backstop"
+/* Text of REQUEST_RELOAD: lines of a word and, for the first, a network; see super/supervisor.c. */
+#define ROLE_RELOAD_WITHDRAW "withdraw "
+#define ROLE_RELOAD_OLDER "accept-older"
 static inline bool role_request_is_ask(uint32_t request)
 {
 	return request >= REQUEST_ZONE_HISTORY && request <= REQUEST_ZONE_PUBLISH;

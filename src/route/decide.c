@@ -152,11 +152,24 @@ static enum decide_announce hold(struct decide_state *s, uint64_t now_ms)
 static bool waits_for_zones(struct decide_state *s, const struct decide_input *in, uint64_t now_ms)
 {
 	struct guard_view v;
+	uint64_t wait;
 
 	if (s->now != DECIDE_WITHDRAW || in->zones_ready >= in->zones || (s->announced && in->zones_ready))
 		return false;
 	guard_look(&in->seen, 0, &v);
-	return lasting(&s->soft.alone_since_ms, v.none_announces && in->zones_ready, now_ms) < DECIDE_EMERGENCY_MS;
+	wait = v.none_announces ? DECIDE_EMERGENCY_MS : DECIDE_BLIND_MS;
+	return lasting(&s->soft.nobody_since_ms, in->seen.others && !v.announcing && in->zones_ready, now_ms) < wait;
+}
+
+/* With zones missing and others that are not seen, the way to them is to be preferred. */
+static enum decide_announce anyway(const struct decide_input *in)
+{
+	struct guard_view v;
+
+	if (in->zones_ready >= in->zones)
+		return DECIDE_ANNOUNCE;
+	guard_look(&in->seen, 0, &v);
+	return !in->seen.others || v.none_announces ? DECIDE_ANNOUNCE : DECIDE_DEPREF;
 }
 
 /* Rule 9, not announced: stay out while others carry on. */
@@ -174,7 +187,7 @@ static enum decide_announce stay_out(struct decide_state *s, const struct decide
 		return because(s, DECIDE_OUT, DECIDE_WITHDRAW);
 	s->left = false;
 	hold_soft(s, conf, now_ms);
-	return because(s, DECIDE_CAME_BACK, v.better || left ? DECIDE_DEPREF : DECIDE_ANNOUNCE);
+	return because(s, DECIDE_CAME_BACK, v.better || left ? DECIDE_DEPREF : anyway(in));
 }
 
 /* Rule 9, announced. `early`: data will be stale before the intent has been public for long enough, so it is raised now. */
@@ -274,7 +287,7 @@ static enum decide_announce rise(struct decide_state *s, const struct decide_con
 	s->hold_until_ms = 0;
 	s->left = false;
 	if (in->zones_ready < in->zones && (!s->announced || s->reason == DECIDE_ZONES_ANYWAY))
-		return because(s, DECIDE_ZONES_ANYWAY, DECIDE_ANNOUNCE);
+		return because(s, DECIDE_ZONES_ANYWAY, s->now == DECIDE_WITHDRAW ? anyway(in) : DECIDE_ANNOUNCE);
 	return because(s, overloaded ? DECIDE_ABSORBING : DECIDE_WELL, DECIDE_ANNOUNCE);
 }
 

@@ -19,7 +19,7 @@
  *	 5. the announcement is refused (RPKI says invalid)        withdraw at once
  *	 6. the node is stopping, or the operator said drain       graceful shutdown for a while, then withdraw
  *	 7. the checks are silent or undecided                     hold what is, for a bounded time; then withdraw
- *	 8. never announced, and zones still missing               wait; not for ever, if no other pop announces
+ *	 8. never announced, and zones still missing               wait; not for ever, if no other pop is seen to announce
  *	 9. soft failure                                           what the guard says (guard.h): leave, de-prefer, or keep and alert
  *	10. held down after a flap                                 withdraw until the checks passed long enough
  *	11. all is well                                            announce
@@ -41,6 +41,7 @@ enum {
 	DECIDE_SHED_MS = 60000,     /* load that was shed stays away at least for so long */
 	DECIDE_RETURN_MS = 3000,    /* one that left for a soft cause comes back when it does not see enough others for so long */
 	DECIDE_EMERGENCY_MS = 10000, /* longest hold-down while no other pop announces */
+	DECIDE_BLIND_MS = 30000,    /* zones are missing at the start, and nobody is seen to announce: it waits so long, then it is de-preferred */
 	DECIDE_STUCK_MS = 5000,     /* the guard lets it go, but not yet: so long it waits before it is de-preferred */
 };
 
@@ -82,7 +83,7 @@ enum decide_reason {
 	DECIDE_NO_VERDICT,     /* kept so far, or never announced */
 	DECIDE_NO_VERDICT_OUT, /* for too long */
 	DECIDE_ZONES_MISSING,
-	DECIDE_ZONES_ANYWAY,   /* some are missing, but nobody else announces */
+	DECIDE_ZONES_ANYWAY,   /* some are missing, but nobody else is seen to announce */
 	DECIDE_HELD_DOWN,
 	DECIDE_WELL,
 	DECIDE_RECOVERING,     /* de-preferred, and well for not long enough */
@@ -119,6 +120,7 @@ struct decide_state {
 		uint64_t cause_since_ms; /* there is a cause that is to settle */
 		uint64_t worse_since_ms; /* others are better */
 		uint64_t equal_since_ms; /* none is */
+		uint64_t nobody_since_ms; /* never announced, and nobody is seen to announce */
 		uint64_t alone_since_ms; /* out, and not enough others are seen */
 	} soft;
 	uint64_t soft_hold_ms;      /* no move for a soft cause before */

@@ -48,6 +48,31 @@ static void on_session(void *ctx, struct bgp_session *s, const struct bgp_sessio
 	n->dirty = true;
 }
 
+/* A prefix as this neighbor is to hear it. */
+static void make_route(const struct neighbor *n, const struct ip_prefix *prefix, enum decide_announce a, struct bgp_route *route)
+{
+	*route = (struct bgp_route){.prefix = *prefix, .prepend = (uint8_t)(n->want.prepend + (a == DECIDE_DEPREF ? DEPREF_PREPEND : 0)),
+	                            .has_med = n->want.has_med, .med = n->want.med};
+	for (size_t c = 0; c < n->community_count; c++)
+		if (!bgp_route_add_community(route, n->communities[c]))
+			break;
+	if (a == DECIDE_GSHUT && !bgp_route_add_community(route, BGP_COMMUNITY_GSHUT))
+		log_warn("bgp communities=too-many note=\"no room for graceful-shutdown\"");
+}
+
+/* Those of the prefixes that go to this neighbor, by what is decided for each family. */
+static void add_routes(const struct neighbor *n, const struct ip_prefix *prefixes, size_t prefix_count, const enum decide_announce decided[BOARD_FAMILIES],
+                       struct bgp_route routes[BGP_ROUTES_MAX], size_t *count)
+{
+	for (size_t k = 0; k < prefix_count && *count < BGP_ROUTES_MAX; k++) {
+		bool v4 = prefixes[k].addr.family == 4;
+		enum decide_announce a = leave_limit(&n->leave, decided[v4 ? 0 : 1]);
+
+		if (a != DECIDE_WITHDRAW && (v4 ? n->want.ipv4 : n->want.ipv6) && !origins_refused(n->route, &prefixes[k]))
+			make_route(n, &prefixes[k], a, &routes[(*count)++]);
+	}
+}
+
 /* Everything that is announced now, as this neighbour is to hear it. */
 static void feed(struct route *r, struct neighbor *n)
 {
@@ -57,25 +82,12 @@ static void feed(struct route *r, struct neighbor *n)
 
 	for (size_t i = 0; i < r->network_count; i++) {
 		const struct config_network *conf = route_network_conf(r, i);
+		const enum decide_announce backstop[BOARD_FAMILIES] = {r->backstops[i].state.now, r->backstops[i].state.now};
+		const enum decide_announce decided[BOARD_FAMILIES] = {networks_wanted(r, i, 0), networks_wanted(r, i, 1)};
 
-		for (size_t k = 0; k < conf->prefix_count && count < BGP_ROUTES_MAX; k++) {
-			struct bgp_route *route = &routes[count];
-			bool v4 = conf->prefixes[k].addr.family == 4;
-			enum decide_announce a = networks_wanted(r, i, v4 ? 0 : 1);
-
-			if (a == DECIDE_WITHDRAW)
-				continue;
-			if ((v4 ? !n->want.ipv4 : !n->want.ipv6) || origins_refused(r, &conf->prefixes[k]))
-				continue;
-			*route = (struct bgp_route){.prefix = conf->prefixes[k], .prepend = (uint8_t)(n->want.prepend + (a == DECIDE_DEPREF ? DEPREF_PREPEND : 0)), .has_med = n->want.has_med,
-			                            .med = n->want.med};
-			for (size_t c = 0; c < n->community_count; c++)
-				if (!bgp_route_add_community(route, n->communities[c]))
-					break;
-			if (a == DECIDE_GSHUT && !bgp_route_add_community(route, BGP_COMMUNITY_GSHUT))
-				log_warn("bgp communities=too-many note=\"no room for graceful-shutdown\"");
-			count++;
-		}
+		add_routes(n, conf->prefixes, conf->prefix_count, decided, routes, &count);
+		if (r->backstops[i].network[0])
+			add_routes(n, conf->backstops, conf->backstop_count, backstop, routes, &count);
 	}
 	err = bgp_session_want(n->session, routes, count);
 	if (err < 0)
@@ -213,6 +225,7 @@ void neighbors_set(struct route *r)
 		for (size_t k = 0; k < old_count && !kept; k++)
 			if (old[k].session && same_session(&old[k], n)) {
 				n->session = old[k].session;
+				n->leave = old[k].leave;
 				n->route = r;
 				old[k].session = NULL;
 				bgp_session_set_ctx(n->session, n);

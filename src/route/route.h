@@ -6,8 +6,10 @@
 #include "board/board.h"
 #include "config/config.h"
 #include "proc/role.h"
+#include "route/backstop.h"
 #include "route/decide.h"
 #include "route/hijack.h"
+#include "route/leave.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +29,7 @@ struct neighbor {
 	size_t community_count;
 	struct endpoint at;
 	uint64_t bad_updates; /* with watch-routes: those that were not right */
+	struct leave leave;
 	bool dirty; /* its state on the board is old */
 };
 
@@ -39,6 +42,12 @@ struct network {
 		char why[DECIDE_WHY_MAX];
 		uint64_t alerted_ms; /* the last line in the log about something that does not change what is announced */
 	} family[BOARD_FAMILIES];
+};
+
+/* Of the network with the same index; network[0] is NUL where this node announces no backstop of it. */
+struct backstop_of {
+	char network[BOARD_NAME_MAX];
+	struct backstop state;
 };
 
 /* What RPKI stands against, as the board has it. */
@@ -62,6 +71,7 @@ struct route {
 	struct bgp_session *leaving[CONFIG_NEIGHBORS_MAX]; /* stopped, their connections not gone yet */
 	struct network networks[CONFIG_NETWORKS_MAX];
 	size_t network_count;
+	struct backstop_of backstops[CONFIG_NETWORKS_MAX];
 	struct refusals refusals;
 	struct hijack_table hijacks;
 	bool hijacks_dirty; /* those on the board are old */
@@ -91,6 +101,13 @@ bool networks_judge(struct route *r, uint64_t now_ns);
 enum decide_announce networks_wanted(const struct route *r, size_t network, int family);
 /* Nothing is announced any more, in no network. */
 bool networks_are_out(const struct route *r);
+
+/* ---- operator.c: backstops, and neighbors left by order ---- */
+
+/* After networks_set(): backstops that stay keep their state. */
+void operator_set(struct route *r);
+/* Judge them. True when something is to be announced otherwise, as of networks_judge(), which goes before. */
+bool operator_judge(struct route *r, uint64_t now_ns);
 
 /* ---- origins.c: prefixes that must not be announced ---- */
 

@@ -42,7 +42,10 @@ static void evaluate(struct route *r)
 {
 	uint64_t now_ns = clock_ns(), now = now_ns / 1000000U;
 
-	if (networks_judge(r, now_ns))
+	bool changed = networks_judge(r, now_ns);
+
+	changed |= operator_judge(r, now_ns);
+	if (changed)
 		neighbors_feed(r);
 	for (size_t i = 0; i < r->neighbor_count; i++)
 		if (r->neighbors[i].dirty) {
@@ -67,6 +70,7 @@ static int on_reload(struct role *role, struct config *old)
 
 	(void)old;
 	networks_set(r);
+	operator_set(r);
 	neighbors_set(r);
 	uv_timer_set_repeat(&r->tick, r->network_count ? ROUTE_TICK_MS : ROUTE_IDLE_MS);
 	neighbors_feed(r);
@@ -104,6 +108,7 @@ int route_main(struct role *role)
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
 	networks_set(r);
+	operator_set(r);
 	neighbors_set(r);
 	uv_timer_init(&r->loop, &r->tick);
 	r->tick.data = r;

@@ -52,6 +52,9 @@ void show_network(struct route *r, size_t i)
 		to->flaps = u->decide.flaps;
 		snprintf(to->why, sizeof(to->why), "%s", u->why);
 	}
+	b->backstop = announce_of(r->backstops[i].state.now);
+	b->backstop_since_ns = r->backstops[i].network[0] ? r->backstops[i].state.since_ms * 1000000U : 0;
+	snprintf(b->backstop_why, sizeof(b->backstop_why), "%s", r->backstops[i].state.why);
 	board_write_end(&b->seq);
 }
 
@@ -88,6 +91,7 @@ void show_neighbor(struct route *r, size_t i)
 	b->hold_s = st.hold_s;
 	b->announced = st.rib ? (uint32_t)st.rib->told : 0;
 	b->bad_messages = (uint32_t)st.garbage;
+	b->order = (uint32_t)announce_of(leave_limit(&n->leave, DECIDE_ANNOUNCE));
 	snprintf(b->state_text, sizeof(b->state_text), "%s", bgp_state_text(st.state));
 	snprintf(b->last_error, sizeof(b->last_error), "%.*s", BOARD_WHY_MAX - 1, st.last_error);
 	if (st.rib)

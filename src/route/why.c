@@ -169,7 +169,7 @@ const char *decide_explain(const struct decide_state *s, const struct decide_con
 		SAY("%u of %u zones are loaded", in->zones_ready, in->zones);
 		break;
 	case DECIDE_ZONES_ANYWAY:
-		SAY("only %u of %u zones are loaded, but no other pop announces", in->zones_ready, in->zones);
+		SAY("only %u of %u zones are loaded, but no other pop is seen to announce", in->zones_ready, in->zones);
 		break;
 	case DECIDE_HELD_DOWN:
 		SAY("checks pass; held down for %u ms after %u flap%s", (unsigned)(s->hold_until_ms - s->pass_since_ms), s->flaps, s->flaps > 1 ? "s" : "");

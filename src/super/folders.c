@@ -69,6 +69,27 @@ static void wait_for_predecessor(const char *run_dir)
 		poll(NULL, 0, 2);
 }
 
+/* RUN_DIR/state-dir leads to the state directory, for who must find it while nothing answers: `zonecast freeze` and the like. */
+static void link_state(const struct plan *p)
+{
+	char path[ROLE_PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/state-dir", p->run_dir);
+	if ((unlink(path) < 0 && errno != ENOENT) || symlink(p->state_dir, path) < 0)
+		log_warn("folder=%s error=\"%s\"", path, err_text(-errno));
+}
+
+void folders_forget(const struct plan *p)
+{
+	static const char *const names[] = {"state-dir", "orders.taken"};
+	char path[ROLE_PATH_MAX + 16];
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", p->run_dir, names[i]);
+		unlink(path);
+	}
+}
+
 int folders_make(const struct plan *p, int *journal_fd)
 {
 	char path[ROLE_PATH_MAX + 16];
@@ -90,6 +111,8 @@ int folders_make(const struct plan *p, int *journal_fd)
 		return err;
 	}
 	wait_for_predecessor(p->run_dir);
+	if (p->config && strcmp(p->run_dir, p->state_dir) != 0)
+		link_state(p);
 	snprintf(path, sizeof(path), "%s/store", p->run_dir);
 	err = make_folder(path, 0750, p->uid, p->gid);
 	if (!err && p->config) {

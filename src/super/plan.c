@@ -3,6 +3,8 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "config/change.h"
+#include "super/accepted.h"
 #include "super/fleet_known.h"
 
 #include <dirent.h>
@@ -328,10 +330,99 @@ static struct config *known_config(const struct supervisor_options *o, const cha
 	return c;
 }
 
-static int plan_fleet(const struct supervisor_options *o, const struct plan *in_force, struct diag *diag, struct plan *p)
+/* The fleet file of the bundle for sync. */
+static int parse_fleet(const struct supervisor_options *o, bool start, struct diag *diag, struct plan *p)
 {
 	const char *yaml, *name;
 	size_t len;
+
+	yaml = bundle_first(p->zones, &name, &len);
+	p->config = start ? known_config(o, yaml, len) : NULL;
+	p->without_zones = p->config != NULL;
+	return p->config ? 0 : config_parse(o->config_path, yaml, len, diag, &p->config);
+}
+
+/* Go on with the copy of the newest file that was accepted, as if it were the fleet file. */
+static int take_accepted(const struct supervisor_options *o, const char *state_dir, struct diag *diag, struct plan *p)
+{
+	struct accepted newest;
+	char *bytes = NULL;
+	size_t len;
+	int err = accepted_load(state_dir, &newest, &bytes, &len);
+
+	if (err < 0) {
+		diag_add(diag, DIAG_ERROR, o->config_path, 0, 0,
+		         "generation %u is older than %u, which this node has accepted, and the copy of that one in %s cannot be used: %s; to go back, start "
+		         "with --accept-older",
+		         p->config->generation, p->highest, state_dir, err_text(err));
+		return ERR_INVALID;
+	}
+	diag_add(diag, DIAG_WARNING, o->config_path, 0, 0,
+	         "generation %u is older than %u, which this node has accepted: it goes on with its copy of that one; to go back, start with --accept-older",
+	         p->config->generation, newest.generation);
+	p->file_older = p->config->generation + 1;
+	config_free(p->config);
+	p->config = NULL;
+	bundle_free(p->zones);
+	p->zones = bundle_new();
+	err = p->zones ? bundle_add(p->zones, o->config_path, bytes, len) : ERR_NO_MEMORY;
+	free(bytes);
+	return err < 0 ? err : parse_fleet(o, true, diag, p);
+}
+
+static int judge_generation(const struct supervisor_options *o, const struct plan *in_force, const struct plan_leave *leave, struct diag *diag,
+                            struct plan *p)
+{
+	const char *state_dir = o->state_dir ? o->state_dir : p->config->state_dir;
+	char was[65], is[65];
+	struct accepted newest = {0};
+	int err = accepted_read(state_dir, &newest);
+
+	if (err < 0 && err != ERR_NOT_FOUND)
+		diag_add(diag, DIAG_WARNING, o->config_path, 0, 0, "%s/fleet.accepted: %s: an older fleet file would not be noticed", state_dir, err_text(err));
+	if (in_force && in_force->config && in_force->config->generation > newest.generation) {
+		newest.generation = in_force->config->generation;
+		memcpy(newest.hash, in_force->config->hash, sizeof(newest.hash));
+	}
+	p->highest = newest.generation;
+	if (p->config->generation < newest.generation && !(in_force ? leave && leave->accept_older : o->accept_older)) {
+		if (!in_force)
+			return take_accepted(o, state_dir, diag, p);
+		diag_add(diag, DIAG_ERROR, o->config_path, 0, 0,
+		         "generation %u is older than %u, which this node has accepted: to go back give the old content a new generation, or use "
+		         "--accept-older",
+		         p->config->generation, newest.generation);
+		return ERR_INVALID;
+	}
+	if (p->config->generation && p->config->generation == newest.generation && memcmp(p->config->hash, newest.hash, sizeof(newest.hash)) != 0) {
+		accepted_hash_text(newest.hash, was);
+		accepted_hash_text(p->config->hash, is);
+		diag_add(diag, DIAG_WARNING, o->config_path, 0, 0, "generation %u again, with other content: sha256 %s, before %s", p->config->generation, is,
+		         was);
+	}
+	return 0;
+}
+
+/* What would leave nobody to answer for a network is refused, unless it is wanted by name. */
+static int judge_losses(const struct plan *in_force, const struct plan_leave *leave, struct diag *diag, const struct plan *p)
+{
+	struct changes list;
+	size_t losses;
+
+	changes_init(&list);
+	config_losses(in_force->config, p->config, leave ? leave->withdraw : NULL, leave ? leave->withdraw_count : 0, &list);
+	for (const struct change *c = list.first; c; c = c->next)
+		if (!c->allowed)
+			diag_add(diag, DIAG_ERROR, p->config->path, 0, 0, "%s: %s; where that is wanted: zonecast reload --withdraw %s", c->subject, c->text,
+			         c->subject + strlen("network "));
+	losses = list.losses;
+	changes_done(&list);
+	return losses ? ERR_INVALID : 0;
+}
+
+static int plan_fleet(const struct supervisor_options *o, const struct plan *in_force, const struct plan_leave *leave, struct diag *diag,
+                      struct plan *p)
+{
 	int err;
 
 	p->zones = bundle_new();
@@ -342,11 +433,9 @@ static int plan_fleet(const struct supervisor_options *o, const struct plan *in_
 		diag_add(diag, DIAG_ERROR, o->config_path, 0, 0, "cannot read the fleet file: %s", err_text(err));
 		return ERR_INVALID;
 	}
-	yaml = bundle_first(p->zones, &name, &len);
-	p->config = in_force ? NULL : known_config(o, yaml, len);
-	p->without_zones = p->config != NULL;
-	if (!p->config)
-		err = config_parse(o->config_path, yaml, len, diag, &p->config);
+	err = parse_fleet(o, !in_force, diag, p);
+	if (!err)
+		err = judge_generation(o, in_force, leave, diag, p);
 	if (err < 0)
 		return err;
 	p->node = config_node_find(p->config, p->node_name);
@@ -358,6 +447,8 @@ static int plan_fleet(const struct supervisor_options *o, const struct plan *in_
 	config_check_files(p->config, p->node, diag);
 	if (in_force)
 		config_check_zone_files(p->config, p->node, in_force->config, diag);
+	if (in_force && judge_losses(in_force, leave, diag, p) < 0)
+		return ERR_INVALID;
 	if (diag->errors)
 		return ERR_INVALID;
 	for (size_t i = 0; i < p->node->network_count; i++) {
@@ -399,8 +490,8 @@ static int plan_alone(const struct supervisor_options *o, struct diag *diag, str
 	return 0;
 }
 
-int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], const struct plan *in_force, struct diag *diag,
-              struct plan *out)
+int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], const struct plan *in_force,
+              const struct plan_leave *leave, struct diag *diag, struct plan *out)
 {
 	struct plan *p = calloc(1, sizeof(*p));
 	char fallback[ROLE_PATH_MAX];
@@ -412,7 +503,7 @@ int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECR
 		snprintf(p->node_name, sizeof(p->node_name), "%s", o->node);
 	else if (gethostname(p->node_name, sizeof(p->node_name) - 1) < 0)
 		snprintf(p->node_name, sizeof(p->node_name), "localhost");
-	err = o->zones_dir ? plan_alone(o, diag, p) : plan_fleet(o, in_force, diag, p);
+	err = o->zones_dir ? plan_alone(o, diag, p) : plan_fleet(o, in_force, leave, diag, p);
 	if (!err)
 		err = plan_answer(p, seed, diag);
 	if (!err) {

@@ -42,15 +42,25 @@ struct plan {
 	uint32_t uid, gid;          /* of the roles; UINT32_MAX: stay */
 	bool keep_dac_read;         /* sync reads what uid may not: see plan_grants_read() */
 	bool without_zones;         /* config has none of its zones yet: plan_complete() is to come */
+	uint32_t file_older;        /* generation + 1 of the fleet file, when it was too old and the copy of the accepted one stands for it */
+	uint32_t highest;           /* generation accepted before, 0: none */
 	bool routed;                /* route and watch have work: not stand-alone */
+};
+
+/* What a reload may do that it would be refused otherwise. */
+struct plan_leave {
+	const char *const *withdraw; /* networks that may be taken away everywhere */
+	size_t withdraw_count;
+	bool accept_older;
 };
 
 /* seed: random octets of this supervisor's life, for cookies where no secret is configured. in_force (NULL at the start): the plan that
  * this one is to replace; zone files that it does not have must be there. At the start none is looked at: answers come from the store at
- * once, and sync tells which zones do not load. Problems are in diag. On success *out is the caller's, freed with plan_done().
+ * once, and sync tells which zones do not load. With in_force: a file that would take a network away everywhere, or is of an older generation, is
+ * refused unless `leave` (NULL: nothing) says so; at a start a file of an older generation is replaced by the copy of the newest. Problems are in diag. On success *out is the caller's, freed with plan_done().
  * ERR_INVALID otherwise. */
-int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], const struct plan *in_force, struct diag *diag,
-              struct plan *out) MUST_CHECK;
+int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECRET_LEN], const struct plan *in_force,
+              const struct plan_leave *leave, struct diag *diag, struct plan *out) MUST_CHECK;
 /* At a start with a fleet file that was found good before, plan_make() leaves its zones out, so that workers can begin; this reads them, before the
  * bundle for sync is sealed. Nothing to do for any other plan. ERR_INVALID, and p is as before. */
 int plan_complete(struct plan *p, struct diag *diag) MUST_CHECK;

@@ -22,6 +22,7 @@
 #include "net/listen.h"
 #include "net/loaddr.h"
 #include "proc/handover.h"
+#include "super/accepted.h"
 #include "super/addresses.h"
 #include "super/children.h"
 #include "super/express.h"
@@ -59,7 +60,7 @@ struct supervisor {
 	const struct supervisor_options *options;
 	uv_loop_t loop;
 	uv_timer_t tick, linger;
-	uv_signal_t on_term, on_int, on_hup, on_chld;
+	uv_signal_t on_term, on_int, on_hup, on_chld, on_usr1;
 	struct plan plan;
 	struct board *board;
 	struct children children;
@@ -198,8 +199,13 @@ static void show_plan(struct supervisor *s)
 	atomic_store(&b->workers, s->plan.workers);
 	atomic_store(&b->networks, s->plan.node ? (uint32_t)s->plan.node->network_count : 0);
 	atomic_fetch_add(&b->config_generation, 1);
+	if (p->config) {
+		atomic_store(&b->fleet_generation, p->config->generation);
+		atomic_store(&b->fleet_highest, MAX(p->config->generation, p->highest));
+		atomic_store(&b->fleet_file_older, p->file_older);
+	}
 	if (s->plan.node)
-		orders_load(s->board, s->plan.config, s->plan.node, s->plan.state_dir);
+		orders_load(s->board, s->plan.config, s->plan.node, s->plan.state_dir, s->plan.run_dir);
 }
 
 /* with_bundle: the message brings each role its new one. */
@@ -272,8 +278,22 @@ static void close_bundles(struct children_bundles *b)
 	*b = (struct children_bundles){-1, -1, -1};
 }
 
+static void stage_accepted(const struct plan *p)
+{
+	const char *name, *bytes;
+	size_t len;
+	int err;
+
+	if (!p->config || p->file_older)
+		return;
+	bytes = bundle_first(p->zones, &name, &len);
+	err = accepted_stage(p->state_dir, p->config, bytes, len);
+	if (err < 0)
+		log_err("fleet folder=%s error=\"%s\" note=\"its copy is not kept: an older file would not be refused\"", p->state_dir, err_text(err));
+}
+
 /* All or nothing. Problems, one a line, go to why. */
-static int reload(struct supervisor *s, struct text *why)
+static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, struct text *why)
 {
 	struct plan next, old = s->plan;
 	struct role_message m = {.kind = ROLE_SYNC_RELOAD};
@@ -291,7 +311,7 @@ static int reload(struct supervisor *s, struct text *why)
 	if (s->options->zones_dir) /* stand-alone: only the zones can have changed */
 		return sync ? child_send(sync, &m, -1) : ERR_CLOSED;
 	diag_init(&diag);
-	err = plan_make(s->options, s->seed, &old, &diag, &next);
+	err = plan_make(s->options, s->seed, &old, leave, &diag, &next);
 	problems_text(&diag, why);
 	diag_done(&diag);
 	if (err < 0)
@@ -300,6 +320,7 @@ static int reload(struct supervisor *s, struct text *why)
 		plan_done(&next);
 		return ERR_INVALID;
 	}
+	stage_accepted(&next);
 	err = seal(&next.bundle, &fds.config_fd);
 	if (!err)
 		err = seal(&next.answer, &fds.answer_fd);
@@ -312,10 +333,12 @@ static int reload(struct supervisor *s, struct text *why)
 	}
 	if (err < 0) {
 		close_bundles(&fds);
+		accepted_commit(next.state_dir, false);
 		plan_done(&next);
 		return err;
 	}
 	s->plan = next;
+	accepted_commit(next.state_dir, true);
 	fleet_known_note(next.run_dir, next.config);
 	close_bundles(&s->children.bundles);
 	s->children.bundles = fds;
@@ -330,6 +353,50 @@ static int reload(struct supervisor *s, struct text *why)
 	return 0;
 }
 
+/* What the node said to the last reload stays in the status until one is good. */
+static void show_refusal(struct supervisor *s, int err, const struct text *why)
+{
+	struct board_refusal *r = &s->board->supervisor.refused;
+	const char *line = why->chars, *error = strstr(why->chars, "error: ");
+
+	/* Of many lines the first that is an error, from its beginning. */
+	if (error)
+		for (line = error; line > why->chars && line[-1] != '\n';)
+			line--;
+	board_write_begin(&r->seq);
+	r->at_ns = err < 0 ? clock_ns() : 0;
+	snprintf(r->why, sizeof(r->why), "%.*s", (int)MIN(strcspn(line, "\n"), sizeof(r->why) - 1), *line ? line : err_text(err));
+	board_write_end(&r->seq);
+}
+
+static int reload(struct supervisor *s, const struct plan_leave *leave, struct text *why)
+{
+	int err = reload_fleet(s, leave, why);
+
+	if (s->phase == PHASE_RUN)
+		show_refusal(s, err, why);
+	return err;
+}
+
+/* By what the operator said with the request. text is cut into lines. */
+static int reload_as_told(struct supervisor *s, const struct role_message *m, struct text *why)
+{
+	const char *withdraw[CONFIG_NETWORKS_MAX];
+	struct plan_leave leave = {.withdraw = withdraw};
+	char *text = strndup(m->text, MIN(m->text_len, (uint32_t)ROLE_TEXT_MAX)), *rest, *line;
+	int err;
+
+	for (line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
+		if (strcmp(line, ROLE_RELOAD_OLDER) == 0)
+			leave.accept_older = true;
+		else if (strncmp(line, ROLE_RELOAD_WITHDRAW, strlen(ROLE_RELOAD_WITHDRAW)) == 0 && leave.withdraw_count < ARRAY_LEN(withdraw))
+			withdraw[leave.withdraw_count++] = line + strlen(ROLE_RELOAD_WITHDRAW);
+	}
+	err = reload(s, &leave, why);
+	free(text);
+	return err;
+}
+
 static void on_hup(uv_signal_t *h, int signum)
 {
 	struct supervisor *s = h->data;
@@ -338,12 +405,24 @@ static void on_hup(uv_signal_t *h, int signum)
 
 	(void)signum;
 	text_init(&why);
-	err = reload(s, &why);
+	err = reload(s, NULL, &why);
 	for (char *line = strtok(why.chars, "\n"); line; line = strtok(NULL, "\n"))
 		log_line(err < 0 ? LOG_ERR : LOG_WARN, "%s", line);
 	if (err < 0)
 		log_err("reload error=\"%s\" action=\"the old configuration stays\"", err_text(err));
 	text_done(&why);
+}
+
+/* Somebody wrote the orders file because nothing answered on the control socket. */
+static void on_usr1(uv_signal_t *h, int signum)
+{
+	struct supervisor *s = h->data;
+
+	(void)signum;
+	if (!s->plan.node || s->phase != PHASE_RUN)
+		return;
+	orders_load(s->board, s->plan.config, s->plan.node, s->plan.state_dir, s->plan.run_dir);
+	tell_all(s, ROLE_ORDERS, false);
 }
 
 /* ---- requests from admin ---- */
@@ -369,26 +448,65 @@ static void pass_on(struct supervisor *s, const struct role_message *m)
 		log_warn("request=%u error=\"admin is gone before its reply\"", m->request);
 }
 
+static int order_network(struct supervisor *s, const struct role_message *m, enum board_order order, struct text *why)
+{
+	bool backstop = m->text_len == strlen(ROLE_WITH_BACKSTOP) && memcmp(m->text, ROLE_WITH_BACKSTOP, m->text_len) == 0;
+	int err;
+
+	if (!s->plan.node) {
+		text_str(why, "a stand-alone server announces nothing: there is nothing to order\n");
+		return ERR_UNSUPPORTED;
+	}
+	err = orders_set(s->board, s->plan.config, s->plan.node, s->plan.state_dir, m->network, order, backstop);
+	if (!err) {
+		log_notice("order=%s network=%s uid=%u", board_order_text(order),
+		           m->network == UINT32_MAX ? ORDERS_ALL : s->plan.config->networks[s->plan.node->networks[m->network]].name, m->uid);
+		tell_all(s, ROLE_ORDERS, false);
+	}
+	return err;
+}
+
+static int order_neighbor(struct supervisor *s, const struct role_message *m, bool drain, struct text *why)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	size_t len = MIN((size_t)m->text_len, sizeof(text) - 1);
+	struct endpoint at;
+	int err;
+
+	memcpy(text, m->text, len);
+	text[len] = '\0';
+	if (!s->plan.node || endpoint_parse(text, 0, &at) < 0)
+		return ERR_INVALID;
+	err = orders_set_neighbor(s->board, s->plan.config, s->plan.node, s->plan.state_dir, &at, drain);
+	if (err == ERR_NOT_FOUND)
+		text_fmt(why, "this node has no neighbor %s\n", text);
+	else if (err == ERR_INVALID)
+		text_fmt(why, "this node has several neighbors %s: name the port too\n", text);
+	if (!err) {
+		log_notice("order=%s bgp peer=%s uid=%u", drain ? "drain" : "none", text, m->uid);
+		tell_all(s, ROLE_ORDERS, false);
+	}
+	return err;
+}
+
 static int carry_out(struct supervisor *s, const struct role_message *m, int attached, struct text *why)
 {
 	struct role_message sync = {.kind = ROLE_SYNC_RELOAD, .uid = m->uid};
 	struct child *c;
-	int err;
 
 	switch ((enum role_request)m->request) {
 	case REQUEST_RELOAD:
-		return reload(s, why);
+		return reload_as_told(s, m, why);
 	case REQUEST_DRAIN:
 	case REQUEST_RESUME:
-		if (!s->plan.node) {
-			text_str(why, "a stand-alone server announces nothing: there is nothing to drain\n");
-			return ERR_UNSUPPORTED;
-		}
-		err = orders_set(s->board, s->plan.config, s->plan.node, s->plan.state_dir, m->network,
-		                 m->request == REQUEST_DRAIN ? ORDER_DRAIN : ORDER_NONE);
-		if (!err)
-			tell_all(s, ROLE_ORDERS, false);
-		return err;
+		return order_network(s, m, m->request == REQUEST_DRAIN ? ORDER_DRAIN : ORDER_NONE, why);
+	case REQUEST_FREEZE:
+		return order_network(s, m, ORDER_FREEZE, why);
+	case REQUEST_FORCE:
+		return order_network(s, m, ORDER_FORCE, why);
+	case REQUEST_DRAIN_NEIGHBOR:
+	case REQUEST_RESUME_NEIGHBOR:
+		return order_neighbor(s, m, m->request == REQUEST_DRAIN_NEIGHBOR, why);
 	case REQUEST_ZONE_RELOAD:
 	case REQUEST_ZONE_RELOAD_FORCE:
 		sync.request = m->request;
@@ -612,6 +730,9 @@ static int start_roles(struct supervisor *s)
 		err = complete_plan(s);
 	}
 	if (!err)
+		stage_accepted(&s->plan);
+	accepted_commit(s->plan.state_dir, !err);
+	if (!err)
 		err = seal(&s->plan.zones, &all->bundles.zones_fd);
 	malloc_trim(0);
 	if (!err)
@@ -705,6 +826,7 @@ static void tear_down(struct supervisor *s)
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	unlink(path);
 	unlink(s->children.pids_path);
+	folders_forget(&s->plan);
 	plan_done(&s->plan);
 }
 
@@ -718,6 +840,7 @@ static int run_loop(struct supervisor *s)
 		{SIGTERM, offsetof(struct supervisor, on_term), on_stop_signal},
 		{SIGINT, offsetof(struct supervisor, on_int), on_stop_signal},
 		{SIGHUP, offsetof(struct supervisor, on_hup), on_hup},
+		{SIGUSR1, offsetof(struct supervisor, on_usr1), on_usr1},
 		{SIGCHLD, offsetof(struct supervisor, on_chld), on_chld},
 	};
 	int err;
@@ -769,7 +892,7 @@ int supervisor_run(const struct supervisor_options *o)
 	signal(SIGPIPE, SIG_IGN);
 	diag_init(&diag);
 	random_bytes(s->seed, sizeof(s->seed));
-	err = plan_make(o, s->seed, NULL, &diag, &s->plan);
+	err = plan_make(o, s->seed, NULL, NULL, &diag, &s->plan);
 	log_diag(&diag);
 	diag_done(&diag);
 	if (err < 0) {

@@ -35,7 +35,7 @@ static const char everything[] =
         "    drain-time: 1m\n"
         "    rise-hold: 1500ms\n"
         "    rise-hold-max: 1h\n"
-        "  - {name: eu, prefixes: [198.51.101.0/24], addresses: [198.51.101.53], as: 4200000000}\n"
+        "  - {name: eu, prefixes: [198.51.101.0/24], addresses: [198.51.101.53], as: 4200000000, backstop: [198.51.100.0/23], backstop-at: [fra]}\n"
         "nodes:\n"
         "  - name: hidden\n"
         "    role: primary\n"
@@ -118,6 +118,7 @@ static void test_values(void **state)
 	assert_string_equal(addr_text(&g->addresses[0], buf), "203.0.113.53");
 	assert_int_equal(g->as, 4200000000);
 	assert_int_equal(g->backstop_count, 1);
+	assert_int_equal(g->backstop_at_count, 0);
 	assert_int_equal(g->check.interval_ms, 50);
 	assert_int_equal(g->check.timeout_ms, 150);
 	assert_int_equal(g->check.fall, 3);
@@ -148,7 +149,9 @@ static void test_values(void **state)
 	assert_int_equal(eu->drain_ms, 5000);
 	assert_int_equal(eu->rise_hold_ms, 1000);
 	assert_int_equal(eu->rise_hold_max_ms, 300000);
-	assert_int_equal(eu->backstop_count, 0);
+	assert_int_equal(eu->backstop_count, 1);
+	assert_int_equal(eu->backstop_at_count, 1);
+	assert_string_equal(eu->backstop_at[0], "fra");
 
 	const struct config_node *fra = config_node_find(c, "fra");
 
@@ -359,7 +362,6 @@ static void test_sources(void **state)
 static void test_warnings(void **state)
 {
 	static const char *const want[] = {
-	        "/etc/zonecast/z.yaml:15:15: warning: backstop prefixes are not announced by this version: announce them elsewhere",
 	        "/etc/zonecast/z.yaml:34:107: warning: \"ttl-security\" together with single-hop \"bfd\": FRR cannot do both; with FRR choose one",
 	        "/etc/zonecast/z.yaml:34:74: warning: \"bfd\" is not done by this version: only the hold time notices a dead path",
 	        "/etc/zonecast/z.yaml:34:21: warning: IPv6 prefixes go over this IPv4 session without a \"next-hop\", so the interface's \

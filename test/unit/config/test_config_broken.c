@@ -78,14 +78,14 @@ static const struct broken cases[] = {
         /* keys and shapes */
         {"unknown key", HEAD "zone: []\n", "z.yaml:11:1: error: unknown key \"zone\" in the configuration: did you mean \"zones\"?"},
         {"unknown, nothing near", HEAD "quux: 1\n",
-         "z.yaml:11:1: error: unknown key \"quux\" in the configuration: its keys are fleet, state-dir, run-dir, user, networks, "
+         "z.yaml:11:1: error: unknown key \"quux\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, networks, "
          "keys, tls-auth, nodes, zones, catalogs, rpki, history, answer"},
         {"prefixs", "fleet: f\nnodes: []\nnetworks:\n  - name: n\n    prefixs: []\n",
          "z.yaml:5:5: error: unknown key \"prefixs\" in a network: did you mean \"prefixes\"?"},
         {"in a neighbor", NEIGHBOR("hold_time: 9s"),
          "z.yaml:12:39: error: unknown key \"hold_time\" in a neighbor: did you mean \"hold-time\"?"},
         {"after a long letter", "fleet: f\nnodes: []\n\"\xc3\xa4\xc3\xa4\": 1\n",
-         "z.yaml:3:1: error: unknown key \"\xc3\xa4\xc3\xa4\" in the configuration: its keys are fleet, state-dir, run-dir, user, "
+         "z.yaml:3:1: error: unknown key \"\xc3\xa4\xc3\xa4\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, "
          "networks, keys, tls-auth, nodes, zones, catalogs, rpki, history, answer"},
         {"bytes, not letters", "nodes: []\nfleet: [\"\xc3\xa4\xc3\xa4\", {a: 1}]\n",
          "z.yaml:2:8: error: \"fleet\" is one value, not a list: remove the brackets or dash"},
@@ -190,6 +190,12 @@ static const struct broken cases[] = {
          "z.yaml:6:16: error: the default route is not a prefix to announce: write the network's own"},
         {"backstop", NETWORK("203.0.113.0/24", "203.0.113.53", "    backstop: [203.0.113.0/25]\n"),
          "z.yaml:8:16: error: 203.0.113.0/25 covers none of the network's prefixes: a backstop is shorter than one and contains it"},
+        {"backstop at a stranger", NETWORK("203.0.113.0/24", "203.0.113.53", "    backstop: [203.0.112.0/23]\n    backstop-at: [nobody]\n"),
+         "z.yaml:9:19: error: no node is called \"nobody\""},
+        {"backstop at a node of another kind", "fleet: f\nnodes:\n- {name: a, role: pop, networks: [n], management: [192.0.2.21], bgp: {neighbors: [{address: 192.0.2.1, as: 1}]}}\n"
+         "- {name: h, role: primary, management: [192.0.2.10]}\nnetworks:\n  - {name: n, as: 64500, prefixes: [203.0.113.0/24], addresses: [203.0.113.53],\n"
+         "     backstop: [203.0.112.0/23], backstop-at: [a, h]}\n",
+         "z.yaml:7:51: error: node \"h\" is not in network \"n\": only its pops can announce its backstop"},
         {"guard", NETWORK("203.0.113.0/24", "203.0.113.53", "    keep-at-least: 2\n"),
          "z.yaml:8:20: error: \"keep-at-least\" is 2, but only 1 pop announces network \"n\": the guard would never let go; write at most 1"},
         {"AS 0", NEIGHBOR("local: 192.0.2.22}, {address: 192.0.2.2, as: 0"),

@@ -12,10 +12,14 @@
  *	soft-zero   a node leaves for a soft cause and too few others announce at that moment, apart from those that failed or were stopped just now
  *	circle      two nodes left within a moment relying on each other
  *	together    two nodes that see each other well left for the same cause within a moment
+ *	shared      a node leaves for what all have, or are about to have
+ *	thaws       a frozen node changes what it announces
  *	oscillates  announced again before the hold-down was over, or moved for a soft cause before the dwell time was
  *	wrong       a node whose checks fail announces, though it is not the last
  *	not-back    the faults are over, and a node does not announce
  *	missing     the faults stay, and a node that has none does not announce
+ *	lingers     the faults stay, a node has old data or a cause that others have not, sees them well, and announces as if nothing were
+ *	no-last     the faults stay, all see each other and fail, some in part only, and nobody announces
  *	starved     the faults stay, nobody announces, and a node answers rightly */
 #include "fleet_sim.h"
 
@@ -32,7 +36,7 @@ enum {
 	SEEN_PASS_MS = 1000,    /* from its end to the verdict */
 	STALE_MS = 12000,
 	BACK_MS = 110000,       /* load that was shed stays away for a minute, twice if it must */
-	STAY_MS = 45000,
+	STAY_MS = 48000,
 	ZERO_MS = 22000,        /* longest hold-down in an emergency, after the time views count, and once more */
 	CAPACITY = 1000,
 	WORKER_DEAD = 150,
@@ -67,7 +71,11 @@ struct node {
 	uint64_t hard_since;   /* the decision saw hard failure */
 	uint64_t fell_at, fell_flaps, came_back_at, soft_back_at, lost_at; /* lost: gone for any reason but the guard's leave */
 	uint64_t left_at;
-	uint32_t left_for, relied_on; /* a bit a node */
+	uint32_t left_for, left_behind, relied_on, saw; /* the last two: a bit a node */
+	uint32_t coming;       /* causes that all get, each at its time */
+	uint64_t coming_at;
+	uint64_t frozen_since;
+	enum decide_announce frozen_as;
 	bool announced_before;
 };
 
@@ -78,7 +86,8 @@ struct sim {
 	bool cut[NODES_MAX][NODES_MAX]; /* questions of the first to the second and their answers */
 	uint64_t links_good_since;
 	uint32_t count, keep, loss, delay, demand;
-	bool primary_dead, faults_end, quiet, with_load, trace, headroom_known;
+	bool primary_dead, faults_end, with_load, trace, headroom_known;
+	uint32_t shared;        /* causes that came to all */
 	uint64_t zero_since;
 	struct decide_conf conf;
 	struct sim_result *out;
@@ -104,9 +113,9 @@ static uint32_t rnd(struct sim *s, uint32_t below)
 
 static void violate(struct sim *s, const char *what, uint32_t node)
 {
-	TRACE(s, "VIOLATION %s, node %u", what, node);
 	if (s->out->violation)
 		return;
+	TRACE(s, "VIOLATION %s, node %u", what, node);
 	s->out->violation = what;
 	s->out->at_ms = (uint32_t)s->now;
 	s->out->node = node;
@@ -134,7 +143,7 @@ static void start(struct sim *s, uint32_t i)
 	n->hard_seen = false;
 	n->workers_dead = n->watch_dead = false;
 	n->told = (struct public){0};
-	n->stopped_until = n->hard_since = n->fell_at = n->soft_back_at = 0;
+	n->stopped_until = n->hard_since = n->fell_at = n->soft_back_at = n->frozen_since = 0;
 	n->overloaded = false;
 	decide_init(&n->d, s->now);
 	memset(s->view[i], 0, sizeof(s->view[i]));
@@ -172,10 +181,37 @@ static void order(struct node *n, uint32_t which)
 	n->force = which == 3;
 }
 
+/* A cause comes to all within some seconds, or goes; or one node alone has it, or is rid of it. */
+static void cause(struct sim *s, uint32_t i)
+{
+	uint32_t what = rnd(s, 2) ? CAUSE_SIGNATURES : CAUSE_ZONES;
+	bool had = false, all = rnd(s, 2), on = all ? !(s->shared & what) : !(s->n[i].causes & what);
+
+	s->shared &= ~what;
+	if (!all) {
+		s->n[i].causes ^= what;
+		s->shared = s->n[i].coming ? 0 : s->shared;
+		s->n[i].coming = 0;
+		TRACE(s, "node %u %s cause %u", i, on ? "gets" : "loses", what);
+		return;
+	}
+	for (uint32_t k = 0; k < s->count; k++) {
+		struct node *n = &s->n[k];
+
+		n->coming = on ? what : 0;
+		n->coming_at = s->now + rnd(s, 8000);
+		had |= n->causes & what; /* alone, for so long that it may go */
+		n->causes &= ~what;
+	}
+	s->shared = on && !had ? what : 0;
+	TRACE(s, "cause %u %s all nodes", what, on ? "comes to" : "leaves");
+}
+
 static void heal(struct sim *s)
 {
 	TRACE(s, "all faults end");
 	s->primary_dead = false;
+	s->zero_since = 0;
 	s->loss = 0;
 	s->delay = MIN(s->delay, 60U);
 	s->demand = s->count * CAPACITY / 4;
@@ -185,7 +221,7 @@ static void heal(struct sim *s)
 
 		order(n, 0);
 		n->cut = n->watch_dead = n->workers_dead = false;
-		n->causes = 0;
+		n->causes = n->coming = 0;
 		n->stopped_until = 0;
 		set_wrong(s, n, 0);
 		if (!n->alive)
@@ -267,16 +303,9 @@ static void event(struct sim *s)
 		TRACE(s, "demand %u", s->demand);
 		break;
 	case 18:
-	case 19: {
-		uint32_t cause = rnd(s, 2) ? CAUSE_SIGNATURES : CAUSE_ZONES;
-		bool all = rnd(s, 2);
-
-		for (uint32_t k = 0; k < s->count; k++)
-			if (all || k == i)
-				s->n[k].causes ^= cause;
-		TRACE(s, "cause %u at %s %u", cause, all ? "all, not only" : "node", i);
+	case 19:
+		cause(s, i);
 		break;
-	}
 	case 20:
 		n->workers_dead = !n->workers_dead;
 		n->dead_since = s->now;
@@ -328,6 +357,10 @@ static void data(struct sim *s)
 	for (uint32_t i = 0; i < s->count; i++) {
 		struct node *n = &s->n[i];
 
+		if (n->coming && s->now >= n->coming_at) {
+			n->causes |= n->coming;
+			n->coming = 0;
+		}
 		if (s->now < n->refresh_at)
 			continue;
 		n->refresh_at = s->now + 800 + rnd(s, 400);
@@ -401,7 +434,7 @@ static void look(struct sim *s, uint32_t i, struct decide_input *in, struct guar
 	if (!n->wrong && s->now >= n->right_since + SEEN_PASS_MS)
 		n->hard_seen = false;
 	*in = (struct decide_input){.worker_silent_ms = n->workers_dead ? s->now - n->dead_since : 5, .worker_lives = true, .zones = 2,
-	                            .zones_ready = s->now >= n->loaded_at ? 2 : 0, .verdict = DECIDE_PASS, .verdict_why = "x",
+	                            .zones_ready = s->now < n->loaded_at ? 0 : n->causes & CAUSE_ZONES ? 1 : 2, .verdict = DECIDE_PASS, .verdict_why = "x",
 	                            .answers = n->wrong != 2, .checks_silent_ms = n->watch_dead ? s->now - n->watch_dead_since : 10,
 	                            .drain = n->drain, .frozen = n->freeze, .forced = n->force};
 	if (s->now < n->loaded_at + SEEN_PASS_MS && !n->hard_seen)
@@ -437,10 +470,12 @@ static void tell(struct sim *s, struct node *n, const struct decide_input *in)
 	n->told.headroom = !s->headroom_known ? UINT32_MAX : n->qps >= CAPACITY * 9 / 10 ? 0 : CAPACITY * 9 / 10 - n->qps;
 }
 
-/* Whom a leave relies on: as the guard counts. */
-static uint32_t relied_on(const struct decide_input *in)
+/* Whom a leave relies on, as the guard counts; and whom it saw. */
+static uint32_t relied_on(const struct decide_input *in, uint32_t *saw)
 {
 	uint32_t mask = 0;
+
+	*saw = 0;
 
 	for (size_t k = 0; k < in->seen.peer_count; k++) {
 		struct guard_input one = in->seen;
@@ -449,6 +484,8 @@ static uint32_t relied_on(const struct decide_input *in)
 		one.peers = &in->seen.peers[k];
 		one.peer_count = 1;
 		guard_look(&one, in->causes & ~(uint32_t)CAUSE_OVERLOAD, &v);
+		if (in->seen.peers[k].age_ms <= GUARD_FRESH_MS)
+			*saw |= 1U << in->seen.peers[k].place;
 		if (v.better_fresh)
 			mask |= 1U << in->seen.peers[k].place;
 	}
@@ -458,11 +495,12 @@ static uint32_t relied_on(const struct decide_input *in)
 static void check_leave(struct sim *s, uint32_t i, const struct decide_input *in)
 {
 	struct node *n = &s->n[i];
-	uint32_t there = 0;
+	uint32_t there = 0, fresher = 0;
 
 	n->left_at = s->now;
 	n->left_for = in->causes;
-	n->relied_on = relied_on(in);
+	n->left_behind = n->d.guard.front;
+	n->relied_on = relied_on(in, &n->saw);
 	s->out->leaves++;
 	for (uint32_t j = 0; j < s->count; j++) {
 		const struct node *o = &s->n[j];
@@ -473,10 +511,16 @@ static void check_leave(struct sim *s, uint32_t i, const struct decide_input *in
 		there += announces(o) || (o->lost_at && s->now - o->lost_at <= GUARD_FRESH_MS + 2U * GUARD_ROUND_MAX_MS) || s->now < o->stopped_until;
 		if (recent && (o->relied_on & (1U << i)) && (n->relied_on & (1U << j)))
 			violate(s, "circle", i);
-		if (recent && !s->loss && s->delay < 80 && s->now - s->links_good_since >= 5000 && s->links_good_since < s->now &&
-		    s->now - o->left_at < GUARD_WAIT_MS - 100 && (o->left_for & in->causes & CAUSE_STALE) && s->quiet)
+		if (recent && s->now - o->left_at < GUARD_WAIT_MS - 150 && (o->left_for & in->causes & CAUSE_STALE) && !o->left_behind &&
+		    !n->left_behind && (o->saw & (1U << i)) && (n->saw & (1U << j)))
 			violate(s, "together", i);
+		/* It was like that when it was looked at, and its primary cannot have gone for long since. */
+		fresher += data_age(s, o) < data_age(s, n) / 2 + 3000;
 	}
+	if (in->causes == CAUSE_STALE && fresher < s->keep)
+		violate(s, "shared", i);
+	if (!(in->causes & ~(s->shared | CAUSE_OVERLOAD)))
+		violate(s, "shared", i);
 	if (there < s->keep)
 		violate(s, "soft-zero", i);
 }
@@ -549,6 +593,12 @@ static void step(struct sim *s, uint32_t i)
 	if (decide_step(&n->d, &s->conf, &in, s->now))
 		check_move(s, i, was, &in);
 	tell(s, n, &in);
+	if (!n->freeze || !n->frozen_since || n->workers_dead) {
+		n->frozen_since = n->freeze && !n->workers_dead ? s->now : 0;
+		n->frozen_as = was;
+	} else if (n->frozen_as == DECIDE_ANNOUNCE && n->d.now != DECIDE_ANNOUNCE) {
+		violate(s, "thaws", i);
+	}
 	hard = in.verdict == DECIDE_HARD && in.checks_silent_ms <= DECIDE_SILENT_MS && !n->force && !n->freeze;
 	n->hard_since = hard ? (n->hard_since ? n->hard_since : s->now) : 0;
 	if (hard && s->now - n->hard_since > 1000 && n->d.now != DECIDE_WITHDRAW) {
@@ -567,12 +617,14 @@ static bool is_fit(const struct sim *s, const struct node *n)
 static void watch_over(struct sim *s)
 {
 	uint32_t up = 0;
-	uint64_t longest = UINT64_MAX;
+	uint64_t longest = UINT64_MAX, patience = ZERO_MS;
 
 	for (uint32_t i = 0; i < s->count; i++) {
 		struct node *n = &s->n[i];
 
 		up += announces(n);
+		if (n->causes & CAUSE_ZONES) /* it may have started so */
+			patience = ZERO_MS + DECIDE_BLIND_MS;
 		if (!is_fit(s, n))
 			n->fit_since = 0;
 		else if (!n->fit_since)
@@ -584,7 +636,7 @@ static void watch_over(struct sim *s)
 		s->zero_since = 0;
 	else if (!s->zero_since)
 		s->zero_since = s->now;
-	if (!up && longest != UINT64_MAX && s->now - MAX(longest, s->zero_since) > ZERO_MS)
+	if (!up && longest != UINT64_MAX && s->now - MAX(longest, s->zero_since) > patience)
 		violate(s, "zero", 0);
 	if (s->links_good_since == UINT64_MAX) {
 		bool good = true;
@@ -661,7 +713,8 @@ static void end_with_faults_over(struct sim *s)
 static void end_with_faults(struct sim *s)
 {
 	uint64_t began = s->now;
-	uint32_t up = 0, right = 0;
+	uint32_t up = 0, right = 0, best = 0, partly = 0, failing = 0;
+	bool calm = !s->loss && s->delay < 150 && s->links_good_since < began && !s->headroom_known;
 
 	TRACE(s, "the faults stay");
 	while (s->now - began < STAY_MS)
@@ -670,13 +723,26 @@ static void end_with_faults(struct sim *s)
 		up += announces(&s->n[i]);
 	for (uint32_t i = 0; i < s->count; i++) {
 		const struct node *n = &s->n[i];
-		bool well = is_fit(s, n) && s->now - n->fit_since > 20000;
+		bool well = is_fit(s, n) && s->now - n->fit_since > (n->causes & CAUSE_ZONES ? 45000U : 20000U);
+		bool sound = runs(s, n) && s->now - n->loaded_at > 20000 && s->now >= n->loaded_at && !n->watch_dead && !n->workers_dead && !n->drain && !n->freeze;
 		bool soft = n->causes || data_age(s, n) + 2000 > STALE_MS || n->overloaded;
 
+		failing += sound && n->hard_since && s->now - n->hard_since > 20000;
+		partly += sound && n->wrong == 1 && s->now - n->wrong_since > 20000;
 		right += well;
+		best += well && !n->causes && data_age(s, n) < 3000 && n->d.now == DECIDE_ANNOUNCE && n->d.reason == DECIDE_WELL && s->now - n->d.since_ms > 12000;
 		if (well && !soft && !announces(n))
 			violate(s, "missing", i);
 	}
+	for (uint32_t i = 0; i < s->count && calm && best >= s->keep; i++) {
+		const struct node *n = &s->n[i];
+
+		if (is_fit(s, n) && !n->force && s->now - n->fit_since > 45000 && n->d.now == DECIDE_ANNOUNCE && s->now - n->d.since_ms > 45000 &&
+		    (n->causes || data_age(s, n) > 3U * STALE_MS))
+			violate(s, "lingers", i);
+	}
+	if (!up && failing == s->count && partly && calm && s->conf.last_pop_stays)
+		violate(s, "no-last", 0);
 	if (!up && right)
 		violate(s, "starved", 0);
 }
