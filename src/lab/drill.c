@@ -3,7 +3,8 @@
  *
  * The table below is all there is to know about a drill but its steps: what it is, how long a client may go without answers behind either router,
  * and the functions that break, judge and mend. drill_run.c goes through them with meters running in all regions, drill_show.c prints; the steps
- * themselves are in drill_node.c (processes, answers, operators), drill_link.c (ways to a PoP) and drill_data.c (zones). A drill ends with claims:
+ * themselves are in drill_node.c (processes, answers, operators), drill_link.c (ways to a PoP), drill_data.c (zones), drill_stale.c (data that grows old), drill_config.c (fleet files that must not
+ * be taken) and drill_fleet.c (what needs another fleet file, RPKI, overload, all PoPs at once). A drill ends with claims:
  * sentences of the specification, each with what was seen, kept or not, and is "as specified" when all are. `drill all` goes through the table.
  *
  * The gaps specified hold for the median over all runs and both families of the region; what is lost elsewhere, or while things come back, counts
@@ -47,6 +48,12 @@ const struct drill drill_table[] = {
 	 .fail = drill_primary_fail, .mend = drill_primary_mend, .score = drill_primary_score},
 	{.name = "rpki-invalid", .what = "the RPKI cache of one PoP says that its prefixes belong to another AS", .move = true,
 	 .fail = drill_rpki_fail, .judge = drill_rpki_judge, .mend = drill_rpki_mend},
+	{.name = "withdraw-all", .fleet = true, .what = "the checks of every PoP fail at the same moment, though its answers are right",
+	 .own_claims = true, .fail = drill_all_fail, .judge = drill_all_judge, .mend = drill_all_mend, .score = drill_all_score},
+	{.name = "old-config", .what = "an older fleet file is rolled out, and one PoP starts with it", .move = true,
+	 .fail = drill_old_fail, .judge = drill_old_judge, .mend = drill_config_mend},
+	{.name = "dormant-mistake", .fleet = true, .what = "fleet files are rolled out that would withdraw the network everywhere",
+	 .fail = drill_dormant_fail, .judge = drill_dormant_judge, .mend = drill_config_mend},
 };
 /* clang-format on */
 const size_t drill_count = ARRAY_LEN(drill_table);

@@ -102,7 +102,7 @@ void drill_await(struct drill_run *r, bool (*holds)(struct drill_run *r), unsign
 void drill_pass(struct drill_run *r, unsigned ms);
 /* Until no question has failed for a while: the failure is over, or longer than the frame waits. */
 void drill_wait_quiet(struct drill_run *r);
-/* Is every client answered by the PoP that serves it when all is well? */
+/* Is every client answered by the PoP that serves it when all is well, and does every PoP say that it announces? */
 bool drill_all_well(struct drill_run *r);
 /* Claims of several runs with the same words become one, kept when all were. */
 void drill_claim(struct drill_run *r, bool kept, const char *what, const char *seen, ...) PRINTF_LIKE(4, 5);
@@ -168,6 +168,13 @@ int drill_rpki_mend(struct drill_run *r);
 int drill_all_fail(struct drill_run *r);
 int drill_all_judge(struct drill_run *r);
 int drill_all_mend(struct drill_run *r);
+void drill_all_score(struct drill_run *r);
 int drill_overload_fail(struct drill_run *r);
 int drill_overload_judge(struct drill_run *r);
 int drill_overload_mend(struct drill_run *r);
+
+int drill_old_fail(struct drill_run *r);
+int drill_old_judge(struct drill_run *r);
+int drill_dormant_fail(struct drill_run *r);
+int drill_dormant_judge(struct drill_run *r);
+int drill_config_mend(struct drill_run *r);

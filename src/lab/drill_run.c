@@ -108,9 +108,17 @@ void drill_wait_quiet(struct drill_run *r)
 	}
 }
 
+/* A backstop or a hidden backup may serve clients as well as what they hide: so the PoPs are asked, too. */
 bool drill_all_well(struct drill_run *r)
 {
-	return lab_catchments(r->lab, false) == 2 * LAB_REGIONS;
+	if (lab_catchments(r->lab, false) != 2 * LAB_REGIONS)
+		return false;
+	drill_listen(r);
+	for (unsigned i = 0; i < LAB_REGIONS; i++)
+		for (int f = 0; f < 2; f++)
+			if (!r->last[i].heard || strcmp(r->last[i].announce[f], "announced") != 0)
+				return false;
+	return true;
 }
 
 /* ---- claims ---- */

@@ -149,10 +149,12 @@ void lab_fleet_text(const struct lab *l, struct text *t)
 {
 	text_fmt(t,
 	         "fleet: lab\n"
+	         "generation: 2\n" /* so that there can be an older one */
 	         "networks:\n"
 	         "  - name: global\n"
 	         "    prefixes: [" LAB_PREFIX_V4 ", \"" LAB_PREFIX_V6 "\"]\n"
 	         "    addresses: [" LAB_ANYCAST_V4 ", \"" LAB_ANYCAST_V6 "\"]\n"
+	         "    backstop: [" LAB_BACKSTOP_V4 ", \"" LAB_BACKSTOP_V6 "\"]\n"
 	         "    as: %u\n"
 	         "    drain-time: 2s\n"
 	         "    expired-signatures: alert\n" /* real zones, of whatever age */

@@ -27,6 +27,10 @@ SHORT = [
     ("rolling-upgrade", "eu", []),
     ("bad-zone", "eu", []),
     ("primary-lost", "eu", []),
+    ("rpki-invalid", "us", []),
+    ("withdraw-all", "eu", []),
+    ("old-config", "us", []),
+    ("dormant-mistake", "eu", []),
 ]
 REST = [
     ("kill", "eu", []),
