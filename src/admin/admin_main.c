@@ -274,6 +274,7 @@ static void put_order(const struct request *r, struct role_message *m)
 
 static void put_text(const struct request *r, uint32_t uid, struct role_message *m)
 {
+	const struct role_fault fault = {r->fault, r->fault_worker};
 	struct role_ask ask = {.uid = uid, .force = r->force, .serials = r->serials, .serial = {r->serial[0], r->serial[1]}};
 
 	_Static_assert(sizeof(ask) <= ROLE_TEXT_MAX && sizeof(ask.zone) >= REQUEST_NAME_MAX, "it fits");
@@ -289,6 +290,11 @@ static void put_text(const struct request *r, uint32_t uid, struct role_message 
 		memcpy(ask.zone, r->zone, strlen(r->zone) + 1);
 		m->text_len = sizeof(ask);
 		memcpy(m->text, &ask, sizeof(ask));
+		return;
+	}
+	if (m->request == REQUEST_FAULT) {
+		m->text_len = sizeof(fault);
+		memcpy(m->text, &fault, sizeof(fault));
 		return;
 	}
 	m->text_len = (uint32_t)strlen(r->zone);
@@ -349,7 +355,7 @@ static void forward(struct client *c, const struct request *r)
 		m.request = REQUEST_CATALOG_ACCEPT;
 		break;
 	default:
-		m.request = r->fault ? REQUEST_FAULT_SERVFAIL : REQUEST_FAULT_CLEAR;
+		m.request = REQUEST_FAULT;
 		break;
 	}
 	if (r->network[0]) {

@@ -2,6 +2,7 @@
 #include "admin/request.h"
 
 #include "base/err.h"
+#include "board/board.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -95,6 +96,25 @@ static int withdraw(const json_t *o, struct request *r, char *problem, size_t ca
 	return 0;
 }
 
+static int fault(const json_t *o, const char *kind, struct request *r, char *problem, size_t cap)
+{
+	static const char *const words[FAULT_COUNT] = {[FAULT_NONE] = "none", [FAULT_SERVFAIL] = "servfail", [FAULT_WRONG] = "wrong"};
+	const json_t *worker = json_object_get(o, "worker");
+
+	while (r->fault < FAULT_COUNT && strcmp(words[r->fault], kind) != 0)
+		r->fault++;
+	if (r->fault == FAULT_COUNT) {
+		snprintf(problem, cap, "the \"kind\" of a fault is servfail, wrong or none");
+		return ERR_INVALID;
+	}
+	if (worker && (!json_is_integer(worker) || json_integer_value(worker) < 0 || json_integer_value(worker) >= BOARD_WORKERS_MAX)) {
+		snprintf(problem, cap, "the \"worker\" of a fault is its number");
+		return ERR_INVALID;
+	}
+	r->fault_worker = worker ? (uint32_t)json_integer_value(worker) : UINT32_MAX;
+	return 0;
+}
+
 /* What the command cannot do without. */
 static bool lacks(const struct request *r)
 {
@@ -179,11 +199,7 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 		return ERR_INVALID;
 	}
 	if (r->command == COMMAND_FAULT) {
-		r->fault = strcmp(kind, "servfail") == 0;
-		if (!r->fault && strcmp(kind, "none") != 0) {
-			snprintf(problem, cap, "the \"kind\" of a fault is servfail or none");
-			return ERR_INVALID;
-		}
+		return fault(o, kind, r, problem, cap);
 	}
 	return 0;
 }

@@ -29,7 +29,7 @@ struct request {
 	bool force;                     /* COMMAND_ZONE_RETRANSFER, COMMAND_ZONE_RELOAD: whatever guards say, even to an older serial */
 	bool one;                       /* COMMAND_ZONE_STATUS: of `zone`; else of those after it */
 	uint32_t serials, serial[2];    /* how many; COMMAND_ZONE_DIFF: from, to; EXPORT, ROLLBACK: the version */
-	bool fault;                     /* COMMAND_FAULT: servfail on or off */
+	uint32_t fault, fault_worker;   /* COMMAND_FAULT: enum board_fault; UINT32_MAX: all workers */
 };
 
 /* Parse one line. ERR_INVALID with a sentence in problem (cap octets). */

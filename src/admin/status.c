@@ -91,11 +91,12 @@ static json_t *workers(const struct status_facts *f)
 
 		for (int t = 0; t < 2; t++)
 			asked += board_get(&w->queries[t][0]) + board_get(&w->queries[t][1]) + board_get(&w->tls_queries[t]);
-		json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "index", (int)i, "queries", num(asked), "answers",
+		json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "index", (int)i, "queries", num(asked), "answers",
 		                                      num(board_get(&w->answers)), "dropped", num(board_get(&w->dropped)), "bytes_in",
 		                                      num(board_get(&w->bytes_in)), "bytes_out", num(board_get(&w->bytes_out)), "tcp_open",
 		                                      num(board_get(&w->tcp_open)), "tcp_memory", num(board_get(&w->tcp_memory)), "tcp_idle_ms",
-		                                      num(board_get(&w->tcp_idle_ms)), "tls_expires", num(board_get(&w->tls_expires)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns)));
+		                                      num(board_get(&w->tcp_idle_ms)), "tls_expires", num(board_get(&w->tls_expires)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns),
+		                                      "lost", num(board_get(&w->overflows))));
 	}
 	return list;
 }
@@ -250,6 +251,47 @@ static json_t *first_signatures(const struct board *board, size_t i)
 	                 copy.signatures == 1);
 }
 
+static json_t *causes(uint32_t bits)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < CAUSE_COUNT; i++)
+		if (bits & 1U << i)
+			json_array_append_new(list, json_string(board_cause_text(1U << i)));
+	return list;
+}
+
+/* Of a family without service addresses: as the other's. */
+static json_t *checks_of_family(struct board_watch_family *w, uint64_t now_ns)
+{
+	w->why[sizeof(w->why) - 1] = '\0';
+	return json_pack("{s:s, s:o, s:i, s:i, s:o, s:o}", "verdict", board_verdict_text(w->verdict), "causes", causes(w->causes), "checks",
+	                 (int)w->checks, "passing", (int)w->passing, "since_ms", age_ms(w->since_ns, now_ns), "why", str(w->why));
+}
+
+/* What the network's verdict is made of beside the checks. */
+static void add_facts(json_t *to, const struct board_watch_network *w)
+{
+	json_t *checks = json_object_get(to, "checks");
+	bool held = w->stale_in_ms != UINT64_MAX;
+
+	json_object_set_new(checks, "causes", causes(w->family[0].causes | w->family[1].causes));
+	json_object_set_new(to, "data_age_ms", held ? num(w->data_age_ms) : json_null());
+	json_object_set_new(to, "stale_in_ms", held ? num(w->stale_in_ms) : json_null());
+}
+
+/* How busy the node is; the same in each network. null: it is in none. */
+static json_t *load(const struct status_facts *f)
+{
+	const struct board_watch_network *b = &f->board->watch.networks[0];
+	struct board_watch_network w;
+
+	if (!f->node || !f->node->network_count || !board_copy(&b->seq, b, &w, sizeof(w)))
+		return json_null();
+	return json_pack("{s:i, s:I, s:o}", "permille", (int)w.load, "qps", (json_int_t)w.qps, "headroom",
+	                 w.headroom == UINT32_MAX ? json_null() : num(w.headroom));
+}
+
 /* The decision of one family; null: the network has no prefixes of it. */
 static json_t *family(const struct config_network *conf, const struct board_route_network *route, const struct board_watch_network *watch, int f,
                       uint64_t now_ns)
@@ -262,10 +304,10 @@ static json_t *family(const struct config_network *conf, const struct board_rout
 		exists |= (conf->prefixes[k].addr.family == 4) == (f == 0);
 	if (!exists)
 		return json_null();
-	r.why[sizeof(r.why) - 1] = w.why[sizeof(w.why) - 1] = '\0';
-	return json_pack("{s:s, s:o, s:o, s:i, s:o, s:{s:s, s:o, s:o}}", "announce", board_announce_text(r.announce), "since_ms",
-	                 age_ms(r.since_ns, now_ns), "why", str(r.why), "flaps", (int)r.flaps, "intent", num(r.intent), "checks", "verdict",
-	                 board_verdict_text(w.verdict), "causes", num(w.causes), "why", str(w.why));
+	r.why[sizeof(r.why) - 1] = '\0';
+	return json_pack("{s:s, s:o, s:o, s:i, s:o, s:o}", "announce", board_announce_text(r.announce), "since_ms",
+	                 age_ms(r.since_ns, now_ns), "why", str(r.why), "flaps", (int)r.flaps, "intent", causes(r.intent), "checks",
+	                 checks_of_family(&w, now_ns));
 }
 
 /* null: this node announces none of it. */
@@ -317,6 +359,7 @@ static json_t *network(const struct status_facts *f, size_t i)
 	                 torn, "signatures", first_signatures(b, i), "checks", "verdict", board_verdict_text(watch.verdict), "since_ms", age_ms(watch.since_ns, f->now_ns), "why",
 	                 str(watch.why), "decision", "announce", board_announce_text(route.announce), "since_ms",
 	                 age_ms(route.since_ns, f->now_ns), "why", str(route.why), "flaps", (int)route.flaps, "drained", (int)route.drained);
+	add_facts(o, &watch);
 	json_object_set_new(o, "families",
 	                    json_pack("{s:o, s:o}", "ipv4", family(conf, &route, &watch, 0, f->now_ns), "ipv6",
 	                              family(conf, &route, &watch, 1, f->now_ns)));
@@ -525,6 +568,8 @@ json_t *status_json(const struct status_facts *f)
 		fleet_file(f, json_object_get(o, "config"));
 	if (o)
 		json_object_set_new(o, "workers", workers(f));
+	if (o)
+		json_object_set_new(o, "load", load(f));
 	if (o)
 		json_object_set_new(o, "xdp", xdp(f));
 	if (o)

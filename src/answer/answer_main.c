@@ -23,16 +23,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	WORKER_EVENTS = 256,
+	LOAD_TELL_MS = 200,
 	SLICE_NS = 200000, /* see take_short_slices() */
 };
 
@@ -198,7 +201,7 @@ static int reload(struct worker *w, struct role *role, int fd)
 
 	if (err < 0)
 		return err;
-	err = settings_make(role->config, role->bundle, role->brief.node, role->brief.workers, &next);
+	err = settings_make(role->config, role->bundle, role->brief.node, w->index, role->brief.workers, &next);
 	if (!err) {
 		settings_free(w->settings);
 		w->settings = next;
@@ -242,6 +245,35 @@ static bool obey(struct worker *w, struct role *role, struct sources *all, struc
 	if (err < 0 && err != ERR_CLOSED)
 		log_err("answer message=%u error=\"%s\" action=restart", m->kind, err_text(err));
 	return err == 0;
+}
+
+/* For those who judge how busy this worker is. What the kernel dropped is counted by the sockets, which outlive workers. */
+static void tell_load(struct worker *w, const struct sources *all)
+{
+	uint64_t lost = 0;
+	struct timespec t;
+
+	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0)
+		atomic_store_explicit(&w->board->cpu_ns, (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec, memory_order_relaxed);
+	for (size_t i = 0; i < ARRAY_LEN(all->row); i++) {
+		uint32_t info[SK_MEMINFO_VARS];
+		socklen_t len = sizeof(info);
+
+		if (all->row[i].fd >= 0 && all->row[i].kind == SOURCE_UDP && getsockopt(all->row[i].fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0 &&
+		    len > SK_MEMINFO_DROPS * sizeof(info[0]))
+			lost += info[SK_MEMINFO_DROPS];
+	}
+	atomic_store_explicit(&w->board->overflows, lost, memory_order_relaxed);
+}
+
+static void take_fault(struct worker *w)
+{
+	const struct board_supervisor *b = &w->whole->supervisor;
+	uint32_t fault = atomic_load_explicit(&b->fault, memory_order_relaxed), worker = atomic_load_explicit(&b->fault_worker, memory_order_relaxed);
+	bool mine = worker == UINT32_MAX || worker == w->index;
+
+	w->settings->engine.servfail = fault == FAULT_SERVFAIL && mine;
+	w->settings->engine.wrong = fault == FAULT_WRONG && mine;
 }
 
 static int begin_listening(struct worker *w, struct sources *all)
@@ -318,7 +350,7 @@ int answer_main(struct role *role)
 	struct role_message *message = calloc(1, sizeof(*message));
 	struct epoll_event events[WORKER_EVENTS];
 	struct udp *udp = udp_new();
-	uint64_t stamped_ns = 0;
+	uint64_t stamped_ns = 0, told_ns = 0;
 	bool running = true, busy = false;
 	int err;
 
@@ -328,7 +360,7 @@ int answer_main(struct role *role)
 		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
 		return 1;
 	}
-	err = role->config ? settings_make(role->config, role->bundle, role->brief.node, role->brief.workers, &w.settings) : ERR_MALFORMED;
+	err = role->config ? settings_make(role->config, role->bundle, role->brief.node, role->brief.index, role->brief.workers, &w.settings) : ERR_MALFORMED;
 	if (err < 0) {
 		log_err("answer what=settings error=\"%s\"", err_text(err));
 		return 1;
@@ -384,8 +416,12 @@ int answer_main(struct role *role)
 			if (sources->listening)
 				rings_tick(w.rings, &w);
 			stream_expire(w.streams);
+			if (w.now_ns - told_ns >= (uint64_t)LOAD_TELL_MS * 1000000U) {
+				told_ns = w.now_ns;
+				tell_load(&w, sources);
+			}
 		}
-		w.settings->engine.servfail = atomic_load_explicit(&w.whole->supervisor.fault_servfail, memory_order_relaxed);
+		take_fault(&w);
 		if (w.store && !sources->listening) {
 			err = begin_listening(&w, sources);
 			if (err < 0) {

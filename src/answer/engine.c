@@ -20,6 +20,8 @@
 static const uint8_t id_server[] = "\x02id\x06server", hostname_bind[] = "\x08hostname\x04" "bind";
 static const uint8_t version_server[] = "\x07version\x06server", version_bind[] = "\x07version\x04" "bind";
 
+static const uint8_t worker_zonecast[] = "\x06worker\x08zonecast"; /* who of this node answers: for its own checks */
+
 /* Records follow. */
 static void begin_records(struct compose *c)
 {
@@ -27,11 +29,24 @@ static void begin_records(struct compose *c)
 	compress_note(c->compress, DNS_HEADER_LEN);
 }
 
-/* RFC 4892: who answers, and what it is. */
-static uint16_t chaos(const struct engine_identity *id, const struct query *q, struct compose *c)
+static const char *put_number(char number[12], unsigned n)
 {
+	char *at = number + 11;
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + n % 10);
+	while (n /= 10);
+	return at;
+}
+
+/* RFC 4892: who answers, and what it is. */
+static uint16_t chaos(const struct engine_config *conf, const struct ip_addr *client, const struct query *q, struct compose *c)
+{
+	const struct engine_identity *id = &conf->identity;
 	const uint8_t *name = q->qname.wire;
 	const char *text = NULL;
+	char number[12];
 	uint8_t rdata[256];
 	size_t len;
 
@@ -39,6 +54,8 @@ static uint16_t chaos(const struct engine_identity *id, const struct query *q, s
 		text = id->nsid;
 	else if (name_equal(name, version_server) || name_equal(name, version_bind))
 		text = id->version;
+	else if (name_equal(name, worker_zonecast) && prefix_set_has(conf->own, client))
+		text = put_number(number, conf->worker);
 	if (!text)
 		return RCODE_REFUSED;
 	if (q->qtype != RR_TXT && q->qtype != RR_ANY)
@@ -303,7 +320,7 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 		if (rcode != RCODE_NOERROR || j.c.truncated) {
 			;
 		} else if (q->qclass == CLASS_CH) {
-			rcode = chaos(&conf->identity, q, &j.c);
+			rcode = chaos(conf, &request->client, q, &j.c);
 			authoritative = rcode == RCODE_NOERROR;
 		} else if (q->qclass != CLASS_IN && q->qclass != CLASS_ANY) {
 			rcode = RCODE_REFUSED;
@@ -315,6 +332,8 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 			rcode = from_zones(&j, s, scratch, &authoritative, result);
 		}
 	}
+	if (conf->wrong && q->qtype != RR_SOA && j.c.counts[SECTION_ANSWER] && !j.c.counts[SECTION_AUTHORITY] && !j.c.counts[SECTION_ADDITIONAL])
+		out[j.c.w.pos - 1] ^= 1;
 	result->kind = kind_of(&j.c, rcode, authoritative);
 	result->qtype = q->has_question ? q->qtype : 0;
 	result->opcode = (uint16_t)dns_opcode(q->header.flags);

@@ -36,7 +36,8 @@ struct engine_config {
 	const uint8_t *report_agent; /* RFC 9567; NULL: none; borrowed */
 	const struct filter_set *filters; /* questions that are not answered; NULL: none; borrowed */
 	const struct prefix_set *own;     /* clients that filters do not concern: this node's checks; borrowed */
-	bool servfail;         /* fault drill: every zone question is answered SERVFAIL */
+	bool servfail, wrong;  /* fault drills: every zone question is answered SERVFAIL; answers but those for SOA have a wrong octet */
+	unsigned worker;       /* index, told to this node's own checks */
 };
 
 /* What becomes of requests that workers do not answer: transfers, NOTIFY, and all that is signed with TSIG. */

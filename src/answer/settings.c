@@ -52,7 +52,7 @@ static void read_rates(const struct config_rate_limit *r, struct settings *s)
 		s->limited |= s->rate.per_second[i] > 0;
 }
 
-int settings_make(const struct config *config, const struct bundle *bundle, const char *node, unsigned workers, struct settings **out)
+int settings_make(const struct config *config, const struct bundle *bundle, const char *node, unsigned worker, unsigned workers, struct settings **out)
 {
 	static const enum engine_any anys[] = {
 		[CONFIG_ANY_ONE] = ENGINE_ANY_ONE, [CONFIG_ANY_ALL] = ENGINE_ANY_ALL, [CONFIG_ANY_REFUSE] = ENGINE_ANY_REFUSE};
@@ -91,6 +91,7 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 		.report_agent = a->report_agent,
 		.filters = s->filters,
 		.own = s->own,
+		.worker = worker,
 	};
 	*out = s;
 	return 0;

@@ -28,6 +28,6 @@ struct settings {
 
 /* workers: among which the node's figures are divided. config and bundle must outlive the settings. ERR_MALFORMED: the bundle lacks
  * something. ERR_NO_MEMORY. */
-int settings_make(const struct config *config, const struct bundle *bundle, const char *node, unsigned workers, struct settings **out)
+int settings_make(const struct config *config, const struct bundle *bundle, const char *node, unsigned worker, unsigned workers, struct settings **out)
         MUST_CHECK;
 void settings_free(struct settings *s);

@@ -34,6 +34,16 @@ const char *board_verdict_text(enum board_verdict v)
 	return v < ARRAY_LEN(names) ? names[v] : "?";
 }
 
+const char *board_cause_text(uint32_t cause)
+{
+	static const char *const names[CAUSE_COUNT] = {"stale", "behind", "signatures", "overload", "expiry", "zones"};
+
+	for (unsigned i = 0; i < CAUSE_COUNT; i++)
+		if (cause == 1U << i)
+			return names[i];
+	return "?";
+}
+
 const char *board_announce_text(enum board_announce a)
 {
 	static const char *const names[] = {"withdrawn", "announced", "graceful-shutdown", "de-preferred"};

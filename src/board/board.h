@@ -65,6 +65,8 @@ struct board_xdp {
 enum board_xdp_rung { RUNG_OFF, RUNG_SOCKETS, RUNG_GENERIC, RUNG_NATIVE };
 const char *board_xdp_text(enum board_xdp_rung rung);
 
+enum board_fault { FAULT_NONE, FAULT_SERVFAIL, FAULT_WRONG /* content, but for SOA */, FAULT_COUNT };
+
 struct board_supervisor {
 	board_stamp stamp;
 	_Atomic uint64_t started_ns;
@@ -72,7 +74,8 @@ struct board_supervisor {
 	_Atomic uint32_t workers;
 	_Atomic uint32_t networks; /* number on this node; index as in the node's network list */
 	_Atomic uint32_t stopping; /* 1: draining for exit */
-	_Atomic uint32_t fault_servfail; /* fault drill: workers answer SERVFAIL */
+	_Atomic uint32_t fault;        /* enum board_fault: a drill */
+	_Atomic uint32_t fault_worker; /* that has it; UINT32_MAX: all */
 	struct board_xdp xdp;
 	struct board_process procs[BOARD_PROCS_MAX]; /* sync, watch, route, admin, then workers */
 	struct board_network_order {
@@ -112,6 +115,8 @@ struct board_worker {
 	_Atomic uint64_t rcodes[BOARD_RCODES];
 	_Atomic uint64_t cookies[5]; /* by enum cookie_verdict: none, malformed, client only, bad, good */
 	_Atomic uint64_t store_ino; /* of the store file it answers from; 0: none yet */
+	_Atomic uint64_t cpu_ns;    /* CPU time it has used, by its stamp */
+	_Atomic uint64_t overflows; /* datagrams that the kernel dropped before it read them; its sockets outlive it, and this counter does as well */
 	/* Connections, TLS included. Closed: after the idle time; the same with half a query or an answer not taken; to make room; one
 	 * client's own, to make room for it; for want of memory. memory (octets) and idle_ms are those of this moment. */
 	_Atomic uint64_t tcp_accepted, tcp_open, tcp_closed_idle, tcp_closed_slow, tcp_closed_limit, tcp_closed_client, tcp_closed_memory;
@@ -157,6 +162,15 @@ struct board_sync {
 		_Atomic uint32_t zones, ready; /* of the network; serving */
 		_Atomic uint32_t excused;      /* members of catalogs without data that nobody could get */
 		_Atomic uint32_t awaited;      /* catalogs that are to say what its members are */
+		_Atomic uint32_t held;         /* of its zones: held by transfer, with data */
+		_Atomic int64_t current_ns;    /* CLOCK_MONOTONIC: all of those were known to be current then; before 0: before the machine was started */
+		/* Of those the one that is nearest to its SOA EXPIRE, where expiry-alert says that it is near. */
+		struct board_sync_expiry {
+			_Atomic uint32_t seq;
+			uint32_t near;
+			int64_t at_ns; /* of its end; in the past: it is served on */
+			char zone[BOARD_ZONE_MAX];
+		} expiry;
 		/* Of its zones the one whose signatures end first. */
 		_Atomic uint32_t seq;
 		uint32_t signatures;     /* 0: none is signed; 1: signatures_end is right; 2: a bound below it */
@@ -179,15 +193,19 @@ struct board_sync {
 enum board_verdict { VERDICT_UNKNOWN, VERDICT_PASS, VERDICT_SOFT, VERDICT_HARD };
 const char *board_verdict_text(enum board_verdict v);
 
-/* Why a verdict is soft: bits. Each is a cause that other PoPs may share, so the guard decides what comes of it. */
+/* Why a verdict is soft: bits. Each is a cause that other PoPs may share, so the guard decides what comes of it. A soft verdict without any is an alert, for which
+ * nobody need leave: signatures that end soon, or have expired where that is configured to be an alert. */
 enum board_cause {
 	CAUSE_STALE = 1,      /* the data could not be confirmed for longer than the network allows */
 	CAUSE_BEHIND = 2,     /* other PoPs have newer serials, and this one does not get them */
-	CAUSE_SIGNATURES = 4, /* DNSSEC signatures end soon, or have expired where that is not hard */
-	CAUSE_OVERLOAD = 8,
+	CAUSE_SIGNATURES = 4, /* DNSSEC signatures have expired */
+	CAUSE_OVERLOAD = 8,   /* its busiest worker is at its limit, or queries are lost before they are read */
 	CAUSE_EXPIRY = 16,    /* a zone is near its SOA EXPIRE, or beyond it and still served */
 	CAUSE_ZONES = 32,     /* a zone that should be there is not served */
+	CAUSE_COUNT = 6,
 };
+/* Of one bit: "stale". */
+const char *board_cause_text(uint32_t cause);
 
 /* Written by watch. */
 struct board_watch_network {

@@ -55,6 +55,34 @@ static const char *paint(const char *word)
 	return out;
 }
 
+/* Why a verdict is soft, and how old the data is. */
+static void print_facts(const json_t *n)
+{
+	const json_t *checks = json_object_get(n, "checks"), *cause;
+	char age[16], left[16];
+	size_t i;
+
+	if (json_array_size(json_object_get(checks, "causes"))) {
+		printf("  causes    ");
+		json_array_foreach(json_object_get(checks, "causes"), i, cause)
+			printf("%s %s", i ? "," : "", json_string_value(cause));
+		printf("\n");
+	}
+	if (json_is_integer(json_object_get(n, "data_age_ms")))
+		printf("  data       %s old, %s%s\n", ago(n, "data_age_ms", age), get_int(n, "stale_in_ms") ? "stale in " : "stale",
+		       get_int(n, "stale_in_ms") ? ago(n, "stale_in_ms", left) : "");
+}
+
+static void print_load(const json_t *load)
+{
+	if (!json_is_object(load))
+		return;
+	printf("load %lld%% of the busiest worker, %lld answers a second", get_int(load, "permille") / 10, get_int(load, "qps"));
+	if (json_is_integer(json_object_get(load, "headroom")))
+		printf(", room for %lld more", get_int(load, "headroom"));
+	printf("\n");
+}
+
 /* Where the families differ each says what it does and why. */
 static void print_families(const json_t *n)
 {
@@ -100,6 +128,7 @@ static void print_network(const json_t *n)
 		printf("    %-24s udp %s %lld us, tcp %s %lld us\n", get_str(a, "address"), paint(get_str(udp, "verdict")),
 		       get_int(udp, "latency_us"), paint(get_str(tcp, "verdict")), get_int(tcp, "latency_us"));
 	}
+	print_facts(n);
 }
 
 static void print_neighbor(const json_t *n)
@@ -221,6 +250,7 @@ static void print_status(const json_t *s)
 	       get_int(q, "dropped"));
 	printf("connections %lld, of them tls %lld", get_int(q, "tcp_open"), get_int(q, "tls_open"));
 	print_expiry(s);
+	print_load(json_object_get(s, "load"));
 	print_xdp(json_object_get(s, "xdp"));
 	printf("processes ");
 	json_array_foreach(json_object_get(s, "processes"), i, o)

@@ -54,7 +54,7 @@ struct config_check {
 
 enum config_overload { CONFIG_OVERLOAD_ABSORB, CONFIG_OVERLOAD_SHED };
 enum config_last_pop { CONFIG_LAST_POP_STAY, CONFIG_LAST_POP_WITHDRAW };
-enum config_expired { CONFIG_EXPIRED_WITHDRAW, CONFIG_EXPIRED_ALERT };
+enum config_expired { CONFIG_EXPIRED_WITHDRAW, CONFIG_EXPIRED_ALERT }; /* what comes of expired signatures: a cause to leave, if the guard lets it; none */
 
 struct config_network {
 	const char *name;
@@ -69,6 +69,9 @@ struct config_network {
 	struct config_check check;
 	uint8_t expired_signatures;   /* enum config_expired: of a zone of the network; withdraw */
 	uint32_t signatures_alert_ms; /* so long before the first signature expires the network's verdict is soft; 3 days */
+	uint32_t stale_after_ms;   /* data that was not known to be current for so long is stale; 5 min */
+	uint32_t primary_check_ms; /* so often a primary is asked for the serial of one of the zones held by transfer; 5 s */
+	uint8_t expiry_alert;      /* percent of a zone's SOA EXPIRE that are left when it counts as near; 25 */
 	uint32_t drain_ms;      /* how long the graceful-shutdown community is announced before the withdrawal; 5 s */
 	uint32_t rise_hold_ms;  /* first hold-down after a flap, doubled by each further one; 1 s */
 	uint32_t rise_hold_max_ms; /* 5 min */
@@ -113,6 +116,7 @@ struct config_node {
 	uint32_t router_id;       /* host order */
 	struct config_neighbor *neighbors; size_t neighbor_count;
 	uint32_t workers;         /* 0: one per CPU */
+	uint32_t capacity;        /* answers per second that it can give; 0: estimated from its load */
 };
 
 struct config_key {

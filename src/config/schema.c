@@ -80,9 +80,15 @@ static const struct schema_row network_rows[] = {
         {"check", SCHEMA_MAP, .reload = true, AT(config_network, check), .map = &check_map,
          .help = "how the service addresses are judged"},
         {"expired-signatures", SCHEMA_WORD, .reload = true, NUMBER(config_network, expired_signatures), .words = words_expired,
-         .value = "withdraw", .help = "DNSSEC signatures of one of its zones have expired: withdraw the network here, or only alert"},
+         .value = "withdraw", .help = "DNSSEC signatures of one of its zones have expired: leave if other pops are well, or only alert"},
         {"signatures-alert", SCHEMA_TIME, .reload = true, AT(config_network, signatures_alert_ms), .min = 0, .max = 30U * DAY, .value = "72h",
          .help = "so long before the first signature of its zones expires the node counts as degraded"},
+        {"stale-after", SCHEMA_TIME, .reload = true, AT(config_network, stale_after_ms), .min = SECOND, .max = 7U * DAY, .value = "5m",
+         .help = "zones held by transfer that no primary has confirmed for so long are stale: leave if other pops are well"},
+        {"primary-check", SCHEMA_TIME, .reload = true, AT(config_network, primary_check_ms), .min = 100, .max = HOUR, .value = "5s",
+         .help = "how often a primary is asked for the serial of one of the zones held by transfer"},
+        {"expiry-alert", SCHEMA_UINT, .reload = true, NUMBER(config_network, expiry_alert), .min = 0, .max = 100, .value = "25",
+         .help = "percent of its SOA EXPIRE that a zone has left when it counts as near its end; 0: not before"},
         {"drain-time", SCHEMA_TIME, .reload = true, AT(config_network, drain_ms), .min = 0, .max = HOUR, .value = "5s",
          .help = "how long the graceful-shutdown community is announced before a planned withdrawal"},
         {"rise-hold", SCHEMA_TIME, .reload = true, AT(config_network, rise_hold_ms), .min = 0, .max = HOUR, .value = "1s",
@@ -173,6 +179,8 @@ static const struct schema_row node_rows[] = {
         {"bgp", SCHEMA_MAP, .reload = true, .map = &bgp_map, .help = "BGP sessions of a pop"},
         {"workers", SCHEMA_UINT, NUMBER(config_node, workers), .min = 0, .max = CONFIG_WORKERS_MAX, .value = "0",
          .help = "processes that answer; 0: one per CPU"},
+        {"capacity", SCHEMA_UINT, .reload = true, NUMBER(config_node, capacity), .min = 0, .max = 1000000000, .value = "0",
+         .help = "answers per second that the node can give; 0: estimated from its load"},
 };
 static const struct schema_map node_map = {"a node", sizeof(struct config_node), ROWS(node_rows)};
 

@@ -37,9 +37,24 @@ enum probe_verdict {
 	PROBE_NOT_OURS, /* no answer to this question at all (another id, not a response): over UDP a client keeps waiting */
 };
 
+/* Another set of a zone's records, as the store holds it; RDATA in canonical form. */
+enum {
+	PROBE_SET_MAX = 900,    /* octets with lengths: such an answer fits over UDP */
+	PROBE_SET_RECORDS = 32,
+};
+struct probe_set {
+	bool known;
+	uint16_t type, count, size;
+	uint32_t ttl;
+	uint8_t data[PROBE_SET_MAX]; /* count times: length (2 octets), RDATA */
+};
+
 /* Question for the SOA of a zone, and for the name of the node that answers (id.server CH TXT, RFC 4892). */
 void probe_ask_soa(struct probe_question *q, const uint8_t *apex, uint16_t id);
 void probe_ask_id(struct probe_question *q, uint16_t id);
+/* Which of this node's answer workers it is that answers (worker.zonecast CH TXT): told to the node's own addresses only. */
+void probe_ask_worker(struct probe_question *q, uint16_t id);
+void probe_ask_set(struct probe_question *q, const uint8_t *owner, uint16_t type, uint16_t id);
 /* Octets to send, at most PROBE_QUERY_MAX; returns how many or an error. */
 int probe_build(const struct probe_question *q, uint8_t *buf, size_t cap) MUST_CHECK;
 
@@ -54,3 +69,12 @@ enum probe_verdict probe_judge_soa(const struct probe_question *q, const struct 
 /* The same for a question for the node's name: it must be `node`. */
 enum probe_verdict probe_judge_id(const struct probe_question *q, const char *node, const uint8_t *msg, size_t len,
                                   char *why);
+/* For the worker: one below `workers`. *worker only where it passes. */
+enum probe_verdict probe_judge_worker(const struct probe_question *q, unsigned workers, const uint8_t *msg, size_t len, char *why,
+                                      unsigned *worker);
+
+/* Take a set (data: as in struct probe_set, names uncompressed) as an expectation. Not known when it is too large to be asked for. */
+void probe_set_take(struct probe_set *s, uint16_t type, uint32_t ttl, uint16_t count, const uint8_t *data, size_t size);
+/* Judge an answer to a question for it, record by record: it must be one of both; see probe_judge_soa(). */
+enum probe_verdict probe_judge_set(const struct probe_question *q, const struct probe_set *before, const struct probe_set *now, const uint8_t *msg,
+                                   size_t len, char *why);

@@ -138,7 +138,7 @@ enum role_message_kind {
 	ROLE_SOCKET_OPEN,  /* to answer: serve one more socket, attached; text = its struct role_socket */
 	ROLE_SOCKET_CLOSE, /* to answer: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
 };
-enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT_SERVFAIL, REQUEST_FAULT_CLEAR,
+enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT,
                     /* For sync: one JSON line, as many as fit of those after a name, nothing. */
                     REQUEST_ZONE_STATUS, REQUEST_ZONES_AFTER, REQUEST_RETRANSFER, REQUEST_RETRANSFER_FORCE,
                     REQUEST_ZONE_RELOAD_FORCE,
@@ -164,6 +164,11 @@ struct role_ask {
 	uint32_t serials;   /* how many are given */
 	uint32_t serial[2];
 	char zone[1024];    /* text */
+};
+/* The text of REQUEST_FAULT. */
+struct role_fault {
+	uint32_t kind;   /* enum board_fault */
+	uint32_t worker; /* UINT32_MAX: all */
 };
 enum { ROLE_TEXT_MAX = 4096 };
 struct role_message {

@@ -492,6 +492,7 @@ static int order_neighbor(struct supervisor *s, const struct role_message *m, bo
 static int carry_out(struct supervisor *s, const struct role_message *m, int attached, struct text *why)
 {
 	struct role_message sync = {.kind = ROLE_SYNC_RELOAD, .uid = m->uid};
+	struct role_fault fault;
 	struct child *c;
 
 	switch ((enum role_request)m->request) {
@@ -527,14 +528,17 @@ static int carry_out(struct supervisor *s, const struct role_message *m, int att
 	case REQUEST_ZONE_ROLLBACK:
 	case REQUEST_ZONE_PUBLISH:
 		return attached >= 0 ? ask_sync(s, m, attached) : ERR_INVALID;
-	case REQUEST_FAULT_SERVFAIL:
-	case REQUEST_FAULT_CLEAR:
+	case REQUEST_FAULT:
 		if (!s->options->allow_faults) {
 			text_str(why, "faults are for drills: start the node with --allow-faults\n");
 			return ERR_INVALID;
 		}
-		atomic_store(&s->board->supervisor.fault_servfail, m->request == REQUEST_FAULT_SERVFAIL);
-		log_warn("fault servfail=%d", m->request == REQUEST_FAULT_SERVFAIL);
+		if (m->text_len != sizeof(fault))
+			return ERR_MALFORMED;
+		memcpy(&fault, m->text, sizeof(fault));
+		atomic_store(&s->board->supervisor.fault_worker, fault.worker);
+		atomic_store(&s->board->supervisor.fault, fault.kind);
+		log_warn("fault kind=%u worker=%d", fault.kind, (int)fault.worker);
 		return 0;
 	}
 	return ERR_UNSUPPORTED;

@@ -86,7 +86,7 @@ struct fetch {
 	struct name apex;
 	const struct tsig_key *key;
 	struct tls_profiles *tls;
-	bool has_serial, whole, force, direct;
+	bool has_serial, whole, force, direct, look;
 	uint64_t max_records, max_octets;
 	uint32_t serial;
 	uint16_t preferred;
@@ -572,7 +572,7 @@ static void next_candidate(struct fetch *f);
 static void choose(struct fetch *f)
 {
 	bool current = false, answered = false;
-	uint16_t at = 0;
+	uint16_t at = 0, newest = 0;
 
 	uv_timer_stop(&f->timer);
 	for (uint16_t i = 0; i < f->count; i++) {
@@ -586,8 +586,10 @@ static void choose(struct fetch *f)
 				current = true;
 				at = i;
 			}
-			if (!f->result.has_seen || serial_after(c->serial, f->result.seen))
+			if (!f->result.has_seen || serial_after(c->serial, f->result.seen)) {
 				f->result.seen = c->serial;
+				newest = i;
+			}
 			f->result.has_seen = true;
 		}
 		if (!is_candidate(f, c))
@@ -595,6 +597,11 @@ static void choose(struct fetch *f)
 		for (k = f->order_count++; k && better(f, i, f->order[k - 1]); k--)
 			f->order[k] = f->order[k - 1];
 		f->order[k] = i;
+	}
+	if (f->look && answered) {
+		f->result.serial = f->result.seen;
+		finish(f, FETCH_CURRENT, newest);
+		return;
 	}
 	/* Nobody has anything newer, and one has what we have: who is silent is not chased. */
 	if (current && !f->whole && !f->force && (!f->order_count || f->list[f->order[0]].state != PROBE_SERIAL)) {
@@ -793,6 +800,7 @@ int fetch_start(const struct fetch_settings *settings, const struct fetch_reques
 	f->whole = q->whole;
 	f->force = q->force;
 	f->direct = q->direct;
+	f->look = q->look;
 	f->max_records = q->max_records;
 	f->max_octets = q->max_octets;
 	f->preferred = q->preferred < count ? q->preferred : 0;

@@ -47,6 +47,7 @@ struct fetch_request {
 	bool whole;                   /* AXFR */
 	bool force;                   /* whatever its serial */
 	bool direct;                  /* the preferred one is known to have a newer serial */
+	bool look;                    /* only what serial they have, if any answers over UDP or TLS: FETCH_CURRENT, with it */
 	uint64_t max_records, max_octets; /* of the transfer; 0: the settings' */
 };
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The node as a secondary. Four parts that know nothing of each other are put together here:
+/* The node as a secondary. Parts that know nothing of each other are put together here:
  *
  *     secondary.c   when is which zone due                    pure
  *     fetch.c       SOA, IXFR, AXFR with its primaries        the loop
  *     arrive.c      checks, store, journal                    the loader's thread, one run at a time
  *     journal/      what survives a reboot
+ * and, beside a zone's turn, secondaries_current.c: is there still a primary, and since when is the data not known to be current.
  *
  * A zone's turn: due ──► fetch ──► an arrival that waits for the next run ──► served, or refused, or (differences that do not apply) due again for all of it.
  * It counts as busy all that time, so that a zone is in one place at a time.
@@ -145,6 +146,8 @@ static void on_fetched(void *ctx, struct fetch *fetch, struct fetch_result *r)
 	}
 	if (r->has_seen)
 		secondary_seen(z, r->seen);
+	if (r->has_seen || r->outcome != FETCH_FAILED)
+		secondaries_current_heard(s, z);
 	switch (r->outcome) {
 	case FETCH_CURRENT:
 		board_add(&s->board->confirmed, 1);
@@ -311,6 +314,7 @@ static void on_count(uv_timer_t *t)
 	struct secondaries *s = t->data;
 
 	publish(s);
+	secondaries_current_count(s);
 	if (++s->ticks % NOTE_EVERY == 0 && s->noted_count)
 		s->wants_run(s->ctx);
 }
@@ -499,9 +503,11 @@ void secondaries_end(struct secondaries *s, const struct loader *l, int err)
 	board_add(&s->board->journal_failed, s->journal_failed);
 	s->journal_failed = 0;
 	/* For each zone of 100,000: at the beginning, then once a second. */
-	if (s->recall)
+	if (s->recall) {
+		s->recall = false;
 		publish(s);
-	s->recall = false;
+		secondaries_current_count(s);
+	}
 	secondaries_pump(s);
 }
 
@@ -511,6 +517,7 @@ void secondaries_reload(struct secondaries *s)
 {
 	s->new_config = true;
 	choose_sources(s);
+	secondaries_current_reload(s);
 }
 
 bool secondaries_notified(struct secondaries *s, const uint8_t *apex, const struct ip_addr *from, bool has_serial, uint32_t serial,
@@ -613,6 +620,7 @@ int secondaries_new(struct role *role, uv_loop_t *loop, struct journal *journal,
 	uv_timer_init(loop, &s->counter);
 	s->timer.data = s->counter.data = s;
 	uv_timer_start(&s->counter, on_count, COUNT_MS, COUNT_MS);
+	secondaries_current_start(s, loop);
 	secondaries_publish_awaited(s);
 	*out = s;
 	return 0;
@@ -644,6 +652,7 @@ void secondaries_free(struct secondaries *s)
 	s->set = NULL;
 	uv_timer_stop(&s->timer);
 	uv_timer_stop(&s->counter);
+	secondaries_current_stop(s);
 	links_free(s->fetch.links);
 	uv_run(s->fetch.loop, UV_RUN_NOWAIT);
 	keyring_unref(s->ring);

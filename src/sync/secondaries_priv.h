@@ -26,6 +26,19 @@ struct flight {
 	struct xfr_in_facts facts;
 };
 
+/* What is known of the data of a network (secondaries_current.c). */
+struct current_network {
+	char name[CONFIG_NAME_MAX + 1];
+	int64_t heard_ms;        /* a primary of it has answered; INT64_MIN: none has */
+	int64_t asked_ms;        /* by a look of ours */
+	int64_t failing_ms;      /* more zones fail than a few since; INT64_MAX: they do not */
+	size_t held;
+	unsigned unanswered;     /* looks in a row */
+	bool known;              /* an answer has come, or a look has not been answered: it can be told */
+	struct name last;        /* asked for; len 0: none */
+	struct look *look;       /* under way, or NULL */
+};
+
 struct secondaries {
 	struct role *role;
 	struct board_transfers_in *board;
@@ -35,7 +48,8 @@ struct secondaries {
 	void (*wants_run)(void *ctx);
 	void *ctx;
 	struct fetch_settings fetch;
-	uv_timer_t timer, counter;
+	uv_timer_t timer, counter, looker;
+	struct current_network current[BOARD_NETWORKS_MAX]; /* by the network's index of the node */
 	struct keyring *ring;
 	struct tls_profiles *tls;
 	struct secondary_set *set; /* NULL before the first run */
@@ -80,3 +94,13 @@ int secondaries_make_set(struct secondaries *s, const struct loader *l) MUST_CHE
 /* What catalogs have brought and taken since. */
 int secondaries_hear_news(struct secondaries *s) MUST_CHECK;
 void secondaries_publish_awaited(struct secondaries *s);
+
+/* secondaries_current.c */
+void secondaries_current_start(struct secondaries *s, uv_loop_t *loop);
+void secondaries_current_stop(struct secondaries *s);
+/* A primary has said what serial the zone has. */
+void secondaries_current_heard(struct secondaries *s, const struct secondary *z);
+/* Once a second: how the zones are. */
+void secondaries_current_count(struct secondaries *s);
+/* After a new configuration: networks may have other places. */
+void secondaries_current_reload(struct secondaries *s);

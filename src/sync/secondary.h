@@ -154,3 +154,19 @@ struct secondary_counts {
 	size_t zones, serving, expired, failing, empty, queued, busy;
 };
 void secondary_counts(const struct secondary_set *set, struct secondary_counts *out);
+
+/* How current the data of each network is: zones with network below count are looked at, the others passed over. */
+struct secondary_currency {
+	size_t held;          /* with data */
+	size_t failing;       /* of these: not refreshed by the last attempt */
+	size_t near;          /* of these: with less than near_percent of their life left, or expired and served */
+	bool has_refreshed;
+	int64_t refreshed_ms; /* the last of all refreshes */
+	int64_t near_at_ms;   /* where near: the first end of those, */
+	const uint8_t *near_apex; /* of this zone; valid until the set changes */
+};
+void secondary_currencies(const struct secondary_set *set, const uint8_t *near_percent, struct secondary_currency *out, size_t count, int64_t now_ms);
+/* The zones of a network in turn, round and round: the first after the name (NULL: of all) that has data and is not busy. NULL: there is none. */
+struct secondary *secondary_turn(const struct secondary_set *set, const uint8_t *after, uint32_t network);
+/* The primary of z answers again: its zones that failed are asked for soon, spread as at start. */
+void secondary_retry(struct secondary_set *set, const struct secondary *z, int64_t now_ms);

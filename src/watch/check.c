@@ -2,8 +2,12 @@
 /* A turn of a check: choose the question, note what the store says of it, send, and when the answer has been judged step the rise and
  * fall and publish.
  *
- * A question that failed is asked again until it passes: with the zones asked in turn, one broken zone among many would be met
- * twice in a row only by luck, and each good answer between would hide it. A zone that has left the network is not asked again. */
+ * A question that failed is asked again until it passes, from the same port: with zones and workers asked in turn, one broken zone among many, or one worker, would be met
+ * twice in a row only by luck, and each good answer between would hide it. A zone that has left the network is not asked again.
+ *
+ * The kernel spreads clients over the sockets of the workers (SO_REUSEPORT) by addresses and ports. Where there are several workers a check finds out by asking which port of its own
+ * leads to which worker, and then asks each in turn, so that a broken one is met in each round and can be named. Which worker a port leads to stays the same as long
+ * as the sockets do; now and then it is asked for again. */
 #include "watch/check.h"
 
 #include "base/clock.h"
@@ -17,15 +21,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	WORKER_VERIFY = 32, /* rounds through the workers until each is asked for its number again */
+};
+
 /* One question under way. */
 struct ask {
 	struct list link; /* in check->asks */
 	struct check *check;
 	struct probe *probe;
-	bool by_id; /* the node's name is asked for: no zones */
-	struct name apex;
-	struct probe_soa before;
-	struct probe_question question;
+	struct question question;
+	uint16_t from, used; /* port that was wanted, 0: any; and that it got */
+	uint32_t worker;     /* that the port leads to; UINT32_MAX: not known */
+	unsigned told;       /* number that a worker told */
 };
 
 static void ask_free(struct ask *a)
@@ -35,52 +43,76 @@ static void ask_free(struct ask *a)
 	free(a);
 }
 
+static uint32_t worker_count(const struct watch *w)
+{
+	uint32_t n = atomic_load(&w->board->supervisor.workers);
+
+	return n < 1 ? 1 : MIN(n, (uint32_t)BOARD_WORKERS_MAX);
+}
+
 static enum probe_verdict on_judge(void *ctx, const uint8_t *msg, size_t len, char *why)
 {
 	struct ask *a = ctx;
 	struct watch *w = a->check->watch;
-	struct probe_soa now = {.known = false};
 	struct store_snapshot s;
+	enum probe_verdict v;
 
-	if (a->by_id)
-		return probe_judge_id(&a->question, w->node, msg, len, why);
-	if (w->store.reader) {
-		store_pin(w->store.reader, &s);
-		zones_soa(&s, a->apex.wire, &now);
-		store_unpin(w->store.reader);
-	}
-	return probe_judge_soa(&a->question, &a->before, &now, msg, len, why);
+	if (!w->store.reader)
+		return question_judge(&a->question, NULL, w->node, worker_count(w), msg, len, why, &a->told);
+	store_pin(w->store.reader, &s);
+	v = question_judge(&a->question, &s, w->node, worker_count(w), msg, len, why, &a->told);
+	store_unpin(w->store.reader);
+	return v;
 }
 
-/* The reason with the zone, which may have a very long name. */
 static void note_failure(struct check *c, const struct ask *a, const char *why)
 {
-	char zone[NAME_TEXT_MAX];
+	char subject[QUESTION_SUBJECT_MAX], worker[32] = "";
 
-	if (a->by_id) {
-		snprintf(c->why, sizeof(c->why), "%s for its own name", why);
-		return;
-	}
-	name_to_text(a->apex.wire, zone);
-	if (strlen(zone) > 1)
-		zone[strlen(zone) - 1] = '\0';
-	snprintf(c->why, sizeof(c->why), "%s for %.80s%s", why, zone, strlen(zone) > 80 ? "..." : "");
+	if (a->worker != UINT32_MAX && worker_count(c->watch) > 1)
+		snprintf(worker, sizeof(worker), " by worker %u", a->worker);
+	snprintf(c->why, sizeof(c->why), "%s for %s%s", why, question_subject(&a->question, subject), worker);
 }
 
-/* Has the zone left the network since it was asked for? Then a failure says nothing. */
-static bool zone_left(struct check *c, const struct ask *a)
+/* Has the zone left the network since it was asked for, or the set the zone? Then a failure says nothing. */
+static bool has_left(const struct check *c, const struct ask *a)
 {
 	struct store_follow *f = &c->watch->store;
+	struct question q = a->question;
 	struct store_snapshot s;
 	bool left;
 
-	if (a->by_id || !f->reader)
+	if (!f->reader)
 		return false;
 	store_pin(f->reader, &s);
-	left = !zones_has(&s, c->network->config_index, a->apex.wire);
+	left = !question_renew(&q, &s, c->network->config_index, 0);
 	store_unpin(f->reader);
 	return left;
 }
+
+/* ---- workers ---- */
+
+static void forget_port(struct check *c, uint16_t port)
+{
+	for (uint32_t i = 0; i < BOARD_WORKERS_MAX; i++)
+		if (port && c->ports[i] == port)
+			c->ports[i] = 0;
+	if (c->again_port == port)
+		c->again_port = 0;
+}
+
+/* A worker told its number to who asked from this port. */
+static void learn_port(struct check *c, const struct ask *a)
+{
+	if (!a->used || a->told >= BOARD_WORKERS_MAX || c->ports[a->told] == a->used)
+		return;
+	if (!c->ports[a->told] || a->worker != a->told) {
+		forget_port(c, a->used);
+		c->ports[a->told] = a->used;
+	}
+}
+
+/* ---- results ---- */
 
 static void take_result(struct check *c, const struct ask *a, bool passed, const char *why, uint32_t latency_us)
 {
@@ -89,17 +121,20 @@ static void take_result(struct check *c, const struct ask *a, bool passed, const
 
 	c->latest_ns = c->idle_from_ns = now_ns;
 	c->idle = false;
+	c->passing = passed;
 	if (passed) {
 		c->latency_us = latency_us;
 		c->fails = 0;
-		if (c->again && !a->by_id && name_equal(c->again_apex.wire, a->apex.wire))
+		if (c->again && question_is_same(&c->again_question, &a->question) && (!c->again_port || c->again_port == a->used))
 			c->again = false;
 	} else {
 		c->fails++;
 		note_failure(c, a, why);
-		if (!a->by_id && !c->again) {
+		if (!c->again) {
 			c->again = true;
-			c->again_apex = a->apex;
+			c->again_question = a->question;
+			c->again_port = worker_count(c->watch) > 1 ? a->used : 0; /* a fresh one need not wait for the one before */
+			c->again_worker = a->worker;
 		}
 	}
 	health_step(&c->health, &rule, passed, now_ns / 1000000);
@@ -112,39 +147,86 @@ static void on_done(void *ctx, enum probe_outcome outcome, const char *why, uint
 	struct ask *a = ctx;
 	struct check *c = a->check;
 
-	if (outcome == PROBE_OUTCOME_NONE) {
+	if (outcome == PROBE_OUTCOME_NONE && a->from) {
+		forget_port(c, a->from); /* somebody else has it by now */
+	} else if (outcome == PROBE_OUTCOME_NONE) {
 		if (log_limit_pass(&limit, 1))
 			log_warn("watch error=\"%s\" action=\"this check did not count\"", why);
-	} else if (outcome == PROBE_OUTCOME_PASS || !zone_left(c, a)) {
+	} else if (outcome == PROBE_OUTCOME_PASS || !has_left(c, a)) {
+		if (outcome == PROBE_OUTCOME_PASS && a->question.kind == QUESTION_WORKER)
+			learn_port(c, a);
 		take_result(c, a, outcome == PROBE_OUTCOME_PASS, why, latency_us);
 	}
 	ask_free(a);
 }
 
-/* What to ask: a->apex and what the store holds of it, or a->by_id. False: nothing can be asked now. */
+/* ---- turns ---- */
+
+/* The worker whose turn it is, and the port that leads to it. True: it is to be asked for its number. */
+static bool choose_worker(struct check *c, struct ask *a)
+{
+	uint32_t workers = worker_count(c->watch), turn;
+
+	if (workers == 1)
+		return false;
+	/* The checks of a network begin with different ones: together they meet each sooner. */
+	turn = c->turn++ + 2 * c->index + c->tcp;
+	a->worker = turn % workers;
+	a->from = c->ports[a->worker];
+	if (!a->from)
+		a->worker = UINT32_MAX;
+	return !a->from || turn / workers % WORKER_VERIFY == WORKER_VERIFY - 1;
+}
+
+static void choose_zone(struct check *c, const struct store_snapshot *s, struct ask *a)
+{
+	uint16_t id = (uint16_t)random_u32();
+	struct name apex;
+	enum zones_pick pick = zones_next(&c->cursor, s, c->network->config_index, &apex);
+
+	if (pick != ZONES_SEARCHING)
+		c->no_zones = pick == ZONES_NONE;
+	if (pick != ZONES_FOUND) {
+		question_ask_id(&a->question, id);
+		return;
+	}
+	/* The content of a zone every second time it is met; with an even number of zones, too. */
+	c->content = c->cursor.found == 1 ? !c->content_round : !c->content;
+	if (c->cursor.found == 1)
+		c->content_round = c->content;
+	question_ask_zone(&a->question, s, apex.wire, c->content, (uint64_t)random_u32() << 32 | random_u32(), id);
+}
+
+/* What to ask, and whom. False: nothing can be asked now. */
 static bool choose(struct check *c, struct ask *a)
 {
 	struct store_follow *f = &c->watch->store;
-	uint32_t network = c->network->config_index;
-	enum zones_pick pick = ZONES_FOUND;
 	struct store_snapshot s;
 
 	if (!f->reader)
 		return false;
 	store_pin(f->reader, &s);
-	if (c->again && !zones_has(&s, network, c->again_apex.wire))
+	if (c->again && question_renew(&c->again_question, &s, c->network->config_index, (uint16_t)random_u32())) {
+		a->question = c->again_question;
+		a->from = c->again_port;
+		a->worker = c->again_worker;
+	} else {
 		c->again = false;
-	if (c->again)
-		a->apex = c->again_apex;
-	else
-		pick = zones_next(&c->cursor, &s, network, &a->apex);
-	if (pick == ZONES_FOUND)
-		zones_soa(&s, a->apex.wire, &a->before);
+		if (choose_worker(c, a))
+			question_ask_worker(&a->question, (uint16_t)random_u32());
+		else
+			choose_zone(c, &s, a);
+	}
 	store_unpin(f->reader);
-	a->by_id = pick != ZONES_FOUND;
-	if (pick != ZONES_SEARCHING)
-		c->no_zones = pick == ZONES_NONE;
 	return true;
+}
+
+static bool is_in_use(const struct check *c, uint16_t port)
+{
+	LIST_FOREACH(it, &c->asks)
+		if (port && LIST_ENTRY(it, struct ask, link)->used == port)
+			return true;
+	return false;
 }
 
 static void on_turn(uv_timer_t *timer)
@@ -161,17 +243,17 @@ static void on_turn(uv_timer_t *timer)
 	if (!a)
 		return;
 	a->check = c;
-	if (!choose(c, a)) {
+	a->worker = UINT32_MAX;
+	/* One from a port that still waits is left out. */
+	if (!choose(c, a) || is_in_use(c, a->from)) {
 		free(a);
 		return;
 	}
 	list_add_tail(&c->asks, &a->link);
 	c->ask_count++;
-	if (a->by_id)
-		probe_ask_id(&a->question, (uint16_t)random_u32());
-	else
-		probe_ask_soa(&a->question, a->apex.wire, (uint16_t)random_u32());
-	job.question = a->question;
+	job.question = a->question.wire;
+	job.from_port = a->from;
+	job.used = &a->used;
 	job.ctx = a;
 	probe_start(&job, &a->probe);
 }
@@ -187,6 +269,7 @@ bool check_look(struct check *c, uint64_t now_ns)
 	c->health.state = HEALTH_UNKNOWN;
 	c->health.run = 0;
 	c->idle = true;
+	c->passing = false;
 	return true;
 }
 

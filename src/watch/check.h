@@ -7,6 +7,7 @@
 #include "board/board.h"
 #include "config/config.h"
 #include "health/state.h"
+#include "watch/question.h"
 #include "watch/zones.h"
 
 #include <stdbool.h>
@@ -35,13 +36,19 @@ struct check {
 	uint32_t index;      /* of the address in the network */
 	struct health health;
 	uint64_t fails;      /* in a row, up to the last that came */
+	bool passing;        /* the last result that counted was a pass */
 	uint32_t latency_us; /* of the last answer */
 	uint64_t latest_ns;  /* last result that counted */
 	uint64_t idle_from_ns; /* without a result since, but for times in which this process did not run */
 	struct zones_cursor cursor;
 	bool idle;           /* has had no result for too long: its state says nothing */
-	bool again;          /* the question about `again_apex` failed and is asked until it passes */
-	struct name again_apex;
+	bool again;          /* this question failed and is asked until it passes, */
+	struct question again_question;
+	uint16_t again_port; /* from this port, if it can be had, */
+	uint32_t again_worker; /* which leads to this worker; UINT32_MAX: not known */
+	uint16_t ports[BOARD_WORKERS_MAX]; /* that lead to each worker; 0: not known yet */
+	uint32_t turn;       /* through the workers */
+	bool content, content_round; /* the last zone was asked for content, and the first one of this round */
 	bool no_zones;
 	struct list asks;    /* under way */
 	unsigned ask_count;

@@ -76,14 +76,19 @@ int plan_build(struct watch *w, const struct config *config, const struct config
 		n->config_index = node->networks[i];
 		n->rule = from->check;
 		n->signatures_alert_s = from->signatures_alert_ms / 1000;
-		n->expired_is_hard = from->expired_signatures == CONFIG_EXPIRED_WITHDRAW;
-		n->verdict = VERDICT_UNKNOWN;
-		n->since_ns = now_ns;
-		for (uint32_t k = 0; k < w->network_count; k++)
-			if (!strcmp(w->networks[k].name, n->name)) {
-				n->verdict = w->networks[k].verdict;
-				n->since_ns = w->networks[k].since_ns;
-			}
+		n->expired_leaves = from->expired_signatures == CONFIG_EXPIRED_WITHDRAW;
+		n->stale_after_ms = from->stale_after_ms;
+		n->all = (struct watch_family){VERDICT_UNKNOWN, now_ns};
+		n->family[0] = n->family[1] = n->all;
+		for (uint32_t k = 0; k < w->network_count; k++) {
+			const struct watch_network *old = &w->networks[k];
+
+			if (strcmp(old->name, n->name) != 0)
+				continue;
+			n->all = old->all;
+			memcpy(n->family, old->family, sizeof(n->family));
+			n->zones_missing_ns = old->zones_missing_ns;
+		}
 		if (fill(w, n, from) < 0)
 			return ERR_NO_MEMORY;
 	}
@@ -141,13 +146,16 @@ void plan_inherit(struct watch *w, uint64_t now_ns)
 			c->idle_from_ns = now_ns;
 			if (b->verdict == VERDICT_PASS) {
 				c->health.state = HEALTH_PASS;
+				c->passing = true;
 			} else if (b->verdict == VERDICT_HARD) {
 				c->health.state = HEALTH_FAIL;
+				c->fails = 1;
 				snprintf(c->why, sizeof(c->why), "failed before this process was restarted");
 			}
 		}
-		n->verdict = (enum board_verdict)MIN(old.verdict, (uint32_t)VERDICT_HARD);
-		n->since_ns = old.since_ns;
+		n->all = (struct watch_family){(enum board_verdict)MIN(old.verdict, (uint32_t)VERDICT_HARD), old.since_ns};
+		for (int f = 0; f < BOARD_FAMILIES; f++)
+			n->family[f] = (struct watch_family){(enum board_verdict)MIN(old.family[f].verdict, (uint32_t)VERDICT_HARD), old.family[f].since_ns};
 	}
 }
 

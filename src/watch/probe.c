@@ -80,6 +80,7 @@ static void fail_errno(struct probe *p, int err)
 	case ENOBUFS:
 	case ENOMEM:
 	case EAGAIN: /* connect: no source port left */
+	case EADDRINUSE:
 	case EPERM:
 	case EACCES:
 		finish(p, PROBE_OUTCOME_NONE, strerror(err));
@@ -94,6 +95,10 @@ static void fail_errno(struct probe *p, int err)
 	case ENETUNREACH:
 	case EHOSTUNREACH:
 	case EADDRNOTAVAIL:
+		if (err == EADDRNOTAVAIL && p->job.from_port) { /* the same connection is still there */
+			finish(p, PROBE_OUTCOME_NONE, strerror(err));
+			return;
+		}
 		finish(p, PROBE_OUTCOME_FAIL, "no route to the address, it is not on this machine");
 		return;
 	default:
@@ -193,6 +198,8 @@ static bool is_local(const struct probe *p)
 
 	if (getsockname(p->fd, (struct sockaddr *)&ss, &len) < 0 || endpoint_from_sockaddr((struct sockaddr *)&ss, &from) < 0)
 		return true;
+	if (p->job.used)
+		*p->job.used = from.port;
 	return addr_equal(&from.addr, &p->job.address);
 }
 
@@ -252,6 +259,19 @@ static void on_timeout(uv_timer_t *timer)
 	finish(p, PROBE_OUTCOME_FAIL, why);
 }
 
+static int bind_port(const struct probe *p, int fd)
+{
+	struct endpoint from = {.addr = {.family = p->job.address.family}, .port = p->job.from_port};
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(&from, &ss);
+	int one = 1;
+
+	/* A connection of a moment ago from there is gone, but for its state in the kernel. */
+	if (p->job.tcp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
+		return -errno;
+	return bind(fd, (struct sockaddr *)&ss, len) < 0 ? -errno : 0;
+}
+
 static int open_socket(const struct probe *p)
 {
 	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
@@ -260,6 +280,11 @@ static int open_socket(const struct probe *p)
 
 	if (fd >= 0 && p->job.tcp)
 		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)); /* only tidiness depends on it */
+	if (fd >= 0 && p->job.from_port && bind_port(p, fd) < 0) {
+		close(fd);
+		errno = EAGAIN; /* somebody has the port */
+		return -1;
+	}
 	return fd;
 }
 

@@ -29,6 +29,8 @@ struct probe_job {
 	struct ip_addr address;
 	uint16_t port;
 	bool tcp;
+	uint16_t from_port; /* 0: a fresh one */
+	uint16_t *used;     /* the port it asks from goes here, before `done` is called; NULL: nobody wants to know */
 	uint32_t timeout_ms;
 	struct probe_question question;
 	/* Judges the octets of one answer; the reason of a failure goes to why[PROBE_WHY_MAX]. */

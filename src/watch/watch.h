@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "proc/role.h"
 #include "watch/check.h"
+#include "watch/load.h"
 #include "watch/path.h"
 #include "zone/follow.h"
 
@@ -21,11 +22,16 @@ struct watch_network {
 	uint32_t config_index; /* in the configuration: what store_zone.network says */
 	struct config_check rule;
 	uint32_t signatures_alert_s;
-	bool expired_is_hard;
+	bool expired_leaves;
+	uint32_t stale_after_ms;
 	uint32_t check_count;
 	struct check *checks[2 * BOARD_ADDRESSES_MAX]; /* address 0 UDP, TCP, address 1 UDP, ... */
-	enum board_verdict verdict;
-	uint64_t since_ns;
+	uint64_t zones_missing_ns; /* since when; 0: none is */
+	bool hurried;              /* its data is about to be stale: judged more often */
+	struct watch_family {
+		enum board_verdict verdict;
+		uint64_t since_ns;
+	} all, family[BOARD_FAMILIES];
 };
 
 struct watch {
@@ -37,6 +43,7 @@ struct watch {
 	bool loaded;      /* sync has ended its first load: checks count from then on */
 	struct store_follow store;
 	struct list checks;
+	struct load load;
 	struct paths *paths; /* NULL: no device has XDP */
 	struct rpki_watch *rpki;
 	uint32_t network_count;

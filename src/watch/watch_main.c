@@ -3,9 +3,10 @@
  *
  * What runs. Every service address of the node's networks is one check over UDP and one over TCP. Each asks every check.interval
  * (spread over the interval) a question whose answer we know: the SOA of one of the network's zones, taken in turn from the store
- * (check.c, zones.c), or the node's own name (id.server CH TXT) while the network has no zones. The question goes through the
+ * (check.c, question.c, zones.c), and every second time another set of its records, found anywhere in the zone; or the node's own name (id.server CH TXT) while the network has no zones.
+ * Where there are several answer workers each is asked in turn, by the port of ours that the kernel spreads to it. The question goes through the
  * kernel to port 53 of the address on lo (probe.c), so routing table, firewall, socket, worker, store and composition are all in
- * the loop that a client would be in. The answer is judged octet by octet (health/probe_dns.c) against the SOA the store held when
+ * the loop that a client would be in. The answer is judged octet by octet (health/probe_dns.c) against what the store held when
  * the question left or holds when the answer comes. A wrong, late or missing answer counts as one failure, a right one as a pass;
  * `fall` failures or `rise` passes in a row turn the check (health/state.c). A network is hard-failed when any of its checks is
  * (verdict.c): a client has no way to choose the address or the transport that works.
@@ -27,17 +28,17 @@
  *
  * Single thread, one libuv loop. Touches client sockets, the store read-only, its section of the board.
  *
- * Not here yet: probes of other nodes' management addresses, soft failures (serial behind the primary, a zone near expiry,
- * overload), checks of signatures. In the stand-alone form there are no service addresses: the process only beats its heart. */
+ * What other processes know makes a verdict soft (publish.c, verdict.c): data that sync cannot have confirmed, zones that are missing or near their SOA EXPIRE, DNSSEC signatures,
+ * load (load.c). These may be the same at every PoP, so they are causes that are told to others, and the guard decides.
+ *
+ * In the stand-alone form there are no service addresses: the process only beats its heart. */
 #include "watch/watch_main.h"
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "watch/rpki.h"
-#include "watch/verdict.h"
 #include "watch/watch.h"
-#include "zone/signatures.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,81 +50,17 @@ enum {
 	JUDGE_EVERY = 5, /* of LOOK_MS: a verdict may change with nothing but the time */
 };
 
-static void log_verdict(const struct watch_network *n, enum board_verdict from, enum board_verdict to, const char *why)
+static void look_at_load(struct watch *w, uint64_t now_ns)
 {
-	log_line(to == VERDICT_HARD ? LOG_WARN : LOG_NOTICE, "watch network=%s verdict=%s was=%s why=\"%s\"", n->name,
-	         board_verdict_text(to), board_verdict_text(from), why);
-}
+	const struct board *b = w->board;
+	uint32_t n = MIN(atomic_load(&b->supervisor.workers), (uint32_t)BOARD_WORKERS_MAX);
+	struct load_worker workers[BOARD_WORKERS_MAX];
 
-static enum board_verdict check_verdict(const struct check *c)
-{
-	return c->health.state == HEALTH_PASS ? VERDICT_PASS : c->health.state == HEALTH_FAIL ? VERDICT_HARD : VERDICT_UNKNOWN;
-}
-
-/* Sync knows which zone's end first. Of one that it has only a bound for nothing is said: it looks before that matters. */
-static void look_at_signatures(const struct watch *w, const struct watch_network *n, char zone[BOARD_ZONE_MAX], struct verdict_facts *facts)
-{
-	const struct board_sync_network *b = &w->board->sync.networks[n->index];
-	struct board_sync_network copy;
-	struct signatures s;
-
-	if (!board_copy(&b->seq, b, &copy, sizeof(copy)) || copy.signatures != 1)
-		return;
-	s = (struct signatures){.any = true, .exact = true, .end = copy.signatures_end};
-	copy.signatures_zone[BOARD_ZONE_MAX - 1] = '\0';
-	memcpy(zone, copy.signatures_zone, BOARD_ZONE_MAX);
-	facts->has_signatures = true;
-	facts->signatures_left_s = signatures_left_s(&s, clock_wall_s());
-	facts->signatures_zone = zone;
-	facts->signatures_alert_s = n->signatures_alert_s;
-	facts->expired_is_hard = n->expired_is_hard;
-}
-
-void watch_publish(struct watch *w, struct watch_network *n, uint64_t now_ns)
-{
-	struct board_watch_network *b = &w->board->watch.networks[n->index];
-	struct verdict_check checks[2 * BOARD_ADDRESSES_MAX];
-	struct verdict_facts facts = {.loaded = w->loaded, .no_zones = true, .rise = n->rule.rise};
-	char why[BOARD_WHY_MAX] = "", zone[BOARD_ZONE_MAX] = "";
-	enum board_verdict verdict;
-	uint64_t checked_ns = 0;
-
-	for (uint32_t i = 0; i < n->check_count; i++) {
-		const struct check *c = n->checks[i];
-
-		checks[i] = (struct verdict_check){.address = c->address, .tcp = c->tcp, .state = c->health.state,
-		                                   .run = c->health.run, .run_passes = c->health.run_passes,
-		                                   .fails = c->fails, .idle = c->idle, .why = c->why};
-		facts.no_zones = facts.no_zones && c->no_zones;
-		checked_ns = MAX(checked_ns, c->latest_ns);
-	}
-	look_at_signatures(w, n, zone, &facts);
-	verdict = verdict_judge(checks, n->check_count, &facts, why);
-	if (verdict != n->verdict) {
-		log_verdict(n, n->verdict, verdict, why);
-		n->verdict = verdict;
-		n->since_ns = now_ns;
-	}
-	board_write_begin(&b->seq);
-	b->verdict = verdict;
-	b->since_ns = n->since_ns;
-	b->checked_ns = checked_ns;
-	memcpy(b->why, why, sizeof(b->why));
-	for (uint32_t i = 0; i < 2 * BOARD_ADDRESSES_MAX; i++) {
-		struct board_watch_check *to = &b->checks[i / 2][i % 2];
-		const struct check *c = i < n->check_count ? n->checks[i] : NULL;
-
-		if (!c) {
-			memset(to, 0, sizeof(*to));
-			continue;
-		}
-		to->verdict = (uint8_t)check_verdict(c);
-		check_mark(c, to->mark);
-		to->latency_us = c->latency_us;
-		to->passes = c->health.passes;
-		to->failures = c->health.failures;
-	}
-	board_write_end(&b->seq);
+	for (uint32_t i = 0; i < n; i++)
+		workers[i] = (struct load_worker){.cpu_ns = board_get(&b->workers[i].cpu_ns), .answers = board_get(&b->workers[i].answers),
+		                                  .overflows = board_get(&b->workers[i].overflows)};
+	load_step(&w->load, workers, n, board_get(&b->supervisor.xdp.answered[0]) + board_get(&b->supervisor.xdp.answered[1]),
+	          w->role->node->capacity, now_ns);
 }
 
 static void publish_all(struct watch *w)
@@ -164,8 +101,15 @@ static void on_slow(uv_timer_t *timer)
 		publish_all(w);
 	}
 	forget_idle(w, clock_ns());
-	if (w->loaded && ++w->ticks % JUDGE_EVERY == 0)
+	if (w->loaded && ++w->ticks % JUDGE_EVERY == 0) {
+		look_at_load(w, clock_ns());
 		publish_all(w);
+		return;
+	}
+	/* Data that is about to be stale is to be so at the limit. */
+	for (uint32_t i = 0; i < w->network_count; i++)
+		if (w->networks[i].hurried)
+			watch_publish(w, &w->networks[i], clock_ns());
 }
 
 static int on_reload(struct role *role, struct config *old)

@@ -180,6 +180,9 @@ const struct store_node *store_node_next(const struct store_snapshot *s, const s
 /* The first node after a name in canonical order, which need not be there; NULL: the very first. Without those of the NSEC3 chain. NULL at the end. */
 const struct store_node *store_node_after(const struct store_snapshot *s, const struct store_zone *z, const uint8_t *name);
 
+/* Some node, by the number: over many numbers each comes, if not equally often. Without those of the NSEC3 chain. NULL: there is none. */
+const struct store_node *store_node_some(const struct store_snapshot *s, const struct store_zone *z, uint64_t number);
+
 /* The same order for who passes through a whole zone: a step instead of a descent for each node. One of the two tries. */
 enum { STORE_WALK_DEPTH = 520 };
 struct store_walk {

@@ -403,3 +403,18 @@ const struct store_node *store_node_after(const struct store_snapshot *s, const 
 		trie_key_name(&k, name, names.skip);
 	return store_at(s, trie_after(&names, name ? &k : NULL));
 }
+
+const struct store_node *store_node_some(const struct store_snapshot *s, const struct store_zone *z, uint64_t number)
+{
+	const struct trie_slot *slot = store_at(s, z->names);
+
+	while (slot && slot_is_branch(slot)) {
+		unsigned twigs = (unsigned)__builtin_popcountll(slot_map(slot));
+
+		slot = (const struct trie_slot *)store_at(s, slot->ref) + number % twigs;
+		/* One number, many branches: what the last has used is mixed into what is left. */
+		number = (number / twigs ^ number << 32) * 0x9e3779b97f4a7c15ULL;
+		number ^= number >> 29;
+	}
+	return slot ? store_at(s, slot->ref) : NULL;
+}

@@ -2,6 +2,7 @@
 """The checks of a node's own service addresses, against what can happen to them: and the route that follows, at a real router."""
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -183,10 +184,10 @@ def test_wrong_answers_withdraw_and_good_ones_bring_back(site, node):
     status = node.status()
     told = status["networks"][0]
     assert told["checks"]["verdict"] == "hard-fail" and told["decision"]["announce"] == "withdrawn"
-    assert ": answered SERVFAIL for example, " in told["checks"]["why"] and "in a row" in told["checks"]["why"]
-    assert "answered SERVFAIL for example" in told["decision"]["why"]
+    assert re.search(r": answered SERVFAIL for ([A-Z]+ of )?([a-z0-9]+\.)?example( by worker [01])?, \d+ checks in a row", told["checks"]["why"]), told
+    assert "answered SERVFAIL for " in told["decision"]["why"]
     assert node.zonecast("status").returncode == 1
-    assert "answered SERVFAIL for example" in node.zonecast("status").stdout
+    assert "answered SERVFAIL for " in node.zonecast("status").stdout
     assert json.loads(ask_control(node, b'{"command":"fault","kind":"none"}\n'))["ok"]
     node.wait_announced(10)
     wait_until(lambda: network(node)["checks"]["verdict"] == "pass", 10, "checks pass")
@@ -218,7 +219,7 @@ def test_a_firewall_in_the_way(site, node, family, address, transport):
     try:
         withdrawn_after(site, began, f"{address} {transport} dropped", 1.2, address)
         told = network(node)["checks"]["why"]
-        assert told.startswith(f"{address} {transport.upper()}: no {'answer' if transport == 'udp' else 'connection'} within 400 ms for example, ")
+        assert told.startswith(f"{address} {transport.upper()}: no {'answer' if transport == 'udp' else 'connection'} within 400 ms for ")
         others = {k: c["verdict"] for k, c in checks(node).items() if k != (address, transport)}
         assert set(others.values()) == {"pass"}
         assert checks(node)[(address, transport)]["verdict"] == "hard-fail"

@@ -244,6 +244,7 @@ def test_lies_about_differences(tmp_path):
         primary.lie, primary.serial = lie, 2
         node.wait_serial(ZONE, 2)
         assert "do not apply" in node.log() and "never" in node.log()
+        wait(lambda: node.counters()["axfr"] >= 2, "counted")  # after it is answered
         counted = node.counters()
         assert (counted["axfr"], counted["fallbacks"], counted["failed"]) == (2, 1, 0), counted
 

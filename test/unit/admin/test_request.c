@@ -36,6 +36,7 @@ static const struct {
 	{"{\"command\":\"zone-reload\",\"zone\":\".\"}", COMMAND_ZONE_RELOAD, "", ".", false},
 	{"{\"command\":\"fault\",\"kind\":\"servfail\"}", COMMAND_FAULT, "", "", true},
 	{"{\"command\":\"fault\",\"kind\":\"none\"}", COMMAND_FAULT, "", "", false},
+	{"{\"command\":\"fault\",\"kind\":\"servfail\",\"worker\":255}", COMMAND_FAULT, "", "", true},
 	{"{\"command\":\"status\",\"later\":[1,{}]}", COMMAND_STATUS, "", "", false},
 };
 
@@ -78,8 +79,11 @@ static const struct {
 	{"{\"command\":\"zone-show\"}", "zone-show needs a \"zone\""},
 	{"{\"command\":\"zone-show\",\"zone\":\"\"}", "zone-show needs a \"zone\""},
 	{"{\"command\":\"zone-show\",\"zone\":[]}", "\"zone\" must be a string of at most 1023 octets"},
-	{"{\"command\":\"fault\"}", "the \"kind\" of a fault is servfail or none"},
-	{"{\"command\":\"fault\",\"kind\":\"fire\"}", "the \"kind\" of a fault is servfail or none"},
+	{"{\"command\":\"fault\"}", "the \"kind\" of a fault is servfail, wrong or none"},
+	{"{\"command\":\"fault\",\"kind\":\"fire\"}", "the \"kind\" of a fault is servfail, wrong or none"},
+	{"{\"command\":\"fault\",\"kind\":\"wrong\",\"worker\":\"2\"}", "the \"worker\" of a fault is its number"},
+	{"{\"command\":\"fault\",\"kind\":\"wrong\",\"worker\":-1}", "the \"worker\" of a fault is its number"},
+	{"{\"command\":\"fault\",\"kind\":\"wrong\",\"worker\":256}", "the \"worker\" of a fault is its number"},
 };
 
 static void test_good(void **state)

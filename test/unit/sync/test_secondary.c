@@ -555,10 +555,128 @@ static void test_tls_of_primaries(void **state)
 	secondary_set_free(set);
 }
 
+/* ---- how current ---- */
+
+/* Zone n: of a network, held since `now`, with the timers of first_news. */
+static struct secondary *hold(struct secondary_set *set, unsigned n, uint32_t network, int64_t now)
+{
+	struct secondary *z = add(set, n, n, 1);
+
+	z->network = network;
+	secondary_recall(set, z, &(struct secondary_past){.has_version = true, .serial = 10, .refresh_s = 100, .retry_s = 10, .expire_s = 1000,
+	                 .has_refreshed = true, .refreshed_ms = now, .due_ms = now + 100 * S, .expire_at_ms = now + 1000 * S});
+	return z;
+}
+
+static void test_currencies(void **state)
+{
+	static const uint8_t quarter[3] = {25, 0, 25};
+	struct secondary_set *set = secondary_set_new(1);
+	struct secondary_currency c[3];
+	struct secondary *z[5];
+
+	(void)state;
+	assert_non_null(set);
+	for (unsigned i = 0; i < 4; i++)
+		z[i] = hold(set, i, i % 2, (int64_t)i * 10 * S);
+	z[4] = add(set, 4, 4, 1); /* without data */
+	z[4]->network = 0;
+	(void)hold(set, 5, UINT32_MAX, 0);
+	assert_int_equal(secondary_begin(set, 0), 0);
+
+	secondary_currencies(set, quarter, c, 3, 100 * S);
+	assert_int_equal(c[0].held, 2);
+	assert_int_equal(c[1].held, 2);
+	assert_int_equal(c[2].held, 0);
+	assert_int_equal(c[0].failing + c[1].failing + c[0].near + c[1].near, 0);
+	assert_true(c[0].has_refreshed && c[1].has_refreshed && !c[2].has_refreshed);
+	assert_int_equal(c[0].refreshed_ms, 20 * S);
+	assert_int_equal(c[1].refreshed_ms, 30 * S);
+
+	z[2]->failures = 3;
+	secondary_currencies(set, quarter, c, 3, 750 * S - 1);
+	assert_int_equal(c[0].failing, 1);
+	assert_int_equal(c[0].near, 0);
+	secondary_currencies(set, quarter, c, 3, 750 * S);
+	assert_int_equal(c[0].near, 1);
+	assert_int_equal(c[0].near_at_ms, 1000 * S);
+	assert_ptr_equal(c[0].near_apex, z[0]->apex);
+	secondary_currencies(set, quarter, c, 3, 999 * S);
+	assert_int_equal(c[0].near, 2);
+	assert_int_equal(c[0].near_at_ms, 1000 * S);
+	assert_int_equal(c[1].near, 0); /* not before the end */
+	secondary_currencies(set, quarter, c, 3, 1020 * S);
+	assert_int_equal(c[1].near, 1); /* at it, and served on */
+	secondary_set_free(set);
+}
+
+static void test_turns(void **state)
+{
+	struct secondary_set *set = secondary_set_new(1);
+	const uint8_t *after = NULL;
+	struct secondary *z[6];
+
+	(void)state;
+	assert_non_null(set);
+	for (unsigned i = 0; i < 6; i++)
+		z[i] = hold(set, i, i % 2, 0);
+	z[2]->has_version = false;
+	assert_int_equal(secondary_begin(set, 0), 0);
+	for (int round = 0; round < 3; round++) {
+		after = (secondary_turn(set, after, 0))->apex;
+		assert_ptr_equal(after, z[0]->apex);
+		after = (secondary_turn(set, after, 0))->apex;
+		assert_ptr_equal(after, z[4]->apex);
+	}
+	z[4]->phase = SECONDARY_BUSY;
+	assert_ptr_equal(secondary_turn(set, z[0]->apex, 0), z[0]);
+	z[4]->phase = SECONDARY_WAITING;
+	assert_null(secondary_turn(set, NULL, 7));
+	secondary_remove(set, z[1]);
+	assert_ptr_equal(secondary_turn(set, z[5]->apex, 1), z[3]);
+	secondary_set_free(set);
+}
+
+/* Zones that failed with the primary are asked for soon, those of others not. */
+static void test_retry(void **state)
+{
+	struct secondary_set *set = secondary_set_new(1);
+	struct secondary_action act;
+	struct secondary *z[3];
+	int64_t now = 0;
+
+	(void)state;
+	assert_non_null(set);
+	for (unsigned i = 0; i < 3; i++) {
+		z[i] = add(set, i, i < 2 ? 1 : 2, 1);
+		secondary_recall(set, z[i], &(struct secondary_past){.has_version = true, .serial = 10, .refresh_s = 86400, .retry_s = 3600, .expire_s = 864000,
+		                 .due_ms = 0, .expire_at_ms = 864000 * (int64_t)S});
+	}
+	assert_int_equal(secondary_begin(set, 0), 0);
+	for (int asked = 0; asked < 3; now += 1)
+		while (secondary_next(set, now, &act)) {
+			secondary_failed(set, act.zone, "silent", now);
+			asked++;
+		}
+	expect_nothing(set, now + 1000 * S);
+	secondary_retry(set, z[1], now);
+	for (int asked = 0; asked < 2; now += 1) {
+		assert_in_range(now, 0, 100);
+		while (secondary_next(set, now, &act)) {
+			assert_ptr_not_equal(act.zone, z[2]);
+			secondary_confirmed(set, act.zone, &(struct secondary_news){.serial = 10}, now);
+			asked++;
+		}
+	}
+	secondary_retry(set, z[1], now); /* nothing fails there any more */
+	expect_nothing(set, now + 1000 * S);
+	secondary_set_free(set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refresh_with_jitter), cmocka_unit_test(test_backoff), cmocka_unit_test(test_backoff_without_data),
+		cmocka_unit_test(test_currencies), cmocka_unit_test(test_turns), cmocka_unit_test(test_retry), cmocka_unit_test(test_refresh_with_jitter), cmocka_unit_test(test_backoff), cmocka_unit_test(test_backoff_without_data),
 		cmocka_unit_test(test_expiry), cmocka_unit_test(test_expire_option), cmocka_unit_test(test_notify),
 		cmocka_unit_test(test_notify_again), cmocka_unit_test(test_notify_after_failure), cmocka_unit_test(test_orders),
 		cmocka_unit_test(test_silly_timers), cmocka_unit_test(test_tls_of_primaries), cmocka_unit_test(test_limits), cmocka_unit_test(test_inherit), cmocka_unit_test(test_day), cmocka_unit_test(test_come_and_go),

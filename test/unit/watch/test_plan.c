@@ -72,15 +72,38 @@ struct bed {
 	struct name servfail; /* this zone is answered SERVFAIL; len 0: none */
 	struct name wrong;    /* this one with another serial */
 	unsigned asked[2];    /* by transport */
-	unsigned asked_id;
+	unsigned asked_id, asked_sets;
+	bool wrong_content;
 	struct name seen[64];
 	unsigned seen_count;
 };
 
+static struct content *version(const uint8_t *apex, uint32_t serial)
+{
+	struct content *c = content_new(apex);
+	struct rng r = {.s = serial};
+
+	assert_non_null(c);
+	kit_add_soa(c, apex, serial);
+	kit_add(c, apex, RR_NS, "\2ns", 4);
+	for (unsigned i = 0; i < 6; i++) {
+		uint8_t rdata[] = {3, 'a', (uint8_t)('a' + i), (uint8_t)serial};
+		struct name n;
+
+		if (kit_random_name(&r, apex, &n)) {
+			kit_add(c, n.wire, RR_TXT, rdata, sizeof(rdata));
+			rdata[1] = 'b';
+			kit_add(c, n.wire, RR_TXT, rdata, sizeof(rdata));
+		}
+	}
+	assert_int_equal(content_finish(c), 0);
+	return c;
+}
+
 static void put_zone(struct bed *b, const char *text, uint32_t network, uint32_t serial)
 {
 	struct name apex = kit_name(text);
-	struct content *c = serial ? kit_version(apex.wire, serial, 3, 8) : NULL;
+	struct content *c = serial ? version(apex.wire, serial) : NULL;
 	struct store_zone_meta meta = {.state = c ? STORE_ZONE_SERVING : STORE_ZONE_NO_DATA, .network = network, .source = ""};
 	uint64_t generation;
 
@@ -167,48 +190,85 @@ static size_t check_count(const struct bed *b)
 
 /* ---- the server ---- */
 
+/* The set asked for, as the store has it; NULL: there is none. */
+static const struct store_rrset *find(const struct store_snapshot *s, const struct query *q, struct name *apex)
+{
+	const struct store_zone *z = store_zone_find(s, q->qname.wire, false);
+	struct store_lookup at;
+
+	apex->len = 0;
+	if (!z || z->state != STORE_ZONE_SERVING)
+		return NULL;
+	name_copy(apex, store_zone_apex(z));
+	store_lookup(s, z, q->qname.wire, &at);
+	return at.node ? store_rrset_of(s, at.node, q->qtype) : NULL;
+}
+
+static void put_set(const struct bed *b, struct writer *w, const struct query *q, const struct store_rrset *set, bool wrong)
+{
+	const uint8_t *at = set->data;
+
+	for (unsigned i = 0; i < set->count; i++) {
+		uint16_t len = get_u16(at);
+		uint8_t rdata[1024];
+
+		assert_true(len <= sizeof(rdata));
+		memcpy(rdata, at + 2, len);
+		if (wrong && q->qtype == RR_SOA && b->wrong.len)
+			put_u32(rdata + len - 20, get_u32(rdata + len - 20) + 5);
+		else if (wrong)
+			rdata[1] ^= 1;
+		writer_u16(w, 0xc00c);
+		writer_u16(w, q->qtype);
+		writer_u16(w, q->qclass);
+		writer_u32(w, set->ttl);
+		writer_u16(w, len);
+		writer_bytes(w, rdata, len);
+		at += 2 + len;
+	}
+}
+
 static size_t answer(struct bed *b, const uint8_t *query, size_t len, uint8_t *out, size_t cap)
 {
 	struct writer w = writer_of(out, cap);
 	struct store_reader *reader = b->w.store.reader;
+	const struct store_rrset *set = NULL;
 	struct store_snapshot s;
-	struct probe_soa soa = {0};
+	struct name apex;
 	struct query q;
 	unsigned rcode = 0;
+	bool chaos;
 
 	assert_int_equal(query_parse(query, len, &q), QUERY_OK);
-	if (q.qclass == CLASS_CH) {
+	chaos = q.qclass == CLASS_CH;
+	store_pin(reader, &s);
+	if (chaos) {
 		b->asked_id++;
 	} else {
-		if (b->seen_count < ARRAY_LEN(b->seen))
-			b->seen[b->seen_count++] = q.qname;
-		store_pin(reader, &s);
-		zones_soa(&s, q.qname.wire, &soa);
-		store_unpin(reader);
-		if (!soa.known || (b->servfail.len && name_equal(b->servfail.wire, q.qname.wire)))
+		set = find(&s, &q, &apex);
+		if (apex.len && b->seen_count < ARRAY_LEN(b->seen))
+			b->seen[b->seen_count++] = apex;
+		b->asked_sets += set && q.qtype != RR_SOA;
+		if (!set || (b->servfail.len && name_equal(b->servfail.wire, apex.wire)))
 			rcode = RCODE_SERVFAIL;
 	}
 	writer_u16(&w, q.header.id);
 	writer_u16(&w, (uint16_t)(DNS_QR | DNS_AA | rcode));
 	writer_u16(&w, 1);
-	writer_u16(&w, rcode ? 0 : 1);
+	writer_u16(&w, rcode ? 0 : chaos ? 1 : set->count);
 	writer_u32(&w, 0);
 	writer_bytes(&w, query + DNS_HEADER_LEN, q.question_len);
-	if (!rcode) {
+	if (!rcode && !chaos)
+		put_set(b, &w, &q, set, (b->wrong.len && name_equal(b->wrong.wire, apex.wire)) || (b->wrong_content && q.qtype != RR_SOA));
+	if (!rcode && chaos) {
 		writer_u16(&w, 0xc00c);
 		writer_u16(&w, q.qtype);
 		writer_u16(&w, q.qclass);
 		writer_u32(&w, 300);
-		if (q.qclass == CLASS_CH) {
-			writer_u16(&w, 4);
-			writer_bytes(&w, "\x03" "fra", 4);
-		} else {
-			writer_u16(&w, soa.len);
-			if (b->wrong.len && name_equal(b->wrong.wire, q.qname.wire))
-				put_u32(soa.rdata + soa.len - 20, soa.serial + 5);
-			writer_bytes(&w, soa.rdata, soa.len);
-		}
+		writer_u16(&w, 4);
+		writer_bytes(&w, "\x03" "fra", 4);
 	}
+	store_unpin(reader);
 	assert_true(writer_ok(&w));
 	return w.pos;
 }
@@ -390,8 +450,8 @@ static void test_reload_keeps_states(void **state)
 	kept_tcp = check_of(b, 0, 3);
 	kept->health.state = HEALTH_PASS;
 	kept->health.passes = 77;
-	b->w.networks[0].verdict = VERDICT_HARD;
-	b->w.networks[0].since_ns = 5;
+	b->w.networks[0].all.verdict = VERDICT_HARD;
+	b->w.networks[0].all.since_ns = 5;
 	check_of(b, 1, 0)->health.state = HEALTH_FAIL;
 
 	/* The networks change places, an address goes, another comes before the one that stays. */
@@ -407,8 +467,8 @@ static void test_reload_keeps_states(void **state)
 	assert_int_equal(kept->health.passes, 77);
 	assert_int_equal(check_of(b, 1, 0)->health.state, HEALTH_UNKNOWN);
 	assert_int_equal(check_of(b, 0, 0)->health.state, HEALTH_FAIL);
-	assert_int_equal(b->w.networks[1].verdict, VERDICT_HARD);
-	assert_int_equal(b->w.networks[1].since_ns, 5);
+	assert_int_equal(b->w.networks[1].all.verdict, VERDICT_HARD);
+	assert_int_equal(b->w.networks[1].all.since_ns, 5);
 	assert_int_equal(check_count(b), 6);
 	watch_publish(&b->w, &b->w.networks[0], 1);
 	assert_int_equal(net_of(b, 0)->verdict, VERDICT_UNKNOWN); /* nothing is loaded: no judgement */
@@ -613,6 +673,25 @@ static void test_no_zones(void **state)
 	assert_non_null(strstr(net_of(b, 0)->why, "does not call itself ams for its own name"));
 }
 
+/* An SOA that is right and other records that are not. */
+static void test_wrong_content(void **state)
+{
+	struct bed *b = *state;
+	struct conf c = {0};
+
+	put_zone(b, "a.", 0, 1);
+	begin(b, &c);
+	until(b, VERDICT_PASS);
+	run_for_questions(b, 20);
+	assert_true(b->asked_sets >= 5);
+	assert_int_equal(net_of(b, 0)->verdict, VERDICT_PASS);
+	b->wrong_content = true;
+	until(b, VERDICT_HARD);
+	assert_non_null(strstr(net_of(b, 0)->why, "not as in the zone for"));
+	b->wrong_content = false;
+	until(b, VERDICT_PASS);
+}
+
 /* Reloads while probes are under way: nothing is used after it is gone (a sanitizer's matter), verdict and checks go on. */
 static void test_reload_under_way(void **state)
 {
@@ -660,6 +739,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_passes_and_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_changing_zones, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_zones, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wrong_content, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload_under_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_loaded, setup, teardown),
 	};

@@ -14,13 +14,17 @@
 
 #define UDP(a, s) .address = {.family = 4, .bytes = {192, 0, 2, a}}, .tcp = false, .state = s
 #define TCP(a, s) .address = {.family = 4, .bytes = {192, 0, 2, a}}, .tcp = true, .state = s
+#define UDP6(s) .address = {.family = 6, .bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = 0x53}}, .tcp = false, .state = s
+#define TCP6(s) .address = {.family = 6, .bytes = {0x20, 0x01, 0x0d, 0xb8, [15] = 0x53}}, .tcp = true, .state = s
+
+#define SOFT(causes) (VERDICT_SOFT | (unsigned)(causes) << 8)
 
 static const struct {
 	const char *name;
 	struct verdict_check checks[4];
 	size_t n;
 	struct verdict_facts facts;
-	enum board_verdict verdict;
+	unsigned verdict; /* with causes */
 	const char *why;
 } rows[] = {
 	{"all pass",
@@ -31,22 +35,52 @@ static const struct {
 	 4, {.loaded = true, .no_zones = true, .rise = 10},
 	 VERDICT_PASS, "all 4 checks pass: 2 addresses over UDP and TCP, no zones to ask for"},
 #define PASSING {{UDP(53, HEALTH_PASS), .why = ""}, {TCP(53, HEALTH_PASS), .why = ""}}, 2
-#define SIGNED(left, hard) {.loaded = true, .rise = 10, .has_signatures = true, .signatures_left_s = (left), .signatures_zone = "a.test", \
-	                    .signatures_alert_s = 3600, .expired_is_hard = (hard)}
+#define SIGNED(left, leaves) {.loaded = true, .rise = 10, .has_signatures = true, .signatures_left_s = (left), .signatures_zone = "a.test", \
+	                    .signatures_alert_s = 3600, .expired_leaves = (leaves)}
 	{"signatures that last", PASSING, SIGNED(3600, true), VERDICT_PASS, "all 2 checks pass: 1 address over UDP and TCP"},
 	{"signatures near their end", PASSING, SIGNED(3599, true), VERDICT_SOFT, "DNSSEC signatures of a.test expire in 59m59s"},
-	{"signatures at their end", PASSING, SIGNED(0, true), VERDICT_HARD,
+	{"signatures at their end", PASSING, SIGNED(0, true), SOFT(CAUSE_SIGNATURES),
 	 "DNSSEC signatures of a.test expired just now: validating resolvers refuse its answers"},
-	{"signatures past their end", PASSING, SIGNED(-7200, true), VERDICT_HARD,
+	{"signatures past their end", PASSING, SIGNED(-7200, true), SOFT(CAUSE_SIGNATURES),
 	 "DNSSEC signatures of a.test expired 2h00m ago: validating resolvers refuse its answers"},
 	{"signatures past their end, an alert only", PASSING, SIGNED(-7200, false), VERDICT_SOFT,
 	 "DNSSEC signatures of a.test expired 2h00m ago: validating resolvers refuse its answers"},
 	{"signatures past their end, while the checks rise",
-	 {{UDP(53, HEALTH_PASS), .why = ""}, {TCP(53, HEALTH_UNKNOWN), .why = "", .run = 3, .run_passes = true}}, 2, SIGNED(-1, true), VERDICT_HARD,
-	 "DNSSEC signatures of a.test expired 1s ago: validating resolvers refuse its answers"},
+	 {{UDP(53, HEALTH_PASS), .why = ""}, {TCP(53, HEALTH_UNKNOWN), .why = "", .run = 3, .run_passes = true}}, 2, SIGNED(-1, true), VERDICT_UNKNOWN,
+	 "192.0.2.53 TCP has passed 3 of the 10 checks in a row that are needed"},
 	{"signatures near their end, while a check fails",
 	 {{UDP(53, HEALTH_PASS), .why = ""}, {TCP(53, HEALTH_FAIL), .why = "b", .fails = 2}}, 2, SIGNED(5, true), VERDICT_HARD,
 	 "192.0.2.53 TCP: b, 2 checks in a row"},
+#define FACTS(...) {.loaded = true, .rise = 10, .stale_after_ms = 300000, __VA_ARGS__}
+	{"data that is young enough", PASSING, FACTS(.has_held = true, .data_age_ms = 299999), VERDICT_PASS, "all 2 checks pass: 1 address over UDP and TCP"},
+	{"data that is stale", PASSING, FACTS(.has_held = true, .data_age_ms = 300000), SOFT(CAUSE_STALE),
+	 "its data was last known to be current 5m00s ago, the limit is 5m00s"},
+	{"nothing is held by transfer", PASSING, FACTS(.data_age_ms = 300000), VERDICT_PASS, "all 2 checks pass: 1 address over UDP and TCP"},
+	{"stale, while a check fails",
+	 {{UDP(53, HEALTH_FAIL), .why = "b", .fails = 2}, {TCP(53, HEALTH_PASS), .why = ""}}, 2, FACTS(.has_held = true, .data_age_ms = 300000),
+	 VERDICT_HARD, "192.0.2.53 UDP: b, 2 checks in a row"},
+	{"near its expiry", PASSING, FACTS(.expiry_zone = "a.test", .expiry_left_ms = 3600000), SOFT(CAUSE_EXPIRY),
+	 "a.test expires in 1h00m (SOA EXPIRE), and no primary confirms it"},
+	{"expired and served", PASSING, FACTS(.expiry_zone = "a.test", .expiry_left_ms = -90000), SOFT(CAUSE_EXPIRY),
+	 "a.test expired 1m30s ago (SOA EXPIRE) and is served on"},
+	{"zones that are on their way", PASSING, FACTS(.zones_missing = 1, .zones_missing_ms = VERDICT_ZONES_MS - 1), VERDICT_PASS,
+	 "all 2 checks pass: 1 address over UDP and TCP"},
+	{"a zone is missing", PASSING, FACTS(.zones_missing = 1, .zones_missing_ms = VERDICT_ZONES_MS), SOFT(CAUSE_ZONES),
+	 "1 zone configured here has not been served for 10s"},
+	{"zones are missing", PASSING, FACTS(.zones_missing = 7, .zones_missing_ms = 60000), SOFT(CAUSE_ZONES),
+	 "7 zones configured here have not been served for 1m00s"},
+	{"overload", PASSING, FACTS(.overload = true, .overload_why = "overloaded: answer worker 1 is at 99% of its time"), SOFT(CAUSE_OVERLOAD),
+	 "overloaded: answer worker 1 is at 99% of its time"},
+	{"all at once", PASSING,
+	 FACTS(.has_held = true, .data_age_ms = 400000, .expiry_zone = "a.test", .expiry_left_ms = 1000, .zones_missing = 2, .zones_missing_ms = 60000,
+	       .overload = true, .overload_why = "overloaded"), SOFT(CAUSE_STALE | CAUSE_EXPIRY | CAUSE_ZONES | CAUSE_OVERLOAD),
+	 "its data was last known to be current 6m40s ago, the limit is 5m00s; a.test expires in 1s (SOA EXPIRE), and no primary confirms it; "
+	 "2 zones configured here have not been served for 1m00s; overloaded"},
+	{"an alert beside a cause", PASSING,
+	 {.loaded = true, .rise = 10, .has_signatures = true, .signatures_left_s = 60, .signatures_zone = "a.test", .signatures_alert_s = 3600,
+	  .overload = true, .overload_why = "overloaded"}, SOFT(CAUSE_OVERLOAD), "DNSSEC signatures of a.test expire in 1m00s; overloaded"},
+	{"something is broken that the checks have not met", PASSING, FACTS(.broken = "answer worker 3 is wrong", .overload = true, .overload_why = "x"),
+	 VERDICT_HARD, "answer worker 3 is wrong"},
 	{"an old failure does not matter",
 	 {{UDP(53, HEALTH_PASS), .why = "answered SERVFAIL for example", .run = 1}, {TCP(53, HEALTH_PASS), .why = ""}}, 2,
 	 {.loaded = true, .rise = 10}, VERDICT_PASS, "all 2 checks pass: 1 address over UDP and TCP"},
@@ -82,18 +116,49 @@ static void test_rows(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char why[BOARD_WHY_MAX];
-		enum board_verdict v = verdict_judge(rows[i].checks, rows[i].n, &rows[i].facts, why);
+		struct verdict v;
 
-		if (v != rows[i].verdict || strcmp(why, rows[i].why) != 0)
-			fail_msg("%s: %d \"%s\", expected %d \"%s\"", rows[i].name, v, why, rows[i].verdict, rows[i].why);
+		verdict_judge(rows[i].checks, rows[i].n, 0, &rows[i].facts, &v);
+		if ((v.verdict | v.causes << 8) != rows[i].verdict || strcmp(v.why, rows[i].why) != 0)
+			fail_msg("%s: %d %u \"%s\", expected %#x \"%s\"", rows[i].name, v.verdict, v.causes, v.why, rows[i].verdict, rows[i].why);
 	}
+}
+
+static void expect(const struct verdict_check *checks, size_t n, unsigned family, enum board_verdict verdict, uint32_t total, uint32_t passing, const char *why)
+{
+	const struct verdict_facts facts = {.loaded = true, .rise = 10};
+	struct verdict v;
+
+	verdict_judge(checks, n, family, &facts, &v);
+	assert_string_equal(v.why, why);
+	assert_int_equal(v.verdict, verdict);
+	assert_int_equal(v.checks, total);
+	assert_int_equal(v.passing, passing);
+}
+
+/* IPv6 fails alone; and a family without addresses has nothing to say. */
+static void test_families(void **state)
+{
+	const struct verdict_check checks[] = {{UDP(53, HEALTH_PASS), .passing = true, .why = ""}, {TCP(53, HEALTH_PASS), .why = "once"},
+	                                       {UDP6(HEALTH_FAIL), .why = "no answer", .fails = 4}, {TCP6(HEALTH_UNKNOWN), .passing = true, .why = ""}};
+
+	(void)state;
+	expect(checks, 4, 4, VERDICT_PASS, 2, 1, "all 2 checks pass: 1 address over UDP and TCP");
+	expect(checks, 4, 6, VERDICT_HARD, 2, 1, "2001:db8::53 UDP: no answer, 4 checks in a row");
+	expect(checks, 4, 0, VERDICT_HARD, 4, 2, "2001:db8::53 UDP: no answer, 4 checks in a row");
+	expect(checks, 2, 6, VERDICT_UNKNOWN, 0, 0, "the network has no service addresses to check");
+	expect(checks + 3, 1, 6, VERDICT_UNKNOWN, 1, 1, "2001:db8::53 TCP has passed 0 of the 10 checks in a row that are needed");
+	expect(checks + 3, 1, 4, VERDICT_UNKNOWN, 0, 0, "the network has no service addresses to check");
 }
 
 /* The longest of everything still ends inside its field. */
 static void test_long(void **state)
 {
-	char reason[BOARD_WHY_MAX], why[BOARD_WHY_MAX + 1];
+	struct {
+		struct verdict v;
+		char guard;
+	} out = {.guard = '#'};
+	char reason[BOARD_WHY_MAX];
 	struct verdict_check c[4];
 	const struct verdict_facts facts = {.loaded = true, .rise = UINT16_MAX};
 
@@ -106,15 +171,24 @@ static void test_long(void **state)
 		c[i].address.family = 6;
 		memset(c[i].address.bytes, 0xfe, sizeof(c[i].address.bytes));
 	}
-	why[BOARD_WHY_MAX] = '#';
-	assert_int_equal(verdict_judge(c, ARRAY_LEN(c), &facts, why), VERDICT_HARD);
-	assert_int_equal(strlen(why), BOARD_WHY_MAX - 1);
-	assert_int_equal(why[BOARD_WHY_MAX], '#');
+	verdict_judge(c, ARRAY_LEN(c), 0, &facts, &out.v);
+	assert_int_equal(out.v.verdict, VERDICT_HARD);
+	assert_int_equal(strlen(out.v.why), BOARD_WHY_MAX - 1);
+	assert_int_equal(out.guard, '#');
+	for (size_t i = 0; i < ARRAY_LEN(c); i++)
+		c[i].state = HEALTH_PASS;
+	verdict_judge(c, ARRAY_LEN(c), 0, &(struct verdict_facts){.loaded = true, .has_held = true, .data_age_ms = UINT64_MAX,
+	              .expiry_zone = reason, .expiry_left_ms = INT64_MAX, .has_signatures = true, .signatures_zone = reason,
+	              .zones_missing = UINT32_MAX, .zones_missing_ms = UINT64_MAX, .overload = true, .overload_why = reason}, &out.v);
+	assert_int_equal(out.v.verdict, VERDICT_SOFT);
+	assert_int_equal(out.v.causes, CAUSE_STALE | CAUSE_EXPIRY | CAUSE_ZONES | CAUSE_OVERLOAD);
+	assert_int_equal(strlen(out.v.why), BOARD_WHY_MAX - 1);
+	assert_int_equal(out.guard, '#');
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_long)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_families), cmocka_unit_test(test_long)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
