@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "admin/status.h"
 
+#include "admin/announced.h"
 #include "base/clock.h"
 #include "zone/signatures.h"
 
@@ -367,6 +368,19 @@ static json_t *network(const struct status_facts *f, size_t i)
 	return o;
 }
 
+/* What neighbor i has been told; *left_out: routes that had no room. */
+static json_t *announced(const struct status_facts *f, uint32_t i, uint32_t *left_out)
+{
+	static struct board_route_told told;
+
+	*left_out = 0;
+	if (!board_copy(&f->board->route.told[i].seq, &f->board->route.told[i], &told, sizeof(told)))
+		return json_array();
+	told.text[sizeof(told.text) - 1] = '\0';
+	*left_out = told.left_out;
+	return announced_json(told.text);
+}
+
 static json_t *neighbors(const struct status_facts *f)
 {
 	json_t *list = json_array();
@@ -374,25 +388,33 @@ static json_t *neighbors(const struct status_facts *f)
 
 	for (uint32_t i = 0; i < atomic_load(&f->board->route.neighbors) && i < BOARD_NEIGHBORS_MAX; i++) {
 		struct board_route_neighbor n;
-		char text[ADDR_TEXT_MAX];
+		char addr[ADDR_TEXT_MAX], text[ADDR_TEXT_MAX + sizeof(n.interface)];
+		uint32_t left_out = 0;
+		json_t *routes, *o;
 
 		if (!board_copy(&f->board->route.neighbor[i].seq, &f->board->route.neighbor[i], &n, sizeof(n)))
 			continue;
 		n.state_text[sizeof(n.state_text) - 1] = '\0';
 		n.last_error[sizeof(n.last_error) - 1] = '\0';
-		n.announced_text[sizeof(n.announced_text) - 1] = '\0';
+		n.interface[sizeof(n.interface) - 1] = '\0';
+		routes = gone ? json_array() : announced(f, i, &left_out);
 		if (gone) {
-			n.since_ns = n.announced = n.hold_s = 0;
-			n.announced_text[0] = '\0';
+			n.since_ns = n.announced = n.hold_s = n.received = n.over_max = 0;
 			snprintf(n.state_text, sizeof(n.state_text), "idle");
 			snprintf(n.last_error, sizeof(n.last_error), ROUTE_GONE);
 		}
-		json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:s, s:b}", "address",
-		                                      addr_text(&n.address, text), "as", num(n.as), "state", n.state_text, "since_ms",
-		                                      age_ms(n.since_ns, f->now_ns), "established_count", (int)n.established_count, "hold_s",
-		                                      (int)n.hold_s, "prefixes", (int)n.announced, "bad_messages", (int)n.bad_messages,
-		                                      "last_error", str(n.last_error), "announced", str(n.announced_text), "order",
-		                                      n.order == ANNOUNCE_YES ? "none" : "drain", "drained", (int)(n.order == ANNOUNCE_NONE)));
+		if (n.interface[0])
+			n.address.zone = 0; /* by name rather than by number */
+		snprintf(text, sizeof(text), "%s%s%s", addr_text(&n.address, addr), n.interface[0] ? "%" : "", n.interface);
+		o = json_pack("{s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o}", "address", str(text), "as", num(n.as), "state", str(n.state_text),
+		              "since_ms", age_ms(n.since_ns, f->now_ns), "established_count", (int)n.established_count, "hold_s", (int)n.hold_s,
+		              "prefixes", (int)n.announced, "bad_messages", (int)n.bad_messages, "last_error", str(n.last_error), "announced", routes);
+		json_object_set_new(o, "announced_left_out", num(left_out));
+		json_object_set_new(o, "received", num(n.received));
+		json_object_set_new(o, "over_max_prefixes", json_boolean(n.over_max));
+		json_object_set_new(o, "order", json_string(n.order == ANNOUNCE_YES ? "none" : "drain"));
+		json_object_set_new(o, "drained", json_boolean(n.order == ANNOUNCE_NONE));
+		json_array_append_new(list, o);
 	}
 	return list;
 }

@@ -87,6 +87,7 @@ static enum source_kind kind_of(const struct role_socket *s)
 	case ROLE_SOCKET_TCP:
 	case ROLE_SOCKET_CONTROL:
 	case ROLE_SOCKET_HANDOVER:
+	case ROLE_SOCKET_BGP:
 		break;
 	}
 	return SOURCE_TCP;

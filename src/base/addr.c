@@ -165,6 +165,11 @@ bool addr_is_any(const struct ip_addr *a)
 	return memcmp(a->bytes, zero, a->family == 4 ? 4 : 16) == 0;
 }
 
+bool addr_is_link_local(const struct ip_addr *a)
+{
+	return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+}
+
 bool prefix_contains(const struct ip_prefix *p, const struct ip_addr *a)
 {
 	struct ip_addr m = *a;

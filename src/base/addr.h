@@ -46,6 +46,7 @@ char *endpoint_text(const struct endpoint *e, char *buf);
 
 bool addr_equal(const struct ip_addr *a, const struct ip_addr *b);
 bool addr_is_any(const struct ip_addr *a);
+bool addr_is_link_local(const struct ip_addr *a); /* of IPv6, fe80::/10 */
 bool prefix_contains(const struct ip_prefix *p, const struct ip_addr *a);
 /* True when one contains the other, or they are equal. */
 bool prefix_overlaps(const struct ip_prefix *a, const struct ip_prefix *b);

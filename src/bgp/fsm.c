@@ -6,8 +6,10 @@
  *       ^                               |                   |                      |                       |
  *       +--- STOP, TCP lost, NOTIFICATION either way, a timer, an error: from anywhere, then wait for retry+
  *
- * We connect actively and only so. There is then one connection per session, hence no collision to resolve (6.8), no port to listen
- * on and no quarrel with another speaker on the machine. The price: routers that must dial (`passive` on our side) cannot be served.
+ * By default we connect actively and only so. There is then one connection per session, hence no collision to resolve, no port to listen
+ * on and no quarrel with another speaker on the machine. For routers that must dial there is `passive`: the same machine, which leaves Idle only when
+ * a connection has come. A session that does both has two machines. A collision (6.8) is judged when the OPEN arrives, before the KEEPALIVE that
+ * would let the peer establish the connection that has lost; an established one is never given up for another, and keeps its rival from trying.
  *
  * An error is answered with the NOTIFICATION RFC 4271 6, RFC 6608 and RFC 9687 name for it, put into words in last_error, and the
  * session is tried again after 1 to 5 s, without growth: what keeps a router from accepting us is the router's own back-off. Only
@@ -44,6 +46,7 @@ struct bgp_open bgp_fsm_open(const struct bgp_fsm *f)
 	    .as4 = true,
 	    .route_refresh = true,
 	    .has_role = f->conf.has_role,
+	    .extended_next_hop = f->conf.extended_next_hop,
 	    .role = f->conf.role,
 	};
 }
@@ -96,7 +99,7 @@ static void leave(struct bgp_fsm *f, uint32_t random, uint64_t now_ms, struct bg
 		act(out, BGP_DO_ROUTES_DOWN);
 	enter(f, BGP_IDLE, now_ms);
 	f->wait_at_ms = f->hold_at_ms = f->keepalive_at_ms = f->send_hold_at_ms = 0;
-	f->retry_at_ms = f->enabled ? now_ms + (f->slow ? BGP_RETRY_SLOW_MS : BGP_RETRY_MIN_MS) + jitter : 0;
+	f->retry_at_ms = f->enabled && !f->conf.passive && !f->rival_up ? now_ms + (f->slow ? BGP_RETRY_SLOW_MS : BGP_RETRY_MIN_MS) + jitter : 0;
 	f->slow = false; /* once: a router that refuses or resets the next try is being restarted, not shut down */
 	f->stuck = false;
 	f->hold_s = 0;
@@ -197,6 +200,23 @@ static bool open_accept(struct bgp_fsm *f, const struct bgp_open *o, uint64_t no
 	return true;
 }
 
+bool bgp_collision_ours_stays(uint32_t local_id, uint32_t local_as, uint32_t peer_id, uint32_t peer_as)
+{
+	return local_id != peer_id ? local_id > peer_id : local_as > peer_as;
+}
+
+/* RFC 4271 6.8. A rival in OpenSent is left alone: its own OPEN will tell. False: this connection has lost. */
+static bool survives_collision(const struct bgp_fsm *f, const struct bgp_open *o, enum bgp_state rival, struct bgp_actions *out)
+{
+	bool ours = bgp_collision_ours_stays(f->conf.router_id, f->conf.local_as, o->id, o->as);
+
+	if (rival == BGP_ESTABLISHED || (rival == BGP_OPEN_CONFIRM && ours == f->conf.passive))
+		return false;
+	if (rival == BGP_OPEN_CONFIRM)
+		act(out, BGP_DO_END_RIVAL);
+	return true;
+}
+
 static void got_open(struct bgp_fsm *f, const struct bgp_event *ev, uint64_t now_ms, struct bgp_actions *out)
 {
 	struct bgp_notify bad;
@@ -211,6 +231,11 @@ static void got_open(struct bgp_fsm *f, const struct bgp_event *ev, uint64_t now
 		return;
 	}
 	if (!open_accept(f, &o, now_ms, &bad)) {
+		notify(f, &bad, ev->random, now_ms, out);
+		return;
+	}
+	if (!survives_collision(f, &o, ev->rival, out)) {
+		bad = bgp_notify_cease(BGP_CEASE_COLLISION, NULL);
 		notify(f, &bad, ev->random, now_ms, out);
 		return;
 	}
@@ -369,6 +394,16 @@ static void cease(struct bgp_fsm *f, const struct bgp_event *ev, uint64_t now_ms
 		notify(f, &n, ev->random, now_ms, out);
 }
 
+static void rival_up(struct bgp_fsm *f, const struct bgp_event *ev, uint64_t now_ms, struct bgp_actions *out)
+{
+	struct bgp_notify n = bgp_notify_cease(BGP_CEASE_COLLISION, NULL);
+
+	if (f->state == BGP_IDLE)
+		f->retry_at_ms = 0;
+	else
+		notify(f, &n, ev->random, now_ms, out);
+}
+
 void bgp_fsm_step(struct bgp_fsm *f, const struct bgp_event *ev, uint64_t now_ms, struct bgp_actions *out)
 {
 	char text[BGP_NOTIFY_TEXT_MAX];
@@ -379,18 +414,21 @@ void bgp_fsm_step(struct bgp_fsm *f, const struct bgp_event *ev, uint64_t now_ms
 		if (f->enabled)
 			break;
 		f->enabled = true;
-		connect_now(f, now_ms, out);
+		if (!f->conf.passive && !f->rival_up)
+			connect_now(f, now_ms, out);
 		break;
 	case BGP_EV_STOP:
 		f->enabled = false;
 		cease(f, ev, now_ms, out);
 		break;
 	case BGP_EV_RESET:
-		if (f->enabled && f->state != BGP_IDLE)
-			cease(f, ev, now_ms, out);
+		if (!f->enabled || f->state == BGP_IDLE)
+			break;
+		f->slow = ev->subcode == BGP_CEASE_MAX_PREFIXES;
+		cease(f, ev, now_ms, out);
 		break;
 	case BGP_EV_CONNECTED:
-		if (f->state != BGP_CONNECT)
+		if (f->state != (f->conf.passive ? BGP_IDLE : BGP_CONNECT) || !f->enabled)
 			break;
 		f->wait_at_ms = now_ms + BGP_OPEN_WAIT_MS;
 		enter(f, BGP_OPEN_SENT, now_ms);
@@ -419,6 +457,15 @@ void bgp_fsm_step(struct bgp_fsm *f, const struct bgp_event *ev, uint64_t now_ms
 		break;
 	case BGP_EV_TICK:
 		tick(f, ev, now_ms, out);
+		break;
+	case BGP_EV_RIVAL_UP:
+		f->rival_up = true;
+		rival_up(f, ev, now_ms, out);
+		break;
+	case BGP_EV_RIVAL_DOWN:
+		f->rival_up = false;
+		if (f->state == BGP_IDLE && f->enabled && !f->conf.passive)
+			f->retry_at_ms = now_ms + BGP_RETRY_MIN_MS + ev->random % (BGP_RETRY_SPAN_MS + 1);
 		break;
 	case BGP_EVENTS:
 		break;

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The state machine of one session, RFC 4271 8. Pure: an event and the time in, actions out; the caller owns sockets, clock and
- * randomness. Idle with `enabled` set means waiting for the next try; RFC 4271's Active (listening) does not exist here. */
+/* The state machine of one connection, RFC 4271 8. Pure: an event and the time in, actions out; the caller owns sockets, clock and
+ * randomness. Idle with `enabled` set means waiting: for the next try, or, where `passive`, for the peer's connection (RFC 4271's Active). */
 enum bgp_state { BGP_IDLE, BGP_CONNECT, BGP_OPEN_SENT, BGP_OPEN_CONFIRM, BGP_ESTABLISHED, BGP_STATES };
 const char *bgp_state_text(enum bgp_state state);
 
@@ -35,6 +35,8 @@ struct bgp_fsm_conf {
 	bool has_role;         /* RFC 9234, off by default */
 	bool role_strict;      /* refuse a peer that states none */
 	enum bgp_role role;    /* ours */
+	bool extended_next_hop; /* offer RFC 8950 */
+	bool passive;          /* the peer opens the connection */
 	uint32_t send_hold_ms; /* 0: twice the hold time, at least BGP_SEND_HOLD_MIN_MS */
 };
 
@@ -42,12 +44,14 @@ enum bgp_event_type {
 	BGP_EV_START,     /* the operator wants the session */
 	BGP_EV_STOP,      /* ... does not, with `subcode` of Cease and `text` (or NULL) for the peer */
 	BGP_EV_RESET,     /* close with Cease `subcode` and `text`, then try again */
-	BGP_EV_CONNECTED, /* TCP is up */
+	BGP_EV_CONNECTED, /* TCP is up, opened by us or, where `passive`, by the peer */
 	BGP_EV_LOST,      /* TCP failed or was closed; `text` says how */
 	BGP_EV_FRAME,     /* a message came: `frame` */
 	BGP_EV_GARBAGE,   /* something that is no message came: `notify` is what to answer */
 	BGP_EV_WROTE,     /* octets left for the peer, or are stuck: `pending` are still to be sent */
 	BGP_EV_TICK,      /* bgp_fsm_deadline() has come, or just so */
+	BGP_EV_RIVAL_UP,  /* the session's other connection is established: this one goes, and stays away */
+	BGP_EV_RIVAL_DOWN, /* ... no longer */
 	BGP_EVENTS,
 };
 
@@ -57,6 +61,7 @@ struct bgp_event {
 	uint8_t subcode;
 	bool progress;               /* with WROTE: octets did leave */
 	size_t pending;
+	enum bgp_state rival;        /* with FRAME: where the session's other connection stands; Idle: there is none */
 	const char *text;            /* borrowed */
 	const struct bgp_frame *frame;
 	const struct bgp_notify *notify;
@@ -71,6 +76,7 @@ enum bgp_action_type {
 	BGP_DO_ROUTES_UP,   /* established: tell all */
 	BGP_DO_ROUTES_DOWN, /* no longer established: the peer has forgotten */
 	BGP_DO_REFRESH,     /* tell the routes of `family` again */
+	BGP_DO_END_RIVAL,   /* collision, and this connection stays: BGP_EV_RESET with BGP_CEASE_COLLISION to the other */
 };
 
 struct bgp_action {
@@ -95,6 +101,7 @@ struct bgp_fsm {
 	uint8_t families;      /* negotiated */
 	struct bgp_open peer;  /* what it said of itself, in OpenConfirm and Established */
 	bool slow;             /* the last close asks for patience */
+	bool rival_up;         /* the other connection is established: no tries */
 	/* For people; survives reconnects. */
 	uint64_t established_count;
 	uint64_t notify_in, notify_out, garbage;
@@ -111,6 +118,9 @@ void bgp_fsm_step(struct bgp_fsm *f, const struct bgp_event *ev, uint64_t now_ms
 
 /* When to send the next TICK; UINT64_MAX: no timer runs. */
 uint64_t bgp_fsm_deadline(const struct bgp_fsm *f);
+
+/* RFC 4271 6.8, RFC 6286 2.3: does the connection that we opened stay, of two with the same peer? */
+bool bgp_collision_ours_stays(uint32_t local_id, uint32_t local_as, uint32_t peer_id, uint32_t peer_as);
 
 /* Our OPEN. */
 struct bgp_open bgp_fsm_open(const struct bgp_fsm *f);

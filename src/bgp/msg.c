@@ -6,7 +6,8 @@
  *
  * Never offered, and therefore not written here: graceful restart (64) and its long-lived form (71), because the process that
  * answers is the process that speaks, and a route outliving it is a black hole; extended messages (6), ADD-PATH (69) and enhanced
- * refresh (70), because an announcer of a few prefixes has no use for them; RFC 8950 (5), IPv4 prefixes by IPv6 next hop. */
+ * refresh (70), because an announcer of a few prefixes has no use for them. Offered where it is configured: IPv4 prefixes by an IPv6 next hop
+ * (5, RFC 8950), a role (9, RFC 9234). */
 #include "bgp/msg.h"
 
 #include "bgp/notify.h"
@@ -19,6 +20,7 @@ enum {
 	PARAM_EXTENDED = 255, /* RFC 9072 */
 	CAP_MULTIPROTOCOL = 1,
 	CAP_ROUTE_REFRESH = 2,
+	CAP_EXTENDED_NEXT_HOP = 5,
 	CAP_ROLE = 9,
 	CAP_AS4 = 65,
 	SAFI_UNICAST = 1,
@@ -106,6 +108,21 @@ struct capabilities {
 	uint32_t as4;
 };
 
+/* RFC 8950 4: triples of AFI, SAFI and the next hop's AFI, each of two octets. */
+static bool extended_next_hop(struct reader *value)
+{
+	bool found = false;
+
+	while (reader_left(value)) {
+		uint16_t afi = reader_u16(value);
+		uint16_t safi = reader_u16(value);
+		uint16_t hop = reader_u16(value);
+
+		found |= reader_ok(value) && afi == 1 && safi == SAFI_UNICAST && hop == 2;
+	}
+	return found;
+}
+
 /* One capability. False when a known one has a shape it cannot have, or two roles contradict each other. */
 static bool capability_read(struct capabilities *c, uint8_t code, struct reader value, struct bgp_notify *bad)
 {
@@ -121,6 +138,9 @@ static bool capability_read(struct capabilities *c, uint8_t code, struct reader 
 		break;
 	case CAP_ROUTE_REFRESH:
 		o->route_refresh = true;
+		break;
+	case CAP_EXTENDED_NEXT_HOP:
+		o->extended_next_hop |= extended_next_hop(&value);
 		break;
 	case CAP_AS4:
 		c->as4 = reader_u32(&value);
@@ -288,6 +308,13 @@ void bgp_open_write(struct writer *w, const struct bgp_open *o)
 	if (o->route_refresh) {
 		writer_u8(&caps, CAP_ROUTE_REFRESH);
 		writer_u8(&caps, 0);
+	}
+	if (o->extended_next_hop) {
+		writer_u8(&caps, CAP_EXTENDED_NEXT_HOP);
+		writer_u8(&caps, 6);
+		writer_u16(&caps, bgp_family_afi(BGP_IPV4));
+		writer_u16(&caps, SAFI_UNICAST);
+		writer_u16(&caps, bgp_family_afi(BGP_IPV6));
 	}
 	if (o->has_role) {
 		writer_u8(&caps, CAP_ROLE);

@@ -55,6 +55,7 @@ struct bgp_open {
 	bool route_refresh;
 	bool has_role;
 	enum bgp_role role;
+	bool extended_next_hop; /* IPv4 unicast by IPv6 next hops, RFC 8950 */
 };
 
 /* The next message of a stream. Garbage is noticed at the first wrong byte of the marker, not only when 19 bytes are there. */

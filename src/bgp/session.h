@@ -15,12 +15,16 @@ struct uv_loop_s;
 /* One BGP session over TCP on a libuv loop; all calls from the loop's thread. See session.c for how it works. */
 enum {
 	BGP_MD5_KEY_MAX = 80,    /* TCP_MD5SIG_MAXKEYLEN */
+	BGP_INTERFACE_MAX = 16,  /* IF_NAMESIZE */
 	BGP_LINGER_MS = 1000,    /* for the peer to read our NOTIFICATION and close */
 };
 
+enum bgp_connect { BGP_CONNECT_ACTIVE, BGP_CONNECT_PASSIVE, BGP_CONNECT_BOTH };
+
 struct bgp_neighbor_conf {
-	struct endpoint remote;      /* port 0: BGP_PORT */
+	struct endpoint remote;      /* port 0: BGP_PORT; zone 0 */
 	struct ip_addr local;        /* family 0: chosen by routing */
+	char interface[BGP_INTERFACE_MAX]; /* of a link-local remote, by name: looked up at each try, as it may appear later; else "" */
 	uint32_t local_as, peer_as;  /* the same: iBGP */
 	uint32_t router_id;          /* host order */
 	uint16_t hold_s;             /* BGP_HOLD_DEFAULT_S is usual; 0 never expires; 1 and 2 are refused */
@@ -32,7 +36,11 @@ struct bgp_neighbor_conf {
 	struct ip_addr next_hop_v4, next_hop_v6; /* family 0: the session's address, or one of its interface */
 	bool has_role, role_strict;
 	enum bgp_role role;
+	enum bgp_connect connect;    /* who opens the connection: we, the peer, either */
+	bool extended_next_hop;      /* RFC 8950: IPv4 routes by the session's IPv6 next hop where there is none of IPv4 */
 	uint32_t send_hold_ms;       /* 0: default */
+	uint32_t max_prefixes;       /* that the peer may send, at most BGP_RECEIVED_MAX; 0: any number, not counted */
+	bool max_cease;              /* ... else the session is closed; without it BGP_SESSION_ERROR only */
 	bool watch_updates;          /* BGP_SESSION_UPDATE for each; else they are thrown away unread */
 };
 
@@ -75,7 +83,10 @@ struct bgp_session_status {
 	uint32_t peer_id;
 	struct ip_addr local;       /* of the connection; family 0: none */
 	uint64_t messages_in[BGP_TYPES], messages_out[BGP_TYPES]; /* by enum bgp_type */
+	uint64_t refused;           /* the peer's connections beside an established one, or while stopped */
 	size_t queued;              /* octets not yet taken by the kernel */
+	uint32_t received;          /* prefixes that the peer has announced, up to max_prefixes */
+	bool over_max;              /* and more */
 	const struct bgp_rib *rib;  /* entries that are `told`: what the peer has, with attributes */
 };
 
@@ -90,6 +101,11 @@ void bgp_session_free(struct bgp_session *s);
 void bgp_session_set_ctx(struct bgp_session *s, void *ctx);
 
 void bgp_session_start(struct bgp_session *s);
+/* A connection of the peer's, from a listening socket with its key (see below); the descriptor, non-blocking, is the session's now. Refused where one is established
+ * (RFC 4271 6.8), and where `connect` is active or the session is stopped. */
+void bgp_session_accept(struct bgp_session *s, int fd);
+/* The peer's TCP MD5 key on a listening socket, or no more; nothing for a peer without. Before its SYN comes. -errno. */
+int bgp_session_listen_key(int listener, const struct bgp_neighbor_conf *c, bool on);
 /* Cease with `subcode` (BGP_CEASE_SHUTDOWN, ...) and text (NULL: none) to the peer; no further tries until started again. */
 void bgp_session_stop(struct bgp_session *s, uint8_t subcode, const char *text);
 /* The same, but try again: BGP_CEASE_RESET, BGP_CEASE_BFD_DOWN. */
@@ -104,5 +120,8 @@ int bgp_session_want(struct bgp_session *s, const struct bgp_route *routes, size
 /* Whether UPDATEs are told from now on. With `again` an established peer is asked for all its routes anew (RFC 2918); false when they would be needed and it
  * cannot be asked: they come with the next session. */
 bool bgp_session_watch(struct bgp_session *s, bool on, bool again);
+
+/* Another limit of prefixes received from now on; an established peer is asked for all its routes anew where they were not counted so. */
+void bgp_session_limit(struct bgp_session *s, uint32_t max_prefixes, bool cease);
 
 void bgp_session_status(const struct bgp_session *s, struct bgp_session_status *out);

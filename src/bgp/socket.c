@@ -36,7 +36,8 @@ static int set_ttl(int fd, const struct bgp_neighbor_conf *c)
 	return err;
 }
 
-static int set_md5(int fd, const struct bgp_neighbor_conf *c)
+/* A key of no octets takes away what was there. */
+static int set_md5(int fd, const struct bgp_neighbor_conf *c, size_t key_len)
 {
 	struct tcp_md5sig md5;
 	struct sockaddr_storage ss;
@@ -47,42 +48,60 @@ static int set_md5(int fd, const struct bgp_neighbor_conf *c)
 		return 0;
 	memset(&md5, 0, sizeof(md5));
 	memcpy(&md5.tcpm_addr, &ss, len);
-	md5.tcpm_keylen = (uint16_t)c->md5_key_len;
-	memcpy(md5.tcpm_key, c->md5_key, c->md5_key_len);
+	md5.tcpm_keylen = (uint16_t)key_len;
+	memcpy(md5.tcpm_key, c->md5_key, key_len);
 	err = setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &md5, sizeof(md5)) == 0 ? 0 : -errno;
 	explicit_bzero(&md5, sizeof(md5));
 	return err;
 }
 
-static int bind_local(int fd, const struct bgp_neighbor_conf *c)
+static int bind_local(int fd, const struct bgp_neighbor_conf *c, uint32_t zone)
 {
 	struct endpoint e = {.addr = c->local};
 	struct sockaddr_storage ss;
-	socklen_t len = endpoint_to_sockaddr(&e, &ss);
+	socklen_t len;
 
 	if (!c->local.family)
 		return 0;
+	if (addr_is_link_local(&c->local))
+		e.addr.zone = zone;
+	len = endpoint_to_sockaddr(&e, &ss);
 	return bind(fd, (const struct sockaddr *)&ss, len) == 0 ? 0 : -errno;
 }
 
-static int configure(int fd, const struct bgp_neighbor_conf *c, const char **what)
+int bgp_session_listen_key(int listener, const struct bgp_neighbor_conf *c, bool on)
 {
-	bool v6 = c->remote.addr.family == 6;
-	int err;
+	return set_md5(listener, c, on ? c->md5_key_len : 0);
+}
 
-	/* Precedence only helps; a kernel or sandbox without it is no reason not to speak. */
+/* Precedence only helps; a kernel or sandbox without it is no reason not to speak. */
+static void set_class(int fd, bool v6)
+{
 	(void)set(fd, SOL_SOCKET, SO_PRIORITY, PRIORITY_CONTROL);
 	(void)set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_TCLASS : IP_TOS, IPTOS_CLASS_CS6);
 	(void)set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+int bgp_socket_accepted(int fd, const struct bgp_neighbor_conf *c)
+{
+	set_class(fd, c->remote.addr.family == 6);
+	return set_ttl(fd, c);
+}
+
+static int configure(int fd, const struct bgp_neighbor_conf *c, uint32_t zone, const char **what)
+{
+	int err;
+
+	set_class(fd, c->remote.addr.family == 6);
 	*what = "cannot set the TTL";
 	err = set_ttl(fd, c);
 	if (!err) {
 		*what = "cannot set the TCP MD5 key";
-		err = set_md5(fd, c);
+		err = set_md5(fd, c, c->md5_key_len);
 	}
 	if (!err) {
 		*what = "cannot bind to the local address";
-		err = bind_local(fd, c);
+		err = bind_local(fd, c, zone);
 	}
 	return err;
 }
@@ -96,12 +115,18 @@ int bgp_socket_connect(const struct bgp_neighbor_conf *c, int *fd, const char **
 
 	if (!remote.port)
 		remote.port = BGP_PORT;
+	*what = "no such interface";
+	if (c->interface[0]) {
+		remote.addr.zone = if_nametoindex(c->interface);
+		if (!remote.addr.zone)
+			return -errno;
+	}
 	len = endpoint_to_sockaddr(&remote, &ss);
 	*what = "cannot make a socket";
 	s = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s < 0)
 		return -errno;
-	err = configure(s, c, what);
+	err = configure(s, c, remote.addr.zone, what);
 	if (!err) {
 		*what = "cannot connect";
 		if (connect(s, (const struct sockaddr *)&ss, len) != 0 && errno != EINPROGRESS)
@@ -115,11 +140,6 @@ int bgp_socket_connect(const struct bgp_neighbor_conf *c, int *fd, const char **
 	return 0;
 }
 
-static bool link_local(const struct ip_addr *a)
-{
-	return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
-}
-
 static bool same_bytes(const struct ip_addr *a, const struct ip_addr *b)
 {
 	return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 16) == 0;
@@ -129,7 +149,7 @@ static bool usable(const struct ip_addr *a)
 {
 	static const uint8_t loopback6[16] = {[15] = 1};
 
-	if (addr_is_any(a) || link_local(a))
+	if (addr_is_any(a) || addr_is_link_local(a))
 		return false;
 	return a->family == 4 ? a->bytes[0] != 127 && !(a->bytes[0] == 169 && a->bytes[1] == 254)
 	                      : memcmp(a->bytes, loopback6, 16) != 0 && a->bytes[0] != 0xff;
@@ -177,18 +197,23 @@ void bgp_next_hops(const struct bgp_neighbor_conf *c, const struct ip_addr *loca
 	const struct ip_addr *configured[] = {&c->next_hop_v4, &c->next_hop_v6};
 
 	*out = (struct bgp_peering){.local_as = c->local_as, .internal = c->local_as == c->peer_as};
+	/* RFC 9234 5: towards a customer, a peer, or a client of our route server. */
+	out->only_to_customer = c->has_role && (c->role == BGP_ROLE_PROVIDER || c->role == BGP_ROLE_PEER || c->role == BGP_ROLE_RS);
 	for (unsigned i = 0; i < ARRAY_LEN(hops); i++) {
 		uint8_t family = i == 0 ? 4 : 6;
 
 		if (configured[i]->family == family)
 			*hops[i] = *configured[i];
-		else if (local->family == family && !link_local(local))
+		else if (local->family == family && !addr_is_link_local(local))
 			*hops[i] = *local;
 		else if (!interface_address(local, family, hops[i]))
 			*hops[i] = (struct ip_addr){0};
 	}
-	if (link_local(local)) {
+	if (addr_is_link_local(local)) {
 		out->next_hop_v6_link = *local;
 		out->next_hop_v6_link.zone = 0;
+		/* RFC 2545 does not foresee an interface without a global address; BIRD and FRR write and take the link-local one twice. */
+		if (!out->next_hop_v6.family)
+			out->next_hop_v6 = out->next_hop_v6_link;
 	}
 }

@@ -12,5 +12,8 @@
  * failed. */
 int bgp_socket_connect(const struct bgp_neighbor_conf *c, int *fd, const char **what) MUST_CHECK;
 
+/* Likewise for a connection that the neighbor has opened; its key came with the listening socket. -errno. */
+int bgp_socket_accepted(int fd, const struct bgp_neighbor_conf *c) MUST_CHECK;
+
 /* Next hops for routes that name none, from the connection's own address. A family without one stays unset. */
 void bgp_next_hops(const struct bgp_neighbor_conf *c, const struct ip_addr *local, struct bgp_peering *out);

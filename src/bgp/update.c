@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* UPDATE messages, one prefix in each: a node announces a handful, so packing several into one would save nothing and would tie
- * their fates. RFC 4271 4.3 and 5, RFC 4760, RFC 1997 communities, RFC 8092 large communities, RFC 4724 2 End-of-RIB. AS numbers
+ * their fates. RFC 4271 4.3 and 5, RFC 4760, RFC 1997 communities, RFC 8092 large communities, RFC 4724 2 End-of-RIB, RFC 8950 IPv6 next hops of
+ * IPv4 prefixes, RFC 9234 5 OTC. AS numbers
  * are always four octets wide: the state machine refuses a peer that cannot read them. */
 #include "bgp/update.h"
 
@@ -20,6 +21,7 @@ enum {
 	ATTR_MP_REACH = 14,
 	ATTR_MP_UNREACH = 15,
 	ATTR_LARGE_COMMUNITIES = 32,
+	ATTR_ONLY_TO_CUSTOMER = 35,
 	ORIGIN_IGP = 0,
 	AS_SEQUENCE = 2,
 	SAFI_UNICAST = 1,
@@ -29,7 +31,7 @@ enum {
 _Static_assert(2 + 4 * (1 + BGP_PREPEND_MAX) <= 255, "AS_PATH");
 _Static_assert(4 * BGP_COMMUNITIES_MAX <= 255 && 12 * BGP_LARGE_COMMUNITIES_MAX <= 255, "communities");
 _Static_assert(BGP_UPDATE_MIN + (3 + 5 + 32 + 17) + 4 + (3 + 2 + 4 * (1 + BGP_PREPEND_MAX)) + 7 + 7 +
-                       (3 + 4 * BGP_COMMUNITIES_MAX) + (3 + 12 * BGP_LARGE_COMMUNITIES_MAX) <=
+                       (3 + 4 * BGP_COMMUNITIES_MAX) + (3 + 12 * BGP_LARGE_COMMUNITIES_MAX) + 7 <=
                    BGP_UPDATE_LEN_MAX,
                "BGP_UPDATE_LEN_MAX");
 
@@ -47,7 +49,7 @@ bool bgp_route_equal(const struct bgp_route *a, const struct bgp_route *b)
 {
 	if (!prefix_equal(&a->prefix, &b->prefix) || !addr_equal(&a->next_hop, &b->next_hop) ||
 	    a->prepend != b->prepend || a->has_med != b->has_med || (a->has_med && a->med != b->med) ||
-	    a->local_pref != b->local_pref || a->community_count != b->community_count || a->large_count != b->large_count)
+	    a->has_local_pref != b->has_local_pref || (a->has_local_pref && a->local_pref != b->local_pref) || a->community_count != b->community_count || a->large_count != b->large_count)
 		return false;
 	return memcmp(a->communities, b->communities, a->community_count * sizeof(a->communities[0])) == 0 &&
 	       memcmp(a->large, b->large, a->large_count * sizeof(a->large[0])) == 0;
@@ -73,11 +75,21 @@ bool bgp_route_add_community(struct bgp_route *r, uint32_t community)
 	return true;
 }
 
+bool bgp_route_add_large(struct bgp_route *r, const struct bgp_large_community *large)
+{
+	for (unsigned i = 0; i < r->large_count; i++)
+		if (memcmp(&r->large[i], large, sizeof(*large)) == 0)
+			return true;
+	if (r->large_count >= BGP_LARGE_COMMUNITIES_MAX)
+		return false;
+	r->large[r->large_count++] = *large;
+	return true;
+}
+
 bool bgp_route_next_hop(const struct bgp_route *r, const struct bgp_peering *p, struct ip_addr *out)
 {
-	const struct ip_addr *a = r->next_hop.family ? &r->next_hop
-	                          : bgp_route_family(r) == BGP_IPV4 ? &p->next_hop_v4
-	                                                            : &p->next_hop_v6;
+	bool v4 = bgp_route_family(r) == BGP_IPV4 && (p->next_hop_v4.family || !p->v4_by_v6);
+	const struct ip_addr *a = r->next_hop.family ? &r->next_hop : v4 ? &p->next_hop_v4 : &p->next_hop_v6;
 
 	if (!a->family)
 		return false;
@@ -103,14 +115,19 @@ static size_t nlri_len(const struct ip_prefix *p)
 	return 1 + (p->len + 7u) / 8;
 }
 
+/* RFC 2545 3: the link-local address goes along when the peer is on that link. */
+static bool with_link(const struct bgp_route *r, const struct bgp_peering *p)
+{
+	return p->next_hop_v6_link.family == 6 && !r->next_hop.family;
+}
+
 static void mp_reach(struct writer *w, const struct bgp_route *r, const struct bgp_peering *p, const struct ip_addr *nh)
 {
-	/* RFC 2545 3: the link-local address goes along when the peer is on that link. */
-	bool link = p->next_hop_v6_link.family == 6 && !r->next_hop.family;
+	bool link = with_link(r, p);
 	size_t nh_len = link ? 32 : 16;
 
 	attr(w, ATTR_OPTIONAL, ATTR_MP_REACH, 2 + 1 + 1 + nh_len + 1 + nlri_len(&r->prefix));
-	writer_u16(w, bgp_family_afi(BGP_IPV6));
+	writer_u16(w, bgp_family_afi((enum bgp_family)bgp_route_family(r)));
 	writer_u8(w, SAFI_UNICAST);
 	writer_u8(w, (uint8_t)nh_len);
 	writer_bytes(w, nh->bytes, 16);
@@ -152,6 +169,11 @@ static void communities(struct writer *w, const struct bgp_route *r)
 	}
 }
 
+static uint32_t local_pref(const struct bgp_route *r)
+{
+	return r->has_local_pref ? r->local_pref : BGP_LOCAL_PREF_DEFAULT;
+}
+
 /* Where the two-octet length of the path attributes goes, to be filled by attributes_end(). */
 static size_t attributes_begin(struct writer *w)
 {
@@ -167,14 +189,15 @@ static void attributes_end(struct writer *w, size_t start)
 
 void bgp_update_announce(struct writer *w, const struct bgp_route *r, const struct bgp_peering *p)
 {
-	bool v4 = bgp_route_family(r) == BGP_IPV4;
 	struct ip_addr nh;
 	size_t start, attributes;
+	bool v4; /* in the classic form */
 
 	if (!bgp_route_valid(r) || !bgp_route_next_hop(r, p, &nh)) {
 		w->failed = true;
 		return;
 	}
+	v4 = nh.family == 4;
 	start = bgp_message_begin(w, BGP_UPDATE);
 	writer_u16(w, 0); /* no withdrawn routes */
 	attributes = attributes_begin(w);
@@ -193,9 +216,13 @@ void bgp_update_announce(struct writer *w, const struct bgp_route *r, const stru
 	}
 	if (p->internal) {
 		attr(w, ATTR_TRANSITIVE, ATTR_LOCAL_PREF, 4);
-		writer_u32(w, r->local_pref ? r->local_pref : BGP_LOCAL_PREF_DEFAULT);
+		writer_u32(w, local_pref(r));
 	}
 	communities(w, r);
+	if (p->only_to_customer) {
+		attr(w, ATTR_OPTIONAL | ATTR_TRANSITIVE, ATTR_ONLY_TO_CUSTOMER, 4);
+		writer_u32(w, p->local_as);
+	}
 	attributes_end(w, attributes);
 	if (v4)
 		nlri(w, &r->prefix);
@@ -257,14 +284,18 @@ char *bgp_route_text(const struct bgp_route *r, const struct bgp_peering *p, cha
 	size_t pos = 0;
 
 	add(buf, cap, &pos, "%s", prefix_text(&r->prefix, addr));
-	if (bgp_route_next_hop(r, p, &nh))
+	if (!bgp_route_next_hop(r, p, &nh))
+		nh.family = 0;
+	else
 		add(buf, cap, &pos, " nh %s", addr_text(&nh, addr));
+	if (nh.family == 6 && with_link(r, p))
+		add(buf, cap, &pos, ",%s", addr_text(&p->next_hop_v6_link, addr));
 	if (!p->internal) {
 		add(buf, cap, &pos, " path");
 		for (unsigned i = 0; i <= r->prepend; i++)
 			add(buf, cap, &pos, " %u", p->local_as);
 	} else {
-		add(buf, cap, &pos, " local-pref %u", r->local_pref ? r->local_pref : BGP_LOCAL_PREF_DEFAULT);
+		add(buf, cap, &pos, " local-pref %u", local_pref(r));
 	}
 	if (r->has_med)
 		add(buf, cap, &pos, " med %u", r->med);
@@ -273,5 +304,7 @@ char *bgp_route_text(const struct bgp_route *r, const struct bgp_peering *p, cha
 	for (unsigned i = 0; i < r->large_count; i++)
 		add(buf, cap, &pos, "%s%u:%u:%u", i ? " " : " large ", r->large[i].global, r->large[i].local1,
 		    r->large[i].local2);
+	if (p->only_to_customer)
+		add(buf, cap, &pos, " otc %u", p->local_as);
 	return buf;
 }

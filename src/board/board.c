@@ -176,9 +176,13 @@ void board_route_clear(struct board_route *route)
 		board_write_begin(&n->seq);
 		n->state = n->established_count = n->hold_s = n->announced = 0;
 		n->since_ns = 0;
-		n->announced_text[0] = '\0';
+		n->received = n->over_max = 0;
 		snprintf(n->state_text, sizeof(n->state_text), "idle");
 		snprintf(n->last_error, sizeof(n->last_error), "%s", why);
 		board_write_end(&n->seq);
+		board_write_begin(&route->told[i].seq);
+		route->told[i].left_out = 0;
+		route->told[i].text[0] = '\0';
+		board_write_end(&route->told[i].seq);
 	}
 }

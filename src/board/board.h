@@ -29,6 +29,7 @@ enum {
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
+	BOARD_TOLD_MAX = 16384,    /* bytes of the text of what a neighbor is told */
 	BOARD_ZONE_MAX = 128,      /* bytes of a zone's name, cut off beyond */
 	BOARD_RCODES = 24,
 	BOARD_TRANSFER_PINS = 16,  /* versions of the store that transfers read at a time */
@@ -351,7 +352,15 @@ struct board_route_neighbor {
 	uint32_t order;     /* enum board_announce that an order to drain this neighbor leaves it with; ANNOUNCE_YES: no such order */
 	char state_text[16];
 	char last_error[BOARD_WHY_MAX];
-	char announced_text[1024]; /* "192.0.2.0/24 nh 10.0.0.2 path 64500; ..." for status */
+	char interface[16]; /* of a link-local address; else "" */
+	uint32_t received;  /* prefixes that it sends; none is used */
+	uint32_t over_max;  /* 1: more than max-prefixes */
+};
+/* What a neighbor has been told, as of the last message to it. */
+struct board_route_told {
+	_Atomic uint32_t seq;
+	uint32_t left_out;         /* routes that did not fit */
+	char text[BOARD_TOLD_MAX]; /* a route a line: "192.0.2.0/24 nh 10.0.0.2 path 64500\n" */
 };
 /* Routes of others for prefixes of the fleet, as neighbors with watch-routes send them. */
 struct board_hijacks {
@@ -371,6 +380,7 @@ struct board_route {
 	_Atomic uint32_t neighbors;
 	struct board_route_network networks[BOARD_NETWORKS_MAX];
 	struct board_route_neighbor neighbor[BOARD_NEIGHBORS_MAX];
+	struct board_route_told told[BOARD_NEIGHBORS_MAX]; /* of neighbor[i] */
 	struct board_hijacks hijacks;
 };
 

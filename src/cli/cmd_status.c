@@ -133,14 +133,21 @@ static void print_network(const json_t *n)
 
 static void print_neighbor(const json_t *n)
 {
+	const json_t *route;
 	char span[16];
+	size_t i;
 
 	printf("\nneighbor %s as %lld: %s for %s, %lld prefixes\n", get_str(n, "address"), get_int(n, "as"), paint(get_str(n, "state")),
 	       ago(n, "since_ms", span), get_int(n, "prefixes"));
 	if (strcmp(get_str(n, "order"), "none") != 0)
 		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(n, "drained")) ? ", done" : "");
-	if (*get_str(n, "announced"))
-		printf("  announced  %s\n", get_str(n, "announced"));
+	json_array_foreach(json_object_get(n, "announced"), i, route)
+		printf("  announced  %s\n", get_str(route, "text"));
+	if (get_int(n, "announced_left_out"))
+		printf("  announced  and %lld more\n", get_int(n, "announced_left_out"));
+	if (get_int(n, "received"))
+		printf("  received   %lld prefixes, not used%s\n", get_int(n, "received"),
+		       json_is_true(json_object_get(n, "over_max_prefixes")) ? ": more than max-prefixes" : "");
 	if (*get_str(n, "last_error"))
 		printf("  last error %s\n", get_str(n, "last_error"));
 }

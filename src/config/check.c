@@ -297,6 +297,74 @@ static void check_next_hop(const struct check *k, const struct config_node *node
 	             family, nb->address.family, family, nb->address.family);
 }
 
+static bool same_interface(const struct config_neighbor *a, const struct config_neighbor *b)
+{
+	return a->interface && b->interface ? strcmp(a->interface, b->interface) == 0 : a->interface == b->interface;
+}
+
+/* Attributes that have no meaning on this kind of session, and lists that together do not fit. */
+static void check_state(const struct check *k, const struct config_neighbor *nb, const struct config_state *s,
+                        bool internal, const struct tree *t)
+{
+	if (internal && s->has_prepend)
+		tree_warning(k->src, value_of(t, "prepend"),
+		             "an iBGP session has no AS path to prepend to: use \"local-pref\"");
+	if (!internal && s->has_local_pref)
+		tree_warning(k->src, value_of(t, "local-pref"),
+		             "LOCAL_PREF is not told to another AS: use \"prepend\" or communities");
+	if (nb->community_count + s->community_count + 1 > CONFIG_COMMUNITIES_SUM_MAX)
+		tree_error(k->src, value_of(t, "communities"),
+		           "with the neighbor's own and graceful-shutdown these are %zu communities: at most %d fit",
+		           nb->community_count + s->community_count + 1, CONFIG_COMMUNITIES_SUM_MAX);
+	if (nb->large_count + s->large_count > CONFIG_LARGE_COMMUNITIES_SUM_MAX)
+		tree_error(k->src, value_of(t, "large-communities"),
+		           "with the neighbor's own these are %zu large communities: at most %d fit",
+		           nb->large_count + s->large_count, CONFIG_LARGE_COMMUNITIES_SUM_MAX);
+}
+
+static void check_attributes(const struct check *k, const struct config_node *node, const struct config_neighbor *nb,
+                             const struct tree *t)
+{
+	bool internal = node->network_count && k->c->networks[node->networks[0]].as == nb->as;
+
+	if (internal && nb->prepend)
+		tree_warning(k->src, value_of(t, "prepend"),
+		             "an iBGP session has no AS path to prepend to: use \"local-pref\"");
+	if (!internal && tree_get(t, "local-pref"))
+		tree_warning(k->src, value_of(t, "local-pref"),
+		             "LOCAL_PREF is not told to another AS: use \"prepend\" or communities");
+	check_state(k, nb, &nb->de_prefer, internal, tree_get(t, "de-prefer"));
+	check_state(k, nb, &nb->drain, internal, tree_get(t, "drain"));
+	if (internal && nb->role)
+		tree_error(k->src, value_of(t, "role"), "a role is for a neighbor of another AS (RFC 9234): remove it");
+	if (nb->role_strict && !nb->role)
+		tree_error(k->src, value_of(t, "role-strict"),
+		           "\"role-strict\" needs \"role\": write role: customer at a transit");
+}
+
+static void check_session(const struct check *k, const struct config_neighbor *nb, const struct tree *t)
+{
+	if (addr_is_link_local(&nb->address) && !nb->interface)
+		tree_error(k->src, value_of(t, "address"),
+		           "a link-local address needs its interface: write \"%s%%eth0\"",
+		           value_of(t, "address")->text);
+	if (addr_is_link_local(&nb->address) && nb->multihop)
+		tree_error(k->src, value_of(t, "multihop"), "a link-local address is on the link: remove \"multihop\"");
+	if (nb->extended_next_hop && nb->address.family == 4)
+		tree_warning(k->src, value_of(t, "extended-next-hop"),
+		             "\"extended-next-hop\" is for sessions over IPv6: this one has IPv4 next hops anyway");
+	if (nb->extended_next_hop && nb->next_hop_v4.family)
+		tree_warning(k->src, value_of(t, "extended-next-hop"),
+		             "\"next-hop\" has an IPv4 address, so \"extended-next-hop\" changes nothing");
+	if (nb->dial != CONFIG_DIAL_ACTIVE && !nb->local.family && !nb->interface)
+		tree_error(k->src, value_of(t, "connect"),
+		           "\"connect: %s\" needs \"local\": the own address that port 179 is opened on",
+		           nb->dial == CONFIG_DIAL_PASSIVE ? "passive" : "both");
+	if (nb->dial == CONFIG_DIAL_PASSIVE && nb->port != 179)
+		tree_warning(k->src, value_of(t, "port"),
+		             "\"port\" is for connections that we open; with connect: passive there are none");
+}
+
 static void check_neighbor(const struct check *k, const struct config_node *node, size_t i, const struct tree *t)
 {
 	const struct config_neighbor *nb = &node->neighbors[i];
@@ -322,7 +390,8 @@ static void check_neighbor(const struct check *k, const struct config_node *node
 			tree_error(k->src, at, "neighbor %s is this node's own management address",
 			           addr_text(&nb->address, a));
 	for (size_t j = 0; j < i; j++)
-		if (addr_equal(&nb->address, &node->neighbors[j].address) && nb->port == node->neighbors[j].port)
+		if (addr_equal(&nb->address, &node->neighbors[j].address) && nb->port == node->neighbors[j].port &&
+		    same_interface(nb, &node->neighbors[j]))
 			tree_error(k->src, at, "neighbor %s is here twice", addr_text(&nb->address, a));
 	if (nb->local.family && nb->local.family != nb->address.family)
 		tree_error(k->src, value_of(t, "local"), "\"local\" and \"address\" must be of the same family");
@@ -339,7 +408,10 @@ static void check_neighbor(const struct check *k, const struct config_node *node
 	if (nb->bfd.enabled && nb->bfd.multihop && !nb->multihop)
 		tree_warning(k->src, value_of(t, "bfd"),
 		             "\"bfd\" is multihop, the session is not: set \"multihop\" of the neighbor");
-	check_next_hop(k, node, nb, t, 4);
+	check_session(k, nb, t);
+	check_attributes(k, node, nb, t);
+	if (!nb->extended_next_hop)
+		check_next_hop(k, node, nb, t, 4);
 	check_next_hop(k, node, nb, t, 6);
 }
 

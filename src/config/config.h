@@ -28,6 +28,11 @@ enum {
 	CONFIG_ZONES_MAX = 4000000,
 	CONFIG_WORKERS_MAX = 256,
 	CONFIG_COMMUNITIES_MAX = 32,
+	CONFIG_LARGE_COMMUNITIES_MAX = 16,
+	CONFIG_COMMUNITIES_SUM_MAX = 63, /* of a neighbor, of one of its states, and graceful-shutdown: BGP_COMMUNITIES_MAX */
+	CONFIG_LARGE_COMMUNITIES_SUM_MAX = 20,
+	CONFIG_PREPEND_MAX = 32,
+	CONFIG_RECEIVED_MAX = 1000000, /* prefixes from a neighbor: BGP_RECEIVED_MAX */
 	CONFIG_COOKIE_SECRETS_MAX = 4,
 	CONFIG_EXEMPT_MAX = 1024,
 	CONFIG_FILTERS_MAX = 100000,
@@ -84,8 +89,28 @@ struct config_bfd {
 	bool multihop;
 };
 
+struct config_large_community { /* RFC 8092 */
+	uint32_t global, local1, local2;
+};
+
+/* neighbors[].de-prefer, .drain: what comes on top of the neighbor's own attributes in that state. */
+struct config_state {
+	uint32_t *communities;    size_t community_count;
+	struct config_large_community *large; size_t large_count;
+	bool has_prepend, has_med, has_local_pref; /* MED and LOCAL_PREF: instead of the neighbor's own */
+	uint8_t prepend;          /* more; default 3 with de-prefer */
+	uint32_t med;
+	uint32_t local_pref;      /* default half of the neighbor's with de-prefer, 0 with drain */
+};
+
+/* As in RFC 9234, but for 0: not stated. */
+enum config_bgp_role { CONFIG_BGP_ROLE_NONE, CONFIG_BGP_ROLE_PROVIDER, CONFIG_BGP_ROLE_RS, CONFIG_BGP_ROLE_RS_CLIENT, CONFIG_BGP_ROLE_CUSTOMER, CONFIG_BGP_ROLE_PEER };
+enum config_dial { CONFIG_DIAL_ACTIVE, CONFIG_DIAL_PASSIVE, CONFIG_DIAL_BOTH };
+enum config_at_max { CONFIG_AT_MAX_WARN, CONFIG_AT_MAX_CEASE };
+
 struct config_neighbor {
-	struct ip_addr address;
+	struct ip_addr address;   /* link-local: the zone is that of `interface` while the file was read, 0 if there was none */
+	const char *interface;    /* of a link-local address, by name; else NULL */
 	uint16_t port;            /* 179 */
 	uint32_t as;
 	struct ip_addr local;     /* family 0: chosen by routing */
@@ -97,9 +122,18 @@ struct config_neighbor {
 	bool ipv4, ipv6;          /* families announced on the session; both by default */
 	struct ip_addr next_hop_v4, next_hop_v6; /* family 0: from the interface */
 	uint32_t *communities;    size_t community_count; /* RFC 1997, high 16 bits the AS */
+	struct config_large_community *large; size_t large_count;
 	uint8_t prepend;          /* extra own AS in the path, 0 */
 	bool has_med;
 	uint32_t med;
+	uint32_t local_pref;      /* of iBGP; 100 */
+	struct config_state de_prefer, drain;
+	uint8_t role;             /* enum config_bgp_role: ours */
+	bool role_strict;         /* the router must state a role that goes with it */
+	bool extended_next_hop;   /* RFC 8950: IPv4 prefixes by an IPv6 next hop */
+	uint8_t dial;             /* enum config_dial: who opens the connection */
+	uint32_t max_prefixes;    /* that the neighbor may send; 1000; 0: any number */
+	uint8_t at_max_prefixes;  /* enum config_at_max */
 	bool watch_routes;        /* its routes are looked through for our prefixes; false */
 };
 

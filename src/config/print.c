@@ -147,6 +147,12 @@ static void print_value(const struct config *c, const struct schema_row *row, co
 		v = number(row, at);
 		text_fmt(out, "\"%u:%u\"", v >> 16, v & 65535);
 		break;
+	case SCHEMA_LARGE_COMMUNITY: {
+		const struct config_large_community *l = (const struct config_large_community *)(const void *)at;
+
+		text_fmt(out, "\"%u:%u:%u\"", l->global, l->local1, l->local2);
+		break;
+	}
 	case SCHEMA_DOMAIN:
 		memcpy(&s, at, sizeof(s));
 		name_to_text((const uint8_t *)s, buf);
@@ -162,6 +168,7 @@ static void print_value(const struct config *c, const struct schema_row *row, co
 		quoted(out, c->tls_auth[number(row, at)].name);
 		break;
 	case SCHEMA_FAMILIES:
+	case SCHEMA_LINK_ADDR:
 	case SCHEMA_MAP:
 		break; /* not single values */
 	}
@@ -282,6 +289,18 @@ void config_print_row(const struct config *c, const struct schema_row *row, cons
 		print_value(c, row, (const char *)base + row->at, out);
 }
 
+/* The interface by the name that is in the file: on this machine there may be none. */
+static void print_link_addr(const struct schema_row *row, const char *base, struct text *out)
+{
+	struct ip_addr a = *(const struct ip_addr *)(const void *)(base + row->at);
+	char buf[ADDR_TEXT_MAX];
+	const char *name;
+
+	memcpy(&name, base + row->count_at, sizeof(name));
+	a.zone = 0;
+	text_fmt(out, " \"%s%s%s\"\n", addr_text(&a, buf), name ? "%" : "", name ? name : "");
+}
+
 static void print_map(const struct config *c, const struct schema_map *map, const char *base, unsigned indent,
                       bool in_item, struct text *out)
 {
@@ -297,6 +316,8 @@ static void print_map(const struct config *c, const struct schema_map *map, cons
 		text_fmt(out, "%s:", row->key);
 		if (row->type == SCHEMA_FAMILIES || row->type == SCHEMA_NEXT_HOP) {
 			print_pair(c, row, base, out);
+		} else if (row->type == SCHEMA_LINK_ADDR) {
+			print_link_addr(row, base, out);
 		} else if (row->list) {
 			print_list(c, row, base, indent, out);
 		} else if (row->type == SCHEMA_MAP) {

@@ -24,6 +24,8 @@ size_t config_item_size(const struct schema_row *row)
 	case SCHEMA_NETWORK:
 	case SCHEMA_COMMUNITY:
 		return sizeof(uint32_t);
+	case SCHEMA_LARGE_COMMUNITY:
+		return sizeof(struct config_large_community);
 	case SCHEMA_RRTYPE:
 		return sizeof(uint16_t);
 	case SCHEMA_FILE:
@@ -195,6 +197,8 @@ static void read_row(const struct config_read *r, const struct schema_row *row, 
 		read_list(r, row, t, base);
 	else if (row->type == SCHEMA_MAP)
 		config_read_map(r, row->map, t, base + row->at);
+	else if (row->type == SCHEMA_LINK_ADDR)
+		config_read_link_addr(r, row, t, base);
 	else
 		config_read_value(r, row, t, base + row->at);
 	if (row->flag_at && row->type != SCHEMA_FAMILIES)

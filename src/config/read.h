@@ -19,6 +19,8 @@ struct config_read {
 void config_read_map(const struct config_read *r, const struct schema_map *map, const struct tree *t, void *base);
 /* One value of row's type (no list, no map) to `to`; false after a message. value.c */
 bool config_read_value(const struct config_read *r, const struct schema_row *row, const struct tree *t, void *to);
+/* An address that may be link-local, and the name of its interface, into the struct at base. value.c */
+void config_read_link_addr(const struct config_read *r, const struct schema_row *row, const struct tree *t, char *base);
 /* Octets of one item of a list. */
 size_t config_item_size(const struct schema_row *row);
 /* What stands in the file for this row of the struct at base (print.c), "" where it is not set; for one item of a list. */

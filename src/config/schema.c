@@ -30,6 +30,9 @@ static const char *const words_invalid[] = {"refuse", "alert", NULL};
 static const char *const words_cookies[] = {"off", "optional", "required", NULL};
 static const char *const words_any[] = {"one", "all", "refuse", NULL};
 static const char *const words_xdp[] = {"off", "auto", "native", "generic", NULL};
+static const char *const words_bgp_role[] = {"none", "provider", "rs", "rs-client", "customer", "peer", NULL};
+static const char *const words_dial[] = {"active", "passive", "both", NULL};
+static const char *const words_at_max[] = {"warn", "cease", NULL};
 static const char *const words_action[] = {"drop", "refuse", "truncate", NULL};
 
 /* RFC 8945 6; hmac-md5 is left out on purpose. */
@@ -117,8 +120,23 @@ static const struct schema_row bfd_rows[] = {
 };
 static const struct schema_map bfd_map = {"bfd", 0, ROWS(bfd_rows)};
 
+static const struct schema_row state_rows[] = {
+        {"prepend", SCHEMA_UINT, .reload = true, NUMBER(config_state, prepend), FLAG(config_state, has_prepend), .min = 0,
+         .max = CONFIG_PREPEND_MAX, .help = "how many more times the own AS stands in the path, beside the neighbor's own prepend"},
+        {"med", SCHEMA_UINT, .reload = true, NUMBER(config_state, med), FLAG(config_state, has_med), .min = 0, .max = UINT32_MAX,
+         .help = "MULTI_EXIT_DISC instead of the neighbor's own"},
+        {"local-pref", SCHEMA_UINT, .reload = true, NUMBER(config_state, local_pref), FLAG(config_state, has_local_pref), .min = 0,
+         .max = UINT32_MAX, .help = "LOCAL_PREF instead of the neighbor's own, with iBGP"},
+        {"communities", SCHEMA_COMMUNITY, .reload = true, LIST(config_state, communities, community_count, CONFIG_COMMUNITIES_MAX),
+         .help = "communities on top of the neighbor's own"},
+        {"large-communities", SCHEMA_LARGE_COMMUNITY, .reload = true,
+         LIST(config_state, large, large_count, CONFIG_LARGE_COMMUNITIES_MAX), .help = "large communities on top of the neighbor's own"},
+};
+static const struct schema_map state_map = {"a state's attributes", 0, ROWS(state_rows)};
+
 static const struct schema_row neighbor_rows[] = {
-        {"address", SCHEMA_ADDR, .required = true, .reload = true, AT(config_neighbor, address), .help = "address of the router"},
+        {"address", SCHEMA_LINK_ADDR, .required = true, .reload = true, AT(config_neighbor, address),
+         .count_at = offsetof(struct config_neighbor, interface), .help = "address of the router; with its interface where it is link-local"},
         {"port", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, port), .min = 1, .max = 65535, .value = "179",
          .help = "TCP port of the router"},
         {"as", SCHEMA_UINT, .required = true, .reload = true, NUMBER(config_neighbor, as), .min = 0, .max = UINT32_MAX,
@@ -143,10 +161,30 @@ static const struct schema_row neighbor_rows[] = {
         {"communities", SCHEMA_COMMUNITY, .reload = true,
          LIST(config_neighbor, communities, community_count, CONFIG_COMMUNITIES_MAX),
          .help = "communities announced: AS:VALUE, or a name such as no-export"},
-        {"prepend", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, prepend), .min = 0, .max = 32, .value = "0",
+        {"large-communities", SCHEMA_LARGE_COMMUNITY, .reload = true,
+         LIST(config_neighbor, large, large_count, CONFIG_LARGE_COMMUNITIES_MAX), .help = "large communities announced (RFC 8092): GLOBAL:LOCAL1:LOCAL2"},
+        {"prepend", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, prepend), .min = 0, .max = CONFIG_PREPEND_MAX, .value = "0",
          .help = "how many more times the own AS stands in the path"},
         {"med", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, med), FLAG(config_neighbor, has_med), .min = 0,
          .max = UINT32_MAX, .help = "MULTI_EXIT_DISC announced"},
+        {"local-pref", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, local_pref), .min = 0, .max = UINT32_MAX, .value = "100",
+         .help = "LOCAL_PREF announced to an iBGP neighbor"},
+        {"de-prefer", SCHEMA_MAP, .reload = true, AT(config_neighbor, de_prefer), .map = &state_map,
+         .help = "what comes on top while a network is de-preferred: by default prepend 3, with iBGP half of local-pref"},
+        {"drain", SCHEMA_MAP, .reload = true, AT(config_neighbor, drain), .map = &state_map,
+         .help = "what comes on top of the graceful-shutdown community while a network is drained: with iBGP local-pref 0"},
+        {"role", SCHEMA_WORD, .reload = true, NUMBER(config_neighbor, role), .words = words_bgp_role, .value = "none",
+         .help = "our role on the session (RFC 9234): none, customer, peer, provider, rs, rs-client"},
+        {"role-strict", SCHEMA_BOOL, .reload = true, AT(config_neighbor, role_strict), .value = "false",
+         .help = "the router must state its role, too"},
+        {"extended-next-hop", SCHEMA_BOOL, .reload = true, AT(config_neighbor, extended_next_hop), .value = "false",
+         .help = "announce IPv4 prefixes with an IPv6 next hop where the session is one of IPv6 (RFC 8950)"},
+        {"connect", SCHEMA_WORD, .reload = true, NUMBER(config_neighbor, dial), .words = words_dial, .value = "active",
+         .help = "who opens the connection: active (we do), passive (the router does, to port 179 of local), both"},
+        {"max-prefixes", SCHEMA_UINT, .reload = true, NUMBER(config_neighbor, max_prefixes), .min = 0, .max = CONFIG_RECEIVED_MAX, .value = "1000",
+         .help = "prefixes that the router may send us, who use none of them; 0: any number"},
+        {"at-max-prefixes", SCHEMA_WORD, .reload = true, NUMBER(config_neighbor, at_max_prefixes), .words = words_at_max, .value = "warn",
+         .help = "what happens when it sends more: warn, or cease (the session ends, and is tried again)"},
         {"watch-routes", SCHEMA_BOOL, .reload = true, AT(config_neighbor, watch_routes), .value = "false",
          .help = "look through the routes it sends for our prefixes from another origin; never used for routing"},
 };

@@ -26,6 +26,8 @@ enum schema_type {
 	SCHEMA_ENDPOINT,  /* struct endpoint, port 53 by default */
 	SCHEMA_ROUTER_ID, /* uint32_t from dotted quad */
 	SCHEMA_COMMUNITY, /* uint32_t from "AS:VALUE" or a well-known name */
+	SCHEMA_LARGE_COMMUNITY, /* struct config_large_community from "GLOBAL:LOCAL1:LOCAL2" */
+	SCHEMA_LINK_ADDR, /* SCHEMA_ADDR; a link-local one with its interface, whose name goes to count_at and which need not be on this machine */
 	SCHEMA_DOMAIN,    /* const uint8_t *, lower case */
 	SCHEMA_NETWORK,   /* uint32_t index of the network of that name */
 	SCHEMA_KEY,       /* uint32_t index of the key of that name */

@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -411,6 +412,30 @@ static bool read_community(const struct config_read *r, const struct schema_row 
 	return false;
 }
 
+static bool read_large_community(const struct config_read *r, const struct schema_row *row, const struct tree *t,
+                                 void *to)
+{
+	const char *at = t->text;
+	uint32_t part[3];
+
+	for (size_t i = 0; i < ARRAY_LEN(part); i++) {
+		size_t digits = strspn(at, "0123456789");
+		uint64_t v;
+
+		if (!uint_text(at, digits, &v) || v > UINT32_MAX || at[digits] != (i < 2 ? ':' : '\0')) {
+			tree_error(r->src, t,
+			           "\"%s\": \"%.*s\" is no large community: write three numbers below 2^32, "
+			           "\"64500:1:2\" (in quotes)",
+			           row->key, SHOWN(t));
+			return false;
+		}
+		part[i] = (uint32_t)v;
+		at += digits + 1;
+	}
+	*(struct config_large_community *)to = (struct config_large_community){part[0], part[1], part[2]};
+	return true;
+}
+
 static bool read_domain(const struct config_read *r, const struct schema_row *row, const struct tree *t, void *to)
 {
 	static const uint8_t root[1] = {0};
@@ -483,7 +508,7 @@ bool config_read_value(const struct config_read *r, const struct schema_row *row
 	}
 	if (t->kind == TREE_MAP) {
 		if (row->type == SCHEMA_ADDR || row->type == SCHEMA_PREFIX || row->type == SCHEMA_ENDPOINT ||
-		    row->type == SCHEMA_COMMUNITY)
+		    row->type == SCHEMA_COMMUNITY || row->type == SCHEMA_LARGE_COMMUNITY)
 			tree_error(r->src, t, "\"%s\" is read as a mapping because of its colons: put it in quotes",
 			           row->key);
 		else
@@ -537,9 +562,44 @@ bool config_read_value(const struct config_read *r, const struct schema_row *row
 	case SCHEMA_KEY:
 	case SCHEMA_TLS:
 		return read_reference(r, row, t, to);
+	case SCHEMA_LARGE_COMMUNITY:
+		return read_large_community(r, row, t, to);
 	case SCHEMA_FAMILIES:
+	case SCHEMA_LINK_ADDR:
 	case SCHEMA_MAP:
 		break; /* not single values: read.c */
 	}
 	return false;
+}
+
+/* The interface belongs to one node of the fleet; the file is read on all. */
+void config_read_link_addr(const struct config_read *r, const struct schema_row *row, const struct tree *t, char *base)
+{
+	const struct schema_row plain = {.key = row->key, .type = SCHEMA_ADDR, .help = row->help};
+	const char *zone = t->kind == TREE_SCALAR ? strchr(t->text, '%') : NULL;
+	struct tree before = *t;
+	const char *name = NULL;
+	struct ip_addr a;
+
+	if (zone) {
+		before.len = (uint32_t)(zone - t->text);
+		before.text = arena_strndup(r->arena, t->text, before.len);
+	}
+	if (!before.text || !config_read_value(r, &plain, &before, &a))
+		return;
+	if (zone && !addr_is_link_local(&a)) {
+		tree_error(r->src, t, "\"%s\": only a link-local address (fe80::/10) has an interface: write %s",
+		           row->key, before.text);
+		return;
+	}
+	if (zone && (!zone[1] || strlen(zone + 1) >= IF_NAMESIZE || strpbrk(zone + 1, "/% \t\n\"\\"))) {
+		tree_error(r->src, t, "\"%s\": \"%.20s\" is no name of an interface", row->key, zone + 1);
+		return;
+	}
+	if (zone) {
+		name = arena_strndup(r->arena, zone + 1, strlen(zone + 1));
+		a.zone = if_nametoindex(name ? name : "");
+	}
+	memcpy(base + row->at, &a, sizeof(a));
+	memcpy(base + row->count_at, &name, sizeof(name));
 }

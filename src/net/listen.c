@@ -19,6 +19,7 @@ enum {
 	UDP_BUFFER = 4 << 20,
 	TCP_BACKLOG = 1024,
 	TCP_FASTOPEN_QUEUE = 256,
+	PEERS_BACKLOG = 16,
 	/* Of each connection in the kernel: an answer of 64 KiB, some queries. The kernel doubles them for its own overhead. */
 	TCP_SEND_BUFFER = 64 << 10,
 	TCP_RECEIVE_BUFFER = 16 << 10,
@@ -167,4 +168,26 @@ int listen_unix(const char *path, uint32_t uid, uint32_t gid, int *out)
 	}
 	*out = fd;
 	return 0;
+}
+
+int listen_peers(const struct endpoint *at, int *out)
+{
+	bool v6 = at->addr.family == 6;
+	int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, ttl = 255, err = 0;
+	struct sockaddr_storage sa;
+	socklen_t len = endpoint_to_sockaddr(at, &sa);
+	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if ((v6 && on(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0) || on(fd, SOL_SOCKET, SO_REUSEADDR) < 0 ||
+	    on(fd, level, v6 ? IPV6_FREEBIND : IP_FREEBIND) < 0 ||
+	    setsockopt(fd, level, v6 ? IPV6_UNICAST_HOPS : IP_TTL, &ttl, sizeof(ttl)) < 0 ||
+	    bind(fd, (struct sockaddr *)&sa, len) < 0 || listen(fd, PEERS_BACKLOG) < 0)
+		err = -errno;
+	if (err)
+		close(fd);
+	else
+		*out = fd;
+	return err;
 }

@@ -46,6 +46,7 @@ static const int threads[] = {SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(prctl)
 static const int serving[] = {SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg), SCMP_SYS(accept4), SCMP_SYS(accept)};
 /* Of AF_XDP sockets that came with the brief: a worker can make none. */
 static const int binding[] = {SCMP_SYS(bind)};
+static const int accepting[] = {SCMP_SYS(accept4)};
 static const int asking[] = {SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind)};
 static const int storing[] = {
 	SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
@@ -113,6 +114,9 @@ int role_sandbox(struct role *role)
 		err = add(ctx, SCMP_ACT_ALLOW, threads, ARRAY_LEN(threads));
 	if (!err && (kind == ROLE_WATCH || kind == ROLE_ROUTE))
 		err = add(ctx, SCMP_ACT_ALLOW, asking, ARRAY_LEN(asking));
+	/* On listening sockets for neighbors that came with the brief: it can make none, for want of listen(2). */
+	if (!err && kind == ROLE_ROUTE)
+		err = add(ctx, SCMP_ACT_ALLOW, accepting, ARRAY_LEN(accepting));
 	if (!err && kind == ROLE_SYNC)
 		err = add(ctx, SCMP_ACT_ALLOW, storing, ARRAY_LEN(storing));
 	/* Transfers from primaries: clients of the two families, nothing that listens. */

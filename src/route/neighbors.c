@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEPREF_PREPEND = 3 };
-
 static void on_session(void *ctx, struct bgp_session *s, const struct bgp_session_event *ev)
 {
 	struct neighbor *n = ctx;
@@ -46,18 +44,8 @@ static void on_session(void *ctx, struct bgp_session *s, const struct bgp_sessio
 		break;
 	}
 	n->dirty = true;
-}
-
-/* A prefix as this neighbor is to hear it. */
-static void make_route(const struct neighbor *n, const struct ip_prefix *prefix, enum decide_announce a, struct bgp_route *route)
-{
-	*route = (struct bgp_route){.prefix = *prefix, .prepend = (uint8_t)(n->want.prepend + (a == DECIDE_DEPREF ? DEPREF_PREPEND : 0)),
-	                            .has_med = n->want.has_med, .med = n->want.med};
-	for (size_t c = 0; c < n->community_count; c++)
-		if (!bgp_route_add_community(route, n->communities[c]))
-			break;
-	if (a == DECIDE_GSHUT && !bgp_route_add_community(route, BGP_COMMUNITY_GSHUT))
-		log_warn("bgp communities=too-many note=\"no room for graceful-shutdown\"");
+	/* With its session a neighbor forgets what it was told. */
+	n->told_dirty |= ev->type == BGP_SESSION_ROUTES || ev->type == BGP_SESSION_STATE;
 }
 
 /* Those of the prefixes that go to this neighbor, by what is decided for each family. */
@@ -68,8 +56,10 @@ static void add_routes(const struct neighbor *n, const struct ip_prefix *prefixe
 		bool v4 = prefixes[k].addr.family == 4;
 		enum decide_announce a = leave_limit(&n->leave, decided[v4 ? 0 : 1]);
 
-		if (a != DECIDE_WITHDRAW && (v4 ? n->want.ipv4 : n->want.ipv6) && !origins_refused(n->route, &prefixes[k]))
-			make_route(n, &prefixes[k], a, &routes[(*count)++]);
+		if (!(n->conf.families & (v4 ? BGP_IPV4 : BGP_IPV6)) || !n->as[a].announced || origins_refused(n->route, &prefixes[k]))
+			continue;
+		routes[*count] = n->as[a].route;
+		routes[(*count)++].prefix = prefixes[k];
 	}
 }
 
@@ -109,17 +99,26 @@ static void conf_of(const struct route *r, const struct config_neighbor *c, stru
 	/* A key file ends with a newline that is not part of the key. */
 	while (key && len && (key[len - 1] == '\n' || key[len - 1] == '\r'))
 		len--;
-	n->want = *c;
-	n->community_count = MIN(c->community_count, (size_t)CONFIG_COMMUNITIES_MAX);
-	if (n->community_count)
-		memcpy(n->communities, c->communities, n->community_count * sizeof(*n->communities));
+	for (enum decide_announce a = DECIDE_WITHDRAW; a <= DECIDE_DEPREF; a++)
+		n->as[a].announced = attributes_of(c, c->as == as, a, &n->as[a].route);
+	n->told_dirty = true;
 	n->at = (struct endpoint){.addr = c->address, .port = c->port};
 	n->conf = (struct bgp_neighbor_conf){
 		.remote = n->at, .local = c->local, .local_as = as, .peer_as = c->as, .router_id = r->role->node->router_id,
 		.hold_s = (uint16_t)(c->hold_ms / 1000), .ttl_security = c->ttl_security, .multihop = c->multihop,
 		.families = (uint8_t)((c->ipv4 ? BGP_IPV4 : 0) | (c->ipv6 ? BGP_IPV6 : 0)),
-		.next_hop_v4 = c->next_hop_v4, .next_hop_v6 = c->next_hop_v6, .watch_updates = c->watch_routes,
+		.next_hop_v4 = c->next_hop_v4, .next_hop_v6 = c->next_hop_v6, .has_role = c->role != CONFIG_BGP_ROLE_NONE,
+		.role = c->role ? (enum bgp_role)(c->role - CONFIG_BGP_ROLE_PROVIDER) : BGP_ROLE_CUSTOMER, .role_strict = c->role_strict,
+		.extended_next_hop = c->extended_next_hop,
+		.connect = c->dial == CONFIG_DIAL_BOTH      ? BGP_CONNECT_BOTH
+		           : c->dial == CONFIG_DIAL_PASSIVE ? BGP_CONNECT_PASSIVE
+		                                            : BGP_CONNECT_ACTIVE,
+		.watch_updates = c->watch_routes, .max_prefixes = c->max_prefixes, .max_cease = c->at_max_prefixes == CONFIG_AT_MAX_CEASE,
 	};
+	if (c->interface) {
+		n->conf.remote.addr.zone = 0;
+		snprintf(n->conf.interface, sizeof(n->conf.interface), "%s", c->interface);
+	}
 	if (key) {
 		n->conf.md5_key_len = MIN(len, (size_t)BGP_MD5_KEY_MAX);
 		memcpy(n->key, key, n->conf.md5_key_len);
@@ -138,6 +137,7 @@ static int open_neighbor(struct route *r, struct neighbor *n)
 		log_err("bgp peer=%s error=\"%s\"", endpoint_text(&n->at, text), err_text(err));
 		return err;
 	}
+	listen_key(r, n, true);
 	bgp_session_start(n->session);
 	return 0;
 }
@@ -148,10 +148,12 @@ static bool same_session(const struct neighbor *a, const struct neighbor *b)
 	struct bgp_neighbor_conf x = a->conf, y = b->conf;
 
 	x.md5_key = y.md5_key = NULL;
-	return x.md5_key_len == y.md5_key_len && memcmp(a->key, b->key, x.md5_key_len) == 0 &&
+	return strcmp(x.interface, y.interface) == 0 && x.md5_key_len == y.md5_key_len && memcmp(a->key, b->key, x.md5_key_len) == 0 &&
 	       addr_equal(&x.remote.addr, &y.remote.addr) && x.remote.port == y.remote.port && addr_equal(&x.local, &y.local) &&
 	       x.local_as == y.local_as && x.peer_as == y.peer_as && x.router_id == y.router_id && x.hold_s == y.hold_s &&
 	       x.families == y.families && x.ttl_security == y.ttl_security && x.multihop == y.multihop &&
+	       x.has_role == y.has_role && x.role == y.role && x.role_strict == y.role_strict && x.extended_next_hop == y.extended_next_hop &&
+	       x.connect == y.connect &&
 	       addr_equal(&x.next_hop_v4, &y.next_hop_v4) && addr_equal(&x.next_hop_v6, &y.next_hop_v6);
 }
 
@@ -210,6 +212,7 @@ void neighbors_set(struct route *r)
 			stays |= same_session(&old[k], &fresh);
 		}
 		if (!stays) {
+			listen_key(r, &old[k], false);
 			hijacks_lost(&old[k], "its neighbor is gone");
 			bgp_session_stop(old[k].session, BGP_CEASE_DECONFIGURED, "zonecast: neighbor removed or changed");
 			leave(r, old[k].session);
@@ -230,6 +233,7 @@ void neighbors_set(struct route *r)
 				old[k].session = NULL;
 				bgp_session_set_ctx(n->session, n);
 				watch_routes(n, old[k].conf.watch_updates, others);
+				bgp_session_limit(n->session, n->conf.max_prefixes, n->conf.max_cease);
 				kept = true;
 			}
 		if (kept || open_neighbor(r, n) == 0)

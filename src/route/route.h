@@ -6,6 +6,7 @@
 #include "board/board.h"
 #include "config/config.h"
 #include "proc/role.h"
+#include "route/attributes.h"
 #include "route/backstop.h"
 #include "route/decide.h"
 #include "route/hijack.h"
@@ -18,19 +19,22 @@
 
 /* What the files of the route process share. One thread, no locks. */
 struct route;
+struct listener;
 
 struct neighbor {
 	struct route *route;
 	struct bgp_session *session; /* NULL: unused */
 	struct bgp_neighbor_conf conf;
 	uint8_t key[BGP_MD5_KEY_MAX];
-	struct config_neighbor want; /* scalars only are used */
-	uint32_t communities[CONFIG_COMMUNITIES_MAX];
-	size_t community_count;
+	struct {
+		bool announced;
+		struct bgp_route route; /* without a prefix */
+	} as[DECIDE_DEPREF + 1];        /* by enum decide_announce: what it hears of a prefix */
 	struct endpoint at;
 	uint64_t bad_updates; /* with watch-routes: those that were not right */
 	struct leave leave;
 	bool dirty; /* its state on the board is old */
+	bool told_dirty; /* what it was told, there, is old */
 };
 
 struct network {
@@ -72,6 +76,8 @@ struct route {
 	struct network networks[CONFIG_NETWORKS_MAX];
 	size_t network_count;
 	struct backstop_of backstops[CONFIG_NETWORKS_MAX];
+	struct listener *listeners[CONFIG_NEIGHBORS_MAX]; /* NULL: none */
+	uint32_t strangers; /* connections of nobody's */
 	struct refusals refusals;
 	struct hijack_table hijacks;
 	bool hijacks_dirty; /* those on the board are old */
@@ -90,6 +96,14 @@ void neighbors_set(struct route *r);
 void neighbors_feed(struct route *r);
 /* Free those that were told to leave and are gone. */
 void neighbors_free_leaving(struct route *r);
+
+/* ---- listen.c: connections that neighbors open ---- */
+
+/* A listening socket of the supervisor's, whose descriptor is r's now; and that one gone. */
+void listen_open(struct route *r, const struct role_socket *s);
+void listen_close(struct route *r, const struct role_socket *s);
+/* The key of a neighbor on its listeners, or no more: before the first SYN of the one, and before the other has the same address. */
+void listen_key(struct route *r, const struct neighbor *n, bool on);
 
 /* ---- networks.c: the decisions ---- */
 

@@ -10,6 +10,7 @@
 #include "route/route.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	ROUTE_TICK_MS = 10,
@@ -78,6 +79,23 @@ static int on_reload(struct role *role, struct config *old)
 	return 0;
 }
 
+static void on_message(struct role *role, const struct role_message *m)
+{
+	struct route *r = role->state;
+	struct role_socket s;
+
+	if (m->text_len != sizeof(s))
+		return;
+	memcpy(&s, m->text, sizeof(s));
+	if (m->kind == ROLE_SOCKET_OPEN && role->attached >= 0) {
+		s.fd = role->attached;
+		role->attached = -1;
+		listen_open(r, &s);
+	} else if (m->kind == ROLE_SOCKET_CLOSE) {
+		listen_close(r, &s);
+	}
+}
+
 static void on_orders(struct role *role)
 {
 	evaluate(role->state);
@@ -103,12 +121,16 @@ int route_main(struct role *role)
 	role->on_reload = on_reload;
 	role->on_orders = on_orders;
 	role->on_stop = on_stop;
+	role->on_message = on_message;
 	uv_loop_init(&r->loop);
 	err = role_loop_start(role, &r->loop);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
 	networks_set(r);
 	operator_set(r);
+	/* Before the sessions: each puts its key on them. */
+	for (uint32_t i = 0; i < role->brief.socket_count; i++)
+		listen_open(r, &role->brief.sockets[i]);
 	neighbors_set(r);
 	uv_timer_init(&r->loop, &r->tick);
 	r->tick.data = r;

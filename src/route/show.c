@@ -58,21 +58,32 @@ void show_network(struct route *r, size_t i)
 	board_write_end(&b->seq);
 }
 
-static void announced_text(const struct bgp_rib *rib, char *buf, size_t cap)
+/* Written only when it changes: up to 256 routes are more text than is worth making ten times a second. */
+static void show_told(struct route *r, size_t i, const struct bgp_rib *rib)
 {
+	struct board_route_told *b = &r->role->board->route.told[i];
+	uint32_t left_out = 0;
 	size_t at = 0;
 
-	buf[0] = '\0';
-	for (size_t i = 0; i < rib->count && at + 2 < cap; i++) {
+	board_write_begin(&b->seq);
+	for (size_t k = 0; k < rib->count; k++) {
 		char one[BGP_ROUTE_TEXT_MAX];
-		int n;
+		size_t len;
 
-		if (!rib->entries[i].told)
+		if (!rib->entries[k].told)
 			continue;
-		n = snprintf(buf + at, cap - at, "%s%s", at ? "; " : "",
-		             bgp_route_text(&rib->entries[i].have, &rib->peering, one, sizeof(one)));
-		at += n > 0 ? MIN((size_t)n, cap - at - 1) : 0;
+		len = strlen(bgp_route_text(&rib->entries[k].have, &rib->peering, one, sizeof(one)));
+		if (left_out || at + len + 2 > sizeof(b->text)) {
+			left_out++;
+			continue;
+		}
+		memcpy(b->text + at, one, len);
+		b->text[at + len] = '\n';
+		at += len + 1;
 	}
+	b->text[at] = '\0';
+	b->left_out = left_out;
+	board_write_end(&b->seq);
 }
 
 void show_neighbor(struct route *r, size_t i)
@@ -89,14 +100,19 @@ void show_neighbor(struct route *r, size_t i)
 	b->since_ns = st.since_ms * 1000000U;
 	b->established_count = (uint32_t)st.established_count;
 	b->hold_s = st.hold_s;
-	b->announced = st.rib ? (uint32_t)st.rib->told : 0;
+	b->announced = (uint32_t)st.rib->told;
 	b->bad_messages = (uint32_t)st.garbage;
 	b->order = (uint32_t)announce_of(leave_limit(&n->leave, DECIDE_ANNOUNCE));
-	snprintf(b->state_text, sizeof(b->state_text), "%s", bgp_state_text(st.state));
+	snprintf(b->state_text, sizeof(b->state_text), "%s",
+	         st.state == BGP_IDLE && st.enabled && n->conf.connect == BGP_CONNECT_PASSIVE ? "listening" : bgp_state_text(st.state));
 	snprintf(b->last_error, sizeof(b->last_error), "%.*s", BOARD_WHY_MAX - 1, st.last_error);
-	if (st.rib)
-		announced_text(st.rib, b->announced_text, sizeof(b->announced_text));
+	b->received = st.received;
+	b->over_max = st.over_max;
+	memcpy(b->interface, n->conf.interface, sizeof(b->interface));
 	board_write_end(&b->seq);
+	if (n->told_dirty)
+		show_told(r, i, st.rib);
+	n->told_dirty = false;
 }
 
 void show_all(struct route *r)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "super/doors.h"
 #include "super/express.h"
 
 #include <errno.h>
@@ -123,6 +124,8 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	snprintf(b->store_path, sizeof(b->store_path), "zones.store");
 	if (c->kind == ROLE_ANSWER)
 		b->socket_count = sockets_of_worker(all->sockets, c->index, b->sockets);
+	if (c->kind == ROLE_ROUTE)
+		b->socket_count = doors_sockets(all->doors, b->sockets);
 	if (c->kind == ROLE_SYNC) {
 		for (unsigned i = 0; i < p->workers; i++)
 			b->sockets[b->socket_count++] = (struct role_socket){.fd = all->handover[i][1], .kind = ROLE_SOCKET_HANDOVER};
@@ -196,6 +199,13 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 
 		inherit(all->rate_fd);
 		inherit(all->handover[c->index][0]);
+		for (uint32_t i = 0; i < n; i++)
+			inherit(sockets[i].fd);
+	}
+	if (c->kind == ROLE_ROUTE) {
+		struct role_socket sockets[CONFIG_NEIGHBORS_MAX];
+		uint32_t n = doors_sockets(all->doors, sockets);
+
 		for (uint32_t i = 0; i < n; i++)
 			inherit(sockets[i].fd);
 	}

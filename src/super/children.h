@@ -25,6 +25,7 @@ enum {
 
 struct children;
 struct express;
+struct doors;
 
 struct child {
 	struct children *all;
@@ -69,6 +70,7 @@ struct children {
 	size_t allow_transfer_count;
 	const struct plan *plan;
 	struct socket_set *sockets;
+	struct doors *doors;     /* listening sockets for route; NULL: none */
 	enum log_level log_level;
 	const char *zones_dir;   /* stand-alone form, else NULL */
 	char store_dir[ROLE_PATH_MAX];

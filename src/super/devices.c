@@ -32,6 +32,8 @@ static bool in_network(const struct ifaddrs *a, const struct ip_addr *addr)
 		mine = (const uint8_t *)&((const struct sockaddr_in *)(const void *)a->ifa_addr)->sin_addr;
 		mask = (const uint8_t *)&((const struct sockaddr_in *)(const void *)a->ifa_netmask)->sin_addr;
 	}
+	if (addr_is_link_local(addr) && !addr->zone) /* its interface is not there: no other will do */
+		return false;
 	for (size_t i = 0; i < len; i++)
 		if ((mine[i] ^ addr->bytes[i]) & mask[i])
 			return false;

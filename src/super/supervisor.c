@@ -25,6 +25,7 @@
 #include "super/accepted.h"
 #include "super/addresses.h"
 #include "super/children.h"
+#include "super/doors.h"
 #include "super/express.h"
 #include "super/fleet_known.h"
 #include "super/folders.h"
@@ -174,6 +175,15 @@ static void take_down(struct supervisor *s)
 			sockets_close(set, &at);
 		}
 	}
+}
+
+static void tell_route(void *ctx, uint32_t kind, const struct role_socket *socket)
+{
+	struct supervisor *s = ctx;
+	struct child *c = children_find(&s->children, ROLE_ROUTE, 0);
+
+	if (c)
+		tell_socket(c, kind, socket);
 }
 
 static void on_linger(uv_timer_t *t)
@@ -344,6 +354,7 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	s->children.bundles = fds;
 	show_plan(s);
 	express_reload(s->express, &s->plan, s->board);
+	doors_set(s->children.doors, s->plan.node);
 	tell_all(s, ROLE_RELOAD, true);
 	tell_workers(s, before);
 	uv_timer_start(&s->linger, on_linger, RELOAD_LINGER_MS, 0);
@@ -673,6 +684,7 @@ static void on_tick(uv_timer_t *t)
 	}
 	children_check(&s->children);
 	express_tick(s->express, s->board, now);
+	doors_tick(s->children.doors, now);
 	if (s->phase == PHASE_DRAIN && now >= s->phase_until_ms)
 		stop_roles(s);
 	if (!s->said_ready && s->sync_ready && all_workers_serve(s)) {
@@ -784,7 +796,8 @@ static int set_up(struct supervisor *s)
 	all->on_end = on_end;
 	all->ctx = s;
 	all->sockets = sockets_new(s->plan.workers);
-	if (!all->sockets)
+	all->doors = doors_new(tell_route, s);
+	if (!all->sockets || !all->doors)
 		return ERR_NO_MEMORY;
 	snprintf(all->store_dir, sizeof(all->store_dir), "%.490s/store", s->plan.run_dir);
 	snprintf(all->pids_path, sizeof(all->pids_path), "%.490s/pids", s->plan.run_dir);
@@ -804,6 +817,8 @@ static int set_up(struct supervisor *s)
 	err = seal(&s->plan.bundle, &all->bundles.config_fd);
 	if (!err)
 		err = seal(&s->plan.answer, &all->bundles.answer_fd);
+	if (!err)
+		doors_set(all->doors, s->plan.node);
 	if (!err)
 		express_start(&s->plan, s->board, all, &s->express);
 	if (!err && s->plan.config && all->rate_fd < 0)
@@ -827,6 +842,7 @@ static void tear_down(struct supervisor *s)
 	/* Last of all: until here the addresses were answered. */
 	addresses_keep_only(&s->addresses, NULL, 0);
 	sockets_free(s->children.sockets);
+	doors_free(s->children.doors);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	unlink(path);
 	unlink(s->children.pids_path);

@@ -54,7 +54,7 @@ static void check_open(const struct bgp_frame *f)
 	must(bgp_frame_parse(bytes, w.pos, &again, &bad) == BGP_FINE);
 	must(bgp_open_parse(&again, &back, &bad) == BGP_FINE);
 	must(back.as == o.as && back.hold_s == o.hold_s && back.id == o.id && back.route_refresh == o.route_refresh &&
-	     back.has_role == o.has_role && back.role == o.role);
+	     back.has_role == o.has_role && back.role == o.role && back.extended_next_hop == o.extended_next_hop);
 	must(o.families == 0 || back.families == o.families);
 }
 

@@ -2,7 +2,7 @@
 /* One BGP session driven from the command line and stdin, for tests against real routers. It does nothing but call bgp/session.h.
  *
  *   bgp_speaker remote=ADDR[:PORT] as=N peer-as=N router-id=A.B.C.D [local=ADDR] [hold=S] [families=4|6|46] [md5=KEY] [gtsm=1]
- *               [multihop=N] [nh4=ADDR] [nh6=ADDR] [role=N] [strict=1] [send-hold-ms=N]
+ *               [multihop=N] [nh4=ADDR] [nh6=ADDR] [role=N] [strict=1] [extended=1] [interface=NAME] [send-hold-ms=N]
  *
  * stdin:  announce PREFIX [prepend=N] [med=N] [pref=N] [nh=ADDR] [community=A:B]... [large=A:B:C]...   (replaces one of that prefix)
  *         withdraw PREFIX | withdraw all | start | stop [TEXT] | reset [TEXT] | status | quit
@@ -96,6 +96,10 @@ static void configure(struct bgp_neighbor_conf *c, char *arg)
 		c->role = (enum bgp_role)number(value);
 	} else if (strcmp(arg, "strict") == 0) {
 		c->role_strict = number(value) != 0;
+	} else if (strcmp(arg, "interface") == 0) {
+		snprintf(c->interface, sizeof(c->interface), "%s", value);
+	} else if (strcmp(arg, "extended") == 0) {
+		c->extended_next_hop = number(value) != 0;
 	} else if (strcmp(arg, "send-hold-ms") == 0) {
 		c->send_hold_ms = (uint32_t)number(value);
 	} else {
@@ -157,6 +161,7 @@ static bool route_option(struct bgp_route *r, char *word)
 		return true;
 	}
 	if (sscanf(word, "pref=%u", &a) == 1) {
+		r->has_local_pref = true;
 		r->local_pref = a;
 		return true;
 	}

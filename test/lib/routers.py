@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Real routers as BGP neighbors in a namespace: BIRD 2, FRR, GoBGP, all behind one interface.
+"""Real routers as BGP neighbors in a namespace: BIRD 2, FRR, GoBGP, OpenBGPD, all behind one interface.
 
     bird = Bird(ns, tmpdir, asn=64601, router_id="10.9.0.1", neighbors=[Neighbor("10.9.0.2", 64500, password="x")])
     bird.start()                          # returns when it answers questions
@@ -31,6 +31,11 @@ class Neighbor:
     ttl_security: bool = False
     hold: int = 90
     name: str = ""
+    interface: str = ""      # of a link-local address
+    extended: bool = False   # IPv6 next hops of IPv4 routes, RFC 8950
+    role: str = ""           # the router's own, RFC 9234 (BIRD, FRR, OpenBGPD): provider, peer, customer
+    strict: bool = False     # ... and it wants ours to be stated
+    passive: bool = False    # it waits for us
 
     @property
     def ident(self):
@@ -108,11 +113,15 @@ protocol kernel {{ ipv6 {{ import none; export where source != RTS_STATIC; }}; }
             text += f"filter send_{family} {{ if source != RTS_STATIC then reject; "
             text += "".join(f"if net = {p} then bgp_path.prepend({asn}); " for p, asn in of) + "accept; }\n"
         for n in self.neighbors:
+            scope = f" % '{n.interface}'" if n.interface else ""
+            extended = "extended next hop on;" if n.extended else ""
             text += f"""protocol bgp {n.ident} {{
-  local as {self.asn}; neighbor {n.address} as {n.asn}; hold time {n.hold};
+  local as {self.asn}; neighbor {n.address}{scope} as {n.asn}; hold time {n.hold};
   connect delay time 1; connect retry time 2; error wait time 1, 2; error forget time 1;
   {'password "' + n.password + '";' if n.password else ''} {'ttl security on;' if n.ttl_security else ''}
-  ipv4 {{ import all; export filter send_ipv4; }};
+  {'passive;' if n.passive else ''}
+  {f'local role {n.role};' if n.role else ''} {'require roles on;' if n.strict else ''}
+  ipv4 {{ import all; export filter send_ipv4; {extended} }};
   ipv6 {{ import all; export filter send_ipv6; }};
 }}
 """
@@ -177,6 +186,10 @@ class Frr(Router):
                       f" neighbor {n.address} timers connect 2"]
             lines += [f" neighbor {n.address} password {n.password}"] if n.password else []
             lines += [f" neighbor {n.address} ttl-security hops 1"] if n.ttl_security else []
+            lines += [f" neighbor {n.address} interface {n.interface}"] if n.interface else []
+            lines += [f" neighbor {n.address} capability extended-nexthop"] if n.extended else []
+            lines += [f" neighbor {n.address} local-role {n.role}{' strict-mode' if n.strict else ''}"] if n.role else []
+            lines += [f" neighbor {n.address} passive"] if n.passive else []
         for family in ("ipv4", "ipv6"):
             lines += [f" address-family {family} unicast"]
             lines += [f"  neighbor {n.address} activate" for n in self.neighbors]
@@ -263,6 +276,52 @@ class GoBgp(Router):
                      communities=[f"{c >> 16}:{c & 0xffff}" for c in attrs.get(8, {}).get("communities", [])],
                      large=[f"{v['ASN']}:{v['LocalData1']}:{v['LocalData2']}" for v in attrs.get(32, {}).get("value", [])],
                      med=attrs.get(4, {}).get("metric", 0), local_pref=attrs.get(5, {}).get("value", 0))
+
+
+class OpenBgpd(Router):
+    needs = ("bgpd", "bgpctl")
+
+    def start(self):
+        text = f"""AS {self.asn}
+router-id {self.router_id}
+fib-update no
+socket "{self.path('ctl')}"
+"""
+        for n in self.neighbors:
+            text += f"""neighbor {n.address} {{
+  remote-as {n.asn}
+  announce IPv4 unicast
+  announce IPv6 unicast
+  holdtime {n.hold}
+  {'tcp md5sig password "' + n.password + '"' if n.password else ''}
+  {'ttl-security yes' if n.ttl_security else ''}
+  {'passive' if n.passive else ''}
+}}
+"""
+        path = self.write("bgpd.conf", text + "allow from any\ndeny to any\n")
+        os.chmod(path, 0o600)
+        # It wants a folder of /run that its service would have made; ip netns exec has given it mounts of its own.
+        self.spawn("bgpd", ["sh", "-c", 'mount -t tmpfs none /run && mkdir /run/openbgpd && exec bgpd -d -f "$0"', path])
+        wait_until(lambda: self.check_alive() and "Neighbor" in self.ask("show", "summary"), 10, "OpenBGPD answers")
+        return self
+
+    def ask(self, *args):
+        return self.ns.run(["bgpctl", "-s", self.path("ctl"), *args], check=False)
+
+    def route(self, prefix):
+        try:
+            found = json.loads(self.ask("-j", "show", "rib", "detail", prefix) or "{}").get("rib")
+        except json.JSONDecodeError:
+            return None
+        if not found or found[0]["prefix"] != prefix:
+            return None
+        p = found[0]
+        return Route(path=[int(a) for a in p["aspath"].split()], next_hop=p["exit_nexthop"],
+                     communities=[c.replace("GRACEFUL_SHUTDOWN", "65535:0") for c in p.get("communities", [])],
+                     large=p.get("large_communities", []), med=p["metric"], local_pref=p["localpref"])
+
+    def refresh(self, address):
+        self.ask("neighbor", address, "refresh")
 
 
 SIGSTOP, SIGCONT = signal.SIGSTOP, signal.SIGCONT

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Our BGP session against BIRD, FRR and GoBGP in network namespaces: what the routers have in their tables, and how fast it goes."""
+"""Our BGP session against BIRD, FRR, GoBGP and OpenBGPD in network namespaces: what the routers have in their tables, and how fast it goes."""
 import os
 import sys
 import time
@@ -8,12 +8,12 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "lib"))
 from netns import Net, RouteWatch, missing, wait_until  # noqa: E402
-from routers import SIGCONT, SIGSTOP, Bird, Frr, GoBgp, Neighbor  # noqa: E402
+from routers import SIGCONT, SIGSTOP, Bird, Frr, GoBgp, Neighbor, OpenBgpd  # noqa: E402
 from speaker import Speaker, program  # noqa: E402
 
 V4, V6 = "192.0.2.0/24", "2001:db8:53::/48"
 OUR_AS, ROUTER_AS = 4200000053, 64601
-KINDS = {"bird": Bird, "frr": Frr, "gobgp": GoBgp}
+KINDS = {"bird": Bird, "frr": Frr, "gobgp": GoBgp, "openbgpd": OpenBgpd}
 
 pytestmark = pytest.mark.skipif(missing(program()) is not None, reason=str(missing(program())))
 

@@ -257,9 +257,15 @@ static void test_neighbors(void **state)
 	n[0].since_ns = now_ns - SECOND;
 	n[0].announced = 2;
 	snprintf(n[0].state_text, sizeof(n[0].state_text), "established");
-	snprintf(n[0].announced_text, sizeof(n[0].announced_text), "203.0.113.0/24 nh 10.0.0.1 path 64500");
+	n[0].received = 7;
+	snprintf(b->board->route.told[0].text, BOARD_TOLD_MAX,
+	         "203.0.113.0/24 nh 10.0.0.1 path 64500 64500 med 7 communities 65535:0 64500:1 large 1:2:3 otc 64500\n"
+	         "2001:db8::/32 nh 2001:db8::1,fe80::1 local-pref 0\n2001:db8:1::/48 cut off");
+	b->board->route.told[0].left_out = 3;
 	memset(n[0].last_error, 'e', sizeof(n[0].last_error)); /* no end */
-	n[1].address = (struct ip_addr){.family = 6, .bytes = {0xfe, 0x80}};
+	n[1].address = (struct ip_addr){.family = 6, .zone = 1, .bytes = {0xfe, 0x80}};
+	snprintf(n[1].interface, sizeof(n[1].interface), "no-such-if0");
+	memset(b->board->route.told[1].text, 'x', BOARD_TOLD_MAX); /* no end */
 	memset(n[1].state_text, 's', sizeof(n[1].state_text));
 	build(b);
 	assert_int_equal(json_array_size(at(b->status, "neighbors")), 2);
@@ -268,9 +274,24 @@ static void test_neighbors(void **state)
 	expect_str(b, "neighbors.0.state", "established");
 	expect_int(b, "neighbors.0.since_ms", 1000);
 	expect_int(b, "neighbors.0.prefixes", 2);
-	expect_str(b, "neighbors.0.announced", "203.0.113.0/24 nh 10.0.0.1 path 64500");
+	assert_int_equal(json_array_size(at(b->status, "neighbors.0.announced")), 2);
+	expect_str(b, "neighbors.0.announced.0.text", "203.0.113.0/24 nh 10.0.0.1 path 64500 64500 med 7 communities 65535:0 64500:1 large 1:2:3 otc 64500");
+	expect_str(b, "neighbors.0.announced.0.prefix", "203.0.113.0/24");
+	expect_str(b, "neighbors.0.announced.0.next_hop", "10.0.0.1");
+	assert_int_equal(json_array_size(at(b->status, "neighbors.0.announced.0.as_path")), 2);
+	expect_int(b, "neighbors.0.announced.0.as_path.1", 64500);
+	expect_int(b, "neighbors.0.announced.0.med", 7);
+	expect_str(b, "neighbors.0.announced.0.communities.1", "64500:1");
+	expect_str(b, "neighbors.0.announced.0.large_communities.0", "1:2:3");
+	expect_int(b, "neighbors.0.announced.0.otc", 64500);
+	expect_str(b, "neighbors.0.announced.1.next_hop", "2001:db8::1");
+	expect_str(b, "neighbors.0.announced.1.link_local", "fe80::1");
+	expect_int(b, "neighbors.0.announced.1.local_pref", 0);
+	expect_int(b, "neighbors.0.announced_left_out", 3);
+	expect_int(b, "neighbors.0.received", 7);
+	assert_int_equal(json_array_size(at(b->status, "neighbors.1.announced")), 0);
 	assert_int_equal(json_string_length(at(b->status, "neighbors.0.last_error")), BOARD_WHY_MAX - 1);
-	expect_str(b, "neighbors.1.address", "fe80::");
+	expect_str(b, "neighbors.1.address", "fe80::%no-such-if0");
 	atomic_store(&b->board->route.neighbors, UINT32_MAX); /* a board gone wrong */
 	build(b);
 	assert_true(json_array_size(at(b->status, "neighbors")) <= BOARD_NEIGHBORS_MAX);

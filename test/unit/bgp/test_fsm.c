@@ -100,7 +100,7 @@ static struct bgp_fsm at_state(enum bgp_state state, const struct bgp_fsm_conf *
 
 static const char *actions_text(const struct bgp_actions *a, char *buf)
 {
-	static const char *const names[] = {"connect", "open", "keepalive", "notify", "close", "up", "down", "refresh"};
+	static const char *const names[] = {"connect", "open", "keepalive", "notify", "close", "up", "down", "refresh", "end-rival"};
 	size_t pos = 0;
 
 	buf[0] = '\0';
@@ -422,6 +422,19 @@ static void retry_slows_down_for_an_operator(void **state)
 	}
 }
 
+/* Of ours, only the one for too many prefixes: the peer will not have changed its mind in a second. */
+static void retry_slows_down_after_too_many_prefixes(void **state)
+{
+	(void)state;
+	for (uint8_t sub = 1; sub <= 10; sub++) {
+		struct bgp_fsm f = at_state(BGP_ESTABLISHED, &conf, &peer_open);
+		struct bgp_actions a;
+
+		bgp_fsm_step(&f, &(struct bgp_event){.type = BGP_EV_RESET, .subcode = sub}, T0, &a);
+		assert_int_equal(f.retry_at_ms, T0 + (sub == BGP_CEASE_MAX_PREFIXES ? BGP_RETRY_SLOW_MS : BGP_RETRY_MIN_MS));
+	}
+}
+
 static void send_hold_timer(void **state)
 {
 	struct bgp_fsm f = at_state(BGP_ESTABLISHED, &conf, &peer_open);
@@ -486,6 +499,123 @@ static void refresh_of_a_family_not_spoken(void **state)
 	assert_int_equal(a.count, 1);
 }
 
+/* ---- the peer's connections, and two at once ---- */
+
+static void passive_waits_and_takes(void **state)
+{
+	struct bgp_fsm_conf c = conf;
+	struct bgp_actions a;
+	struct bgp_fsm f;
+	char text[200];
+
+	(void)state;
+	c.passive = true;
+	bgp_fsm_init(&f, &c, T0);
+	step(&f, BGP_EV_CONNECTED, T0, &a);
+	assert_int_equal(f.state, BGP_IDLE); /* not before it is started */
+	step(&f, BGP_EV_START, T0, &a);
+	assert_int_equal(a.count, 0);
+	assert_true(f.enabled && bgp_fsm_deadline(&f) == UINT64_MAX);
+	step(&f, BGP_EV_CONNECTED, T0, &a);
+	assert_string_equal(actions_text(&a, text), "open");
+	step(&f, BGP_EV_CONNECTED, T0, &a);
+	assert_int_equal(a.count, 0);
+	feed(&f, message_of(write_open, &peer_open), T0, &a);
+	assert_string_equal(actions_text(&a, text), "keepalive");
+	feed(&f, message_of(write_keepalive, NULL), T0, &a);
+	assert_string_equal(actions_text(&a, text), "up");
+	step(&f, BGP_EV_LOST, T0, &a);
+	assert_string_equal(actions_text(&a, text), "close down");
+	assert_true(f.state == BGP_IDLE && f.enabled && !f.retry_at_ms); /* the peer will come again */
+	step(&f, BGP_EV_CONNECTED, T0, &a);
+	assert_int_equal(f.state, BGP_OPEN_SENT);
+	step(&f, BGP_EV_TICK, T0 + BGP_OPEN_WAIT_MS, &a); /* one that connects and says nothing */
+	assert_string_equal(actions_text(&a, text), "notify 4/0");
+	step(&f, BGP_EV_STOP, T0, &a);
+	step(&f, BGP_EV_CONNECTED, T0, &a);
+	assert_int_equal(f.state, BGP_IDLE);
+}
+
+static void who_stays_of_two(void **state)
+{
+	/* Ours is 10.9.0.2 of AS 64500. */
+	static const struct {
+		const char *name;
+		uint32_t peer_id, peer_as;
+		bool ours;
+	} ids[] = {
+		{"their identifier is lower", 0x0a090001, 64601, true},
+		{"their identifier is higher", 0x0a090003, 64601, false},
+		{"as unsigned numbers", 0xc0000001, 64601, false},
+		{"the same identifier, their AS is higher", 0x0a090002, 64601, false},
+		{"the same identifier, their AS is lower", 0x0a090002, 64499, true},
+	};
+	/* What an OPEN does on the connection that ours or theirs is, where the other one stands. */
+	static const struct {
+		enum bgp_state rival;
+		const char *stays, *goes;
+	} rows[] = {
+		{BGP_IDLE, "keepalive", "keepalive"},
+		{BGP_CONNECT, "keepalive", "keepalive"},
+		{BGP_OPEN_SENT, "keepalive", "keepalive"}, /* the rival's own OPEN will tell */
+		{BGP_OPEN_CONFIRM, "end-rival keepalive", "notify 6/7"},
+		{BGP_ESTABLISHED, "notify 6/7", "notify 6/7"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		assert_int_equal(bgp_collision_ours_stays(conf.router_id, conf.local_as, ids[i].peer_id, ids[i].peer_as), ids[i].ours);
+		for (size_t k = 0; k < ARRAY_LEN(rows) * 2; k++) {
+			bool passive = k & 1, stays = passive != ids[i].ours;
+			struct bgp_open open = peer_open;
+			struct bgp_fsm_conf c = conf;
+			struct bgp_actions a;
+			struct message m;
+			struct bgp_fsm f;
+			char text[200];
+
+			c.passive = passive;
+			c.peer_as = open.as = ids[i].peer_as;
+			open.id = ids[i].peer_id;
+			bgp_fsm_init(&f, &c, T0);
+			step(&f, BGP_EV_START, T0, &a);
+			step(&f, BGP_EV_CONNECTED, T0, &a);
+			m = message_of(write_open, &open);
+			m.frame.body = m.bytes + BGP_HEADER_LEN;
+			bgp_fsm_step(&f, &(struct bgp_event){.type = BGP_EV_FRAME, .frame = &m.frame, .rival = rows[k / 2].rival}, T0, &a);
+			if (strcmp(actions_text(&a, text), stays ? rows[k / 2].stays : rows[k / 2].goes) != 0)
+				fail_msg("%s, %s, rival %s: %s", ids[i].name, passive ? "theirs" : "ours", bgp_state_text(rows[k / 2].rival), text);
+		}
+	}
+}
+
+static void beside_an_established_one(void **state)
+{
+	static const struct {
+		enum bgp_state state;
+		const char *actions;
+	} rows[] = {{BGP_IDLE, ""}, {BGP_CONNECT, "close"}, {BGP_OPEN_SENT, "notify 6/7"}, {BGP_OPEN_CONFIRM, "notify 6/7"}};
+	struct bgp_actions a;
+	char text[200];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bgp_fsm f = at_state(rows[i].state, &conf, &peer_open);
+
+		step(&f, BGP_EV_RIVAL_UP, T0, &a);
+		assert_string_equal(actions_text(&a, text), rows[i].actions);
+		assert_int_equal(f.state, BGP_IDLE);
+		assert_true(f.enabled && bgp_fsm_deadline(&f) == UINT64_MAX);
+		step(&f, BGP_EV_TICK, T0 + 100000, &a);
+		assert_int_equal(a.count, 0);
+		step(&f, BGP_EV_RIVAL_DOWN, T0 + 200000, &a);
+		assert_int_equal(f.retry_at_ms, T0 + 200000 + BGP_RETRY_MIN_MS);
+		step(&f, BGP_EV_STOP, T0 + 200000, &a);
+		step(&f, BGP_EV_RIVAL_DOWN, T0 + 200000, &a);
+		assert_true(bgp_fsm_deadline(&f) == UINT64_MAX); /* stopped is stopped */
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -500,9 +630,13 @@ int main(void)
 	    cmocka_unit_test(waits_are_bounded),
 	    cmocka_unit_test(retry_for_ever_without_growth),
 	    cmocka_unit_test(retry_slows_down_for_an_operator),
+	    cmocka_unit_test(retry_slows_down_after_too_many_prefixes),
 	    cmocka_unit_test(send_hold_timer),
 	    cmocka_unit_test(stop_and_reset_carry_text),
 	    cmocka_unit_test(refresh_of_a_family_not_spoken),
+	    cmocka_unit_test(passive_waits_and_takes),
+	    cmocka_unit_test(who_stays_of_two),
+	    cmocka_unit_test(beside_an_established_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

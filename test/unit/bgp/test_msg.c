@@ -137,21 +137,28 @@ static void open_table(void **state)
 		uint8_t code, subcode;
 		struct bgp_open open;
 	} cases[] = {
-	    {"no parameters: IPv4, old AS", FIXED "00", BGP_FINE, 0, 0, {64601, 90, 0x0a090001, 1, false, false, false, 0}},
+	    {"no parameters: IPv4, old AS", FIXED "00", BGP_FINE, 0, 0, {64601, 90, 0x0a090001, 1, false, false, false, 0, false}},
 	    {"one parameter, all capabilities", FIXED "16 0214 010400010001 010400020001 0200 4104fa56ea35", BGP_FINE, 0, 0,
-	     {4200000053, 90, 0x0a090001, 3, true, true, false, 0}},
+	     {4200000053, 90, 0x0a090001, 3, true, true, false, 0, false}},
 	    {"a parameter for each", FIXED "1c 0206010400010001 0206010400020001 02020200 02064104fa56ea35", BGP_FINE, 0, 0,
-	     {4200000053, 90, 0x0a090001, 3, true, true, false, 0}},
+	     {4200000053, 90, 0x0a090001, 3, true, true, false, 0, false}},
 	    {"unknown capabilities, GR, ADD-PATH, FQDN", FIXED "1a 0218 4002c078 450400010103 4902 0161 0600 4700 4104fa56ea35", BGP_FINE, 0, 0,
-	     {4200000053, 90, 0x0a090001, 1, true, false, false, 0}},
+	     {4200000053, 90, 0x0a090001, 1, true, false, false, 0, false}},
 	    {"RFC 9072", FIXED "ff ff0017 020014 010400010001 010400020001 0200 4104fa56ea35", BGP_FINE, 0, 0,
-	     {4200000053, 90, 0x0a090001, 3, true, true, false, 0}},
-	    {"RFC 9072 with a small first length", FIXED "01 ff0003 020000", BGP_FINE, 0, 0, {64601, 90, 0x0a090001, 1, false, false, false, 0}},
-	    {"only IPv6", FIXED "08 0206010400020001", BGP_FINE, 0, 0, {64601, 90, 0x0a090001, 2, false, false, false, 0}},
-	    {"only VPNv4: no family of ours", FIXED "08 0206010400010080", BGP_FINE, 0, 0, {64601, 90, 0x0a090001, 0, false, false, false, 0}},
-	    {"role provider, twice", FIXED "08 0206090100090100", BGP_FINE, 0, 0, {64601, 90, 0x0a090001, 1, false, false, true, 0}},
-	    {"hold 0", "04fc5900000a09000100", BGP_FINE, 0, 0, {64601, 0, 0x0a090001, 1, false, false, false, 0}},
-	    {"hold 3", "04fc5900030a09000100", BGP_FINE, 0, 0, {64601, 3, 0x0a090001, 1, false, false, false, 0}},
+	     {4200000053, 90, 0x0a090001, 3, true, true, false, 0, false}},
+	    {"RFC 9072 with a small first length", FIXED "01 ff0003 020000", BGP_FINE, 0, 0, {64601, 90, 0x0a090001, 1, false, false, false, 0, false}},
+	    {"only IPv6", FIXED "08 0206010400020001", BGP_FINE, 0, 0, {64601, 90, 0x0a090001, 2, false, false, false, 0, false}},
+	    {"only VPNv4: no family of ours", FIXED "08 0206010400010080", BGP_FINE, 0, 0, {64601, 90, 0x0a090001, 0, false, false, false, 0, false}},
+	    {"role provider, twice", FIXED "08 0206090100090100", BGP_FINE, 0, 0, {64601, 90, 0x0a090001, 1, false, false, true, 0, false}},
+	    {"extended next hops, others among them", FIXED "16 0214 0512 000100020002 000100010002 000200010002", BGP_FINE, 0, 0,
+	     {64601, 90, 0x0a090001, 1, false, false, false, 0, true}},
+	    {"extended next hops, not of IPv4 unicast by IPv6", FIXED "10 020e 050c 000100800002 000100010001", BGP_FINE, 0, 0,
+	     {64601, 90, 0x0a090001, 1, false, false, false, 0, false}},
+	    {"extended next hops, none", FIXED "04 0202 0500", BGP_FINE, 0, 0, {64601, 90, 0x0a090001, 1, false, false, false, 0, false}},
+	    {"extended next hop of 5", FIXED "09 0207 05050001000100", BGP_BAD, 2, 0, {0}},
+	    {"extended next hop of 7", FIXED "0b 0209 050700010001000200", BGP_BAD, 2, 0, {0}},
+	    {"hold 0", "04fc5900000a09000100", BGP_FINE, 0, 0, {64601, 0, 0x0a090001, 1, false, false, false, 0, false}},
+	    {"hold 3", "04fc5900030a09000100", BGP_FINE, 0, 0, {64601, 3, 0x0a090001, 1, false, false, false, 0, false}},
 	    {"hold 1", "04fc5900010a09000100", BGP_BAD, 2, 6, {0}},
 	    {"hold 2", "04fc5900020a09000100", BGP_BAD, 2, 6, {0}},
 	    {"version 3", "03fc59005a0a09000100", BGP_BAD, 2, 1, {0}},
@@ -189,7 +196,7 @@ static void open_table(void **state)
 			expect_hex(cases[i].name, bad.data, bad.data_len, "0004");
 		if (v == BGP_FINE && (o.as != w->as || o.hold_s != w->hold_s || o.id != w->id || o.families != w->families ||
 		                      o.as4 != w->as4 || o.route_refresh != w->route_refresh || o.has_role != w->has_role ||
-		                      o.role != w->role))
+		                      o.role != w->role || o.extended_next_hop != w->extended_next_hop))
 			fail_msg("%s: read wrong: as %u hold %u families %u as4 %d refresh %d role %d", cases[i].name, o.as,
 			         o.hold_s, o.families, o.as4, o.route_refresh, o.has_role);
 	}
@@ -203,11 +210,14 @@ static void open_written(void **state)
 		const char *hex;
 	} cases[] = {
 	    {"both families",
-	     {4200000053, 90, 0x0a090002, 3, true, true, false, 0},
+	     {4200000053, 90, 0x0a090002, 3, true, true, false, 0, false},
 	     MARKER "003301 04 5ba0 005a 0a090002 16 0214 010400010001 010400020001 0200 4104fa56ea35"},
 	    {"IPv4, small AS, role customer",
-	     {64500, 0, 0x01020304, 1, true, true, true, BGP_ROLE_CUSTOMER},
+	     {64500, 0, 0x01020304, 1, true, true, true, BGP_ROLE_CUSTOMER, false},
 	     MARKER "003001 04 fbf4 0000 01020304 13 0211 010400010001 0200 090103 41040000fbf4"},
+	    {"extended next hop",
+	     {64500, 0, 0x01020304, 3, true, true, false, 0, true},
+	     MARKER "003b01 04 fbf4 0000 01020304 1e 021c 010400010001 010400020001 0200 0506000100010002 41040000fbf4"},
 	};
 
 	(void)state;
@@ -227,6 +237,7 @@ static void open_written(void **state)
 		assert_int_equal(back.families, cases[i].open.families);
 		assert_int_equal(back.has_role, cases[i].open.has_role);
 		assert_int_equal(back.role, cases[i].open.role);
+		assert_int_equal(back.extended_next_hop, cases[i].open.extended_next_hop);
 	}
 }
 
@@ -237,7 +248,7 @@ static void open_offers_no_graceful_restart(void **state)
 	for (unsigned families = 1; families <= 3; families++) {
 		uint8_t bytes[BGP_MESSAGE_MAX];
 		struct writer w = writer_of(bytes, sizeof(bytes));
-		struct bgp_open o = {64500, 90, 1, (uint8_t)families, true, true, true, BGP_ROLE_PEER};
+		struct bgp_open o = {64500, 90, 1, (uint8_t)families, true, true, true, BGP_ROLE_PEER, true};
 		size_t pos = 31, n = 0;
 
 		bgp_open_write(&w, &o);
@@ -348,6 +359,9 @@ static void update_announce(void **state)
 	struct bgp_peering ebgp = external();
 	struct bgp_peering ibgp = external();
 	struct bgp_peering link = external();
+	struct bgp_peering extended = {.local_as = 64500, .next_hop_v6 = addr("2001:db8:9::2"), .v4_by_v6 = true};
+	struct bgp_peering peer = external();
+	char text[BGP_ROUTE_TEXT_MAX];
 	struct bgp_route r;
 	uint8_t bytes[BGP_UPDATE_LEN_MAX];
 	struct writer w;
@@ -355,6 +369,7 @@ static void update_announce(void **state)
 	(void)state;
 	ibgp.internal = true;
 	link.next_hop_v6_link = addr("fe80::1");
+	peer.only_to_customer = true;
 
 	r = (struct bgp_route){.prefix = prefix("192.0.2.0/24")};
 	w = writer_of(bytes, sizeof(bytes));
@@ -392,6 +407,31 @@ static void update_announce(void **state)
 	           MARKER "005302 0000 003c 800e2c 000201 20 20010db8000900000000000000000002 "
 	                  "fe800000000000000000000000000001 00 3020010db80053 40010100 4002060201 0000fbf4");
 
+	r = (struct bgp_route){.prefix = prefix("192.0.2.0/24")};
+	w = writer_of(bytes, sizeof(bytes));
+	bgp_update_announce(&w, &r, &extended);
+	expect_hex("v4 by a v6 next hop", bytes, w.pos,
+	           MARKER "004002 0000 0029 800e19 000101 10 20010db8000900000000000000000002 00 18c00002 40010100 "
+	                  "4002060201 0000fbf4");
+	assert_string_equal(bgp_route_text(&r, &extended, text, sizeof(text)), "192.0.2.0/24 nh 2001:db8:9::2 path 64500");
+	extended.next_hop_v6_link = addr("fe80::1");
+	assert_string_equal(bgp_route_text(&r, &extended, text, sizeof(text)), "192.0.2.0/24 nh 2001:db8:9::2,fe80::1 path 64500");
+	extended.next_hop_v4 = addr("10.9.0.2"); /* one of its own is the better */
+	w = writer_of(bytes, sizeof(bytes));
+	bgp_update_announce(&w, &r, &extended);
+	expect_hex("v4 by its own next hop", bytes, w.pos, MARKER "002f02 0000 0014 40010100 4002060201 0000fbf4 4003040a090002 18c00002");
+
+	w = writer_of(bytes, sizeof(bytes));
+	bgp_update_announce(&w, &r, &peer);
+	expect_hex("only to customer", bytes, w.pos,
+	           MARKER "003602 0000 001b 40010100 4002060201 0000fbf4 4003040a090002 c023040000fbf4 18c00002");
+	assert_string_equal(bgp_route_text(&r, &peer, text, sizeof(text)), "192.0.2.0/24 nh 10.9.0.2 path 64500 otc 64500");
+
+	r.has_local_pref = true;
+	w = writer_of(bytes, sizeof(bytes));
+	bgp_update_announce(&w, &r, &ibgp);
+	expect_hex("local preference 0", bytes, w.pos, MARKER "003002 0000 0015 40010100 400200 4003040a090002 40050400000000 18c00002");
+
 	r = (struct bgp_route){.prefix = prefix("0.0.0.0/0")};
 	w = writer_of(bytes, sizeof(bytes));
 	bgp_update_announce(&w, &r, &ebgp);
@@ -410,11 +450,15 @@ static void update_longest_fits(void **state)
 
 	(void)state;
 	p.next_hop_v6_link = addr("fe80::1");
+	p.only_to_customer = true;
 	for (uint32_t i = 0; i < BGP_COMMUNITIES_MAX; i++)
 		assert_true(bgp_route_add_community(&r, 0xffff0000u + i));
 	assert_false(bgp_route_add_community(&r, 1));
-	while (r.large_count < BGP_LARGE_COMMUNITIES_MAX)
-		r.large[r.large_count++] = (struct bgp_large_community){UINT32_MAX, UINT32_MAX, UINT32_MAX};
+	for (uint32_t i = 0; i < BGP_LARGE_COMMUNITIES_MAX; i++) {
+		assert_true(bgp_route_add_large(&r, &(struct bgp_large_community){UINT32_MAX, UINT32_MAX, UINT32_MAX - i}));
+		assert_true(bgp_route_add_large(&r, &(struct bgp_large_community){UINT32_MAX, UINT32_MAX, UINT32_MAX - i})); /* once */
+	}
+	assert_false(bgp_route_add_large(&r, &(struct bgp_large_community){1, 2, 3}));
 	bgp_update_announce(&w, &r, &p);
 	assert_true(writer_ok(&w));
 	assert_int_equal(bgp_frame_parse(bytes, w.pos, &f, &bad), BGP_FINE);

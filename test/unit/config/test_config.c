@@ -62,6 +62,17 @@ static const char everything[] =
         "          prepend: 2\n"
         "          med: 0\n"
         "          watch-routes: true\n"
+        "        - address: \"fe80::1%no-such-if0\"\n"
+        "          as: 64498\n"
+        "          connect: both\n"
+        "          extended-next-hop: true\n"
+        "          role: customer\n"
+        "          role-strict: true\n"
+        "          max-prefixes: 0\n"
+        "          at-max-prefixes: cease\n"
+        "          large-communities: [\"4200000000:1:4294967295\", \"0:0:0\"]\n"
+        "          de-prefer: {prepend: 0, communities: [\"64498:80\"], large-communities: [\"1:2:3\"], med: 7}\n"
+        "          drain: {med: 9, prepend: 0}\n"
         "keys:\n"
         "  - {name: transfer, algorithm: hmac-sha512, secret-file: transfer.key}\n"
         "answer:\n"
@@ -168,9 +179,9 @@ static void test_values(void **state)
 	assert_true(fra->has_router_id);
 	assert_int_equal(fra->router_id, 0xc0000215);
 	assert_int_equal(fra->workers, 3);
-	assert_int_equal(fra->neighbor_count, 2);
+	assert_int_equal(fra->neighbor_count, 3);
 
-	const struct config_neighbor *a = &fra->neighbors[0], *b = &fra->neighbors[1];
+	const struct config_neighbor *a = &fra->neighbors[0], *b = &fra->neighbors[1], *link = &fra->neighbors[2];
 
 	assert_int_equal(a->port, 179);
 	assert_string_equal(a->password_file, "/etc/zonecast/bgp.key");
@@ -195,6 +206,19 @@ static void test_values(void **state)
 	assert_int_equal(b->communities[2], 0xffffff01);
 	assert_int_equal(b->prepend, 2);
 	assert_int_equal(b->med, 0);
+	assert_true(a->dial == CONFIG_DIAL_ACTIVE && a->role == CONFIG_BGP_ROLE_NONE && !a->role_strict && !a->extended_next_hop && !a->interface);
+	assert_true(a->local_pref == 100 && a->max_prefixes == 1000 && a->at_max_prefixes == CONFIG_AT_MAX_WARN && !a->large_count);
+	assert_true(!a->de_prefer.has_prepend && !a->de_prefer.has_med && !a->de_prefer.has_local_pref && !a->drain.has_local_pref);
+	assert_string_equal(link->interface, "no-such-if0");
+	assert_string_equal(addr_text(&link->address, buf), "fe80::1");
+	assert_true(link->dial == CONFIG_DIAL_BOTH && link->role == CONFIG_BGP_ROLE_CUSTOMER && link->role_strict && link->extended_next_hop);
+	assert_true(link->max_prefixes == 0 && link->at_max_prefixes == CONFIG_AT_MAX_CEASE);
+	assert_int_equal(link->large_count, 2);
+	assert_int_equal(link->large[0].global, 4200000000U);
+	assert_int_equal(link->large[0].local2, UINT32_MAX);
+	assert_true(link->de_prefer.has_prepend && link->de_prefer.prepend == 0 && link->de_prefer.med == 7 && link->de_prefer.has_med);
+	assert_true(link->de_prefer.community_count == 1 && link->de_prefer.large_count == 1 && link->de_prefer.large[0].local1 == 2);
+	assert_true(link->drain.has_med && link->drain.med == 9 && link->drain.has_prepend && link->drain.prepend == 0 && !link->drain.community_count);
 
 	assert_string_equal(c->keys[0].algorithm, "hmac-sha512");
 	assert_string_equal(c->keys[0].secret_file, "/etc/zonecast/transfer.key");
@@ -409,7 +433,15 @@ static void check_print(const struct config *c)
 
 			assert_memory_equal(&a->bfd, &b->bfd, sizeof(a->bfd));
 			assert_memory_equal(&a->next_hop_v6, &b->next_hop_v6, sizeof(struct ip_addr));
-			assert_memory_equal(a->communities, b->communities, a->community_count * 4);
+			if (a->community_count)
+				assert_memory_equal(a->communities, b->communities, a->community_count * 4);
+			assert_int_equal(a->large_count, b->large_count);
+			if (a->large_count)
+				assert_memory_equal(a->large, b->large, a->large_count * sizeof(*a->large));
+			assert_true(a->drain.med == b->drain.med && a->drain.has_med == b->drain.has_med);
+			assert_true(a->de_prefer.med == b->de_prefer.med && a->de_prefer.community_count == b->de_prefer.community_count);
+			assert_true(a->role == b->role && a->dial == b->dial && a->at_max_prefixes == b->at_max_prefixes);
+			assert_true(!a->interface == !b->interface);
 			assert_true(a->ipv4 == b->ipv4 && a->ipv6 == b->ipv6 && a->hold_ms == b->hold_ms && a->med == b->med);
 		}
 	}

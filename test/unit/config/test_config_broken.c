@@ -24,6 +24,8 @@
 	"nodes:\n"                                                                                                      \
 	"  - {name: p, role: primary, management: [192.0.2.10]}\n"                                                      \
 	"  - {name: a, role: pop, networks: [n], management: [192.0.2.21], bgp: {neighbors: [{address: 192.0.2.1, as: 64496}]}}\n"
+#define TEN "\"1:1\", \"1:1\", \"1:1\", \"1:1\", \"1:1\", \"1:1\", \"1:1\", \"1:1\", \"1:1\", \"1:1\""
+#define TWENTY TEN ", " TEN
 #define NEIGHBOR(more)                                                                                                  \
 	HEAD "  - {name: b, role: pop, networks: [n], management: [192.0.2.22], bgp: {neighbors: [\n"                   \
 	     "      {address: 192.0.2.1, as: 64496, " more "}]}}\n"
@@ -161,6 +163,28 @@ static const struct broken cases[] = {
          "z.yaml:12:53: error: \"communities\": 64500:70000: both halves are at most 65535 (RFC 1997); a larger AS has no community"},
         {"community name", NEIGHBOR("communities: [graceful-shutdwn]"),
          "z.yaml:12:53: error: \"communities\": no community \"graceful-shutdwn\": did you mean \"graceful-shutdown\"?"},
+        {"large community", NEIGHBOR("large-communities: [\"64500:1\"]"),
+         "z.yaml:12:59: error: \"large-communities\": \"64500:1\" is no large community: write three numbers below 2^32, \"64500:1:2\" (in quotes)"},
+        {"large community, too large", NEIGHBOR("large-communities: [\"64500:4294967296:2\"]"),
+         "z.yaml:12:59: error: \"large-communities\": \"64500:4294967296:2\" is no large community: write three numbers below 2^32, \"64500:1:2\" (in quotes)"},
+        {"too many communities", NEIGHBOR("communities: [" TWENTY ", " TEN "], drain: {communities: [" TWENTY ", " TEN ", \"1:1\", \"1:1\", \"1:1\"]}"),
+         "z.yaml:12:285: error: \"communities\" has 33 items: at most 32 are allowed"},
+        {"too many communities in sum", NEIGHBOR("communities: [" TWENTY ", " TEN ", \"1:1\", \"1:1\"], drain: {communities: [" TWENTY ", " TEN ", \"1:1\"]}"),
+         "z.yaml:12:299: error: with the neighbor's own and graceful-shutdown these are 64 communities: at most 63 fit"},
+        {"role within the AS", NEIGHBOR("local: 192.0.2.22}, {address: 192.0.2.2, as: 64500, role: customer"),
+         "z.yaml:12:97: error: a role is for a neighbor of another AS (RFC 9234): remove it"},
+        {"strict without a role", NEIGHBOR("role-strict: true"),
+         "z.yaml:12:52: error: \"role-strict\" needs \"role\": write role: customer at a transit"},
+        {"link-local without interface", NEIGHBOR("port: 179}, {address: \"fe80::1\", as: 64497"),
+         "z.yaml:12:61: error: a link-local address needs its interface: write \"fe80::1%eth0\""},
+        {"interface of a global address", NEIGHBOR("port: 179}, {address: \"2001:db8::1%eth0\", as: 64497"),
+         "z.yaml:12:61: error: \"address\": only a link-local address (fe80::/10) has an interface: write 2001:db8::1"},
+        {"interface's name", NEIGHBOR("port: 179}, {address: \"fe80::1%a-name-that-is-too-long\", as: 64497"),
+         "z.yaml:12:61: error: \"address\": \"a-name-that-is-too-l\" is no name of an interface"},
+        {"link-local twice", NEIGHBOR("port: 179}, {address: \"fe80::1%no0\", as: 64497}, {address: \"fe80::1%no1\", as: 64497}, {address: \"fe80::1%no0\", as: 64497"),
+         "z.yaml:12:135: error: neighbor fe80::1 is here twice"},
+        {"passive without local", NEIGHBOR("connect: passive"),
+         "z.yaml:12:48: error: \"connect: passive\" needs \"local\": the own address that port 179 is opened on"},
         {"families", NEIGHBOR("families: [v4]"), "z.yaml:12:50: error: \"families\" cannot be \"v4\": it is one of ipv4, ipv6"},
         {"no family", NEIGHBOR("families: []"),
          "z.yaml:12:49: error: \"families\" is empty: write [ipv4], [ipv6], or remove the key for both"},
