@@ -2,6 +2,7 @@
 #include "admin/status.h"
 
 #include "admin/announced.h"
+#include "admin/status_peers.h"
 #include "base/clock.h"
 #include "zone/signatures.h"
 
@@ -381,6 +382,38 @@ static json_t *announced(const struct status_facts *f, uint32_t i, uint32_t *lef
 	return announced_json(told.text);
 }
 
+static json_t *bfd(const struct board_bfd *b, bool gone, uint64_t now_ns)
+{
+	struct board_bfd c = *b;
+
+	if (!c.on)
+		return json_null();
+	c.state_text[sizeof(c.state_text) - 1] = c.remote_text[sizeof(c.remote_text) - 1] = c.why[sizeof(c.why) - 1] = '\0';
+	c.diag[sizeof(c.diag) - 1] = c.remote_diag[sizeof(c.remote_diag) - 1] = '\0';
+	if (gone) {
+		snprintf(c.state_text, sizeof(c.state_text), "down");
+		snprintf(c.why, sizeof(c.why), ROUTE_GONE);
+		c.since_ns = c.detect_us = 0;
+	}
+	return json_pack("{s:s, s:s, s:b, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "state", c.state_text, "remote_state",
+	                 c.remote_text, "multihop", (int)c.multihop, "since_ms", age_ms(c.since_ns, now_ns), "why", c.why, "diagnostic", c.diag,
+	                 "remote_diagnostic", c.remote_diag, "transitions", num(c.transitions), "falls", num(c.falls), "interval_us",
+	                 num(c.tx_us), "detection_us", num(c.detect_us), "packets_in", num(c.in), "packets_out", num(c.out), "packets_bad",
+	                 num(c.bad), "packets_unsent", num(c.unsent));
+}
+
+/* The thread that does it for all neighbors; null: there is none. */
+static json_t *bfd_thread(const struct status_facts *f, bool gone)
+{
+	const struct board_route_bfd *b = &f->board->route.bfd;
+
+	if (gone || !atomic_load(&b->running))
+		return json_null();
+	return json_pack("{s:b, s:b, s:b, s:o, s:o, s:o}", "realtime", (int)atomic_load(&b->realtime), "locked", (int)atomic_load(&b->locked),
+	                 "held", (int)atomic_load(&b->held), "held_count", num(board_get(&b->held_count)), "packets_strange",
+	                 num(board_get(&b->strange)), "latest_us", num(board_get(&b->late_max_us)));
+}
+
 static json_t *neighbors(const struct status_facts *f)
 {
 	json_t *list = json_array();
@@ -414,6 +447,7 @@ static json_t *neighbors(const struct status_facts *f)
 		json_object_set_new(o, "over_max_prefixes", json_boolean(n.over_max));
 		json_object_set_new(o, "order", json_string(n.order == ANNOUNCE_YES ? "none" : "drain"));
 		json_object_set_new(o, "drained", json_boolean(n.order == ANNOUNCE_NONE));
+		json_object_set_new(o, "bfd", bfd(&n.bfd, gone, f->now_ns));
 		json_array_append_new(list, o);
 	}
 	return list;
@@ -589,11 +623,15 @@ json_t *status_json(const struct status_facts *f)
 	if (o)
 		fleet_file(f, json_object_get(o, "config"));
 	if (o)
+		json_object_set_new(o, "peers", status_peers(f));
+	if (o)
 		json_object_set_new(o, "workers", workers(f));
 	if (o)
 		json_object_set_new(o, "load", load(f));
 	if (o)
 		json_object_set_new(o, "xdp", xdp(f));
+	if (o)
+		json_object_set_new(o, "bfd", bfd_thread(f, route_is_gone(f)));
 	if (o)
 		json_object_set_new(o, "transfers_in", transfers_in(f));
 	if (o)

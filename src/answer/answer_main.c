@@ -369,6 +369,7 @@ int answer_main(struct role *role)
 	map_shared(&w, &role->brief);
 	w.index = role->brief.index;
 	w.handover = role->brief.handover_fd;
+	w.status = role->brief.status_fd;
 	take_short_slices();
 	set_pace(&w);
 	set_cache(&w);

@@ -13,6 +13,7 @@
 #include "answer/compose.h"
 #include "answer/edns.h"
 #include "answer/resolve.h"
+#include "fleet/message.h"
 #include "limit/prefix_set.h"
 
 #include <string.h>
@@ -77,10 +78,16 @@ static bool for_sync(const struct query *q, enum query_verdict verdict)
 	return verdict == QUERY_OK && (q->has_tsig || q->qtype == RR_AXFR || q->qtype == RR_IXFR);
 }
 
+/* Asked by another node about this one: watch knows. Not over TLS, whose connections go to sync. */
+static bool for_watch(const struct engine_config *conf, const struct engine_request *request, const struct query *q)
+{
+	return request->transport != ENGINE_TLS && prefix_set_has(conf->fleet, &request->client) && fleet_question_is(q);
+}
+
 /* What a question is refused for before any zone is asked; RCODE_NOERROR: nothing. */
 static uint16_t judge(const struct engine_config *conf, const struct engine_request *request, const struct query *q, uint16_t *ede)
 {
-	if (request->sync == ENGINE_SYNC_BUSY && for_sync(q, QUERY_OK))
+	if (request->sync == ENGINE_SYNC_BUSY && (for_sync(q, QUERY_OK) || fleet_question_is(q)))
 		return RCODE_SERVFAIL;
 	if (q->has_tsig)
 		return RCODE_NOTAUTH; /* RFC 8945 5.2.1: no key is known here */
@@ -293,7 +300,12 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	*result = (struct engine_result){.network = UINT32_MAX, .ede = EDE_NONE};
 	if (verdict == QUERY_DROP)
 		return;
-	if (request->sync == ENGINE_SYNC_PASS && for_sync(q, verdict)) {
+	if (request->sync == ENGINE_SYNC_PASS && verdict == QUERY_OK && fleet_question_is(q)) {
+		/* Of strangers nothing is passed on: it is refused below. */
+		result->for_sync = result->for_watch = for_watch(conf, request, q);
+		if (result->for_sync)
+			return;
+	} else if (request->sync == ENGINE_SYNC_PASS && for_sync(q, verdict)) {
 		result->for_sync = true;
 		return;
 	}

@@ -35,6 +35,7 @@ struct engine_config {
 	bool cookies_required; /* BADCOOKIE over UDP to a client that knows cookies and has no good one */
 	const uint8_t *report_agent; /* RFC 9567; NULL: none; borrowed */
 	const struct filter_set *filters; /* questions that are not answered; NULL: none; borrowed */
+	const struct prefix_set *fleet;   /* who may ask for this node's status (fleet/message.h); NULL: nobody; borrowed */
 	const struct prefix_set *own;     /* clients that filters do not concern: this node's checks; borrowed */
 	bool servfail, wrong;  /* fault drills: every zone question is answered SERVFAIL; answers but those for SOA have a wrong octet */
 	unsigned worker;       /* index, told to this node's own checks */
@@ -79,6 +80,7 @@ struct engine_result {
 	const struct store_zone *zone; /* that answered, NULL if none; valid while the version is pinned */
 	bool keepable;   /* depends on nothing but the question's name in any case, its type, OPT and DO, and this one zone's version */
 	bool for_sync;   /* there is no answer: sync has it */
+	bool for_watch;  /* with for_sync: not sync, but watch, which tells this node's status */
 	bool cached;     /* nothing was composed: the cache had it */
 };
 

@@ -40,6 +40,30 @@ static int read_addresses(const struct config *c, struct settings *s)
 	return err;
 }
 
+/* All nodes of the fleet, and this one: who may ask for its status. */
+static int read_fleet(const struct bundle *bundle, struct settings *s)
+{
+	size_t len = 0;
+	const char *bytes = bundle_get(bundle, ROLE_ITEM_FLEET, &len);
+	size_t count = len / sizeof(struct ip_addr);
+	struct ip_prefix *all;
+	int err;
+
+	if (!bytes)
+		return 0;
+	all = calloc(count + 1, sizeof(*all));
+	if (!all)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&all[i].addr, bytes + i * sizeof(struct ip_addr), sizeof(struct ip_addr));
+		all[i].addr.zone = 0;
+		all[i].len = all[i].addr.family == 4 ? 32 : 128;
+	}
+	err = prefix_set_make(all, count, &s->fleet);
+	free(all);
+	return err;
+}
+
 static void read_rates(const struct config_rate_limit *r, struct settings *s)
 {
 	s->rate = (struct rate_limits){
@@ -77,6 +101,8 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 	s->xdp_cache = a->xdp_cache;
 	err = read_addresses(config, s);
 	if (!err)
+		err = read_fleet(bundle, s);
+	if (!err)
 		err = filter_set_make(a->filters, a->filter_count, &s->filters);
 	if (err < 0) {
 		settings_free(s);
@@ -90,6 +116,7 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 		.cookies_required = a->cookies.mode == CONFIG_COOKIES_REQUIRED,
 		.report_agent = a->report_agent,
 		.filters = s->filters,
+		.fleet = s->fleet,
 		.own = s->own,
 		.worker = worker,
 	};
@@ -102,6 +129,7 @@ void settings_free(struct settings *s)
 	if (!s)
 		return;
 	prefix_set_free(s->own);
+	prefix_set_free(s->fleet);
 	prefix_set_free(s->exempt);
 	filter_set_free(s->filters);
 	free(s);

@@ -19,6 +19,7 @@ struct settings {
 	struct rate_limits rate;
 	bool limited;                 /* some rate has a limit */
 	struct prefix_set *own;       /* addresses of this node */
+	struct prefix_set *fleet;     /* of all nodes; NULL in the stand-alone form */
 	struct prefix_set *exempt;    /* from limits: as configured, loopback, and its own */
 	struct filter_set *filters;
 	bool xdp_cache;               /* answers are put into the kernel */

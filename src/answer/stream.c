@@ -437,11 +437,11 @@ static bool conn_relay(struct stream *s, struct conn *c, const struct endpoint *
 	return true;
 }
 
-/* Give the connection to sync, with len octets of it from a message for sync on. False: sync does not take it. The caller closes it all the same: this
+/* Give the connection to sync, or to watch, with len octets of it from a message for sync on. False: sync does not take it. The caller closes it all the same: this
  * copy of the descriptor, which leaves the epoll set here, since closing does not do it while sync has another. */
-static bool conn_hand_over(struct stream *s, struct conn *c, const uint8_t *p, size_t len)
+static bool conn_hand_over(struct stream *s, struct conn *c, const uint8_t *p, size_t len, bool status)
 {
-	struct handover head = {.kind = HANDOVER_TCP, .len = (uint32_t)len};
+	struct handover head = {.kind = HANDOVER_TCP, .status = status, .len = (uint32_t)len};
 	const struct endpoint client = {.addr = c->address, .port = c->port};
 
 	if (c->tls)
@@ -492,7 +492,7 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 				break;
 		}
 		if (result.for_sync) {
-			if (conn_hand_over(s, c, p + pos, len - pos)) {
+			if (conn_hand_over(s, c, p + pos, len - pos, result.for_watch)) {
 				board_add(c->fd < 0 ? &w->board->tls_queries[v6] : &w->board->queries[1][v6], 1);
 				board_add(&w->board->bytes_in, frame - 2);
 				good = false;

@@ -159,10 +159,10 @@ static void destination(struct msghdr *in, struct ip_addr *out)
 	}
 }
 
-/* Sync answers from the same socket. */
-static bool hand_over(struct udp *u, struct worker *w, int fd, unsigned i, bool wildcard)
+/* Sync, or watch, answers from the same socket. */
+static bool hand_over(struct udp *u, struct worker *w, int fd, unsigned i, bool wildcard, bool status)
 {
-	struct handover head = {.kind = HANDOVER_UDP, .peer = u->peer[i], .len = u->in[i].msg_len};
+	struct handover head = {.kind = HANDOVER_UDP, .status = status, .peer = u->peer[i], .len = u->in[i].msg_len};
 
 	if (wildcard)
 		destination(&u->in[i].msg_hdr, &head.local);
@@ -204,7 +204,7 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, 
 			client_of_peer(&u->peer[i], &request.client);
 			request.sync = manages ? ENGINE_SYNC_PASS : ENGINE_SYNC_NEVER;
 			worker_answer(w, &snapshot, &request, room, UDP_OUT_MAX, &result);
-			if (result.for_sync && !hand_over(u, w, fd, (unsigned)i, wildcard)) {
+			if (result.for_sync && !hand_over(u, w, fd, (unsigned)i, wildcard, result.for_watch)) {
 				request.sync = ENGINE_SYNC_BUSY;
 				worker_answer(w, &snapshot, &request, room, UDP_OUT_MAX, &result);
 			}

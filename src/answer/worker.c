@@ -92,7 +92,8 @@ void worker_answer(struct worker *w, const struct store_snapshot *s, const struc
 
 bool worker_hand_over(struct worker *w, struct handover *head, const uint8_t *octets, int descriptor)
 {
-	bool good = w->handover >= 0 && handover_send(w->handover, head, octets, descriptor) == 0;
+	int line = head->status ? w->status : w->handover;
+	bool good = line >= 0 && handover_send(line, head, octets, descriptor) == 0;
 
 	board_add(good ? &w->board->handed_over : &w->board->handover_failed, 1);
 	return good;

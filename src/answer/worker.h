@@ -37,6 +37,7 @@ struct worker {
 	struct sample_pace pace;
 	unsigned index; /* of this worker */
 	int handover;   /* to sync; -1: none */
+	int status;     /* to watch; -1: none */
 	struct store_reader *store; /* NULL until sync has made one */
 	int epoll;
 	uint64_t now_ns; /* refreshed once a turn of the loop */
@@ -47,7 +48,7 @@ struct worker {
 void worker_answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
                    struct engine_result *result);
 
-/* Give a request to sync; see proc/handover.h. False: it takes nothing now. */
+/* Give a request to sync, or to watch; see proc/handover.h. False: it takes nothing now. */
 struct handover;
 bool worker_hand_over(struct worker *w, struct handover *head, const uint8_t *octets, int descriptor);
 

@@ -177,6 +177,7 @@ void board_route_clear(struct board_route *route)
 		n->state = n->established_count = n->hold_s = n->announced = 0;
 		n->since_ns = 0;
 		n->received = n->over_max = 0;
+		n->bfd.on = 0;
 		snprintf(n->state_text, sizeof(n->state_text), "idle");
 		snprintf(n->last_error, sizeof(n->last_error), "%s", why);
 		board_write_end(&n->seq);

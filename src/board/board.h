@@ -23,6 +23,8 @@ enum {
 	BOARD_NEIGHBORS_MAX = 32,
 	BOARD_PATHS_MAX = 8,       /* neighbors beyond devices with XDP */
 	BOARD_PEERS_MAX = 128,     /* other PoPs of a network that are watched */
+	BOARD_NODES_MAX = 1000,    /* of the fleet */
+	BOARD_MANAGEMENT_MAX = 8,  /* addresses of a node at which it is asked */
 	BOARD_ORIGINS_MAX = 4096,  /* prefixes whose origin is validated */
 	BOARD_HIJACKS_MAX = 32,    /* shown */
 	BOARD_CACHES_MAX = 8,      /* RPKI */
@@ -257,6 +259,36 @@ struct board_watch_peers {
 	} peer[BOARD_PEERS_MAX];
 };
 
+/* All other nodes that this one asks, and what they say; for people. In the order of the fleet file. */
+struct board_watch_nodes {
+	_Atomic uint32_t count;
+	_Atomic uint64_t asked, heard, bad; /* questions, answers that were believed, answers that were not */
+	_Atomic uint64_t told, told_refused; /* as the one who is asked: answers given; questions refused or left unanswered */
+	struct board_node {
+		_Atomic uint32_t seq;
+		char name[BOARD_NAME_MAX];
+		bool primary, stopping;
+		bool same_config;       /* it has the same fleet file as this node */
+		uint64_t asked_ns, heard_ns; /* as in struct board_peer */
+		uint32_t round_us;
+		char why[BOARD_WHY_MAX]; /* what was wrong with the last answer that was not believed, if none was since; "" nothing */
+		char version[32];
+		uint64_t uptime_s, generation, zones, serving;
+		struct board_node_address {
+			struct ip_addr address;
+			uint64_t asked_ns, heard_ns;
+			uint32_t failures; /* questions in a row without an answer */
+		} address[BOARD_MANAGEMENT_MAX];
+		uint32_t network_count;
+		struct board_node_network {
+			char name[BOARD_NAME_MAX];
+			struct board_peer_family family[BOARD_FAMILIES];
+			uint64_t asked_ns, heard_ns, data_age_ms;
+			uint32_t load, qps, headroom;
+		} network[BOARD_NETWORKS_MAX];
+	} node[BOARD_NODES_MAX];
+};
+
 /* A way through a device with XDP and back by way of a neighbor (watch/path.h). ifindex 0: none. */
 struct board_watch_path {
 	_Atomic uint32_t seq;
@@ -310,6 +342,7 @@ struct board_watch {
 	_Atomic uint64_t pin;
 	struct board_watch_network networks[BOARD_NETWORKS_MAX];
 	struct board_watch_peers peers[BOARD_NETWORKS_MAX];
+	struct board_watch_nodes nodes;
 	struct board_watch_path paths[BOARD_PATHS_MAX];
 	struct board_rpki rpki;
 };
@@ -339,6 +372,19 @@ struct board_route_network {
 		char why[BOARD_WHY_MAX];
 	} family[BOARD_FAMILIES];
 };
+/* BFD with a neighbor. */
+struct board_bfd {
+	uint32_t on;       /* 0: not configured; the rest says nothing */
+	uint32_t multihop;
+	uint32_t state;    /* enum bfd_state */
+	uint64_t since_ns;
+	uint64_t transitions, falls; /* falls: Up lost for a reason that reset BGP */
+	uint64_t tx_us, detect_us;   /* as agreed on now; detect 0: not heard */
+	uint64_t in, out, bad, unsent; /* packets */
+	char state_text[12], remote_text[12];
+	char diag[32], remote_diag[32];
+	char why[BOARD_WHY_MAX];
+};
 struct board_route_neighbor {
 	_Atomic uint32_t seq;
 	struct ip_addr address;
@@ -355,12 +401,19 @@ struct board_route_neighbor {
 	char interface[16]; /* of a link-local address; else "" */
 	uint32_t received;  /* prefixes that it sends; none is used */
 	uint32_t over_max;  /* 1: more than max-prefixes */
+	struct board_bfd bfd;
 };
 /* What a neighbor has been told, as of the last message to it. */
 struct board_route_told {
 	_Atomic uint32_t seq;
 	uint32_t left_out;         /* routes that did not fit */
 	char text[BOARD_TOLD_MAX]; /* a route a line: "192.0.2.0/24 nh 10.0.0.2 path 64500\n" */
+};
+/* The thread of BFD. */
+struct board_route_bfd {
+	_Atomic uint32_t running, realtime, locked; /* realtime: SCHED_RR; locked: its memory */
+	_Atomic uint32_t held;                      /* no session may be up: a worker, or the loop of route, does not live */
+	_Atomic uint64_t held_count, strange, late_max_us;
 };
 /* Routes of others for prefixes of the fleet, as neighbors with watch-routes send them. */
 struct board_hijacks {
@@ -377,6 +430,7 @@ struct board_hijacks {
 };
 struct board_route {
 	board_stamp stamp;
+	struct board_route_bfd bfd;
 	_Atomic uint32_t neighbors;
 	struct board_route_network networks[BOARD_NETWORKS_MAX];
 	struct board_route_neighbor neighbor[BOARD_NEIGHBORS_MAX];

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/clock.h"
+#include "cli/status_fleet.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,10 +11,10 @@
 enum { STATUS_TIMEOUT_MS = 5000, WALL_TEXT = 21 };
 
 const char help_status[] =
-	"usage: zonecast status [--config FILE] [--run-dir DIR] [--json]\n"
+	"usage: zonecast status [--fleet] [--config FILE] [--run-dir DIR] [--json]\n"
 	"\n"
 	"What this node does and why: processes, zones, the checks of each network's service addresses, whether its prefixes are\n"
-	"announced, and the BGP neighbors. Exit status 1 when the node cannot be asked, or a network is not announced against its\n"
+	"announced, the BGP neighbors, and what the other nodes say of themselves. With --fleet: all nodes as this one sees them. Exit status 1 when the node cannot be asked, or a network is not announced against its\n"
 	"operator's wish.\n";
 
 static const char *get_str(const json_t *o, const char *key)
@@ -41,7 +42,7 @@ static const char *paint(const char *word)
 	static char buf[4][48];
 	static unsigned turn;
 	char *out = buf[turn++ % 4];
-	static const char *const good[] = {"pass", "announced", "established", "valid", "current"};
+	static const char *const good[] = {"pass", "announced", "established", "valid", "current", "up"};
 	static const char *const open[] = {"unknown", "graceful-shutdown", "de-preferred", "not-found"};
 	int color = 31;
 
@@ -131,6 +132,31 @@ static void print_network(const json_t *n)
 	print_facts(n);
 }
 
+static void print_bfd(const json_t *b)
+{
+	char span[16];
+
+	if (!json_is_object(b))
+		return;
+	printf("  bfd        %s for %s: %s", paint(get_str(b, "state")), ago(b, "since_ms", span), get_str(b, "why"));
+	if (strcmp(get_str(b, "state"), "up") == 0)
+		printf("; sends each %lld ms, detects in %lld ms", get_int(b, "interval_us") / 1000, get_int(b, "detection_us") / 1000);
+	else
+		printf("; the neighbor says %s (%s)", get_str(b, "remote_state"), get_str(b, "remote_diagnostic"));
+	printf("; %lld in, %lld out, %lld bad, fell %lld times\n", get_int(b, "packets_in"), get_int(b, "packets_out"), get_int(b, "packets_bad"),
+	       get_int(b, "falls"));
+}
+
+static void print_bfd_thread(const json_t *b)
+{
+	if (!json_is_object(b))
+		return;
+	if (json_is_true(json_object_get(b, "held")))
+		printf("\nbfd is held down: a worker or the route process does not live\n");
+	if (!json_is_true(json_object_get(b, "realtime")))
+		printf("\nbfd has no real-time priority: under load it may take paths for dead (see zonecast-run(1))\n");
+}
+
 static void print_neighbor(const json_t *n)
 {
 	const json_t *route;
@@ -150,6 +176,7 @@ static void print_neighbor(const json_t *n)
 		       json_is_true(json_object_get(n, "over_max_prefixes")) ? ": more than max-prefixes" : "");
 	if (*get_str(n, "last_error"))
 		printf("  last error %s\n", get_str(n, "last_error"));
+	print_bfd(json_object_get(n, "bfd"));
 }
 
 static void print_hijacks(const json_t *hijacks)
@@ -270,6 +297,11 @@ static void print_status(const json_t *s)
 		print_network(o);
 	json_array_foreach(json_object_get(s, "neighbors"), i, o)
 		print_neighbor(o);
+	print_bfd_thread(json_object_get(s, "bfd"));
+	if (json_array_size(json_object_get(json_object_get(s, "peers"), "nodes"))) {
+		printf("\n");
+		status_fleet_print(json_object_get(s, "peers"), false);
+	}
 	print_rpki(json_object_get(s, "rpki"));
 	print_hijacks(json_object_get(s, "hijacks"));
 }
@@ -299,16 +331,19 @@ int cmd_status(int argc, char **argv)
 
 	if (code >= 0)
 		return code;
-	if (fleet) {
-		cli_error("--fleet is not in this version: nodes do not see each other yet; ask each node for its own status");
-		return CLI_USAGE;
-	}
 	if (cli_control_call(&common, json_pack("{s:s}", "command", "status"), STATUS_TIMEOUT_MS, &reply) < 0)
 		return CLI_FAILED;
 	status = json_object_get(reply, "status");
 	down = is_down(status);
+	if (fleet && !json_is_object(json_object_get(json_object_get(status, "peers"), "self"))) {
+		cli_error("this node runs without a fleet file: there are no others");
+		json_decref(reply);
+		return CLI_FAILED;
+	}
 	if (common.json)
-		cli_json_print(json_incref(status));
+		cli_json_print(json_incref(fleet ? json_object_get(status, "peers") : status));
+	else if (fleet)
+		status_fleet_print(json_object_get(status, "peers"), true);
 	else
 		print_status(status);
 	json_decref(reply);

@@ -221,6 +221,13 @@ void config_free(struct config *c)
 	free(c);
 }
 
+const struct config_key *config_status_key(const struct config *c)
+{
+	if (c->status_key < c->key_count)
+		return &c->keys[c->status_key];
+	return c->key_count ? &c->keys[0] : NULL;
+}
+
 const struct config_node *config_node_find(const struct config *c, const char *name)
 {
 	for (size_t i = 0; i < c->node_count; i++)

@@ -315,6 +315,7 @@ struct config {
 	struct config_network *networks; size_t network_count;
 	struct config_node *nodes; size_t node_count;
 	struct config_key *keys;  size_t key_count;
+	uint32_t status_key;      /* index of the key that signs what nodes say to each other; UINT32_MAX: see config_status_key() */
 	struct config_tls_auth *tls_auth; size_t tls_auth_count;
 	struct config_zone *zones; size_t zone_count;
 	struct config_catalog *catalogs; size_t catalog_count;
@@ -354,6 +355,8 @@ const struct config_node *config_node_find(const struct config *c, const char *n
  * None: the node reads the zone's file. At most cap, into out. */
 enum { CONFIG_SOURCES_MAX = 64 };
 size_t config_zone_sources(const struct config *c, const struct config_node *node, const struct config_zone *z, struct endpoint *out, size_t cap);
+/* The key that signs questions about nodes' status and their answers: `status-key`, else the first; NULL: there is none. */
+const struct config_key *config_status_key(const struct config *c);
 /* Does the node have the zone? A primary has all, a pop those of its networks; NULL: any. */
 bool config_node_serves(const struct config_node *node, const struct config_zone *z);
 /* The template of a member whose catalog gives it this group (len octets; NULL: none): the group's, or the catalog's own. */

@@ -368,5 +368,6 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 		networks[i].backstop_at_count = 0;
 	}
 	slim.networks = networks;
+	slim.status_key = UINT32_MAX;
 	config_print(&slim, out);
 }

@@ -453,6 +453,8 @@ static const struct schema_row root_rows[] = {
         {"networks", SCHEMA_MAP, .reload = true, LIST(config, networks, network_count, CONFIG_NETWORKS_MAX), .map = &network_map,
          .help = "anycast networks"},
         {"keys", SCHEMA_MAP, .reload = true, LIST(config, keys, key_count, CONFIG_KEYS_MAX), .map = &key_map, .help = "TSIG keys of transfers"},
+        {"status-key", SCHEMA_KEY, .reload = true, AT(config, status_key),
+         .help = "TSIG key of what nodes say to each other; without it the first of keys"},
         {"tls-auth", SCHEMA_MAP, .reload = true, LIST(config, tls_auth, tls_auth_count, CONFIG_TLS_AUTH_MAX), .map = &tls_auth_map,
          .help = "how servers are reached over TLS, and known"},
         {"nodes", SCHEMA_MAP, .required = true, .reload = true, LIST(config, nodes, node_count, CONFIG_NODES_MAX), .map = &node_map,

@@ -12,7 +12,8 @@
 /* What answer workers hand to sync: connections and datagrams that ask for what workers do not do (transfers, NOTIFY, anything signed). Each worker
  * has a SOCK_SEQPACKET pair with sync, made and kept by the supervisor, so that it survives either. One packet is one request: the header,
  * the octets, and one descriptor: the connection, which is sync's from now on, or a duplicate of the UDP socket to answer from. Nothing
- * ever waits here: when sync is slow or dead the pair's buffer is full, and the worker answers for itself. */
+ * ever waits here: when sync is slow or dead the pair's buffer is full, and the worker answers for itself. What other nodes ask about this one goes to
+ * watch likewise. */
 enum {
 	HANDOVER_OCTETS_MAX = 2 * (16384 + 2), /* octets read from a connection and not used; a datagram is shorter */
 	HANDOVER_BUFFER = 256 << 10,           /* octets of the kernel's buffer of a pair, overhead included: some 200 datagrams */
@@ -30,6 +31,7 @@ struct handover {
 	/* TCP that was TLS: the descriptor is a socket pair to the worker, who has the keys. */
 	bool over_tls, tls_fit,
 		tls_verified; /* fit: TLS 1.3 and ALPN "dot" (RFC 9103 7.1); verified: the client has shown a good certificate */
+	bool status;  /* a question about this node's status, which is for watch (watch/tell.c), by a pair that all workers share */
 	uint32_t len; /* of the octets; TCP: from the length of the first message on */
 };
 

@@ -17,6 +17,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +132,10 @@ struct role *role_enter(int brief_fd)
 		if (err < 0)
 			refuse("cannot read the configuration handed over", err);
 	}
+	/* For the thread of BFD, which inherits it from the loop's; that one gives it up once both run (route_main.c), and then nobody can have it any
+	 * more. Where it is not allowed the thread says so. */
+	if (b->kind == ROLE_ROUTE)
+		(void)sched_setscheduler(0, SCHED_RR, &(struct sched_param){.sched_priority = ROLE_PRIORITY});
 	drop_privileges(b);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		refuse("cannot tie life to the supervisor", -errno);

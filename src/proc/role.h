@@ -31,6 +31,7 @@ enum {
 	ROLE_STAMP_MS = 200,  /* roles other than answer: each wake-up is taken from answering */
 	ROLE_HANG_MS = 2000,  /* roles other than answer; a worker's limit is WORKER_HANG_MS */
 	WORKER_HANG_MS = 100,
+	ROLE_PRIORITY = 10,   /* SCHED_RR, of the thread of BFD (BFD_PRIORITY) */
 };
 /* Distance in stamps of one worker to the limit at which route withdraws: longer than a kill and restart of the worker. */
 enum { WORKER_DEAD_MS = 300 };
@@ -76,6 +77,7 @@ struct role_brief {
 	int32_t journal_fd; /* sync: the folder of its journal; -1 elsewhere, and in the stand-alone form */
 	int32_t sample_fd; /* answer, admin: the workers' rings of sampled queries (sample/ring.h); -1 elsewhere */
 	int32_t handover_fd; /* answer: its end of the pair with sync (proc/handover.h); -1 elsewhere */
+	int32_t status_fd;   /* answer, watch: their ends of the pair for questions about the node's status; -1 elsewhere, and in the stand-alone form */
 	uint8_t probe_key[8]; /* watch, answer: of probes through devices (xdp/echo.h) */
 	uint32_t path_count;  /* watch: those devices */
 	struct role_path paths[ROLE_PATHS_MAX];
@@ -188,6 +190,7 @@ int role_receive(int fd, struct role_message *m, int *attached) MUST_CHECK;
 
 /* The items of an answer worker's bundle, beside the configuration (which is the first) and files under their paths. */
 #define ROLE_ITEM_COOKIES "cookie-secrets" /* struct cookie_secrets */
+#define ROLE_ITEM_FLEET "fleet-addresses"  /* struct ip_addr of each node's management addresses: who may ask for the status; not in the stand-alone form */
 /* In a bundle whose configuration is not the fleet file itself: the hash of that, 32 octets. */
 #define ROLE_ITEM_HASH "fleet-hash"
 

@@ -48,6 +48,8 @@ static const int serving[] = {SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg), SCMP_SYS(a
 static const int binding[] = {SCMP_SYS(bind)};
 static const int accepting[] = {SCMP_SYS(accept4)};
 static const int asking[] = {SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind)};
+/* The thread of BFD: memory that is not paged out. */
+static const int urgent[] = {SCMP_SYS(mlockall), SCMP_SYS(mlock)};
 static const int storing[] = {
 	SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
 	SCMP_SYS(getdents64), SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(flock), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
@@ -117,6 +119,8 @@ int role_sandbox(struct role *role)
 	/* On listening sockets for neighbors that came with the brief: it can make none, for want of listen(2). */
 	if (!err && kind == ROLE_ROUTE)
 		err = add(ctx, SCMP_ACT_ALLOW, accepting, ARRAY_LEN(accepting));
+	if (!err && kind == ROLE_ROUTE)
+		err = add(ctx, SCMP_ACT_ALLOW, urgent, ARRAY_LEN(urgent));
 	if (!err && kind == ROLE_SYNC)
 		err = add(ctx, SCMP_ACT_ALLOW, storing, ARRAY_LEN(storing));
 	/* Transfers from primaries: clients of the two families, nothing that listens. */

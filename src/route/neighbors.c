@@ -44,6 +44,7 @@ static void on_session(void *ctx, struct bgp_session *s, const struct bgp_sessio
 		break;
 	}
 	n->dirty = true;
+	n->route->bfd_due |= ev->type == BGP_SESSION_STATE && ev->to == BGP_ESTABLISHED;
 	/* With its session a neighbor forgets what it was told. */
 	n->told_dirty |= ev->type == BGP_SESSION_ROUTES || ev->type == BGP_SESSION_STATE;
 }
@@ -102,6 +103,7 @@ static void conf_of(const struct route *r, const struct config_neighbor *c, stru
 	for (enum decide_announce a = DECIDE_WITHDRAW; a <= DECIDE_DEPREF; a++)
 		n->as[a].announced = attributes_of(c, c->as == as, a, &n->as[a].route);
 	n->told_dirty = true;
+	n->bfd = c->bfd;
 	n->at = (struct endpoint){.addr = c->address, .port = c->port};
 	n->conf = (struct bgp_neighbor_conf){
 		.remote = n->at, .local = c->local, .local_as = as, .peer_as = c->as, .router_id = r->role->node->router_id,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/attr.h"
+#include "bfd/thread.h"
 #include "bgp/session.h"
 #include "board/board.h"
 #include "config/config.h"
@@ -35,6 +36,7 @@ struct neighbor {
 	struct leave leave;
 	bool dirty; /* its state on the board is old */
 	bool told_dirty; /* what it was told, there, is old */
+	struct config_bfd bfd;
 };
 
 struct network {
@@ -66,6 +68,17 @@ struct refusals {
 	} list[BOARD_ORIGINS_MAX];
 };
 
+/* A path to a router that BFD watches, for one neighbor or several. */
+struct watched_path {
+	bool used, wanted, open;
+	unsigned slot; /* while open */
+	struct bfd_path path;
+	struct bfd_timers timers;
+	uint64_t transitions, falls; /* acted upon */
+	uint64_t retry_ms;
+	int error; /* of the last try to open it */
+};
+
 struct route {
 	struct role *role;
 	uv_loop_t loop;
@@ -78,6 +91,12 @@ struct route {
 	struct backstop_of backstops[CONFIG_NETWORKS_MAX];
 	struct listener *listeners[CONFIG_NEIGHBORS_MAX]; /* NULL: none */
 	uint32_t strangers; /* connections of nobody's */
+	struct bfd *bfd; /* NULL: it could not be started */
+	uv_poll_t bfd_poll;
+	struct watched_path paths[CONFIG_NEIGHBORS_MAX];
+	uint64_t bfd_held_count;
+	bool bfd_held, bfd_priority_said;
+	bool bfd_due; /* a session came up: its interface may have been missing before */
 	struct refusals refusals;
 	struct hijack_table hijacks;
 	bool hijacks_dirty; /* those on the board are old */
@@ -104,6 +123,18 @@ void listen_open(struct route *r, const struct role_socket *s);
 void listen_close(struct route *r, const struct role_socket *s);
 /* The key of a neighbor on its listeners, or no more: before the first SYN of the one, and before the other has the same address. */
 void listen_key(struct route *r, const struct neighbor *n, bool on);
+/* ---- bfd_paths.c: BFD beside them ---- */
+
+/* Start the thread, with or without neighbors that want it: later it could not have its priority. After role_sandbox(), so that it is in there. */
+int bfd_paths_start(struct route *r) MUST_CHECK;
+/* Bring the sessions in line with the neighbors: unchanged ones stay up, new timers are agreed on while Up. */
+void bfd_paths_set(struct route *r);
+/* What could not be opened is tried again. */
+void bfd_paths_tick(struct route *r, uint64_t now_ms);
+/* AdminDown to all, and no more of it. */
+void bfd_paths_stop(struct route *r);
+void bfd_paths_show(struct route *r, const struct neighbor *n, struct board_bfd *out);
+void bfd_paths_show_all(struct route *r);
 
 /* ---- networks.c: the decisions ---- */
 

@@ -3,12 +3,17 @@
  * checks' verdicts, the operator's orders; decide.c judges each network; what changed goes to every session at once and to the log with its
  * reason. If this process dies its sockets close, and routers withdraw by themselves: there is no graceful restart by design.
  *
+ * BFD (bfd_paths.c) runs on a thread of its own, which looks at the same stamps and at this loop's: it stops looking alive when one of them stands still.
+ *
  * All networks of a node share one AS; a session announces the prefixes of all of them in the families it is configured for. */
 #include "route/route_main.h"
 
 #include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "route/route.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +41,8 @@ static void finish_stop(struct route *r, uint64_t now)
 	for (size_t i = 0; i < r->neighbor_count; i++)
 		if (!bgp_session_closed(r->neighbors[i].session) && now - r->closing_ms < ROUTE_CLOSE_MS)
 			return;
+	/* Not before: some routers (BIRD 2.0, FRR 8.4) take AdminDown for a failure of the BGP session, and are slow to forgive it. */
+	bfd_paths_stop(r);
 	uv_stop(&r->loop);
 }
 
@@ -54,6 +61,11 @@ static void evaluate(struct route *r)
 			show_neighbor(r, i);
 		}
 	neighbors_free_leaving(r);
+	if (r->bfd_due) {
+		r->bfd_due = false;
+		bfd_paths_set(r);
+	}
+	bfd_paths_tick(r, now);
 	if (now - r->shown_ms >= ROUTE_SHOW_MS)
 		show_all(r);
 	if (r->stopping)
@@ -73,6 +85,7 @@ static int on_reload(struct role *role, struct config *old)
 	networks_set(r);
 	operator_set(r);
 	neighbors_set(r);
+	bfd_paths_set(r);
 	uv_timer_set_repeat(&r->tick, r->network_count ? ROUTE_TICK_MS : ROUTE_IDLE_MS);
 	neighbors_feed(r);
 	show_all(r);
@@ -126,12 +139,18 @@ int route_main(struct role *role)
 	err = role_loop_start(role, &r->loop);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
+	err = bfd_paths_start(r);
+	if (err < 0)
+		log_err("bfd error=\"%s\"", err_text(err));
+	/* Inherited by that thread, see role_enter(). */
+	(void)sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
 	networks_set(r);
 	operator_set(r);
 	/* Before the sessions: each puts its key on them. */
 	for (uint32_t i = 0; i < role->brief.socket_count; i++)
 		listen_open(r, &role->brief.sockets[i]);
 	neighbors_set(r);
+	bfd_paths_set(r);
 	uv_timer_init(&r->loop, &r->tick);
 	r->tick.data = r;
 	uv_timer_start(&r->tick, on_tick, 0, r->network_count ? ROUTE_TICK_MS : ROUTE_IDLE_MS);

@@ -109,6 +109,7 @@ void show_neighbor(struct route *r, size_t i)
 	b->received = st.received;
 	b->over_max = st.over_max;
 	memcpy(b->interface, n->conf.interface, sizeof(b->interface));
+	bfd_paths_show(r, n, &b->bfd);
 	board_write_end(&b->seq);
 	if (n->told_dirty)
 		show_told(r, i, st.rib);
@@ -121,6 +122,7 @@ void show_all(struct route *r)
 		show_network(r, i);
 	for (size_t i = 0; i < r->neighbor_count; i++)
 		show_neighbor(r, i);
+	bfd_paths_show_all(r);
 	hijacks_show(r);
 	atomic_store(&r->role->board->route.neighbors, (uint32_t)r->neighbor_count);
 	r->shown_ms = clock_ms();

@@ -80,7 +80,7 @@ int children_bundle(const struct children *all, enum board_role kind)
 {
 	const struct children_bundles *b = &all->bundles;
 
-	return kind == ROLE_ANSWER ? b->answer_fd : kind == ROLE_SYNC ? b->zones_fd : b->config_fd;
+	return kind == ROLE_ANSWER ? b->answer_fd : kind == ROLE_SYNC ? b->zones_fd : kind == ROLE_WATCH ? b->watch_fd : b->config_fd;
 }
 
 static int make_brief(const struct children *all, const struct child *c, int channel, const struct fresh *fresh, int *out)
@@ -110,6 +110,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->journal_fd = c->kind == ROLE_SYNC ? all->journal_fd : -1;
 	b->sample_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_ADMIN ? all->sample_fd : -1;
 	b->handover_fd = c->kind == ROLE_ANSWER ? all->handover[c->index][0] : -1;
+	b->status_fd = c->kind == ROLE_ANSWER ? all->status[0] : c->kind == ROLE_WATCH ? all->status[1] : -1;
 	b->workers = p->workers;
 	b->log_level = all->log_level;
 	b->uid = p->uid;
@@ -126,6 +127,8 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 		b->socket_count = sockets_of_worker(all->sockets, c->index, b->sockets);
 	if (c->kind == ROLE_ROUTE)
 		b->socket_count = doors_sockets(all->doors, b->sockets);
+	if (c->kind == ROLE_WATCH)
+		b->socket_count = sockets_of_status(all->sockets, b->sockets);
 	if (c->kind == ROLE_SYNC) {
 		for (unsigned i = 0; i < p->workers; i++)
 			b->sockets[b->socket_count++] = (struct role_socket){.fd = all->handover[i][1], .kind = ROLE_SOCKET_HANDOVER};
@@ -159,6 +162,15 @@ static void inherit(int fd)
 		fcntl(fd, F_SETFD, 0);
 }
 
+static void inherit_status(const struct socket_set *set)
+{
+	struct role_socket sockets[ROLE_SOCKETS_MAX];
+	uint32_t n = sockets_of_status(set, sockets);
+
+	for (uint32_t i = 0; i < n; i++)
+		inherit(sockets[i].fd);
+}
+
 /* Between fork and exec: only calls that are safe there. */
 static NORETURN void become(const struct children *all, const struct child *c, const struct fresh *fresh, int brief, int channel)
 {
@@ -185,6 +197,8 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 		uint8_t key[8];
 		uint32_t n = express_paths(all->express, paths, key);
 
+		inherit(all->status[1]);
+		inherit_status(all->sockets);
 		for (uint32_t i = 0; i < n; i++)
 			inherit(paths[i].fd);
 	}
@@ -199,6 +213,7 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 
 		inherit(all->rate_fd);
 		inherit(all->handover[c->index][0]);
+		inherit(all->status[0]);
 		for (uint32_t i = 0; i < n; i++)
 			inherit(sockets[i].fd);
 	}

@@ -48,7 +48,8 @@ struct child {
 
 /* Sealed (proc/bundle.h), replaced at reload; -1: none. */
 struct children_bundles {
-	int config_fd; /* for watch, route and admin */
+	int config_fd; /* for route and admin */
+	int watch_fd;  /* for watch */
 	int answer_fd; /* for workers */
 	int zones_fd;  /* for sync */
 };
@@ -66,6 +67,7 @@ struct children {
 	struct express *express; /* AF_XDP sockets and ways to be watched; NULL: none */
 	int control_fd;          /* admin's listening socket */
 	int handover[BOARD_WORKERS_MAX][2]; /* pairs of each worker with sync: the worker's end, sync's; -1 */
+	int status[2];           /* one pair of all workers, which ask, with watch, which answers: the workers' end, watch's; -1 */
 	const struct ip_prefix *allow_transfer; /* stand-alone form */
 	size_t allow_transfer_count;
 	const struct plan *plan;

@@ -186,7 +186,7 @@ static int bundle_tls_auth(struct plan *p, const struct config_tls_auth *a, stru
 	return err;
 }
 
-/* TSIG keys and TLS for transfers are for sync, BGP passwords for the others. */
+/* TSIG keys and TLS for transfers are for sync, one of those keys for watch, BGP passwords for route and admin. */
 static int bundle_secrets(struct plan *p, struct diag *diag)
 {
 	int err = 0;
@@ -197,6 +197,8 @@ static int bundle_secrets(struct plan *p, struct diag *diag)
 		err = bundle_tls_auth(p, &p->config->tls_auth[i], diag);
 	for (size_t i = 0; !err && i < p->node->neighbor_count; i++)
 		err = bundle_secret(p->bundle, p->node->neighbors[i].password_file, diag);
+	if (!err && config_status_key(p->config))
+		err = bundle_secret(p->watch, config_status_key(p->config)->secret_file, diag);
 	return err;
 }
 
@@ -268,6 +270,27 @@ static int bundle_tls(struct plan *p, struct diag *diag)
 	return err;
 }
 
+/* Whose questions about this node's status workers pass on. */
+static int bundle_fleet(struct plan *p)
+{
+	size_t count = 0;
+	struct ip_addr *all;
+	int err;
+
+	for (size_t i = 0; i < p->config->node_count; i++)
+		count += p->config->nodes[i].management_count;
+	all = calloc(count + 1, sizeof(*all));
+	if (!all)
+		return ERR_NO_MEMORY;
+	count = 0;
+	for (size_t i = 0; i < p->config->node_count; i++)
+		for (size_t k = 0; k < p->config->nodes[i].management_count; k++)
+			all[count++] = p->config->nodes[i].management[k];
+	err = bundle_add(p->answer, ROLE_ITEM_FLEET, all, count * sizeof(*all));
+	free(all);
+	return err;
+}
+
 /* What workers are told. In the stand-alone form all defaults hold, but no rate limit: whoever runs it has not said who asks. */
 static int plan_answer(struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], struct diag *diag)
 {
@@ -288,6 +311,8 @@ static int plan_answer(struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], st
 	err = yaml.failed || !p->answer ? ERR_NO_MEMORY : bundle_add(p->answer, p->config ? p->config->path : "alone", yaml.chars, yaml.len);
 	if (!err)
 		err = bundle_add(p->answer, ROLE_ITEM_COOKIES, &secrets, sizeof(secrets));
+	if (!err && p->config)
+		err = bundle_fleet(p);
 	if (!err && p->config && p->config->answer.tls.enabled)
 		err = bundle_tls(p, diag);
 	if (!err && !fastopen_keys(p, &secrets))
@@ -298,17 +323,17 @@ static int plan_answer(struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], st
 }
 
 /* A hundred thousand zones in each of three roles that have no use for them would be a third of the node's memory. */
-static int bundle_config(struct plan *p)
+static int bundle_config(const struct config *c, struct bundle **out)
 {
 	struct text yaml;
 	int err;
 
 	text_init(&yaml);
-	config_print_without_zones(p->config, &yaml);
-	p->bundle = bundle_new();
-	err = yaml.failed || !p->bundle ? ERR_NO_MEMORY : bundle_add(p->bundle, p->config->path, yaml.chars, yaml.len);
+	config_print_without_zones(c, &yaml);
+	*out = bundle_new();
+	err = yaml.failed || !*out ? ERR_NO_MEMORY : bundle_add(*out, c->path, yaml.chars, yaml.len);
 	if (!err)
-		err = bundle_add(p->bundle, ROLE_ITEM_HASH, p->config->hash, sizeof(p->config->hash));
+		err = bundle_add(*out, ROLE_ITEM_HASH, c->hash, sizeof(c->hash));
 	text_done(&yaml);
 	return err;
 }
@@ -473,7 +498,9 @@ static int plan_fleet(const struct supervisor_options *o, const struct plan *in_
 	}
 	p->workers = o->workers ? o->workers : p->node->workers;
 	p->routed = true;
-	err = bundle_config(p);
+	err = bundle_config(p->config, &p->bundle);
+	if (!err)
+		err = bundle_config(p->config, &p->watch);
 	return err < 0 ? err : bundle_secrets(p, diag);
 }
 
@@ -561,8 +588,9 @@ void plan_done(struct plan *p)
 {
 	config_free(p->config);
 	bundle_free(p->bundle);
+	bundle_free(p->watch);
 	bundle_free(p->answer);
 	bundle_free(p->zones);
 	p->config = NULL;
-	p->bundle = p->answer = p->zones = NULL;
+	p->bundle = p->watch = p->answer = p->zones = NULL;
 }

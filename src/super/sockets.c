@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "net/listen.h"
+#include "super/status_lane.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@ enum { ENDPOINTS_MAX = ROLE_SOCKETS_MAX / 2 };
 struct open_endpoint {
 	struct endpoint at;
 	int *udp, *tcp; /* one per worker; no udp: for TLS */
+	int status;     /* the first of the group of `udp`; -1: there is none */
 };
 
 struct socket_set {
@@ -48,6 +50,8 @@ static void close_all(struct open_endpoint *o, unsigned workers)
 		if (o->tcp && o->tcp[i] >= 0)
 			close(o->tcp[i]);
 	}
+	if (o->status >= 0)
+		close(o->status);
 	free(o->udp);
 	free(o->tcp);
 }
@@ -61,9 +65,9 @@ void sockets_free(struct socket_set *s)
 	free(s);
 }
 
-int sockets_open(struct socket_set *s, const struct endpoint *at, bool tls)
+int sockets_open(struct socket_set *s, const struct endpoint *at, bool tls, bool status)
 {
-	struct open_endpoint o = {.at = *at};
+	struct open_endpoint o = {.at = *at, .status = -1};
 	int err = 0;
 
 	if (find(s, at))
@@ -85,6 +89,9 @@ int sockets_open(struct socket_set *s, const struct endpoint *at, bool tls)
 		if (o.udp)
 			o.udp[i] = -1;
 	}
+	/* Its place in the group is that of its birth. */
+	if (status && !tls)
+		err = listen_udp(at, &o.status);
 	for (unsigned i = 0; !err && i < s->workers; i++) {
 		err = tls ? 0 : listen_udp(at, &o.udp[i]);
 		if (!err)
@@ -92,6 +99,8 @@ int sockets_open(struct socket_set *s, const struct endpoint *at, bool tls)
 		if (!err && s->keyed)
 			listen_fastopen(o.tcp[i], s->key, s->has_older ? s->older : NULL);
 	}
+	if (!err && o.status >= 0)
+		err = lane_attach(o.status, s->workers);
 	if (err) {
 		close_all(&o, s->workers);
 		return err;
@@ -146,6 +155,25 @@ uint32_t sockets_of_endpoint(const struct socket_set *s, size_t i, unsigned work
 	if (o->udp)
 		out[n++] = (struct role_socket){.fd = o->udp[worker], .kind = ROLE_SOCKET_UDP, .at = o->at};
 	out[n++] = (struct role_socket){.fd = o->tcp[worker], .kind = o->udp ? ROLE_SOCKET_TCP : ROLE_SOCKET_TLS, .at = o->at};
+	return n;
+}
+
+bool sockets_status_of(const struct socket_set *s, size_t i, struct role_socket *out)
+{
+	const struct open_endpoint *o = &s->open[i];
+
+	if (o->status < 0)
+		return false;
+	*out = (struct role_socket){.fd = o->status, .kind = ROLE_SOCKET_UDP, .at = o->at};
+	return true;
+}
+
+uint32_t sockets_of_status(const struct socket_set *s, struct role_socket *out)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		n += sockets_status_of(s, i, &out[n]);
 	return n;
 }
 

@@ -102,6 +102,15 @@ static const char *bind_hint(int err)
 	}
 }
 
+/* Where other nodes ask how this one is. */
+static bool tells_status(const struct plan *p, const struct endpoint *at)
+{
+	for (size_t i = 0; i < p->service_count; i++)
+		if (addr_equal(&p->service[i], &at->addr))
+			return false;
+	return p->node != NULL;
+}
+
 /* Put up what `p` needs beyond what is there. On failure everything added is taken back; *problem says what. */
 static int take_up(struct supervisor *s, const struct plan *p, char *problem, size_t cap)
 {
@@ -121,7 +130,8 @@ static int take_up(struct supervisor *s, const struct plan *p, char *problem, si
 	}
 	for (; !err && opened < p->endpoint_count; opened++) {
 		was_open[opened] = sockets_has(set, &p->endpoints[opened]);
-		err = sockets_open(set, &p->endpoints[opened], p->tls_port && p->endpoints[opened].port == p->tls_port);
+		err = sockets_open(set, &p->endpoints[opened], p->tls_port && p->endpoints[opened].port == p->tls_port,
+		                   tells_status(p, &p->endpoints[opened]));
 		if (err < 0) {
 			snprintf(problem, cap, "cannot listen on %s: %s", endpoint_text(&p->endpoints[opened], text), bind_hint(err));
 			break;
@@ -159,10 +169,21 @@ static void tell_endpoint(struct supervisor *s, uint32_t kind, size_t endpoint)
 	}
 }
 
+/* Watch takes the sockets of status with it into its next life. */
+static void renew_watch(struct supervisor *s)
+{
+	struct child *c = children_find(&s->children, ROLE_WATCH, 0);
+
+	if (c)
+		child_renew(c);
+}
+
 /* Close what the plan in force does not have. */
 static void take_down(struct supervisor *s)
 {
 	struct socket_set *set = s->children.sockets;
+	struct role_socket status;
+	bool changed = false;
 
 	for (size_t i = sockets_count(set); i-- > 0;) {
 		struct endpoint at = *sockets_endpoint(set, i);
@@ -171,10 +192,13 @@ static void take_down(struct supervisor *s)
 		for (size_t k = 0; k < s->plan.endpoint_count; k++)
 			keep |= addr_equal(&s->plan.endpoints[k].addr, &at.addr) && s->plan.endpoints[k].port == at.port;
 		if (!keep) {
+			changed = changed || sockets_status_of(set, i, &status);
 			tell_endpoint(s, ROLE_SOCKET_CLOSE, i);
 			sockets_close(set, &at);
 		}
 	}
+	if (changed)
+		renew_watch(s);
 }
 
 static void tell_route(void *ctx, uint32_t kind, const struct role_socket *socket)
@@ -236,6 +260,8 @@ static void tell_all(struct supervisor *s, uint32_t kind, bool with_bundle)
 static void tell_workers(struct supervisor *s, size_t sockets_before)
 {
 	struct role_message m = {.kind = ROLE_RELOAD};
+	struct role_socket status;
+	bool more = false;
 
 	for (unsigned i = 0; i < s->plan.workers; i++) {
 		struct child *c = children_find(&s->children, ROLE_ANSWER, i);
@@ -243,8 +269,12 @@ static void tell_workers(struct supervisor *s, size_t sockets_before)
 		if (c && c->pid && child_send(c, &m, s->children.bundles.answer_fd) < 0)
 			child_renew(c);
 	}
-	for (size_t i = sockets_before; i < sockets_count(s->children.sockets); i++)
+	for (size_t i = sockets_before; i < sockets_count(s->children.sockets); i++) {
 		tell_endpoint(s, ROLE_SOCKET_OPEN, i);
+		more = more || sockets_status_of(s->children.sockets, i, &status);
+	}
+	if (more)
+		renew_watch(s);
 }
 
 static void problems_text(const struct diag *d, struct text *out)
@@ -280,12 +310,12 @@ static int seal(struct bundle **b, int *fd)
 
 static void close_bundles(struct children_bundles *b)
 {
-	const int fds[] = {b->config_fd, b->answer_fd, b->zones_fd};
+	const int fds[] = {b->config_fd, b->watch_fd, b->answer_fd, b->zones_fd};
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	*b = (struct children_bundles){-1, -1, -1};
+	*b = (struct children_bundles){-1, -1, -1, -1};
 }
 
 static void stage_accepted(const struct plan *p)
@@ -311,7 +341,7 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	size_t before = sockets_count(s->children.sockets);
 	char problem[300];
 	struct diag diag;
-	struct children_bundles fds = {-1, -1, -1};
+	struct children_bundles fds = {-1, -1, -1, -1};
 	int err;
 
 	if (s->phase != PHASE_RUN) {
@@ -332,6 +362,8 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	}
 	stage_accepted(&next);
 	err = seal(&next.bundle, &fds.config_fd);
+	if (!err)
+		err = seal(&next.watch, &fds.watch_fd);
 	if (!err)
 		err = seal(&next.answer, &fds.answer_fd);
 	if (!err)
@@ -783,12 +815,13 @@ static int set_up(struct supervisor *s)
 	all->board = s->board;
 	all->loop = &s->loop;
 	all->plan = &s->plan;
-	all->bundles = (struct children_bundles){-1, -1, -1};
+	all->bundles = (struct children_bundles){-1, -1, -1, -1};
 	all->rate_fd = all->sample_fd = all->control_fd = -1;
 	for (size_t i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		all->xdp_fd[i] = -1;
 	all->log_level = s->options->log_level;
 	memset(all->handover, 0xff, sizeof(all->handover));
+	memset(all->status, 0xff, sizeof(all->status));
 	all->allow_transfer = s->options->allow_transfer;
 	all->allow_transfer_count = s->options->allow_transfer_count;
 	all->zones_dir = s->options->zones_dir;
@@ -816,6 +849,8 @@ static int set_up(struct supervisor *s)
 	addresses_keep_only(&s->addresses, s->plan.service, s->plan.service_count);
 	err = seal(&s->plan.bundle, &all->bundles.config_fd);
 	if (!err)
+		err = seal(&s->plan.watch, &all->bundles.watch_fd);
+	if (!err)
 		err = seal(&s->plan.answer, &all->bundles.answer_fd);
 	if (!err)
 		doors_set(all->doors, s->plan.node);
@@ -827,6 +862,8 @@ static int set_up(struct supervisor *s)
 		err = shared_make_sample_rings(s->plan.workers, &all->sample_fd);
 	for (unsigned i = 0; !err && i < s->plan.workers; i++)
 		err = handover_pair(all->handover[i]);
+	if (!err && s->plan.routed)
+		err = handover_pair(all->status);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	if (!err)
 		err = listen_unix(path, s->plan.uid, s->plan.gid, &all->control_fd);

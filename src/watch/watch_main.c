@@ -26,10 +26,12 @@
  *
  * Whether the prefixes may be announced at all is asked of RPKI caches (rpki.c).
  *
- * Single thread, one libuv loop. Touches client sockets, the store read-only, its section of the board.
+ * Other nodes are asked how they are (peers.c), and are told how this one is (tell.c).
  *
  * What other processes know makes a verdict soft (publish.c, verdict.c): data that sync cannot have confirmed, zones that are missing or near their SOA EXPIRE, DNSSEC signatures,
  * load (load.c). These may be the same at every PoP, so they are causes that are told to others, and the guard decides.
+ *
+ * Single thread, one libuv loop. Touches client sockets, the store read-only, its section of the board, and what workers hand over for it.
  *
  * In the stand-alone form there are no service addresses: the process only beats its heart. */
 #include "watch/watch_main.h"
@@ -37,7 +39,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "watch/peers.h"
 #include "watch/rpki.h"
+#include "watch/tell.h"
 #include "watch/watch.h"
 
 #include <stdlib.h>
@@ -119,6 +123,9 @@ static int on_reload(struct role *role, struct config *old)
 	(void)old;
 	if (!role->node || plan_build(w, role->config, role->node) < 0)
 		return -1;
+	/* Asked to start anew, it finds on the board what it knew. */
+	if (teller_replan(w->teller) < 0 || peers_replan(w->peers) < 0)
+		return -1;
 	paths_replan(w->paths);
 	rpki_replan(w->rpki);
 	publish_all(w);
@@ -162,6 +169,10 @@ int watch_main(struct role *role)
 			err = uv_timer_start(&w->slow, on_slow, 0, w->loaded ? LOOK_MS : SLOW_MS);
 			if (!err)
 				err = paths_start(w, &w->paths);
+			if (!err)
+				err = teller_new(w, &w->teller);
+			if (!err)
+				err = peers_new(w, &w->peers);
 			if (!err)
 				err = rpki_start(w, &w->rpki);
 		}

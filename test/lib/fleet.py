@@ -57,16 +57,16 @@ zones:
 
 
 class Site:
-    """Two namespaces on one cable, and a router in the one that is not the node's."""
+    """Two namespaces on one cable, and BIRD (or another router) in the one that is not the node's; `neighbor`: what is said of the node there."""
 
-    def __init__(self, folder, router=Bird):
+    def __init__(self, folder, router=Bird, **neighbor):
         self.folder = str(folder)
         self.net = Net()
         try:
             self.pop, self.rtr = self.net.namespace("pop"), self.net.namespace("rtr")
             self.net.veth(self.pop, "up0", ["10.9.0.2/24", "2001:db8:9::2/64"], self.rtr, "pop0", ["10.9.0.1/24", "2001:db8:9::1/64"])
             self.bird = router(self.rtr, self.folder, ROUTER_AS, "10.9.0.1",
-                             [Neighbor(a, OUR_AS, password=SECRET) for a in ("10.9.0.2", "2001:db8:9::2")]).start()
+                             [Neighbor(a, OUR_AS, password=SECRET, **neighbor) for a in ("10.9.0.2", "2001:db8:9::2")]).start()
         except BaseException:
             self.net.close()
             raise

@@ -36,6 +36,7 @@ class Neighbor:
     role: str = ""           # the router's own, RFC 9234 (BIRD, FRR, OpenBGPD): provider, peer, customer
     strict: bool = False     # ... and it wants ours to be stated
     passive: bool = False    # it waits for us
+    bfd: tuple = ()  # (interval in ms, multiplier, "multihop" or "")
 
     @property
     def ident(self):
@@ -105,6 +106,7 @@ class Bird(Router):
 log "{self.path('bird.log')}" all;
 debug protocols {{ states, events }};
 protocol device {{ scan time 5; }}
+{'protocol bfd { }' if any(n.bfd for n in self.neighbors) else ''}
 protocol kernel {{ ipv4 {{ import none; export where source != RTS_STATIC; }}; }}
 protocol kernel {{ ipv6 {{ import none; export where source != RTS_STATIC; }}; }}
 """
@@ -121,6 +123,7 @@ protocol kernel {{ ipv6 {{ import none; export where source != RTS_STATIC; }}; }
   {'password "' + n.password + '";' if n.password else ''} {'ttl security on;' if n.ttl_security else ''}
   {'passive;' if n.passive else ''}
   {f'local role {n.role};' if n.role else ''} {'require roles on;' if n.strict else ''}
+  {'bfd { interval %d ms; multiplier %d; };' % n.bfd[:2] if n.bfd else ''} {'multihop;' if 'multihop' in n.bfd else ''}
   ipv4 {{ import all; export filter send_ipv4; {extended} }};
   ipv6 {{ import all; export filter send_ipv6; }};
 }}
@@ -190,16 +193,21 @@ class Frr(Router):
             lines += [f" neighbor {n.address} capability extended-nexthop"] if n.extended else []
             lines += [f" neighbor {n.address} local-role {n.role}{' strict-mode' if n.strict else ''}"] if n.role else []
             lines += [f" neighbor {n.address} passive"] if n.passive else []
+            lines += [f" neighbor {n.address} bfd", f" neighbor {n.address} bfd profile p{n.bfd[0]}x{n.bfd[1]}"] if n.bfd else []
         for family in ("ipv4", "ipv6"):
             lines += [f" address-family {family} unicast"]
             lines += [f"  neighbor {n.address} activate" for n in self.neighbors]
             lines += [" exit-address-family"]
         self.write("zebra.conf", "")
+        bfd = {n.bfd for n in self.neighbors if n.bfd}
+        profiles = [f" profile p{b[0]}x{b[1]}\n  detect-multiplier {b[1]}\n  receive-interval {b[0]}\n  transmit-interval {b[0]}" for b in bfd]
+        self.write("bfdd.conf", "\n".join(["bfd", *profiles]) + "\n")
         self.write("bgpd.conf", "\n".join(lines) + "\n")
-        for name in ("zebra", "bgpd"):
+        for name in ("zebra", *(["bfdd"] if bfd else []), "bgpd"):
             shutil.chown(self.path(name + ".conf"), "frr", "frr")
             self.spawn(name, [f"{FRR_DIR}/{name}", "-f", self.path(name + ".conf"), "-i", self.path(name + ".pid"),
-                              "-z", self.path("zserv"), "--vty_socket", self.directory, "-P", "0", "--log", "stdout"])
+                              "-z", self.path("zserv"), "--vty_socket", self.directory, "-P", "0", "--log", "stdout",
+                              *(["--bfdctl", self.path("bfdd.sock")] if name == "bfdd" else [])])
             wait_until(lambda n=name: self.check_alive() and os.path.exists(self.path(n + ".vty")), 10, f"FRR {name} is up")
         wait_until(lambda: str(self.asn) in self.ask("show bgp summary"), 10, "FRR answers")
         return self

@@ -330,6 +330,8 @@ static void test_print_for_answer(void **state)
 	slim = parse(out.chars, out.len, &d2);
 	assert_int_equal(slim->zone_count, 0);
 	assert_int_equal(slim->key_count, 0);
+	assert_null(config_status_key(slim));
+	assert_ptr_equal(config_status_key(c), &c->keys[0]); /* the first where none is named */
 	assert_int_equal(slim->node_count, 1);
 	assert_string_equal(slim->nodes[0].name, "fra");
 	assert_int_equal(slim->nodes[0].neighbor_count, 0);
@@ -386,8 +388,7 @@ static void test_sources(void **state)
 static void test_warnings(void **state)
 {
 	static const char *const want[] = {
-	        "/etc/zonecast/z.yaml:34:107: warning: \"ttl-security\" together with single-hop \"bfd\": FRR cannot do both; with FRR choose one",
-	        "/etc/zonecast/z.yaml:34:74: warning: \"bfd\" is not done by this version: only the hold time notices a dead path",
+	        "/etc/zonecast/z.yaml:34:107: warning: \"ttl-security\" together with single-hop \"bfd\": FRR does multihop BFD then; with FRR write bfd: {multihop: true}",
 	        "/etc/zonecast/z.yaml:34:21: warning: IPv6 prefixes go over this IPv4 session without a \"next-hop\", so the interface's \
 IPv6 address is used: to be sure write next-hop: [\"2001:db8::21\"], or families: [ipv4]",
 	        "/etc/zonecast/z.yaml:8:12: warning: zone \".\" is in no \"network\": no pop serves it",
@@ -475,6 +476,7 @@ static void test_catalogs(void **state)
 		"networks:\n  - {name: n, prefixes: [203.0.113.0/24], addresses: [203.0.113.53], as: 64500}\n"
 		"  - {name: m, prefixes: [198.51.100.0/24], addresses: [198.51.100.53], as: 64500}\n"
 		"keys: [{name: k, secret-file: k.key}, {name: l, secret-file: l.key}]\n"
+		"status-key: l\n"
 		"tls-auth: [{name: t, ca-file: ca.pem}]\n"
 		"nodes:\n  - {name: p, role: primary, management: [192.0.2.1]}\n"
 		"  - {name: a, role: pop, networks: [m], management: [192.0.2.2]}\n"
@@ -493,6 +495,7 @@ static void test_catalogs(void **state)
 	c = parse(text, strlen(text), &d);
 	assert_int_equal(d.errors, 0);
 	check_print(c);
+	assert_ptr_equal(config_status_key(c), &c->keys[1]);
 	k = &c->catalogs[0];
 	assert_ptr_equal(k->zone, &c->zones[0]);
 	assert_ptr_equal(c->zones[0].catalog, k);

@@ -81,14 +81,14 @@ static const struct broken cases[] = {
         {"unknown key", HEAD "zone: []\n", "z.yaml:11:1: error: unknown key \"zone\" in the configuration: did you mean \"zones\"?"},
         {"unknown, nothing near", HEAD "quux: 1\n",
          "z.yaml:11:1: error: unknown key \"quux\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, networks, "
-         "keys, tls-auth, nodes, zones, catalogs, rpki, history, answer"},
+         "keys, status-key, tls-auth, nodes, zones, catalogs, rpki, history, answer"},
         {"prefixs", "fleet: f\nnodes: []\nnetworks:\n  - name: n\n    prefixs: []\n",
          "z.yaml:5:5: error: unknown key \"prefixs\" in a network: did you mean \"prefixes\"?"},
         {"in a neighbor", NEIGHBOR("hold_time: 9s"),
          "z.yaml:12:39: error: unknown key \"hold_time\" in a neighbor: did you mean \"hold-time\"?"},
         {"after a long letter", "fleet: f\nnodes: []\n\"\xc3\xa4\xc3\xa4\": 1\n",
          "z.yaml:3:1: error: unknown key \"\xc3\xa4\xc3\xa4\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, "
-         "networks, keys, tls-auth, nodes, zones, catalogs, rpki, history, answer"},
+         "networks, keys, status-key, tls-auth, nodes, zones, catalogs, rpki, history, answer"},
         {"bytes, not letters", "nodes: []\nfleet: [\"\xc3\xa4\xc3\xa4\", {a: 1}]\n",
          "z.yaml:2:8: error: \"fleet\" is one value, not a list: remove the brackets or dash"},
         {"column after a long letter", "fleet: f\nnodes: [{name: \xe2\x82\xac\xe2\x82\xac, rolle: pop}]\n",
@@ -293,6 +293,7 @@ static const struct broken cases[] = {
          "z.yaml:11:20: error: a filter has no \"action\" (drop, refuse, or truncate: ask again over TCP)"},
 	{"tls without key", HEAD "answer: {tls: {certificate-file: a.pem}}\n",
          "z.yaml:11:15: error: tls has no \"key-file\" (its private key, PEM)"},
+	{"unknown status-key", HEAD "status-key: transfer\n", "z.yaml:11:13: error: no key is named \"transfer\": add it to \"keys\""},
 	{"unknown tls-auth",
          HEAD "tls-auth: [{name: up, pins: [" PIN
               "]}]\nzones: [{name: a.example, network: n, primaries: [192.0.2.9], tls: pu}]\n",
@@ -345,6 +346,46 @@ static void first_error(const struct diag *d, char *buf, size_t cap)
 	}
 }
 
+/* BFD that will not do what its author thinks: said, and done all the same. */
+static void test_bfd_warnings(void **state)
+{
+	static const struct {
+		const char *name, *yaml, *want;
+	} rows[] = {
+	        {"defaults", NEIGHBOR("bfd: {}"), ""},
+	        {"150 ms", NEIGHBOR("bfd: {interval: 50ms}"), ""},
+	        {"100 ms", NEIGHBOR("bfd: {interval: 50ms, multiplier: 2}"),
+	         "z.yaml:12:44: warning: BFD takes a path for dead after 100 ms: below 150 ms a busy machine does so too; write interval: 75ms, or more"},
+	        {"30 ms", NEIGHBOR("bfd: {interval: 10ms}"),
+	         "z.yaml:12:44: warning: BFD takes a path for dead after 30 ms: below 150 ms a busy machine does so too; write interval: 50ms, or more"},
+	        {"multihop alone", NEIGHBOR("bfd: {multihop: true}"),
+	         "z.yaml:12:44: warning: \"bfd\" is multihop, the session is not: set \"multihop\" of the neighbor"},
+	        {"multihop of both", NEIGHBOR("multihop: 3, bfd: {multihop: true}"), ""},
+	        {"multihop for FRR", NEIGHBOR("ttl-security: true, bfd: {multihop: true}"), ""},
+	        {"FRR would not come up", NEIGHBOR("ttl-security: true, bfd: {}"),
+	         "z.yaml:12:53: warning: \"ttl-security\" together with single-hop \"bfd\": FRR does multihop BFD then; with FRR write bfd: {multihop: true}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config *c = NULL;
+		char got[2048] = "";
+		struct diag d;
+
+		diag_init(&d);
+		assert_int_equal(config_parse("z.yaml", rows[i].yaml, strlen(rows[i].yaml), &d, &c), 0);
+		for (const struct diag_entry *e = d.first; e; e = e->next)
+			if (strstr(diag_entry_text(e, got, sizeof(got)), "BFD") || strstr(got, "bfd"))
+				break;
+			else
+				got[0] = '\0';
+		if (strcmp(got, rows[i].want) != 0)
+			fail_msg("%s: %s", rows[i].name, got);
+		config_free(c);
+		diag_done(&d);
+	}
+}
+
 static void test_broken(void **state)
 {
 	unsigned bad = 0;
@@ -371,7 +412,7 @@ static void test_broken(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_broken)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_broken), cmocka_unit_test(test_bfd_warnings)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fleet/self.h"
+
+#include "config/config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ROUTE_SLOT = 2 }; /* of supervisor.procs */
+
+/* What route left on the board is true while it lives: its sessions ended with it, and routers have withdrawn. */
+static bool route_is_gone(const struct board *b)
+{
+	const struct board_process *p = &b->supervisor.procs[ROUTE_SLOT];
+
+	return !atomic_load(&p->pid) || atomic_load(&b->route.stamp) <= atomic_load(&p->started_ns);
+}
+
+static void report_family(const struct board_watch_network *watch, const struct board_route_network *route, int f, struct board_peer_family *out)
+{
+	const struct board_watch_family *w = &watch->family[f];
+	const struct board_route_family *r = &route->family[f];
+	/* Until each family has been judged for itself, what holds for the network. */
+	uint32_t verdict = w->verdict != VERDICT_UNKNOWN ? w->verdict : watch->verdict;
+
+	*out = (struct board_peer_family){
+		.announce = (uint8_t)(r->since_ns ? r->announce : route->announce),
+		.verdict = (uint8_t)verdict,
+		.causes = (uint8_t)w->causes,
+		.intent = (uint8_t)r->intent,
+		.answers = w->checks ? w->passing > 0 : verdict == VERDICT_PASS || verdict == VERDICT_SOFT,
+	};
+}
+
+static void report_network(const struct board *b, size_t i, const char *name, bool gone, struct fleet_network *out)
+{
+	struct board_watch_network watch;
+	struct board_route_network route;
+
+	*out = (struct fleet_network){.headroom = UINT32_MAX};
+	snprintf(out->name, sizeof(out->name), "%s", name);
+	/* Torn: nothing good is said of it until the next question. */
+	if (!board_copy(&b->watch.networks[i].seq, &b->watch.networks[i], &watch, sizeof(watch)))
+		return;
+	if (gone || !board_copy(&b->route.networks[i].seq, &b->route.networks[i], &route, sizeof(route)))
+		memset(&route, 0, sizeof(route));
+	for (int f = 0; f < BOARD_FAMILIES; f++)
+		report_family(&watch, &route, f, &out->family[f]);
+	out->data_age_ms = watch.data_age_ms;
+	out->load = watch.load;
+	out->qps = watch.qps;
+	out->headroom = watch.headroom ? watch.headroom : UINT32_MAX;
+}
+
+void self_report(const struct board *b, const struct config *config, const struct config_node *node, const char *network, uint64_t now_ns,
+                 struct fleet_report *out)
+{
+	uint64_t started_ns = atomic_load(&b->supervisor.started_ns);
+	bool gone = route_is_gone(b);
+
+	out->count = 0;
+	snprintf(out->node, sizeof(out->node), "%s", node->name);
+	snprintf(out->version, sizeof(out->version), "%s", ZONECAST_VERSION);
+	out->uptime_s = (uint32_t)((now_ns > started_ns ? now_ns - started_ns : 0) / 1000000000U);
+	out->generation = 0;
+	memcpy(out->config, config->hash, FLEET_HASH_LEN);
+	out->zones = (uint32_t)MIN(board_get(&b->sync.zones_configured), (uint64_t)UINT32_MAX);
+	out->serving = (uint32_t)MIN(board_get(&b->sync.zones_serving), (uint64_t)UINT32_MAX);
+	out->stopping = atomic_load(&b->supervisor.stopping) != 0;
+	out->networks = (uint32_t)MIN(node->network_count, (size_t)BOARD_NETWORKS_MAX);
+	for (uint32_t i = 0; i < out->networks; i++) {
+		const char *name = config->networks[node->networks[i]].name;
+
+		if (!*network || strcmp(network, name) == 0)
+			report_network(b, i, name, gone, &out->network[out->count++]);
+	}
+}
