@@ -102,7 +102,7 @@ void drill_await(struct drill_run *r, bool (*holds)(struct drill_run *r), unsign
 void drill_pass(struct drill_run *r, unsigned ms);
 /* Until no question has failed for a while: the failure is over, or longer than the frame waits. */
 void drill_wait_quiet(struct drill_run *r);
-/* Is every client answered by the PoP that serves it when all is well, and does every PoP say that it announces? */
+/* Is every client answered by the PoP that serves it when all is well, and does every PoP say that it announces, and that BFD watches? */
 bool drill_all_well(struct drill_run *r);
 /* Claims of several runs with the same words become one, kept when all were. */
 void drill_claim(struct drill_run *r, bool kept, const char *what, const char *seen, ...) PRINTF_LIKE(4, 5);

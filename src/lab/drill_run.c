@@ -45,14 +45,14 @@ void drill_listen(struct drill_run *r)
 		return;
 	r->listened_ms = now;
 	for (unsigned i = 0; i < LAB_REGIONS; i++) {
-		struct node_said said;
+		struct node_said said, was = r->last[i];
 
 		node_listen(r->lab, i, &said);
 		if (said.has_age && said.stale_in_ms > 0)
 			r->stale_at_ns[i] = clock_ns() + (uint64_t)(said.stale_in_ms * 1e6);
-		if (says_the_same(&said, &r->last[i]))
-			continue;
 		r->last[i] = said;
+		if (says_the_same(&said, &was))
+			continue;
 		if (r->round->said_count < DRILL_SAID_MAX)
 			r->round->said[r->round->said_count++] =
 				(struct drill_said){.at_ms = ((double)clock_ns() - (double)r->failed_ns) / 1e6,
@@ -116,7 +116,7 @@ bool drill_all_well(struct drill_run *r)
 	drill_listen(r);
 	for (unsigned i = 0; i < LAB_REGIONS; i++)
 		for (int f = 0; f < 2; f++)
-			if (!r->last[i].heard || strcmp(r->last[i].announce[f], "announced") != 0)
+			if (!r->last[i].heard || r->last[i].unwatched || strcmp(r->last[i].announce[f], "announced") != 0)
 				return false;
 	return true;
 }

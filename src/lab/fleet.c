@@ -157,6 +157,8 @@ void lab_fleet_text(const struct lab *l, struct text *t)
 	         "    backstop: [" LAB_BACKSTOP_V4 ", \"" LAB_BACKSTOP_V6 "\"]\n"
 	         "    as: %u\n"
 	         "    drain-time: 2s\n"
+	         "    stale-after: " LAB_STALE_AFTER "\n"
+	         "    primary-check: 1s\n"
 	         "    expired-signatures: alert\n" /* real zones, of whatever age */
 	         "    rise-hold-max: 2s\n" /* drills repeat: a flap must not be held against the next */
 	         "nodes:\n"

@@ -208,8 +208,8 @@ void node_listen(const struct lab *l, unsigned node, struct node_said *out)
 		const char *state = json_string_value(json_object_get(neighbor, "state"));
 
 		out->established += state && strcmp(state, "established") == 0;
-		out->established_count +=
-			(unsigned long long)json_integer_value(json_object_get(neighbor, "established_count"));
+		state = json_string_value(json_object_get(json_object_get(neighbor, "bfd"), "state"));
+		out->unwatched += state && strcmp(state, "up") != 0;
 	}
 	json_decref(reply);
 }

@@ -36,7 +36,7 @@ struct node_said {
 	bool has_age;              /* data is held by transfer, and its age is known: */
 	double age_ms, stale_in_ms;
 	unsigned established;  /* BGP sessions */
-	unsigned long long established_count; /* sum over the sessions */
+	unsigned unwatched;    /* of these: with BFD that is not up */
 };
 void node_listen(const struct lab *l, unsigned node, struct node_said *out);
 
