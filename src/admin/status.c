@@ -306,9 +306,9 @@ static json_t *family(const struct config_network *conf, const struct board_rout
 		exists |= (conf->prefixes[k].addr.family == 4) == (f == 0);
 	if (!exists)
 		return json_null();
-	r.why[sizeof(r.why) - 1] = '\0';
-	return json_pack("{s:s, s:o, s:o, s:i, s:o, s:o}", "announce", board_announce_text(r.announce), "since_ms",
-	                 age_ms(r.since_ns, now_ns), "why", str(r.why), "flaps", (int)r.flaps, "intent", causes(r.intent), "checks",
+	r.why[sizeof(r.why) - 1] = r.page[sizeof(r.page) - 1] = '\0';
+	return json_pack("{s:s, s:o, s:o, s:s, s:i, s:o, s:o}", "announce", board_announce_text(r.announce), "since_ms",
+	                 age_ms(r.since_ns, now_ns), "why", str(r.why), "page", r.page, "flaps", (int)r.flaps, "intent", causes(r.intent), "checks",
 	                 checks_of_family(&w, now_ns));
 }
 
@@ -346,8 +346,10 @@ static json_t *network(const struct status_facts *f, size_t i)
 	if (gone) {
 		route = (struct board_route_network){.announce = ANNOUNCE_NONE, .flaps = route.flaps};
 		snprintf(route.why, sizeof(route.why), ROUTE_GONE);
-		for (int k = 0; k < BOARD_FAMILIES; k++)
+		for (int k = 0; k < BOARD_FAMILIES; k++) {
 			snprintf(route.family[k].why, sizeof(route.family[k].why), ROUTE_GONE);
+			snprintf(route.family[k].page, sizeof(route.family[k].page), "route-gone");
+		}
 	}
 	for (size_t k = 0; k < conf->address_count && k < BOARD_ADDRESSES_MAX; k++)
 		json_array_append_new(addresses, json_pack("{s:s, s:o, s:o}", "address", addr_text(&conf->addresses[k], text), "udp",

@@ -29,6 +29,7 @@ enum {
 	BOARD_HIJACKS_MAX = 32,    /* shown */
 	BOARD_CACHES_MAX = 8,      /* RPKI */
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
+	BOARD_PAGE_MAX = 24,
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
 	BOARD_NAME_MAX = 64,
 	BOARD_TOLD_MAX = 16384,    /* bytes of the text of what a neighbor is told */
@@ -369,6 +370,7 @@ struct board_route_network {
 		uint64_t intent_ns; /* since when */
 		uint64_t since_ns, hold_until_ns;
 		uint32_t flaps;
+		char page[BOARD_PAGE_MAX]; /* of doc/howto: what this state means and what to do */
 		char why[BOARD_WHY_MAX];
 	} family[BOARD_FAMILIES];
 };

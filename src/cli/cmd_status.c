@@ -101,6 +101,37 @@ static void print_families(const json_t *n)
 	}
 }
 
+/* Pages that tell what to do about what is said here: of the decisions, and of what is wrong with the node. */
+static void print_pages(const json_t *n)
+{
+	static const struct {
+		const char *cause, *page;
+	} of_causes[] = {{"stale", "stale"}, {"behind", "stale"}, {"signatures", "near-expiry"}, {"expiry", "near-expiry"}, {"overload", "overload"}, {"zones", "zones-missing"}};
+	const json_t *families = json_object_get(n, "families"), *backstop = json_object_get(n, "backstop");
+	const char *page[2 + ARRAY_LEN(of_causes) + 1];
+	const json_t *f[] = {json_object_get(families, "ipv4"), json_object_get(families, "ipv6")};
+	const json_t *cause;
+	size_t count = 0, n_th;
+
+	for (size_t i = 0; i < ARRAY_LEN(f); i++)
+		if (json_is_object(f[i]))
+			page[count++] = get_str(f[i], "page");
+	json_array_foreach(json_object_get(json_object_get(n, "checks"), "causes"), n_th, cause)
+		for (size_t i = 0; i < ARRAY_LEN(of_causes) && count < ARRAY_LEN(page) - 1; i++)
+			if (json_is_string(cause) && strcmp(json_string_value(cause), of_causes[i].cause) == 0)
+				page[count++] = of_causes[i].page;
+	if (strcmp(get_str(backstop, "announce"), "announced") == 0 && strcmp(get_str(json_object_get(n, "decision"), "announce"), "withdrawn") == 0)
+		page[count++] = "backstop-only";
+	for (size_t i = 0; i < count; i++) {
+		bool seen = !*page[i] || strcmp(page[i], "-") == 0 || strcmp(page[i], "announced") == 0;
+
+		for (size_t k = 0; k < i; k++)
+			seen |= strcmp(page[i], page[k]) == 0;
+		if (!seen)
+			printf("  what to do doc/howto/%s.md\n", page[i]);
+	}
+}
+
 static void print_network(const json_t *n)
 {
 	const json_t *checks = json_object_get(n, "checks"), *decision = json_object_get(n, "decision"), *backstop = json_object_get(n, "backstop"), *a;
@@ -110,6 +141,7 @@ static void print_network(const json_t *n)
 	printf("\nnetwork %s: %s for %s: %s\n", get_str(n, "name"), paint(get_str(decision, "announce")), ago(decision, "since_ms", span),
 	       get_str(decision, "why"));
 	print_families(n);
+	print_pages(n);
 	if (strcmp(get_str(n, "order"), "none") != 0)
 		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(decision, "drained")) ? ", done" : "");
 	if (json_is_object(backstop)) {
@@ -166,7 +198,10 @@ static void print_neighbor(const json_t *n)
 	printf("\nneighbor %s as %lld: %s for %s, %lld prefixes\n", get_str(n, "address"), get_int(n, "as"), paint(get_str(n, "state")),
 	       ago(n, "since_ms", span), get_int(n, "prefixes"));
 	if (strcmp(get_str(n, "order"), "none") != 0)
-		printf("  order      %s%s\n", get_str(n, "order"), json_is_true(json_object_get(n, "drained")) ? ", done" : "");
+		printf("  order      %s%s\n  what to do doc/howto/neighbor-drained.md\n", get_str(n, "order"),
+		       json_is_true(json_object_get(n, "drained")) ? ", done" : "");
+	if (strcmp(get_str(n, "state"), "established") != 0)
+		printf("  what to do doc/howto/neighbor-down.md\n");
 	json_array_foreach(json_object_get(n, "announced"), i, route)
 		printf("  announced  %s\n", get_str(route, "text"));
 	if (get_int(n, "announced_left_out"))
@@ -260,7 +295,7 @@ static void print_fleet_file(const json_t *c)
 		printf("  THE FILE ON THE DISK IS OLDER: generation %lld; the node runs from its copy of %lld (see doc/howto/generation-refused.md)\n",
 		       (long long)json_integer_value(older), get_int(c, "fleet_generation"));
 	if (json_is_object(refused))
-		printf("  a reload was refused %s ago: %s\n", ago(refused, "since_ms", span), get_str(refused, "why"));
+		printf("  a reload was refused %s ago: %s (see doc/howto/reload-refused.md)\n", ago(refused, "since_ms", span), get_str(refused, "why"));
 }
 
 static void print_status(const json_t *s)

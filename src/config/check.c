@@ -697,5 +697,10 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 	check_zones(&k);
 	config_check_catalogs(src, root, c);
 	check_answer(&k);
+	for (size_t i = 0; i < c->hook_count; i++)
+		if (c->hooks[i].exec_count && c->hooks[i].exec[0][0] != '/')
+			tree_error(src, item_of(item_of(root, "hooks", i), "exec", 0),
+			           "write the absolute path of the program: there is no PATH to look for \"%.80s\" in",
+			           c->hooks[i].exec[0]);
 	check_rpki(&k);
 }

@@ -43,6 +43,8 @@ enum {
 	CONFIG_CATALOGS_MAX = 64,
 	CONFIG_GROUPS_MAX = 256,    /* of a catalog */
 	CONFIG_CACHES_MAX = 8,      /* RPKI */
+	CONFIG_HOOKS_MAX = 32,
+	CONFIG_HOOK_WORDS_MAX = 32, /* path and arguments of a hook */
 	CONFIG_NAME_MAX = 63,       /* bytes in names of networks, nodes and keys: letters, digits, - _ . */
 };
 
@@ -304,6 +306,15 @@ struct config_history {
 	uint32_t all_for_ms, step_ms; /* of versions older than all_for_ms (24 h) only the last in each step_ms; 0: all */
 };
 
+/* hooks[]: programs run when something changes. */
+enum config_event { CONFIG_ON_ANNOUNCE, CONFIG_ON_WITHDRAW, CONFIG_ON_DE_PREFER, CONFIG_ON_GSHUT, CONFIG_ON_NEIGHBOR_UP, CONFIG_ON_NEIGHBOR_DOWN,
+                    CONFIG_ON_VERDICT, CONFIG_EVENTS };
+struct config_hook {
+	uint8_t *on;              size_t on_count;   /* enum config_event */
+	const char **exec;        size_t exec_count; /* absolute path, arguments */
+	uint32_t timeout_ms;      /* 10 s */
+};
+
 struct config {
 	struct arena arena;
 	const char *path;         /* of the fleet file; messages and relative paths go by it */
@@ -322,6 +333,7 @@ struct config {
 	struct config_answer answer;
 	struct config_history history;
 	struct config_rpki rpki;
+	struct config_hook *hooks; size_t hook_count;
 	uint8_t hash[32];         /* SHA-256 of the file's octets */
 	size_t zones_from, zones_to; /* octets of the file that hold the lines of the list of zones, where they are plain ones (config/quick.c); else 0 */
 };

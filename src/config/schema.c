@@ -442,6 +442,19 @@ static const struct schema_row rpki_rows[] = {
 };
 static const struct schema_map rpki_map = {"rpki", 0, ROWS(rpki_rows)};
 
+/* In the order of enum config_event. */
+static const char *const words_event[] = {"announce", "withdraw", "de-prefer", "graceful-shutdown", "neighbor-up", "neighbor-down", "verdict", NULL};
+
+static const struct schema_row hook_rows[] = {
+        {"on", SCHEMA_WORD, .required = true, .reload = true, .width = 1, LIST(config_hook, on, on_count, CONFIG_EVENTS), .words = words_event,
+         .help = "what it is run for: announce, withdraw, de-prefer, graceful-shutdown, neighbor-up, neighbor-down, verdict"},
+        {"exec", SCHEMA_TEXT, .required = true, .reload = true, LIST(config_hook, exec, exec_count, CONFIG_HOOK_WORDS_MAX),
+         .help = "absolute path of the program, and its arguments"},
+        {"timeout", SCHEMA_TIME, .reload = true, AT(config_hook, timeout_ms), .min = 100, .max = 10 * MINUTE, .value = "10s",
+         .help = "a program that runs longer is killed"},
+};
+static const struct schema_map hook_map = {"a hook", sizeof(struct config_hook), ROWS(hook_rows)};
+
 static const struct schema_row root_rows[] = {
         {"fleet", SCHEMA_IDENT, .required = true, AT(config, fleet), .help = "name of the fleet"},
         {"generation", SCHEMA_UINT, .reload = true, NUMBER(config, generation), .min = 0, .max = UINT32_MAX, .value = "0",
@@ -465,6 +478,8 @@ static const struct schema_row root_rows[] = {
          .help = "zones that list zones (RFC 9432)"},
         {"rpki", SCHEMA_MAP, .reload = true, AT(config, rpki), FLAG(config, rpki.enabled), .map = &rpki_map,
          .help = "origin validation of the prefixes announced"},
+        {"hooks", SCHEMA_MAP, .reload = true, LIST(config, hooks, hook_count, CONFIG_HOOKS_MAX), .map = &hook_map,
+         .help = "programs that are run when something changes"},
         {"history", SCHEMA_MAP, .reload = true, AT(config, history), .map = &history_map, .help = "earlier versions of zones"},
         {"answer", SCHEMA_MAP, .reload = true, AT(config, answer), .map = &answer_map, .help = "how questions are answered"},
 };

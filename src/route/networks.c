@@ -36,6 +36,18 @@ static uint32_t leave_causes(const struct config_network *c)
 	return c->expired_signatures == CONFIG_EXPIRED_WITHDRAW ? causes | CAUSE_SIGNATURES : causes;
 }
 
+/* Prefixes of the configuration. Which of them are left out stays with them, for a network that is frozen. */
+static void set_prefixes(struct network *n, const struct config_network *c, const struct network *old)
+{
+	n->prefix_count = MIN(c->prefix_count, (size_t)CONFIG_PREFIXES_MAX);
+	memcpy(n->prefixes, c->prefixes, n->prefix_count * sizeof(*n->prefixes));
+	for (size_t i = 0; old && i < n->prefix_count; i++)
+		for (size_t k = 0; k < old->prefix_count; k++)
+			if (old->refused & 1U << k && old->prefixes[k].len == n->prefixes[i].len &&
+			    addr_equal(&old->prefixes[k].addr, &n->prefixes[i].addr))
+				n->refused |= 1U << i;
+}
+
 void networks_set(struct route *r)
 {
 	static struct network old[CONFIG_NETWORKS_MAX];
@@ -59,10 +71,14 @@ void networks_set(struct route *r)
 			snprintf(n->family[f].why, DECIDE_WHY_MAX, "%s",
 			         n->family[f].exists ? "starting: nothing is known yet" : "the network has no prefixes of this family");
 		}
-		for (size_t k = 0; k < old_count; k++)
+		set_prefixes(n, c, NULL);
+		for (size_t k = 0; k < old_count; k++) {
+			if (strcmp(old[k].name, n->name) == 0)
+				set_prefixes(n, c, &old[k]);
 			for (int f = 0; f < BOARD_FAMILIES && strcmp(old[k].name, n->name) == 0; f++)
 				if (old[k].family[f].exists && n->family[f].exists)
 					n->family[f] = old[k].family[f];
+		}
 	}
 }
 
@@ -230,8 +246,9 @@ bool networks_judge(struct route *r, uint64_t now_ns)
 {
 	static struct board_watch_network copy; /* large; one thread */
 	static struct sight sight;
-	bool changed = origins_look(r, now_ns);
+	bool changed = false;
 
+	origins_look(r, now_ns);
 	for (size_t i = 0; i < r->network_count; i++) {
 		struct decide_input in;
 
@@ -244,6 +261,7 @@ bool networks_judge(struct route *r, uint64_t now_ns)
 				continue;
 			look_at_family(r, i, f, &copy, &sight, &in);
 			changed |= judge(r, i, f, &in, now_ns / 1000000U);
+			changed |= origins_apply(r, i, f);
 		}
 	}
 	return changed;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which of our prefixes RPKI forbids to announce. Watch validates and marks rows of the board; here the marked ones are copied, once for
  * each change, and looked up when a neighbor is fed. A row counts until its time is over even if watch is gone by then, and not a moment
- * longer: what nobody can confirm refuses nothing. */
+ * longer: what nobody can confirm refuses nothing. The decision has a word in it: see origins_apply(). */
 #include "route/route.h"
 
 #include <stdio.h>
@@ -35,37 +35,42 @@ static bool take(const struct board_rpki *b, uint64_t now_ns, struct refusals *t
 	return true;
 }
 
-static bool same(const struct refusals *a, const struct refusals *b)
+/* A watch that died while it wrote must not make a refusal eternal. */
+static void drop_old(struct refusals *f, uint64_t now_ns)
 {
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++)
-		if (!equal(&a->list[i].prefix, &b->list[i].prefix))
-			return false;
-	return true;
+	size_t kept = 0;
+
+	if (now_ns < f->next_ns)
+		return;
+	f->next_ns = UINT64_MAX;
+	for (size_t i = 0; i < f->count; i++) {
+		if (f->list[i].expires_ns <= now_ns)
+			continue;
+		f->next_ns = MIN(f->next_ns, f->list[i].expires_ns);
+		f->list[kept++] = f->list[i];
+	}
+	f->count = kept;
 }
 
-bool origins_look(struct route *r, uint64_t now_ns)
+void origins_look(struct route *r, uint64_t now_ns)
 {
 	static struct refusals fresh; /* large; one thread */
 	const struct board_rpki *b = &r->role->board->watch.rpki;
 	uint32_t changes = atomic_load(&b->changes);
-	bool changed;
 
 	if (changes == r->refusals.seen && (!r->refusals.count || now_ns < r->refusals.next_ns))
-		return false;
-	if (!take(b, now_ns, &fresh))
-		return false;
-	fresh.seen = changes;
-	changed = !same(&fresh, &r->refusals);
-	r->refusals.seen = fresh.seen;
+		return;
+	if (!take(b, now_ns, &fresh)) {
+		drop_old(&r->refusals, now_ns);
+		return;
+	}
+	r->refusals.seen = changes;
 	r->refusals.count = fresh.count;
 	r->refusals.next_ns = fresh.next_ns;
 	memcpy(r->refusals.list, fresh.list, fresh.count * sizeof(*fresh.list));
-	return changed;
 }
 
-const char *origins_refused(const struct route *r, const struct ip_prefix *p)
+static const char *why_not(const struct route *r, const struct ip_prefix *p)
 {
 	for (size_t i = 0; i < r->refusals.count; i++)
 		if (equal(&r->refusals.list[i].prefix, p))
@@ -82,10 +87,40 @@ const char *origins_all_refused(const struct route *r, const struct config_netwo
 
 		if (family && n->prefixes[i].addr.family != family)
 			continue;
-		one = origins_refused(r, &n->prefixes[i]);
+		one = why_not(r, &n->prefixes[i]);
 		if (!one)
 			return NULL;
 		why = why ? why : one;
 	}
 	return why;
+}
+
+bool origins_apply(struct route *r, size_t i, int f)
+{
+	struct network *n = &r->networks[i];
+	enum decide_reason reason = n->family[f].decide.reason;
+	uint32_t refused = n->refused;
+
+	if (reason == DECIDE_FROZEN)
+		return false;
+	for (size_t k = 0; k < n->prefix_count && (refused || r->refusals.count); k++) {
+		if ((n->prefixes[k].addr.family == 6) != f)
+			continue;
+		refused &= ~(1U << k);
+		if (reason != DECIDE_FORCED && why_not(r, &n->prefixes[k]))
+			refused |= 1U << k;
+	}
+	if (refused == n->refused)
+		return false;
+	n->refused = refused;
+	return true;
+}
+
+bool origins_refused(const struct route *r, const struct ip_prefix *p)
+{
+	for (size_t i = 0; i < r->network_count; i++)
+		for (size_t k = 0; k < r->networks[i].prefix_count && r->networks[i].refused; k++)
+			if (r->networks[i].refused & 1U << k && equal(&r->networks[i].prefixes[k], p))
+				return true;
+	return false;
 }

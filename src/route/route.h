@@ -48,6 +48,9 @@ struct network {
 		char why[DECIDE_WHY_MAX];
 		uint64_t alerted_ms; /* the last line in the log about something that does not change what is announced */
 	} family[BOARD_FAMILIES];
+	struct ip_prefix prefixes[CONFIG_PREFIXES_MAX]; /* as in the configuration */
+	size_t prefix_count;
+	uint32_t refused; /* of these, by bits: left out of what is announced (origins.c) */
 };
 
 /* Of the network with the same index; network[0] is NUL where this node announces no backstop of it. */
@@ -156,12 +159,15 @@ bool operator_judge(struct route *r, uint64_t now_ns);
 
 /* ---- origins.c: prefixes that must not be announced ---- */
 
-/* Look at what watch has on the board. True when other prefixes are refused than before. */
-bool origins_look(struct route *r, uint64_t now_ns);
-/* Why p is refused; NULL: it is not. Of a backstop prefix it always is NULL. */
-const char *origins_refused(const struct route *r, const struct ip_prefix *p);
-/* The same of a whole network in a family (4, 6; 0: both): NULL when at least one of its prefixes may be announced, or it has none. */
+/* Look at what watch has on the board. */
+void origins_look(struct route *r, uint64_t now_ns);
+/* Why every prefix of the network in a family (4, 6) is invalid; NULL when at least one of them may be announced, or there is none. */
 const char *origins_all_refused(const struct route *r, const struct config_network *n, uint8_t family);
+/* After the decision about network i in family f: which of its prefixes are left out. Whoever says announce --force means it, and freeze leaves what is
+ * announced as it is. True when that changed. */
+bool origins_apply(struct route *r, size_t i, int f);
+/* Is p left out? Of a backstop prefix it never is. */
+bool origins_refused(const struct route *r, const struct ip_prefix *p);
 
 /* ---- hijacks.c: what neighbors with watch-routes send ---- */
 

@@ -2,6 +2,7 @@
 #include "route/route.h"
 
 #include "base/clock.h"
+#include "route/page.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +52,7 @@ void show_network(struct route *r, size_t i)
 		to->hold_until_ns = u->decide.hold_until_ms * 1000000U;
 		to->flaps = u->decide.flaps;
 		snprintf(to->why, sizeof(to->why), "%s", u->why);
+		snprintf(to->page, sizeof(to->page), "%s", page_of(u->decide.reason));
 	}
 	b->backstop = announce_of(r->backstops[i].state.now);
 	b->backstop_since_ns = r->backstops[i].network[0] ? r->backstops[i].state.since_ms * 1000000U : 0;

@@ -402,12 +402,16 @@ void children_reap(struct children *all)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (size_t i = 0; i < all->count; i++)
-			if (all->child[i].pid == pid) {
-				ended(&all->child[i], status);
-				break;
-			}
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		size_t i = 0;
+
+		while (i < all->count && all->child[i].pid != pid)
+			i++;
+		if (i < all->count)
+			ended(&all->child[i], status);
+		else if (all->on_stranger)
+			all->on_stranger(all->ctx, pid, status);
+	}
 }
 
 /* State letter and CPU time of a process's first thread. False: not known. */

@@ -82,6 +82,7 @@ struct children {
 	uint64_t checked_ns;
 	void (*on_message)(void *ctx, struct child *c, const struct role_message *m);
 	void (*on_end)(void *ctx, struct child *c, int wait_status);
+	void (*on_stranger)(void *ctx, pid_t pid, int wait_status); /* the end of a process that is no role */
 	void *ctx;
 };
 

@@ -29,6 +29,7 @@
 #include "super/express.h"
 #include "super/fleet_known.h"
 #include "super/folders.h"
+#include "super/hooks.h"
 #include "super/orders.h"
 #include "super/plan.h"
 #include "super/privileges.h"
@@ -51,6 +52,7 @@ enum {
 	RELOAD_LINGER_MS = 5000,
 	STOP_ROLES_MS = 1000,   /* for roles to end by themselves */
 	STOP_DRAIN_SLACK_MS = 5000,
+	STOP_HOOKS_MS = 2000,   /* for hooks, when all else has ended */
 	FIRST_ANSWER_MS = 250,  /* for workers to map the store, before zones are read */
 	FIRST_ANSWER_SOON_MS = 50, /* before other roles are started */
 };
@@ -67,6 +69,7 @@ struct supervisor {
 	struct children children;
 	struct addresses addresses;
 	struct express *express; /* NULL: sockets answer everything */
+	struct hooks *hooks;
 	enum phase phase;
 	uint64_t phase_until_ms;
 	uint8_t seed[COOKIE_SECRET_LEN];
@@ -227,6 +230,7 @@ static void show_plan(struct supervisor *s)
 	struct board_supervisor *b = &s->board->supervisor;
 	const struct plan *p = &s->plan;
 
+	hooks_set(s->hooks, p);
 	if (p->fastopen_count)
 		sockets_fastopen(s->children.sockets, p->fastopen[0], p->fastopen_count > 1 ? p->fastopen[1] : NULL);
 
@@ -679,6 +683,14 @@ static void on_end(void *ctx, struct child *c, int status)
 		stop_roles(s);
 }
 
+static void on_stranger(void *ctx, pid_t pid, int status)
+{
+	struct supervisor *s = ctx;
+
+	if (s->hooks && !hooks_ended(s->hooks, pid, status))
+		log_debug("process pid=%d note=\"none of ours has ended\"", pid);
+}
+
 static void on_chld(uv_signal_t *h, int signum)
 {
 	struct supervisor *s = h->data;
@@ -706,11 +718,12 @@ static void on_tick(uv_timer_t *t)
 
 	board_stamp_now(&s->board->supervisor.stamp, clock_ns());
 	children_reap(&s->children);
+	hooks_tick(s->hooks, &s->plan, now);
 	if (s->phase == PHASE_STOP) {
 		if (now >= s->phase_until_ms)
 			for (size_t i = 0; i < s->children.count; i++)
 				child_kill(&s->children.child[i]);
-		if (!children_any_alive(&s->children))
+		if (!children_any_alive(&s->children) && (hooks_idle(s->hooks) || now >= s->phase_until_ms + STOP_HOOKS_MS))
 			uv_stop(&s->loop);
 		return;
 	}
@@ -827,6 +840,10 @@ static int set_up(struct supervisor *s)
 	all->zones_dir = s->options->zones_dir;
 	all->on_message = on_message;
 	all->on_end = on_end;
+	all->on_stranger = on_stranger;
+	s->hooks = hooks_new(s->board);
+	if (!s->hooks)
+		return ERR_NO_MEMORY;
 	all->ctx = s;
 	all->sockets = sockets_new(s->plan.workers);
 	all->doors = doors_new(tell_route, s);
@@ -972,6 +989,7 @@ int supervisor_run(const struct supervisor_options *o)
 	}
 	close_loop(&s->loop);
 	express_free(s->express);
+	hooks_free(s->hooks);
 	if (s->up)
 		tear_down(s);
 	free(s);

@@ -9,6 +9,9 @@
  * A refusal is a state like another: it is made by a cache's data, and it ends when other data say otherwise or when they expire. Losing caches
  * never refuses anything. Backstop prefixes are judged, and told, but never refused.
  *
+ * One exception has a bound: a node that starts, and so announces nothing yet, waits START_MS for the first answer, since a prefix that is invalid would else be
+ * announced for the moment that the answer takes.
+ *
  * Sockets are libuv streams; one read is at most a buffer of 64 KiB, so that a table of half a million payloads comes in pieces between
  * which checks have their turn. TCP keepalive finds a cache that is gone without a word. */
 #include "watch/rpki.h"
@@ -31,6 +34,8 @@ enum {
 	IN_MAX = 65536,
 	KEEPALIVE_S = 20,        /* idle; then three probes 5 s apart */
 	USER_TIMEOUT_MS = 30000, /* what is sent must be acknowledged within */
+	WATCH_SLOT = 1,          /* of supervisor.procs */
+	START_MS = 5000,         /* a node that starts waits for the first answer at most so long before it announces */
 	LOGS_PER_SECOND = 32,
 	NS = 1000000,
 };
@@ -63,13 +68,16 @@ struct rpki_watch {
 	struct watch *w;
 	uv_timer_t timer;
 	bool started;
-	bool refuse; /* what is invalid */
+	bool refuse;             /* what is invalid */
+	uint64_t start_until_ms; /* 0: the node has been running */
 	struct vrp_interest interest;
 	struct row *rows;
 	size_t row_count;
 	struct cache *caches[CONFIG_CACHES_MAX]; /* in the order of the configuration */
 	size_t cache_count;
-	int believed; /* index in caches; -1: none */
+	int believed;             /* index in caches; -1: none */
+	const struct rtr *judged; /* rows are as this session had it after so many answers; NULL: not of one */
+	uint64_t judged_syncs;
 	char in[IN_MAX];
 };
 
@@ -80,6 +88,9 @@ static void publish_row(const struct rpki_watch *r, size_t i)
 	struct board_rpki *b = &r->w->board->watch.rpki;
 	struct board_origin *to = &b->origin[i];
 	const struct row *row = &r->rows[i];
+	bool waits = r->start_until_ms && r->refuse && !row->backstop && row->origin.state == VRP_UNKNOWN &&
+	             !row->origin.expires_ms;
+	char text[PREFIX_TEXT_MAX];
 
 	board_write_begin(&to->seq);
 	to->prefix = row->origin.prefix;
@@ -87,10 +98,14 @@ static void publish_row(const struct rpki_watch *r, size_t i)
 	to->network = row->network;
 	to->state = row->origin.state;
 	to->backstop = row->backstop;
-	to->refuse = row->origin.state == VRP_INVALID && r->refuse && !row->backstop;
+	to->refuse = waits || (row->origin.state == VRP_INVALID && r->refuse && !row->backstop);
 	to->since_ns = row->origin.since_ms * NS;
-	to->expires_ns = row->origin.expires_ms * NS;
-	memcpy(to->why, row->origin.why, sizeof(row->origin.why));
+	to->expires_ns = (waits ? r->start_until_ms : row->origin.expires_ms) * NS;
+	if (waits)
+		snprintf(to->why, sizeof(to->why), "%s waits for the first answer of a cache, %d s at most",
+		         prefix_text(&row->origin.prefix, text), START_MS / 1000);
+	else
+		memcpy(to->why, row->origin.why, sizeof(row->origin.why));
 	board_write_end(&to->seq);
 }
 
@@ -158,6 +173,8 @@ static void judge(struct rpki_watch *r, uint64_t now_ms)
 	struct origin_cache list[CONFIG_CACHES_MAX];
 	char text[ENDPOINT_TEXT_MAX];
 	bool changed = false;
+	const struct rtr *rtr;
+	bool same;
 	int was = r->believed;
 
 	for (size_t i = 0; i < r->cache_count; i++)
@@ -166,11 +183,15 @@ static void judge(struct rpki_watch *r, uint64_t now_ms)
 	if (r->believed >= 0 && was >= 0 && r->believed != was)
 		log_notice("rpki cache=%s note=\"its data count from now on\"",
 		           endpoint_text(&r->caches[r->believed]->at, text));
-	for (size_t i = 0; i < r->row_count; i++) {
+	rtr = r->believed >= 0 ? &r->caches[r->believed]->rtr : NULL;
+	same = rtr && rtr == r->judged && rtr->syncs == r->judged_syncs;
+	r->judged = rtr;
+	r->judged_syncs = rtr ? rtr->syncs : 0;
+	for (size_t i = 0; i < r->row_count && !same; i++) {
 		struct origin *o = &r->rows[i].origin;
 		enum vrp_state before = o->state;
 		uint64_t expires_ms = o->expires_ms;
-		bool news = origin_judge(o, r->believed >= 0 ? &r->caches[r->believed]->rtr : NULL, now_ms);
+		bool news = origin_judge(o, rtr, now_ms);
 
 		if (news || o->expires_ms != expires_ms) {
 			publish_row(r, i);
@@ -350,6 +371,10 @@ static void on_timer(uv_timer_t *t)
 	struct rpki_watch *r = t->data;
 	uint64_t now_ms = clock_ms();
 
+	if (r->start_until_ms && now_ms >= r->start_until_ms) {
+		r->start_until_ms = 0;
+		publish_all(r);
+	}
 	for (size_t i = 0; i < r->cache_count; i++) {
 		rtr_tick(&r->caches[i]->rtr, now_ms);
 		settle(r->caches[i]);
@@ -371,7 +396,7 @@ static void inherit(const struct rpki_watch *r, struct origin *o, uint64_t now_m
 
 		if (!board_copy(&from->seq, from, &copy, sizeof(copy)) || copy.as != o->as ||
 		    copy.prefix.len != o->prefix.len || !addr_equal(&copy.prefix.addr, &o->prefix.addr) ||
-		    copy.expires_ns / NS <= now_ms || copy.state > VRP_NOT_FOUND)
+		    copy.expires_ns / NS <= now_ms || copy.state == VRP_UNKNOWN || copy.state > VRP_NOT_FOUND)
 			continue;
 		o->state = (enum vrp_state)copy.state;
 		o->since_ms = copy.since_ns / NS;
@@ -466,6 +491,7 @@ static void plan_caches(struct rpki_watch *r, bool anew, uint64_t now_ms)
 	}
 	r->cache_count = count;
 	r->believed = -1;
+	r->judged = NULL;
 	for (size_t k = 0; k < old_count; k++) {
 		if (!old[k])
 			continue;
@@ -516,6 +542,8 @@ int rpki_start(struct watch *w, struct rpki_watch **out)
 		return err;
 	}
 	r->timer.data = r;
+	if (atomic_load(&w->board->supervisor.procs[WATCH_SLOT].starts) <= 1)
+		r->start_until_ms = clock_ms() + START_MS;
 	plan(r);
 	*out = r;
 	return 0;

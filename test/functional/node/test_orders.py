@@ -80,7 +80,7 @@ def test_one_neighbor_is_left_and_its_session_stays(site, node):
     assert (other["prefixes"], other["order"], other["drained"]) == (1, "none", False)
     assert node.status()["networks"][0]["decision"]["announce"] == "announced"
     text = node.zonecast("status").stdout
-    assert "order      drain, done" in text
+    assert "order      drain, done\n  what to do doc/howto/neighbor-drained.md\n" in text
     assert node.zonecast("resume", PEER4).returncode == 0
     wait_until(lambda: (r := site.bird.route(V4)) and GSHUT not in r.communities, 10, "the IPv4 route again")
     assert orders(node) == []
@@ -130,6 +130,52 @@ def test_freeze_and_force_are_kept(site, tmp_path):
         assert "order=force" in node.log()
         assert node.zonecast("resume").returncode == 0
         assert order(node) == "none" and orders(node) == []
+
+
+def network(node):
+    return node.status()["networks"][0]
+
+
+@pytest.mark.asan
+def test_a_frozen_network_stays_as_it_is(site, tmp_path):
+    with FaultyNode(site, tmp_path) as node:
+        assert node.zonecast("freeze", "global").returncode == 0
+        fault(node, "servfail")
+        told = wait_until(lambda: (n := network(node)) and n["checks"]["verdict"] == "hard-fail" and n, 10, "the checks fail")
+        assert told["decision"]["announce"] == "announced" and site.announced()
+        assert told["families"]["ipv6"]["page"] == "frozen" and "what to do doc/howto/frozen.md\n" in node.zonecast("status").stdout
+        assert node.zonecast("status").returncode == 0
+        # Not over the death of the process that speaks BGP: its successor announces when the checks pass, and freezes that.
+        fault(node, "none")
+        wait_until(lambda: network(node)["checks"]["verdict"] == "pass", 10, "the checks pass")
+        assert node.zonecast("resume").returncode == 0
+        fault(node, "servfail")
+        wait_until(lambda: not any(site.routes()), 10, "no route: the checks decide again")
+        assert node.zonecast("freeze").returncode == 0
+        fault(node, "none")
+        wait_until(lambda: network(node)["checks"]["verdict"] == "pass", 10, "the checks pass")
+        assert network(node)["decision"]["announce"] == "withdrawn" and not any(site.routes())
+        assert node.zonecast("resume").returncode == 0
+        node.wait_announced(20)
+
+
+@pytest.mark.asan
+def test_a_forced_network_is_announced(site, tmp_path):
+    with FaultyNode(site, tmp_path) as node:
+        fault(node, "servfail")
+        wait_until(lambda: not any(site.routes()), 10, "no route")
+        assert node.zonecast("status").returncode == 1
+        assert node.zonecast("announce", "--force", "global").returncode == 0
+        wait_until(site.announced, 10, "both routes, by order")
+        assert network(node)["checks"]["verdict"] == "hard-fail" and network(node)["order"] == "force"
+        # Nor does a drain wait behind it: the last order counts.
+        node.control("drain", "global")
+        wait_until(lambda: not any(site.routes()), 10, "no route")
+        assert orders(node) == ["drain global"]
+        assert node.zonecast("resume").returncode == 0
+        assert network(node)["decision"]["announce"] == "withdrawn"
+        fault(node, "none")
+        node.wait_announced(20)
 
 
 # ---- with nothing else up ----

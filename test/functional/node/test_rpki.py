@@ -110,11 +110,21 @@ def test_all_invalid_withdraws_the_network(site, tmp_path):
 
 
 def test_invalid_at_the_start(site, tmp_path):
-    """A node that starts announces nothing it is told not to for longer than the answer of the cache takes."""
+    """A node that starts waits for the first answer, so that what is invalid is not announced for a moment either."""
     with Cache(site.rtr, AT[4], PORT, [BAD4, OK6]), RpkiNode(site, tmp_path, announced=False) as node:
         wait_routes(site, False, True, node)
         node.wait_states("invalid", "valid")
         wait_routes(site, False, True, node)
+        assert "family=ipv6 decision=announce" in node.log() and "family=ipv4 decision=announce" not in node.log()
+
+
+def test_start_without_caches(site, tmp_path):
+    """But not for ever, and with no fault counted."""
+    with RpkiNode(site, tmp_path, announced=False) as node:
+        assert "waits for the first answer of a cache" in node.status()["networks"][0]["decision"]["why"]
+        node.wait_announced()
+        assert node.states() == ["unknown", "unknown"] and node.status()["networks"][0]["decision"]["flaps"] == 0
+        assert "no cache has answered yet" in node.origin(V4)["why"] and "state=lost" in node.log()
 
 
 def test_alert_only(site, tmp_path):
@@ -181,6 +191,39 @@ def test_held_results_and_going_on_from_the_serial(site, tmp_path):
         assert [q[0] for q in cache.queries[-2:]] == [SERIAL_QUERY, RESET_QUERY]
 
 
+def test_orders_are_stronger(site, tmp_path):
+    """freeze keeps what is announced, prefix by prefix, and announce --force announces it, whatever RPKI says; resume is the end of it."""
+    with Cache(site.rtr, AT[4], PORT, GOOD) as cache, RpkiNode(site, tmp_path) as node:
+        cache.set([OK4, BAD6])
+        wait_routes(site, True, False, node)
+        node.control("freeze")
+        cache.set([BAD4, OK6])
+        node.wait_states("invalid", "valid")
+        wait_until(lambda: node.origin(V4)["refused"], 10, "it would be refused")
+        wait_routes(site, True, False, node)
+        node.control("resume")
+        wait_routes(site, False, True, node)
+        node.control("announce", "--force", "global")
+        wait_routes(site, True, True, node)
+        assert "forced" in node.status()["networks"][0]["families"]["ipv4"]["why"] or "force" in node.status()["networks"][0]["decision"]["why"]
+        node.control("resume")
+        wait_routes(site, False, True, node)
+
+
+def test_backstop_is_never_refused(site, tmp_path):
+    def change(text):
+        return text.replace("    as: 64500\n", "    as: 64500\n    backstop: [192.0.0.0/16, \"2001:db8::/32\"]\n")
+    with Cache(site.rtr, AT[4], PORT, [("192.0.0.0/16", 16, 64999), ("2001:db8::/32", 32, 64999)]), RpkiNode(site, tmp_path, announced=False) as node:
+        node.fleet(change=lambda t: node.with_rpki(change(t)))
+        assert node.zonecast("reload").returncode == 0
+        node.wait_states("invalid", "invalid")
+        wait_routes(site, False, False, node)
+        for backstop in ("192.0.0.0/16", "2001:db8::/32"):
+            origin = node.origin(backstop)
+            assert (origin["state"], origin["refused"], origin["backstop"]) == ("invalid", False, True)
+            wait_until(lambda b=backstop: site.bird.route(b), 20, f"{backstop} is announced; log:\n{node.log()}")
+
+
 def test_two_caches(site, tmp_path):
     caches = [(AT[4], PORT, 20), (AT[6], PORT, 10)]
     with Cache(site.rtr, AT[4], PORT, [BAD4, BAD6]), Cache(site.rtr, AT[6], PORT, GOOD) as best, \
@@ -199,22 +242,24 @@ def test_two_caches(site, tmp_path):
 
 
 @pytest.mark.asan
-@pytest.mark.parametrize("manner", ["garbage", "close", "no-data", "reset-only", "broken-off", "other-session", "slow", "duplicate"])
-def test_manners(site, tmp_path, manner):
+def test_manners(site, tmp_path):
     """However a cache fails, what it said last is held, and it is believed again when it behaves."""
     with Cache(site.rtr, AT[4], PORT, GOOD) as cache, RpkiNode(site, tmp_path) as node:
         node.wait_states("valid", "valid")
-        cache.manner = manner
-        asked = len(cache.queries)
-        cache.set([BAD4, OK6])
-        if manner in ("reset-only", "slow"):  # these are good manners
-            node.wait_states("invalid", "valid")
-        else:
-            wait_until(lambda: len(cache.queries) >= asked + 2, 30, f"two more questions; log:\n{node.log()}")
-            assert node.states() == ["valid", "valid"] and site.announced()
-        cache.manner = "good"
-        node.wait_states("invalid", "valid", seconds=70)
-        wait_routes(site, False, True, node)
+        for manner in cache.manners[2:]:
+            held = node.states()
+            news = ["invalid", "valid"] if held[0] == "valid" else ["valid", "valid"]
+            cache.manner = manner
+            asked = len(cache.queries)
+            cache.set([BAD4, OK6] if news[0] == "invalid" else GOOD)
+            if manner in ("reset-only", "slow"):  # these are good manners
+                node.wait_states(*news)
+            else:
+                wait_until(lambda n=asked + 2: len(cache.queries) >= n, 30, lambda m=manner: f"{m}: two more questions; log:\n{node.log()}")
+                assert node.states() == held, manner
+            cache.manner = "good"
+            node.wait_states(*news, seconds=70)
+            wait_routes(site, news[0] == "valid", True, node)
         assert node.alive() and node.status()["processes"][1]["starts"] == 1
 
 

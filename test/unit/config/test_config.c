@@ -95,7 +95,8 @@ static const char everything[] =
         "  caches: [{address: 192.0.2.3, preference: 1}, {address: \"2001:db8::3\", port: 8282}]\n"
         "  invalid: alert\n"
         "  expire: 90m\n"
-        "history: {versions: 1000, size: 1GiB, all-for: 48h, step: 1h}\n";
+        "history: {versions: 1000, size: 1GiB, all-for: 48h, step: 1h}\n"
+        "hooks: [{on: [withdraw, verdict], exec: [/bin/tell, \"a b\"], timeout: 3s}]\n";
 
 static struct config *parse(const char *yaml, size_t len, struct diag *d)
 {
@@ -141,6 +142,14 @@ static void test_values(void **state)
 	assert_int_equal(c->history.size, 1U << 30);
 	assert_int_equal(c->history.all_for_ms, 48 * 3600000);
 	assert_int_equal(c->history.step_ms, 3600000);
+	assert_int_equal(c->generation, 0);
+	assert_int_equal(c->hook_count, 1);
+	assert_int_equal(c->hooks[0].on_count, 2);
+	assert_int_equal(c->hooks[0].on[0], CONFIG_ON_WITHDRAW);
+	assert_int_equal(c->hooks[0].on[1], CONFIG_ON_VERDICT);
+	assert_int_equal(c->hooks[0].exec_count, 2);
+	assert_string_equal(c->hooks[0].exec[1], "a b");
+	assert_int_equal(c->hooks[0].timeout_ms, 3000);
 	assert_true(c->rpki.enabled);
 	assert_int_equal(c->rpki.cache_count, 2);
 	assert_int_equal(c->rpki.caches[0].port, 323);

@@ -81,14 +81,14 @@ static const struct broken cases[] = {
         {"unknown key", HEAD "zone: []\n", "z.yaml:11:1: error: unknown key \"zone\" in the configuration: did you mean \"zones\"?"},
         {"unknown, nothing near", HEAD "quux: 1\n",
          "z.yaml:11:1: error: unknown key \"quux\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, networks, "
-         "keys, status-key, tls-auth, nodes, zones, catalogs, rpki, history, answer"},
+         "keys, status-key, tls-auth, nodes, zones, catalogs, rpki, hooks, history, answer"},
         {"prefixs", "fleet: f\nnodes: []\nnetworks:\n  - name: n\n    prefixs: []\n",
          "z.yaml:5:5: error: unknown key \"prefixs\" in a network: did you mean \"prefixes\"?"},
         {"in a neighbor", NEIGHBOR("hold_time: 9s"),
          "z.yaml:12:39: error: unknown key \"hold_time\" in a neighbor: did you mean \"hold-time\"?"},
         {"after a long letter", "fleet: f\nnodes: []\n\"\xc3\xa4\xc3\xa4\": 1\n",
          "z.yaml:3:1: error: unknown key \"\xc3\xa4\xc3\xa4\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, "
-         "networks, keys, status-key, tls-auth, nodes, zones, catalogs, rpki, history, answer"},
+         "networks, keys, status-key, tls-auth, nodes, zones, catalogs, rpki, hooks, history, answer"},
         {"bytes, not letters", "nodes: []\nfleet: [\"\xc3\xa4\xc3\xa4\", {a: 1}]\n",
          "z.yaml:2:8: error: \"fleet\" is one value, not a list: remove the brackets or dash"},
         {"column after a long letter", "fleet: f\nnodes: [{name: \xe2\x82\xac\xe2\x82\xac, rolle: pop}]\n",
@@ -214,6 +214,10 @@ static const struct broken cases[] = {
          "z.yaml:6:16: error: the default route is not a prefix to announce: write the network's own"},
         {"backstop", NETWORK("203.0.113.0/24", "203.0.113.53", "    backstop: [203.0.113.0/25]\n"),
          "z.yaml:8:16: error: 203.0.113.0/25 covers none of the network's prefixes: a backstop is shorter than one and contains it"},
+        {"hook without a path", HEAD "hooks: [{on: [announce], exec: [echo, hello]}]\n",
+         "z.yaml:11:33: error: write the absolute path of the program: there is no PATH to look for \"echo\" in"},
+        {"hook for nothing known", HEAD "hooks: [{on: [anounce], exec: [/bin/true]}]\n",
+         "z.yaml:11:15: error: \"on\" cannot be \"anounce\": did you mean \"announce\"?"},
         {"backstop at a stranger", NETWORK("203.0.113.0/24", "203.0.113.53", "    backstop: [203.0.112.0/23]\n    backstop-at: [nobody]\n"),
          "z.yaml:9:19: error: no node is called \"nobody\""},
         {"backstop at a node of another kind", "fleet: f\nnodes:\n- {name: a, role: pop, networks: [n], management: [192.0.2.21], bgp: {neighbors: [{address: 192.0.2.1, as: 1}]}}\n"

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Hooks: programs of the operator that are run when something changes (`hooks` of the fleet file): for what zonecast does not know, such as a ticket, a
+ * message, or a routing daemon that is driven by commands. They are no part of any decision: nothing waits for them, and their result changes nothing.
+ *
+ * The supervisor starts them, since roles may not start programs, every time in a new process that becomes the roles' account (with the groups of that account),
+ * without privileges it could get back, in a session of its own, in "/", with /dev/null as input, no other descriptor, and nothing in its environment but PATH
+ * and what it is about:
+ *
+ *	ZONECAST_EVENT       announce, withdraw, de-prefer, graceful-shutdown, neighbor-up, neighbor-down, verdict
+ *	ZONECAST_FLEET, ZONECAST_NODE, ZONECAST_TIME (seconds since 1970)
+ *	ZONECAST_NETWORK     of events of a network
+ *	ZONECAST_FAMILY      ipv4, ipv6, both
+ *	ZONECAST_NEIGHBOR, ZONECAST_NEIGHBOR_AS   of events of a neighbor
+ *	ZONECAST_OLD, ZONECAST_NEW   the states: announced, withdrawn ...; pass, hard-fail ...; established ...
+ *	ZONECAST_WHY         the sentence of `zonecast status`
+ *
+ * Of one hook one program runs at a time, in the order of events, so that "withdraw" never overtakes "announce"; of all at most HOOKS_RUNNING_MAX. HOOKS_QUEUE_MAX
+ * events wait, further ones are dropped and counted. What runs longer than its timeout is killed with all that it started (its session's process group). The
+ * end is logged with the first line it printed. At the end of the node what runs gets a moment, then it is killed.
+ *
+ * Limits: states are looked at every 20 ms, so one that comes and goes between two looks is not seen. A value of the environment is what the board has: text of
+ * at most 240 octets, of which control characters are replaced, since some of it comes from other machines. */
+#include "super/hooks.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { HOOKS_RUNNING_MAX = 4, HOOKS_QUEUE_MAX = 256, HOOKS_SAID_MAX = 160, HOOKS_ENV_MAX = 16, HOOKS_DRAIN_READS = 16, HOOKS_QUIET_MS = 500 };
+
+static const char *const event_words[CONFIG_EVENTS] = {"announce",    "withdraw",      "de-prefer", "graceful-shutdown",
+                                                       "neighbor-up", "neighbor-down", "verdict"};
+
+struct job {
+	size_t hook;        /* in the configuration of its time: of one hook one job runs at a time */
+	char **argv;        /* owned, as env is */
+	char **env;
+	uint32_t timeout_ms;
+	const char *event;
+	uint64_t started_ms;
+	pid_t pid;          /* 0: it waits */
+	int output;         /* -1: closed */
+	bool killed;
+	char said[HOOKS_SAID_MAX];
+	size_t said_len;
+};
+
+struct hooks {
+	struct board *board;
+	const struct plan *plan;
+	struct events events;
+	uint64_t quiet_until_ms;  /* after a reload: the board still has the networks in the old order */
+	size_t hook_count;        /* of the plan before */
+	bool silent;              /* there were no hooks: what there is is no news */
+	struct job *queue[HOOKS_QUEUE_MAX]; /* oldest first */
+	size_t queued;
+	struct job *running[HOOKS_RUNNING_MAX];
+	char *account; /* of the roles, for its groups; NULL: not known */
+};
+
+static void strings_free(char **list)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		free(list[i]);
+	free(list);
+}
+
+static void job_free(struct job *j)
+{
+	if (!j)
+		return;
+	if (j->output >= 0)
+		close(j->output);
+	strings_free(j->argv);
+	strings_free(j->env);
+	free(j);
+}
+
+struct hooks *hooks_new(struct board *board)
+{
+	struct hooks *h = calloc(1, sizeof(*h));
+
+	if (h)
+		h->board = board;
+	return h;
+}
+
+void hooks_set(struct hooks *h, const struct plan *plan)
+{
+	struct passwd *pw = plan->uid == UINT32_MAX ? NULL : getpwuid(plan->uid);
+
+	free(h->account);
+	h->account = pw ? strdup(pw->pw_name) : NULL;
+	if (!plan->node)
+		return;
+	events_set(&h->events, plan->config, plan->node);
+	if (h->plan) {
+		h->quiet_until_ms = clock_ms() + HOOKS_QUIET_MS;
+		h->silent |= !h->hook_count;
+	}
+	h->hook_count = plan->config->hook_count;
+}
+
+/* ---- what is to be run ---- */
+
+static void add_env(char **env, size_t *count, const char *name, const char *value)
+{
+	struct text t;
+
+	text_init(&t);
+	text_fmt(&t, "%s=", name);
+	for (; *value; value++)
+		text_char(&t, (unsigned char)*value < 0x20 || *value == 0x7f ? ' ' : *value);
+	env[*count] = text_take(&t);
+	if (env[*count])
+		++*count;
+}
+
+static char **environment(const struct plan *plan, const struct event *e)
+{
+	char **env = calloc(HOOKS_ENV_MAX, sizeof(*env)), number[24];
+	size_t n = 0;
+
+	if (!env)
+		return NULL;
+	add_env(env, &n, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	add_env(env, &n, "ZONECAST_EVENT", event_words[e->what]);
+	add_env(env, &n, "ZONECAST_FLEET", plan->config->fleet);
+	add_env(env, &n, "ZONECAST_NODE", plan->node_name);
+	snprintf(number, sizeof(number), "%lld", (long long)clock_wall_s());
+	add_env(env, &n, "ZONECAST_TIME", number);
+	add_env(env, &n, "ZONECAST_FAMILY", e->family);
+	if (e->network[0])
+		add_env(env, &n, "ZONECAST_NETWORK", e->network);
+	if (e->neighbor[0]) {
+		add_env(env, &n, "ZONECAST_NEIGHBOR", e->neighbor);
+		snprintf(number, sizeof(number), "%u", e->neighbor_as);
+		add_env(env, &n, "ZONECAST_NEIGHBOR_AS", number);
+	}
+	add_env(env, &n, "ZONECAST_OLD", e->old);
+	add_env(env, &n, "ZONECAST_NEW", e->now);
+	add_env(env, &n, "ZONECAST_WHY", e->why);
+	return env;
+}
+
+static char **arguments(const struct config_hook *hook)
+{
+	char **argv = calloc(hook->exec_count + 1, sizeof(*argv));
+
+	for (size_t i = 0; argv && i < hook->exec_count; i++) {
+		argv[i] = strdup(hook->exec[i]);
+		if (!argv[i]) {
+			strings_free(argv);
+			return NULL;
+		}
+	}
+	return argv;
+}
+
+static void drop(struct hooks *h, const struct event *e)
+{
+	struct board_hooks *b = &h->board->supervisor.hooks;
+
+	/* Said at the first, then at every hundredth. */
+	if (board_get(&b->dropped) % 100 == 0)
+		log_warn("hooks event=%s note=\"%d events wait already: this one and others are dropped\"", event_words[e->what], HOOKS_QUEUE_MAX);
+	board_add(&b->dropped, 1);
+}
+
+static void add_job(struct hooks *h, const struct plan *plan, size_t hook, const struct event *e)
+{
+	struct job *j = h->queued < HOOKS_QUEUE_MAX ? calloc(1, sizeof(*j)) : NULL;
+
+	if (!j) {
+		drop(h, e);
+		return;
+	}
+	j->hook = hook;
+	j->output = -1;
+	j->event = event_words[e->what];
+	j->timeout_ms = plan->config->hooks[hook].timeout_ms;
+	j->argv = arguments(&plan->config->hooks[hook]);
+	j->env = environment(plan, e);
+	if (!j->argv || !j->env) {
+		job_free(j);
+		drop(h, e);
+		return;
+	}
+	h->queue[h->queued++] = j;
+}
+
+static void on_event(void *ctx, const struct event *e)
+{
+	struct hooks *h = ctx;
+	const struct config *c = h->plan->config;
+
+	for (size_t i = 0; i < c->hook_count; i++)
+		for (size_t k = 0; k < c->hooks[i].on_count; k++)
+			if (c->hooks[i].on[k] == e->what) {
+				add_job(h, h->plan, i, e);
+				break;
+			}
+}
+
+/* ---- running it ---- */
+
+static NORETURN void become(const struct hooks *h, const struct plan *plan, const struct job *j, int output)
+{
+	int null = open("/dev/null", O_RDWR);
+	sigset_t none;
+
+	/* The supervisor handles some signals and ignores others; programs expect neither. */
+	for (int s = 1; s < NSIG; s++)
+		signal(s, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setsid();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 || close_range(3, ~0U, 0) < 0 || chdir("/") < 0)
+		_exit(126);
+	umask(022);
+	if (plan->uid != UINT32_MAX &&
+	    ((h->account ? initgroups(h->account, plan->gid) : setgroups(0, NULL)) < 0 || setresgid(plan->gid, plan->gid, plan->gid) < 0 ||
+	     setresuid(plan->uid, plan->uid, plan->uid) < 0))
+		_exit(126);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of account has cleared it */
+	execve(j->argv[0], j->argv, j->env);
+	_exit(127);
+}
+
+static bool start(struct hooks *h, const struct plan *plan, struct job *j, uint64_t now_ms)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return false;
+	pid = fork();
+	if (pid == 0)
+		become(h, plan, j, ends[1]);
+	close(ends[1]);
+	if (pid < 0) {
+		close(ends[0]);
+		return false;
+	}
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	j->output = ends[0];
+	j->pid = pid;
+	j->started_ms = now_ms;
+	board_add(&h->board->supervisor.hooks.run, 1);
+	return true;
+}
+
+/* What it says is read, so that it does not block, and but for its beginning forgotten. */
+static void drain(struct job *j)
+{
+	char chunk[4096];
+	ssize_t n;
+
+	for (int i = 0; i < HOOKS_DRAIN_READS && j->output >= 0; i++) {
+		size_t room = sizeof(j->said) - 1 - j->said_len;
+
+		n = read(j->output, chunk, sizeof(chunk));
+		if (n < 0)
+			return;
+		if (n == 0) {
+			close(j->output);
+			j->output = -1;
+			return;
+		}
+		memcpy(j->said + j->said_len, chunk, MIN((size_t)n, room));
+		j->said_len += MIN((size_t)n, room);
+	}
+}
+
+bool hooks_ended(struct hooks *h, pid_t pid, int status)
+{
+	struct board_hooks *b = &h->board->supervisor.hooks;
+
+	for (size_t i = 0; i < HOOKS_RUNNING_MAX; i++) {
+		struct job *j = h->running[i];
+		bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+		if (!j || j->pid != pid)
+			continue;
+		drain(j);
+		j->said[strcspn(j->said, "\r\n")] = '\0';
+		for (char *c = j->said; *c; c++)
+			if ((unsigned char)*c < 0x20 || *c == '"')
+				*c = ' ';
+		log_line(good ? LOG_INFO : LOG_WARN, "hook=%s event=%s %s=%d took_ms=%u%s%s%s%s", j->argv[0], j->event, WIFSIGNALED(status) ? "signal" : "status",
+		         WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (unsigned)(clock_ms() - j->started_ms),
+		         j->killed ? " note=\"killed: it took longer than its timeout\"" : "", j->said[0] ? " said=\"" : "", j->said, j->said[0] ? "\"" : "");
+		if (!good)
+			board_add(&b->failed, 1);
+		job_free(j);
+		h->running[i] = NULL;
+		return true;
+	}
+	return false;
+}
+
+static bool is_busy(const struct hooks *h, size_t hook)
+{
+	for (size_t i = 0; i < HOOKS_RUNNING_MAX; i++)
+		if (h->running[i] && h->running[i]->hook == hook)
+			return true;
+	return false;
+}
+
+/* The oldest job whose hook is not running. */
+static struct job *take_next(struct hooks *h)
+{
+	for (size_t i = 0; i < h->queued; i++) {
+		struct job *j = h->queue[i];
+
+		if (is_busy(h, j->hook))
+			continue;
+		h->queued--;
+		memmove(&h->queue[i], &h->queue[i + 1], (h->queued - i) * sizeof(*h->queue));
+		return j;
+	}
+	return NULL;
+}
+
+static void start_some(struct hooks *h, const struct plan *plan, uint64_t now_ms)
+{
+	for (size_t i = 0; i < HOOKS_RUNNING_MAX; i++) {
+		struct job *j = h->running[i] ? NULL : take_next(h);
+
+		if (!j)
+			continue;
+		if (start(h, plan, j, now_ms)) {
+			h->running[i] = j;
+			continue;
+		}
+		log_warn("hook=%s event=%s error=\"cannot start a process\"", j->argv[0], j->event);
+		board_add(&h->board->supervisor.hooks.failed, 1);
+		job_free(j);
+	}
+}
+
+static void look_after(struct hooks *h, uint64_t now_ms)
+{
+	for (size_t i = 0; i < HOOKS_RUNNING_MAX; i++) {
+		struct job *j = h->running[i];
+
+		if (!j)
+			continue;
+		drain(j);
+		if (j->killed || now_ms - j->started_ms < j->timeout_ms)
+			continue;
+		j->killed = true;
+		board_add(&h->board->supervisor.hooks.killed, 1);
+		kill(-j->pid, SIGKILL); /* what it started, too; */
+		kill(j->pid, SIGKILL);  /* and it, if it has not come to its own session yet */
+	}
+}
+
+static bool route_is_gone(const struct board *b)
+{
+	const struct board_process *p = &b->supervisor.procs[ROLE_ROUTE - ROLE_SYNC];
+
+	return atomic_load(&p->starts) && (!atomic_load(&p->pid) || atomic_load(&b->route.stamp) <= atomic_load(&p->started_ns));
+}
+
+void hooks_tick(struct hooks *h, const struct plan *plan, uint64_t now_ms)
+{
+	struct board_hooks *b = &h->board->supervisor.hooks;
+	uint32_t running = 0;
+
+	h->plan = plan;
+	if (plan->node && plan->config->hook_count && now_ms >= h->quiet_until_ms) {
+		events_look(&h->events, h->board, plan->config, plan->node, route_is_gone(h->board), h->silent ? NULL : on_event, h);
+		h->silent = false;
+	}
+	look_after(h, now_ms);
+	start_some(h, plan, now_ms);
+	for (size_t i = 0; i < HOOKS_RUNNING_MAX; i++)
+		running += h->running[i] != NULL;
+	atomic_store(&b->running, running);
+	atomic_store(&b->queued, (uint32_t)h->queued);
+}
+
+bool hooks_idle(const struct hooks *h)
+{
+	for (size_t i = 0; i < HOOKS_RUNNING_MAX; i++)
+		if (h->running[i])
+			return false;
+	return h->queued == 0;
+}
+
+void hooks_free(struct hooks *h)
+{
+	if (!h)
+		return;
+	for (size_t i = 0; i < HOOKS_RUNNING_MAX; i++)
+		if (h->running[i]) {
+			log_warn("hook=%s event=%s note=\"killed: the node ends\"", h->running[i]->argv[0], h->running[i]->event);
+			kill(-h->running[i]->pid, SIGKILL);
+			job_free(h->running[i]);
+		}
+	for (size_t i = 0; i < h->queued; i++)
+		job_free(h->queue[i]);
+	free(h->account);
+	free(h);
+}
