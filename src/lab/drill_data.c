@@ -56,7 +56,7 @@ static uint32_t serial_everywhere(const struct lab *l)
 static bool fresh_everywhere(struct drill_run *r)
 {
 	for (unsigned i = 0; i < LAB_REGIONS; i++) {
-		struct zone_said said;
+		struct zone_said said = {0};
 
 		ask_zone(r->lab, i, &said);
 		/* So that it does not take the zone's refresh time. */
@@ -69,7 +69,7 @@ static bool fresh_everywhere(struct drill_run *r)
 static bool failing_everywhere(struct drill_run *r)
 {
 	for (unsigned i = 0; i < LAB_REGIONS; i++) {
-		struct zone_said said;
+		struct zone_said said = {0};
 
 		ask_zone(r->lab, i, &said);
 		if (strcmp(said.state, "failing") != 0)
@@ -94,7 +94,7 @@ static int change_arrives(struct drill_run *r)
 static int give_bad_file(struct drill_run *r, uint32_t serial, bool shrunken)
 {
 	char path[LAB_PATH_MAX + 64];
-	struct zone_said said;
+	struct zone_said said = {0};
 	struct text t;
 	int err;
 
@@ -167,7 +167,7 @@ int drill_zone_mend(struct drill_run *r)
 int drill_primary_fail(struct drill_run *r)
 {
 	pid_t pid = node_pid(r->lab, NODE_HIDDEN);
-	struct zone_said said;
+	struct zone_said said = {0};
 	int err = pid <= 0                 ? ERR_NOT_FOUND
 	          : kill(pid, SIGKILL) < 0 ? -errno
 	                                   : drill_wait(r, failing_everywhere, NOTICE_MS);

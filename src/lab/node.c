@@ -152,7 +152,7 @@ int node_command(const struct lab *l, unsigned node, struct text *why, const cha
 
 	node_run_dir(l, node, dir, sizeof(dir));
 	argv[n++] = l->self;
-	for (size_t i = 0; words[i] && i < WORDS_MAX; i++)
+	for (size_t i = 0; i < WORDS_MAX && words[i]; i++)
 		argv[n++] = words[i];
 	argv[n++] = "--run-dir";
 	argv[n++] = dir;
