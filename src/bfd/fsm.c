@@ -171,7 +171,9 @@ unsigned bfd_fsm_receive(struct bfd_fsm *f, const struct bfd_packet *p, uint64_t
 		hasten(f, now_ns, random);
 	if (!f->remote_rx_us)
 		send = 0;
-	return send | (p->poll ? BFD_SEND_FINAL : 0);
+	/* Who is held does not even answer polls: BIRD sends one as it goes Down, would take the Final, which says Down, for the begin of a new session, and be
+	 * in Init before its BGP has looked and seen it Down. */
+	return send | (p->poll && !f->held ? BFD_SEND_FINAL : 0);
 }
 
 static uint64_t detect_at_ns(const struct bfd_fsm *f)

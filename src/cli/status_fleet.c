@@ -7,7 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_WIDTH = 16, SEEN_WIDTH = 16 };
+enum {
+	NAME_WIDTH = 16,
+	SEEN_WIDTH = 16,
+	AGE_SHOWN_MS = 10000, /* primaries are asked every few seconds */
+};
 
 static const char *get_str(const json_t *o, const char *key)
 {
@@ -78,12 +82,13 @@ static void print_network(const json_t *n)
 	const json_t *v4 = json_object_get(n, "ipv4"), *v6 = json_object_get(n, "ipv6");
 	char span[16];
 
-	printf("  %-14s v4 %-17s %-9s  v6 %-17s %s\n", get_str(n, "name"), get_str(v4, "announce"), get_str(v4, "verdict"), get_str(v6, "announce"),
-	       get_str(v6, "verdict"));
+	printf("  %-14s v4 %-17s %-9s  v6 %-17s %s\n", get_str(n, "name"), get_str(v4, "announce"),
+	       get_str(v4, "verdict"), get_str(v6, "announce"), get_str(v6, "verdict"));
 	print_causes(v4, "v4");
 	print_causes(v6, "v6");
-	if (get_int(n, "data_age_ms") >= 1000)
-		printf("    data last known current %s ago\n", clock_span_text((uint64_t)get_int(n, "data_age_ms"), span));
+	if (get_int(n, "data_age_ms") >= AGE_SHOWN_MS)
+		printf("    data last known current %s ago\n",
+		       clock_span_text((uint64_t)get_int(n, "data_age_ms"), span));
 }
 
 static void print_node(const json_t *n, bool self)
@@ -99,8 +104,10 @@ static void print_node(const json_t *n, bool self)
 	if (strlen(get_str(n, "name")) > NAME_WIDTH)
 		printf("\n%*s ", NAME_WIDTH, "");
 	printf("%-7s %8s  %-9s  %-6s %11s  %s%s\n", get_str(n, "role"), seen(n, self, span), self ? "" : reached,
-	       !known ? "?" : self || json_is_true(json_object_get(n, "same_config")) ? "same" : "OTHER", known ? zones : "?",
-	       known ? clock_span_text((uint64_t)get_int(n, "uptime_s") * 1000U, up) : "?",
+	       !known                                                    ? "?"
+	       : self || json_is_true(json_object_get(n, "same_config")) ? "same"
+	                                                                 : "OTHER",
+	       known ? zones : "?", known ? clock_span_text((uint64_t)get_int(n, "uptime_s") * 1000U, up) : "?",
 	       json_is_true(json_object_get(n, "stopping")) ? " stopping" : "");
 	if (!self && *get_str(n, "why"))
 		printf("    %s\n", get_str(n, "why"));
@@ -113,7 +120,8 @@ void status_fleet_print(const json_t *peers, bool with_self)
 	const json_t *nodes = json_object_get(peers, "nodes"), *n;
 	size_t i;
 
-	printf("%-*s %-7s %8s  %-9s  %-6s %11s  %s\n", NAME_WIDTH, "NODE", "ROLE", "SEEN", "ANSWERS", "CONFIG", "ZONES", "UP");
+	printf("%-*s %-7s %8s  %-9s  %-6s %11s  %s\n", NAME_WIDTH, "NODE", "ROLE", "SEEN", "ANSWERS", "CONFIG", "ZONES",
+	       "UP");
 	if (with_self)
 		print_node(json_object_get(peers, "self"), true);
 	json_array_foreach(nodes, i, n)

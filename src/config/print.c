@@ -275,20 +275,6 @@ bool config_row_unset(const struct schema_row *row, const void *base)
 	return is_unset(row, base);
 }
 
-void config_print_row(const struct config *c, const struct schema_row *row, const void *base, struct text *out)
-{
-	if (is_unset(row, base))
-		return;
-	if (row->type == SCHEMA_FAMILIES || row->type == SCHEMA_NEXT_HOP)
-		print_pair(c, row, base, out);
-	else if (row->list)
-		print_list(c, row, base, 0, out);
-	else if (row->type == SCHEMA_MAP)
-		print_map(c, row->map, (const char *)base + row->at, 0, false, out);
-	else
-		print_value(c, row, (const char *)base + row->at, out);
-}
-
 /* The interface by the name that is in the file: on this machine there may be none. */
 static void print_link_addr(const struct schema_row *row, const char *base, struct text *out)
 {
@@ -298,7 +284,23 @@ static void print_link_addr(const struct schema_row *row, const char *base, stru
 
 	memcpy(&name, base + row->count_at, sizeof(name));
 	a.zone = 0;
-	text_fmt(out, " \"%s%s%s\"\n", addr_text(&a, buf), name ? "%" : "", name ? name : "");
+	text_fmt(out, "\"%s%s%s\"", addr_text(&a, buf), name ? "%" : "", name ? name : "");
+}
+
+void config_print_row(const struct config *c, const struct schema_row *row, const void *base, struct text *out)
+{
+	if (is_unset(row, base))
+		return;
+	if (row->type == SCHEMA_FAMILIES || row->type == SCHEMA_NEXT_HOP)
+		print_pair(c, row, base, out);
+	else if (row->type == SCHEMA_LINK_ADDR)
+		print_link_addr(row, base, out);
+	else if (row->list)
+		print_list(c, row, base, 0, out);
+	else if (row->type == SCHEMA_MAP)
+		print_map(c, row->map, (const char *)base + row->at, 0, false, out);
+	else
+		print_value(c, row, (const char *)base + row->at, out);
 }
 
 static void print_map(const struct config *c, const struct schema_map *map, const char *base, unsigned indent,
@@ -317,7 +319,9 @@ static void print_map(const struct config *c, const struct schema_map *map, cons
 		if (row->type == SCHEMA_FAMILIES || row->type == SCHEMA_NEXT_HOP) {
 			print_pair(c, row, base, out);
 		} else if (row->type == SCHEMA_LINK_ADDR) {
+			text_char(out, ' ');
 			print_link_addr(row, base, out);
+			text_char(out, '\n');
 		} else if (row->list) {
 			print_list(c, row, base, indent, out);
 		} else if (row->type == SCHEMA_MAP) {

@@ -60,7 +60,8 @@ static void write_opt(struct writer *w, unsigned rcode, uint16_t padding)
 		writer_u8(w, 0);
 }
 
-void fleet_question_write(const struct fleet_question *q, uint16_t id, size_t pad_to, size_t signature, struct writer *w)
+void fleet_question_write(const struct fleet_question *q, uint16_t id, size_t pad_to, size_t signature,
+                          struct writer *w)
 {
 	size_t plain;
 
@@ -76,10 +77,13 @@ void fleet_question_write(const struct fleet_question *q, uint16_t id, size_t pa
 	writer_u16(w, RR_TXT);
 	writer_u16(w, CLASS_CH);
 	plain = w->pos + OPT_LEN + signature;
-	write_opt(w, 0, pad_to > plain + OPTION_HEAD ? (uint16_t)MIN(pad_to - plain - OPTION_HEAD, (size_t)DNS_UDP_DEFAULT) : 0);
+	write_opt(w, 0,
+	          pad_to > plain + OPTION_HEAD ? (uint16_t)MIN(pad_to - plain - OPTION_HEAD, (size_t)DNS_UDP_DEFAULT)
+	                                       : 0);
 }
 
-static void write_head(const struct query *q, const uint8_t *msg, unsigned rcode, uint16_t flags, unsigned answers, struct writer *w)
+static void write_head(const struct query *q, const uint8_t *msg, unsigned rcode, uint16_t flags, unsigned answers,
+                       struct writer *w)
 {
 	writer_u16(w, q->header.id);
 	writer_u16(w, (uint16_t)(DNS_QR | (q->header.flags & (0x7800 | DNS_RD)) | flags | (rcode & 15)));
@@ -91,7 +95,8 @@ static void write_head(const struct query *q, const uint8_t *msg, unsigned rcode
 		writer_bytes(w, msg + DNS_HEADER_LEN, q->question_len);
 }
 
-void fleet_answer_write(const struct query *q, const uint8_t *msg, unsigned rcode, const struct fleet_report *r, struct writer *w)
+void fleet_answer_write(const struct query *q, const uint8_t *msg, unsigned rcode, const struct fleet_report *r,
+                        struct writer *w)
 {
 	size_t begin = w->pos, record;
 
@@ -125,19 +130,21 @@ static bool repeats(struct message *m, const struct fleet_question *q)
 	uint16_t qtype, qclass;
 	struct name qname;
 
-	return m->header.qdcount == 1 && message_question(m, &qname, &qtype, &qclass) == 0 && qtype == RR_TXT && qclass == CLASS_CH &&
-	       fleet_question_read(qname.wire, &got) && strcmp(got.node, q->node) == 0 && strcmp(got.network, q->network) == 0;
+	return m->header.qdcount == 1 && message_question(m, &qname, &qtype, &qclass) == 0 && qtype == RR_TXT &&
+	       qclass == CLASS_CH && fleet_question_read(qname.wire, &got) && strcmp(got.node, q->node) == 0 &&
+	       strcmp(got.network, q->network) == 0;
 }
 
-enum fleet_answer fleet_answer_read(const uint8_t *msg, size_t len, uint16_t id, const struct fleet_question *q, struct fleet_report *out,
-                                    unsigned *rcode, int *err)
+enum fleet_answer fleet_answer_read(const uint8_t *msg, size_t len, uint16_t id, const struct fleet_question *q,
+                                    struct fleet_report *out, unsigned *rcode, int *err)
 {
 	struct message_rr rr;
 	struct message m;
 	bool found = false;
 	int got;
 
-	if (message_open(msg, len, &m) < 0 || !(m.header.flags & DNS_QR) || m.header.id != id || dns_opcode(m.header.flags) != OPCODE_QUERY)
+	if (message_open(msg, len, &m) < 0 || !(m.header.flags & DNS_QR) || m.header.id != id ||
+	    dns_opcode(m.header.flags) != OPCODE_QUERY)
 		return FLEET_ANSWER_OTHER;
 	*rcode = m.header.flags & 15;
 	*err = ERR_MALFORMED;

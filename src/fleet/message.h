@@ -29,19 +29,21 @@ static inline bool fleet_question_is(const struct query *q)
 bool fleet_question_read(const uint8_t *qname, struct fleet_question *out);
 /* pad_to: octets that the message is to have with `signature` octets added later, if it is shorter: an answer without a signature is never
  * longer than its question. Sticky. */
-void fleet_question_write(const struct fleet_question *q, uint16_t id, size_t pad_to, size_t signature, struct writer *w);
+void fleet_question_write(const struct fleet_question *q, uint16_t id, size_t pad_to, size_t signature,
+                          struct writer *w);
 
 /* The answer to msg, which was parsed as q. r: what to tell; NULL: only the rcode. What does not fit into w's cap leaves an answer with TC and
  * nothing else. Sticky. */
-void fleet_answer_write(const struct query *q, const uint8_t *msg, unsigned rcode, const struct fleet_report *r, struct writer *w);
+void fleet_answer_write(const struct query *q, const uint8_t *msg, unsigned rcode, const struct fleet_report *r,
+                        struct writer *w);
 
 enum fleet_answer {
 	FLEET_ANSWER_GOOD,
-	FLEET_ANSWER_OTHER,     /* to another question, or no answer at all: go on waiting */
+	FLEET_ANSWER_OTHER, /* to another question, or no answer at all: go on waiting */
 	FLEET_ANSWER_TRUNCATED,
-	FLEET_ANSWER_REFUSED,   /* *rcode says how */
-	FLEET_ANSWER_BAD,       /* *err says what is wrong with it */
+	FLEET_ANSWER_REFUSED, /* *rcode says how */
+	FLEET_ANSWER_BAD,     /* *err says what is wrong with it */
 };
 /* *out is there with FLEET_ANSWER_GOOD only. */
-enum fleet_answer fleet_answer_read(const uint8_t *msg, size_t len, uint16_t id, const struct fleet_question *q, struct fleet_report *out,
-                                    unsigned *rcode, int *err);
+enum fleet_answer fleet_answer_read(const uint8_t *msg, size_t len, uint16_t id, const struct fleet_question *q,
+                                    struct fleet_report *out, unsigned *rcode, int *err);

@@ -9,7 +9,8 @@
 uint32_t fleet_pace_ms(uint32_t others, uint32_t questions, bool urgent)
 {
 	uint32_t more = others > FLEET_ALL_AT_ONCE ? others - FLEET_ALL_AT_ONCE : 0;
-	uint64_t all = urgent ? MIN((uint64_t)FLEET_FAST_MS + more * 2U, (uint64_t)FLEET_FAST_MAX_MS) : FLEET_SLOW_MS + (uint64_t)more * FLEET_SLOWER_MS;
+	uint64_t all = urgent ? MIN((uint64_t)FLEET_FAST_MS + more * 2U, (uint64_t)FLEET_FAST_MAX_MS)
+	                      : FLEET_SLOW_MS + (uint64_t)more * FLEET_SLOWER_MS;
 
 	return (uint32_t)MAX(all / MAX(questions, 1U), (uint64_t)1);
 }

@@ -35,7 +35,8 @@ bool fleet_name_ok(const uint8_t *name, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		uint8_t c = name[i];
 
-		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '-' &&
+		    c != '_' && c != '.')
 			return false;
 	}
 	return true;
@@ -56,7 +57,8 @@ static void write_string(struct writer *w, const char *text, int len)
 static const char *family_text(const struct board_peer_family *f, char buf[40])
 {
 	snprintf(buf, 40, "%s,%s,%x,%x,%d", announces[f->announce < ARRAY_LEN(announces) ? f->announce : ANNOUNCE_NONE],
-	         verdicts[f->verdict < ARRAY_LEN(verdicts) ? f->verdict : VERDICT_UNKNOWN], f->causes, f->intent, f->answers);
+	         verdicts[f->verdict < ARRAY_LEN(verdicts) ? f->verdict : VERDICT_UNKNOWN], f->causes, f->intent,
+	         f->answers);
 	return buf;
 }
 
@@ -67,8 +69,9 @@ static void write_network(const struct fleet_network *n, struct writer *w)
 	if (n->headroom != UINT32_MAX)
 		snprintf(room, sizeof(room), " room=%u", n->headroom);
 	write_string(w, text,
-	             snprintf(text, sizeof(text), "network=%s v4=%s v6=%s age=%llu load=%u qps=%u%s", n->name, family_text(&n->family[0], v4),
-	                      family_text(&n->family[1], v6), (unsigned long long)n->data_age_ms, n->load, n->qps, room));
+	             snprintf(text, sizeof(text), "network=%s v4=%s v6=%s age=%llu load=%u qps=%u%s", n->name,
+	                      family_text(&n->family[0], v4), family_text(&n->family[1], v6),
+	                      (unsigned long long)n->data_age_ms, n->load, n->qps, room));
 }
 
 void fleet_report_write(const struct fleet_report *r, struct writer *rdata)
@@ -78,8 +81,11 @@ void fleet_report_write(const struct fleet_report *r, struct writer *rdata)
 	for (size_t i = 0; i < FLEET_HASH_LEN; i++)
 		snprintf(hash + 2 * i, 3, "%02x", r->config[i]);
 	write_string(rdata, text,
-	             snprintf(text, sizeof(text), FLEET_FORM_KEY "=%d node=%s%s%s up=%u config=%s generation=%u zones=%u serving=%u networks=%u%s",
-	                      FLEET_FORM, r->node, *r->version ? " version=" : "", r->version, r->uptime_s, hash, r->generation, r->zones, r->serving, r->networks, r->stopping ? " stopping=1" : ""));
+	             snprintf(text, sizeof(text),
+	                      FLEET_FORM_KEY
+	                      "=%d node=%s%s%s up=%u config=%s generation=%u zones=%u serving=%u networks=%u%s",
+	                      FLEET_FORM, r->node, *r->version ? " version=" : "", r->version, r->uptime_s, hash,
+	                      r->generation, r->zones, r->serving, r->networks, r->stopping ? " stopping=1" : ""));
 	for (uint32_t i = 0; i < r->count && i < FLEET_NETWORKS_MAX; i++)
 		write_network(&r->network[i], rdata);
 }

@@ -11,13 +11,13 @@
 
 /* What a node says of itself, and its form as the RDATA of a TXT record: see report.c. Pure. */
 enum {
-	FLEET_FORM = 1,            /* number of the form; another one is not understood */
+	FLEET_FORM = 1, /* number of the form; another one is not understood */
 	FLEET_NETWORKS_MAX = BOARD_NETWORKS_MAX,
 	FLEET_VERSION_MAX = 32,    /* of the software, NUL included */
 	FLEET_HASH_LEN = 8,        /* first octets of the fleet file's hash */
 	FLEET_NODE_TEXT_MAX = 255, /* characters of the string about the node, and of one about a network */
 	FLEET_RDATA_MAX = (1 + FLEET_NODE_TEXT_MAX) * (1 + FLEET_NETWORKS_MAX),
-	FLEET_ITEMS_MAX = 64,      /* key=value in one string; a string with more is malformed */
+	FLEET_ITEMS_MAX = 64, /* key=value in one string; a string with more is malformed */
 };
 #define FLEET_FORM_KEY "zonecast-status"
 
@@ -36,7 +36,7 @@ struct fleet_report {
 	uint8_t config[FLEET_HASH_LEN]; /* of the fleet file in force */
 	uint32_t zones, serving;
 	bool stopping;
-	uint32_t networks;              /* that the node has; the report may be about fewer */
+	uint32_t networks; /* that the node has; the report may be about fewer */
 	uint32_t count;
 	struct fleet_network network[FLEET_NETWORKS_MAX];
 };

@@ -16,7 +16,8 @@ static bool route_is_gone(const struct board *b)
 	return !atomic_load(&p->pid) || atomic_load(&b->route.stamp) <= atomic_load(&p->started_ns);
 }
 
-static void report_family(const struct board_watch_network *watch, const struct board_route_network *route, int f, struct board_peer_family *out)
+static void report_family(const struct board_watch_network *watch, const struct board_route_network *route, int f,
+                          struct board_peer_family *out)
 {
 	const struct board_watch_family *w = &watch->family[f];
 	const struct board_route_family *r = &route->family[f];
@@ -49,11 +50,11 @@ static void report_network(const struct board *b, size_t i, const char *name, bo
 	out->data_age_ms = watch.data_age_ms;
 	out->load = watch.load;
 	out->qps = watch.qps;
-	out->headroom = watch.headroom ? watch.headroom : UINT32_MAX;
+	out->headroom = watch.since_ns ? watch.headroom : UINT32_MAX;
 }
 
-void self_report(const struct board *b, const struct config *config, const struct config_node *node, const char *network, uint64_t now_ns,
-                 struct fleet_report *out)
+void self_report(const struct board *b, const struct config *config, const struct config_node *node,
+                 const char *network, uint64_t now_ns, struct fleet_report *out)
 {
 	uint64_t started_ns = atomic_load(&b->supervisor.started_ns);
 	bool gone = route_is_gone(b);
@@ -62,7 +63,7 @@ void self_report(const struct board *b, const struct config *config, const struc
 	snprintf(out->node, sizeof(out->node), "%s", node->name);
 	snprintf(out->version, sizeof(out->version), "%s", ZONECAST_VERSION);
 	out->uptime_s = (uint32_t)((now_ns > started_ns ? now_ns - started_ns : 0) / 1000000000U);
-	out->generation = 0;
+	out->generation = config->generation;
 	memcpy(out->config, config->hash, FLEET_HASH_LEN);
 	out->zones = (uint32_t)MIN(board_get(&b->sync.zones_configured), (uint64_t)UINT32_MAX);
 	out->serving = (uint32_t)MIN(board_get(&b->sync.zones_serving), (uint64_t)UINT32_MAX);

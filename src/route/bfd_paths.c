@@ -29,19 +29,17 @@ enum {
 	BFD_RETRY_MS = 1000,                /* for a session that could not be opened: its address may come yet */
 };
 
+/* False also for a link-local neighbor whose interface is not there: asked again when a BGP session comes up. */
 static bool wants(const struct neighbor *n, struct bfd_path *path, struct bfd_timers *timers)
 {
-	*path = (struct bfd_path){.remote = n->conf.remote.addr,
-	                          .local = n->conf.local,
-	                          .multihop = n->bfd.multihop};
+	*path = (struct bfd_path){.remote = n->conf.remote.addr, .local = n->conf.local, .multihop = n->bfd.multihop};
 	*timers = (struct bfd_timers){.interval_us = n->bfd.interval_ms * 1000U, .multiplier = n->bfd.multiplier};
-	if (!n->bfd.enabled || !n->session)
-		return false;
-	if (n->conf.interface[0]) { /* it may not be there yet; the session comes up once it is */
+	if (n->conf.interface[0]) {
 		path->remote.zone = if_nametoindex(n->conf.interface);
-		return path->remote.zone != 0;
+		if (path->local.family && !path->local.zone)
+			path->local.zone = path->remote.zone;
 	}
-	return true;
+	return n->bfd.enabled && n->session && (!n->conf.interface[0] || path->remote.zone);
 }
 
 static struct watched_path *find(struct route *r, const struct bfd_path *path)
@@ -54,13 +52,10 @@ static struct watched_path *find(struct route *r, const struct bfd_path *path)
 
 static void touch(struct route *r, const struct watched_path *w, bool reset)
 {
-	struct bfd_timers timers;
-	struct bfd_path path;
-
 	for (size_t i = 0; i < r->neighbor_count; i++) {
 		struct neighbor *n = &r->neighbors[i];
 
-		if (!wants(n, &path, &timers) || !bfd_path_equal(&path, &w->path))
+		if (n->path != w)
 			continue;
 		n->dirty = true;
 		if (reset)
@@ -187,7 +182,7 @@ static void close_path(struct route *r, struct watched_path *w)
 	*w = (struct watched_path){0};
 }
 
-static void want(struct route *r, const struct bfd_path *path, const struct bfd_timers *timers)
+static struct watched_path *want(struct route *r, const struct bfd_path *path, const struct bfd_timers *timers)
 {
 	struct watched_path *w = find(r, path);
 
@@ -204,6 +199,7 @@ static void want(struct route *r, const struct bfd_path *path, const struct bfd_
 			log_err("bfd error=\"its thread does not take orders\"");
 	}
 	w->wanted = true;
+	return w;
 }
 
 void bfd_paths_set(struct route *r)
@@ -213,15 +209,20 @@ void bfd_paths_set(struct route *r)
 
 	for (size_t i = 0; i < ARRAY_LEN(r->paths); i++)
 		r->paths[i].wanted = false;
-	for (size_t i = 0; i < r->neighbor_count; i++)
-		if (wants(&r->neighbors[i], &path, &timers) && find(r, &path))
-			want(r, &path, &timers);
+	for (size_t i = 0; i < r->neighbor_count; i++) {
+		struct neighbor *n = &r->neighbors[i];
+
+		n->path = wants(n, &path, &timers) && find(r, &path) ? want(r, &path, &timers) : NULL;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(r->paths); i++)
 		if (r->paths[i].used && !r->paths[i].wanted)
 			close_path(r, &r->paths[i]);
-	for (size_t i = 0; i < r->neighbor_count; i++)
-		if (wants(&r->neighbors[i], &path, &timers) && !find(r, &path))
-			want(r, &path, &timers);
+	for (size_t i = 0; i < r->neighbor_count; i++) {
+		struct neighbor *n = &r->neighbors[i];
+
+		if (!n->path && wants(n, &path, &timers))
+			n->path = want(r, &path, &timers);
+	}
 }
 
 /* Packets do not leave, and would from another address. */
@@ -285,22 +286,21 @@ static void show_view(const struct bfd_view *v, struct board_bfd *b)
 
 void bfd_paths_show(struct route *r, const struct neighbor *n, struct board_bfd *b)
 {
-	struct bfd_timers timers;
-	struct bfd_path path;
+	const struct watched_path *w = n->path;
 	struct bfd_view v;
-	const struct watched_path *w = wants(n, &path, &timers) ? find(r, &path) : NULL;
 
-	*b = (struct board_bfd){.on = w != NULL, .multihop = path.multihop};
-	if (!w)
-		return;
-	if (w->open && bfd_session_view(r->bfd, w->slot, &v)) {
+	*b = (struct board_bfd){.on = n->bfd.enabled, .multihop = n->bfd.multihop};
+	if (w && w->open && bfd_session_view(r->bfd, w->slot, &v)) {
 		show_view(&v, b);
 		return;
 	}
 	snprintf(b->state_text, sizeof(b->state_text), "down");
 	snprintf(b->remote_text, sizeof(b->remote_text), "-");
-	snprintf(b->why, sizeof(b->why), "%s%s", w->error ? "cannot begin: " : "just started",
-	         w->error ? err_text(w->error) : "");
+	if (!w)
+		snprintf(b->why, sizeof(b->why), "its interface was not there yet");
+	else
+		snprintf(b->why, sizeof(b->why), "%s%s", w->error ? "cannot begin: " : "just started",
+		         w->error ? err_text(w->error) : "");
 }
 
 void bfd_paths_show_all(struct route *r)

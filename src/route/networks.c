@@ -48,6 +48,25 @@ static void set_prefixes(struct network *n, const struct config_network *c, cons
 				n->refused |= 1U << i;
 }
 
+static bool is_pop_of(const struct config_node *node, uint32_t network)
+{
+	for (size_t i = 0; node->role == CONFIG_POP && i < node->network_count; i++)
+		if (node->networks[i] == network)
+			return true;
+	return false;
+}
+
+static void find_pops(const struct route *r, struct network *n, uint32_t network)
+{
+	const struct config *c = r->role->config;
+
+	for (size_t k = 0; k < c->node_count && k < CONFIG_NODES_MAX; k++)
+		if (&c->nodes[k] != r->role->node && is_pop_of(&c->nodes[k], network)) {
+			n->pops[k / 64] |= 1ULL << (k % 64);
+			n->others++;
+		}
+}
+
 void networks_set(struct route *r)
 {
 	static struct network old[CONFIG_NETWORKS_MAX];
@@ -71,6 +90,7 @@ void networks_set(struct route *r)
 			snprintf(n->family[f].why, DECIDE_WHY_MAX, "%s",
 			         n->family[f].exists ? "starting: nothing is known yet" : "the network has no prefixes of this family");
 		}
+		find_pops(r, n, r->role->node->networks[i]);
 		set_prefixes(n, c, NULL);
 		for (size_t k = 0; k < old_count; k++) {
 			if (strcmp(old[k].name, n->name) == 0)
@@ -114,14 +134,6 @@ static uint64_t worker_silent_ms(const struct route *r, uint64_t now_ns, bool *l
 	return worst;
 }
 
-static bool is_pop_of(const struct config_node *node, uint32_t network)
-{
-	for (size_t i = 0; node->role == CONFIG_POP && i < node->network_count; i++)
-		if (node->networks[i] == network)
-			return true;
-	return false;
-}
-
 static uint64_t ms_since(uint64_t then_ns, uint64_t now_ns)
 {
 	return !then_ns ? UINT64_MAX : now_ns > then_ns ? (now_ns - then_ns) / 1000000U : 0;
@@ -131,23 +143,20 @@ static uint64_t ms_since(uint64_t then_ns, uint64_t now_ns)
 struct sight {
 	size_t count;
 	struct guard_peer peers[BOARD_FAMILIES][BOARD_PEERS_MAX];
-	uint32_t others;
 };
 
 static void look_around(const struct route *r, size_t i, uint64_t now_ns, struct sight *s)
 {
 	const struct board_watch_peers *rows = &r->role->board->watch.peers[i];
 	const struct config *c = r->role->config;
-	uint32_t network = r->role->node->networks[i], count = MIN(atomic_load(&rows->count), (uint32_t)BOARD_PEERS_MAX);
+	uint32_t count = MIN(atomic_load(&rows->count), (uint32_t)BOARD_PEERS_MAX);
 
-	s->count = s->others = 0;
-	for (size_t k = 0; k < c->node_count; k++)
-		s->others += &c->nodes[k] != r->role->node && is_pop_of(&c->nodes[k], network);
+	s->count = 0;
 	for (uint32_t k = 0; k < count; k++) {
 		struct board_peer p;
 
 		if (!board_copy(&rows->peer[k].seq, &rows->peer[k], &p, sizeof(p)) || p.node >= c->node_count ||
-		    &c->nodes[p.node] == r->role->node || !is_pop_of(&c->nodes[p.node], network))
+		    p.node >= CONFIG_NODES_MAX || !(r->networks[i].pops[p.node / 64] >> (p.node % 64) & 1U))
 			continue;
 		for (int f = 0; f < BOARD_FAMILIES; f++)
 			s->peers[f][s->count] = (struct guard_peer){
@@ -206,7 +215,7 @@ static void look_at_family(const struct route *r, size_t i, int f, const struct 
 	in->causes = told ? own->causes : 0;
 	in->answers = (told ? own->passing : answers_by_checks(route_network_conf(r, i), copy, f)) > 0;
 	in->refused_why = origins_all_refused(r, route_network_conf(r, i), f ? 6 : 4);
-	in->seen = (struct guard_input){.place = (uint32_t)(r->role->node - r->role->config->nodes), .others = s->others, .peers = s->peers[f],
+	in->seen = (struct guard_input){.place = (uint32_t)(r->role->node - r->role->config->nodes), .others = r->networks[i].others, .peers = s->peers[f],
 	                                .peer_count = s->count, .data_age_ms = copy->data_age_ms, .stale_in_ms = copy->stale_in_ms,
 	                                .load = copy->load, .qps = copy->qps};
 }

@@ -37,11 +37,14 @@ struct neighbor {
 	bool dirty; /* its state on the board is old */
 	bool told_dirty; /* what it was told, there, is old */
 	struct config_bfd bfd;
+	struct watched_path *path; /* by BFD; NULL: not */
 };
 
 struct network {
 	char name[BOARD_NAME_MAX];
 	struct decide_conf conf;
+	uint32_t others;                          /* pops beside this node */
+	uint64_t pops[(CONFIG_NODES_MAX + 63) / 64]; /* a bit a node of the configuration: it is one of them */
 	struct unit { /* of decision: a family; [0] IPv4, [1] IPv6 */
 		bool exists; /* the network has prefixes of it */
 		struct decide_state decide;

@@ -23,9 +23,9 @@
 #endif
 
 enum {
-	AT_LABEL = 12,            /* of the first label, in a message */
-	TAIL = 7 + 9 + 1 + 4,     /* octets behind the label of the node: 6 status 8 zonecast 0, type, class */
-	TO_OTHER = 255,           /* a jump that is not known yet */
+	AT_LABEL = 12,        /* of the first label, in a message */
+	TAIL = 7 + 9 + 1 + 4, /* octets behind the label of the node: 6 status 8 zonecast 0, type, class */
+	TO_OTHER = 255,       /* a jump that is not known yet */
 };
 
 struct build {

@@ -35,17 +35,19 @@
 #include <unistd.h>
 
 enum {
-	PENDING_SLOTS = 1024,    /* a power of two; 99 nodes at 250 ms with a timeout of 1 s are 400 */
-	PENDING_MS = 1000,       /* until a question counts as not answered; its answer is taken for as long as its slot is not needed */
+	PENDING_SLOTS = 1024, /* a power of two; 99 nodes at 250 ms with a timeout of 1 s are 400 */
+	PENDING_MS =
+		1000, /* until a question counts as not answered; its answer is taken for as long as its slot is not needed */
 	TICK_MS = 50,
 	TICK_FAST_MS = 20,
-	INTENT_FRESH_MS = 5000,  /* a node that said so and was not heard since does not keep us busy */
-	SINGLE_MS = 10 * 60000,  /* until a node whose answers did not fit is asked for all of them again */
+	INTENT_FRESH_MS = 5000, /* a node that said so and was not heard since does not keep us busy */
+	SINGLE_MS = 10 * 60000, /* until a node whose answers did not fit is asked for all of them again */
 	OPEN_AGAIN_MS = 1000,
-	UNSEEN_TURNS = 4,        /* paces without an answer, at least UNSEEN_MS: the log says so */
+	UNSEEN_TURNS = 4, /* paces without an answer, at least UNSEEN_MS: the log says so */
 	UNSEEN_MS = 3000,
-	ANSWERS_MAX = 64,        /* taken in one turn of the loop */
-	PAD_BASE = 256, PAD_NETWORK = 210, /* octets of an answer without a signature: of a node, of each network */
+	ANSWERS_MAX = 64, /* taken in one turn of the loop */
+	PAD_BASE = 256,
+	PAD_NETWORK = 210, /* octets of an answer without a signature: of a node, of each network */
 };
 
 struct pending {
@@ -60,7 +62,7 @@ struct pending {
 };
 
 struct door {
-	int fd; /* -1: none yet */
+	int fd;              /* -1: none yet */
 	struct ip_addr from; /* family 0: this node has no address of the family */
 	uv_poll_t *poll;
 };
@@ -143,7 +145,8 @@ static void open_doors(struct peers *p, uint64_t now_ns)
 		int err = d->from.family && d->fd < 0 ? door_open(p, d) : 0;
 
 		if (err < 0 && log_limit_pass(&p->limit, 1))
-			log_warn("status from=%s error=\"cannot ask other nodes: %s\"", addr_text(&d->from, text), err_text(err));
+			log_warn("status from=%s error=\"cannot ask other nodes: %s\"", addr_text(&d->from, text),
+			         err_text(err));
 	}
 }
 
@@ -166,7 +169,8 @@ static struct pending *take_slot(struct peers *p, uint64_t now_ns)
 }
 
 /* The signed question into w, its MAC into s. False: it cannot be made. */
-static bool write_question(struct peers *p, const struct fleet_question *q, uint32_t networks, struct pending *s, struct writer *w)
+static bool write_question(struct peers *p, const struct fleet_question *q, uint32_t networks, struct pending *s,
+                           struct writer *w)
 {
 	struct tsig_session session;
 	bool ok;
@@ -174,7 +178,9 @@ static bool write_question(struct peers *p, const struct fleet_question *q, uint
 	tsig_session_init(&session);
 	if (p->key.key)
 		tsig_session_key(&session, p->key.key);
-	fleet_question_write(q, s->id, p->key.key ? 0 : MIN(PAD_BASE + (size_t)PAD_NETWORK * networks, (size_t)DNS_UDP_DEFAULT), 0, w);
+	fleet_question_write(q, s->id,
+	                     p->key.key ? 0 : MIN(PAD_BASE + (size_t)PAD_NETWORK * networks, (size_t)DNS_UDP_DEFAULT),
+	                     0, w);
 	ok = writer_ok(w) && tsig_sign(&session, w, (uint64_t)clock_wall_s()) == 0;
 	s->mac_len = ok && p->key.key ? session.prior_len : 0;
 	memcpy(s->mac, session.prior, s->mac_len);
@@ -336,7 +342,9 @@ static void take_answer(struct peers *p, struct pending *s, const uint8_t *msg, 
 		return;
 	signature = verify(p, s, msg, len);
 	if (signature != TSIG_GOOD && kind == FLEET_ANSWER_REFUSED && signature == TSIG_ABSENT) {
-		snprintf(why, sizeof(why), "it refuses (%s): does its fleet file have this node, and the same status-key?", rcode_text(rcode, text));
+		snprintf(why, sizeof(why),
+		         "it refuses (%s): does its fleet file have this node, and the same status-key?",
+		         rcode_text(rcode, text));
 		blame(p, s->peer, why);
 		return;
 	}
@@ -347,7 +355,8 @@ static void take_answer(struct peers *p, struct pending *s, const uint8_t *msg, 
 	answered(p, s);
 	switch (kind) {
 	case FLEET_ANSWER_GOOD:
-		peers_take(&p->watch->board->watch, peer, s->peer, &p->report, q.network, s->sent_ns, clock_ns(), p->config);
+		peers_take(&p->watch->board->watch, peer, s->peer, &p->report, q.network, s->sent_ns, clock_ns(),
+		           p->config);
 		break;
 	case FLEET_ANSWER_TRUNCATED:
 		peer->single_until_ns = clock_ns() + SINGLE_MS * 1000000ULL;
@@ -359,7 +368,9 @@ static void take_answer(struct peers *p, struct pending *s, const uint8_t *msg, 
 		blame(p, s->peer, why);
 		break;
 	case FLEET_ANSWER_BAD:
-		blame(p, s->peer, err == ERR_UNSUPPORTED ? "it speaks a form that this version does not know" : "its answer is malformed");
+		blame(p, s->peer,
+		      err == ERR_UNSUPPORTED ? "it speaks a form that this version does not know"
+		                             : "its answer is malformed");
 		break;
 	case FLEET_ANSWER_OTHER:
 		break;
@@ -409,7 +420,8 @@ static bool network_urgent(const struct peers *p, uint32_t i, uint64_t now_ns)
 	for (uint32_t k = 0; k < atomic_load(&others->count); k++) {
 		const struct board_peer *o = &others->peer[k];
 
-		if ((o->family[0].intent || o->family[1].intent) && o->heard_ns && now_ns - o->heard_ns < INTENT_FRESH_MS * 1000000ULL)
+		if ((o->family[0].intent || o->family[1].intent) && o->heard_ns &&
+		    now_ns - o->heard_ns < INTENT_FRESH_MS * 1000000ULL)
 			return true;
 	}
 	return false;
@@ -429,7 +441,8 @@ static void look_for_intents(struct peers *p, uint64_t now_ns)
 	uv_timer_set_repeat(&p->tick, p->any_urgent ? TICK_FAST_MS : TICK_MS);
 	for (uint32_t i = 0; p->any_urgent && i < p->count; i++)
 		if (count_urgent(p, &p->list[i]))
-			p->list[i].due_ns = MIN(p->list[i].due_ns, now_ns + (uint64_t)(random_u32() % FLEET_FAST_MS) * 1000000U);
+			p->list[i].due_ns =
+				MIN(p->list[i].due_ns, now_ns + (uint64_t)(random_u32() % FLEET_FAST_MS) * 1000000U);
 }
 
 static void expire(struct peers *p, uint64_t now_ns)
@@ -454,7 +467,8 @@ static void note_silence(struct peers *p, uint32_t i, uint64_t now_ns)
 	if (!p->list[i].seen || now_ns - b->heard_ns < most_ms * 1000000U)
 		return;
 	p->list[i].seen = false;
-	log_warn("status node=%s seen=no since_ms=%llu", b->name, (unsigned long long)((now_ns - b->heard_ns) / 1000000U));
+	log_warn("status node=%s seen=no since_ms=%llu", b->name,
+	         (unsigned long long)((now_ns - b->heard_ns) / 1000000U));
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -21,16 +21,16 @@ int peers_replan(struct peers *p) MUST_CHECK;
 enum { PEERS_NO_ROW = UINT8_MAX };
 /* A node that is asked; its row on board.watch.nodes has the same index. */
 struct peer {
-	uint32_t node;            /* index in the configuration */
+	uint32_t node; /* index in the configuration */
 	uint32_t address_count, turn;
 	uint32_t network_count, network_turn; /* those that we want to hear of */
-	bool whole;               /* one question is about all its networks */
-	bool seen;                /* it answered lately; for the log */
+	bool whole;                           /* one question is about all its networks */
+	bool seen;                            /* it answered lately; for the log */
 	uint64_t due_ns;
 	uint64_t single_until_ns; /* its answers do not fit: it is asked about one network at a time */
 	struct peer_network {
-		uint8_t own;      /* index of the network on this node, PEERS_NO_ROW: this node does not have it */
-		uint8_t row;      /* in board.watch.peers[own], PEERS_NO_ROW: there is no room for it */
+		uint8_t own;           /* index of the network on this node, PEERS_NO_ROW: this node does not have it */
+		uint8_t row;           /* in board.watch.peers[own], PEERS_NO_ROW: there is no room for it */
 	} network[BOARD_NETWORKS_MAX]; /* in the order of the board's row */
 };
 
@@ -38,13 +38,14 @@ struct peer {
 bool peers_asks(const struct config_node *self, const struct config_node *other);
 /* Lay out the board's rows and list[BOARD_NODES_MAX] anew for this configuration; of nodes that were there before, by name, what is known stays.
  * reachable: families in which we can ask. Returns how many there are. ERR_NO_MEMORY: nothing was changed. */
-int peers_lay_out(struct board_watch *board, const struct config *config, const struct config_node *self, const bool reachable[BOARD_FAMILIES],
-                  struct peer *list, uint32_t *count) MUST_CHECK;
+int peers_lay_out(struct board_watch *board, const struct config *config, const struct config_node *self,
+                  const bool reachable[BOARD_FAMILIES], struct peer *list, uint32_t *count) MUST_CHECK;
 /* The i-th was asked at now_ns about `network` ("": all). */
-void peers_asked(struct board_watch *board, const struct peer *p, uint32_t i, uint32_t address, const char *network, uint64_t now_ns);
+void peers_asked(struct board_watch *board, const struct peer *p, uint32_t i, uint32_t address, const char *network,
+                 uint64_t now_ns);
 /* Take in what the i-th says, to a question that left at sent_ns and was about `network` ("": all). Older than what is known: nothing happens. */
-void peers_take(struct board_watch *board, const struct peer *p, uint32_t i, const struct fleet_report *r, const char *network, uint64_t sent_ns,
-                uint64_t now_ns, const uint8_t own_config[FLEET_HASH_LEN]);
+void peers_take(struct board_watch *board, const struct peer *p, uint32_t i, const struct fleet_report *r,
+                const char *network, uint64_t sent_ns, uint64_t now_ns, const uint8_t own_config[FLEET_HASH_LEN]);
 /* Of which address the next question is to go to; *more is a second one, or UINT32_MAX: where the turn is at an address that has not answered
  * lately, another that has is asked as well. */
 uint32_t peers_address(const struct board_node *b, struct peer *p, uint32_t *more);

@@ -78,8 +78,8 @@ static void fill_addresses(struct board_node *b, const struct board_node *was, c
 	}
 }
 
-static void fill_networks(struct board_node *b, const struct board_node *was, const struct config *config, const struct config_node *self,
-                          const struct config_node *from, struct peer *p)
+static void fill_networks(struct board_node *b, const struct board_node *was, const struct config *config,
+                          const struct config_node *self, const struct config_node *from, struct peer *p)
 {
 	for (size_t i = 0; i < from->network_count && p->network_count < BOARD_NETWORKS_MAX; i++) {
 		const char *name = config->networks[from->networks[i]].name;
@@ -96,7 +96,8 @@ static void fill_networks(struct board_node *b, const struct board_node *was, co
 	b->network_count = p->network_count;
 }
 
-static void write_peer(struct board_peer *to, const struct peer *p, const struct board_node *b, const struct board_node_network *n)
+static void write_peer(struct board_peer *to, const struct peer *p, const struct board_node *b,
+                       const struct board_node_network *n)
 {
 	board_write_begin(&to->seq);
 	to->node = p->node;
@@ -127,15 +128,16 @@ static void lay_out_peers(struct board_watch *board, const struct config *config
 			if (n->own == PEERS_NO_ROW || rows[n->own] == BOARD_PEERS_MAX)
 				continue;
 			n->row = (uint8_t)rows[n->own]++;
-			write_peer(&board->peers[n->own].peer[n->row], p, &board->nodes.node[i], &board->nodes.node[i].network[k]);
+			write_peer(&board->peers[n->own].peer[n->row], p, &board->nodes.node[i],
+			           &board->nodes.node[i].network[k]);
 		}
 	}
 	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++)
 		atomic_store(&board->peers[i].count, rows[i]);
 }
 
-int peers_lay_out(struct board_watch *board, const struct config *config, const struct config_node *self, const bool reachable[BOARD_FAMILIES],
-                  struct peer *list, uint32_t *count)
+int peers_lay_out(struct board_watch *board, const struct config *config, const struct config_node *self,
+                  const bool reachable[BOARD_FAMILIES], struct peer *list, uint32_t *count)
 {
 	struct board_watch_nodes *nodes = &board->nodes;
 	uint32_t old_count = MIN(atomic_load(&nodes->count), (uint32_t)BOARD_NODES_MAX), n = 0;
@@ -156,7 +158,8 @@ int peers_lay_out(struct board_watch *board, const struct config *config, const 
 		board_write_begin(&b->seq);
 		clear_row(b);
 		if (was)
-			memcpy((char *)b + sizeof(b->seq), (const char *)was + sizeof(b->seq), offsetof(struct board_node, address) - sizeof(b->seq));
+			memcpy((char *)b + sizeof(b->seq), (const char *)was + sizeof(b->seq),
+			       offsetof(struct board_node, address) - sizeof(b->seq));
 		snprintf(b->name, sizeof(b->name), "%s", from->name);
 		b->primary = from->role == CONFIG_PRIMARY;
 		fill_addresses(b, was, from, reachable, p);
@@ -187,7 +190,8 @@ static void write_peers(struct board_watch *board, const struct peer *p, uint32_
 			write_peer(&board->peers[p->network[k].own].peer[p->network[k].row], p, b, &b->network[k]);
 }
 
-void peers_asked(struct board_watch *board, const struct peer *p, uint32_t i, uint32_t address, const char *network, uint64_t now_ns)
+void peers_asked(struct board_watch *board, const struct peer *p, uint32_t i, uint32_t address, const char *network,
+                 uint64_t now_ns)
 {
 	struct board_node *b = &board->nodes.node[i];
 
@@ -218,8 +222,8 @@ static void take_network(struct board_node_network *to, const struct fleet_netwo
 	to->headroom = from->headroom;
 }
 
-void peers_take(struct board_watch *board, const struct peer *p, uint32_t i, const struct fleet_report *r, const char *network, uint64_t sent_ns,
-                uint64_t now_ns, const uint8_t own_config[FLEET_HASH_LEN])
+void peers_take(struct board_watch *board, const struct peer *p, uint32_t i, const struct fleet_report *r,
+                const char *network, uint64_t sent_ns, uint64_t now_ns, const uint8_t own_config[FLEET_HASH_LEN])
 {
 	struct board_node *b = &board->nodes.node[i];
 

@@ -31,7 +31,8 @@ void status_key_load(const struct role *role, struct status_key *out)
 		err = tsig_key_new(lower.wire, algorithm, secret, w.pos, 0, &out->key);
 	OPENSSL_cleanse(secret, sizeof(secret));
 	if (err < 0)
-		log_err("key=%s error=\"%s\" action=\"this node asks no other about its status, and tells none\"", conf->name, err_text(err));
+		log_err("key=%s error=\"%s\" action=\"this node asks no other about its status, and tells none\"",
+		        conf->name, err_text(err));
 }
 
 void status_key_done(struct status_key *k)

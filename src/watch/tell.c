@@ -32,13 +32,13 @@
 #include <unistd.h>
 
 enum {
-	TELL_PACKETS = 64,       /* taken in one turn of the loop: checks must not wait */
+	TELL_PACKETS = 64, /* taken in one turn of the loop: checks must not wait */
 	TELL_CONNECTIONS = 64,
 	TELL_REQUEST_MAX = 2048, /* octets of a question over TCP, length included */
 	TELL_ANSWER_MAX = 32768, /* octets; all networks with the longest names are half of that */
 	TELL_IDLE_MS = 30000,
 	TELL_SWEEP_MS = 1000,
-	TELL_REFUSALS = 100,     /* refused with an answer in one second; further ones are dropped */
+	TELL_REFUSALS = 100, /* refused with an answer in one second; further ones are dropped */
 	TELL_LOG_BURST = 2,
 };
 
@@ -104,8 +104,8 @@ static bool is_of_fleet(const struct teller *t, const struct ip_addr *from)
 }
 
 /* NULL: it may be told. */
-static const char *judge(const struct teller *t, bool known, enum tsig_verdict signature, const struct query *q, struct fleet_question *question,
-                         unsigned *rcode)
+static const char *judge(const struct teller *t, bool known, enum tsig_verdict signature, const struct query *q,
+                         struct fleet_question *question, unsigned *rcode)
 {
 	*rcode = RCODE_REFUSED;
 	if (!known)
@@ -153,7 +153,8 @@ static size_t answer(struct teller *t, const uint8_t *msg, size_t len, const str
 		}
 	} else {
 		rcode = RCODE_NOERROR;
-		self_report(t->watch->board, t->watch->role->config, t->watch->role->node, question.network, clock_ns(), &t->report);
+		self_report(t->watch->board, t->watch->role->config, t->watch->role->node, question.network, clock_ns(),
+		            &t->report);
 		board_add(&t->watch->board->watch.nodes.told, 1);
 	}
 	if (udp)
@@ -236,7 +237,8 @@ static void adopt(struct teller *t, int fd)
 	if (t->caller_count == TELL_CONNECTIONS)
 		caller_close(LIST_ENTRY(t->callers.next, struct caller, link));
 	c = calloc(1, sizeof(*c));
-	if (!c || head->len > sizeof(c->in) || endpoint_from_sockaddr((const struct sockaddr *)&head->peer, &from) < 0 ||
+	if (!c || head->len > sizeof(c->in) ||
+	    endpoint_from_sockaddr((const struct sockaddr *)&head->peer, &from) < 0 ||
 	    uv_poll_init(&t->watch->loop, &c->poll, fd) < 0) {
 		free(c);
 		close(fd);
@@ -276,7 +278,8 @@ static void answer_datagram(struct teller *t, int fd)
 	struct endpoint from;
 	size_t n;
 
-	if (clock_ns() - head->at_ns > (uint64_t)HANDOVER_OLD_MS * 1000000U || endpoint_from_sockaddr((const struct sockaddr *)&head->peer, &from) < 0)
+	if (clock_ns() - head->at_ns > (uint64_t)HANDOVER_OLD_MS * 1000000U ||
+	    endpoint_from_sockaddr((const struct sockaddr *)&head->peer, &from) < 0)
 		return;
 	n = answer(t, t->packet.octets, head->len, &from.addr, true);
 	/* A full buffer loses the answer, as UDP may. */
@@ -320,7 +323,8 @@ static void on_lane(uv_poll_t *poll, int status, int events)
 	for (int i = 0; i < TELL_PACKETS; i++) {
 		struct sockaddr_storage ss;
 		socklen_t ss_len = sizeof(ss);
-		ssize_t n = recvfrom(fd, t->packet.octets, sizeof(t->packet.octets), MSG_DONTWAIT, (struct sockaddr *)&ss, &ss_len);
+		ssize_t n = recvfrom(fd, t->packet.octets, sizeof(t->packet.octets), MSG_DONTWAIT,
+		                     (struct sockaddr *)&ss, &ss_len);
 		struct endpoint from;
 		size_t len;
 
@@ -413,7 +417,7 @@ int teller_new(struct watch *w, struct teller **out)
 	if (!err && uv_poll_init(&w->loop, &t->poll, t->fd) < 0)
 		err = ERR_NO_MEMORY;
 	if (err < 0)
-		return err; /* the process ends with it, and its loop may have handles in there */
+		return err;                       /* the process ends with it, and its loop may have handles in there */
 	(void)uv_timer_init(&w->loop, &t->sweep); /* cannot fail */
 	t->poll.data = t->sweep.data = t;
 	uv_poll_start(&t->poll, UV_READABLE, on_handover);

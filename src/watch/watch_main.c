@@ -31,7 +31,7 @@
  * What other processes know makes a verdict soft (publish.c, verdict.c): data that sync cannot have confirmed, zones that are missing or near their SOA EXPIRE, DNSSEC signatures,
  * load (load.c). These may be the same at every PoP, so they are causes that are told to others, and the guard decides.
  *
- * Single thread, one libuv loop. Touches client sockets, the store read-only, its section of the board, and what workers hand over for it.
+ * Single thread, one libuv loop. Touches client sockets, the store read-only, its section of the board, the sockets of status and what workers hand over for it.
  *
  * In the stand-alone form there are no service addresses: the process only beats its heart. */
 #include "watch/watch_main.h"

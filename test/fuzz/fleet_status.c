@@ -27,12 +27,14 @@ static void check_report(const uint8_t *data, size_t size)
 		check(err == ERR_MALFORMED || err == ERR_UNSUPPORTED || err == ERR_LIMIT);
 		return;
 	}
-	check(r.count <= FLEET_NETWORKS_MAX && memchr(r.node, 0, sizeof(r.node)) && memchr(r.version, 0, sizeof(r.version)));
+	check(r.count <= FLEET_NETWORKS_MAX && memchr(r.node, 0, sizeof(r.node)) &&
+	      memchr(r.version, 0, sizeof(r.version)));
 	for (uint32_t i = 0; i < r.count; i++) {
 		check(fleet_name_ok((const uint8_t *)r.network[i].name, strnlen(r.network[i].name, BOARD_NAME_MAX)));
 		check(fleet_report_network(&r, r.network[i].name) == &r.network[i]);
 		for (int f = 0; f < BOARD_FAMILIES; f++)
-			check(r.network[i].family[f].announce <= ANNOUNCE_DEPREF && r.network[i].family[f].verdict <= VERDICT_HARD);
+			check(r.network[i].family[f].announce <= ANNOUNCE_DEPREF &&
+			      r.network[i].family[f].verdict <= VERDICT_HARD);
 	}
 	fleet_report_write(&r, &w);
 	check(writer_ok(&w) && fleet_report_read(out, w.pos, &again) == 0);
@@ -79,7 +81,8 @@ static void check_question(const uint8_t *data, size_t size)
 		struct query parsed;
 
 		fleet_question_write(&asked, q.header.id, 0, 0, &back);
-		check(writer_ok(&back) && query_parse(out, back.pos, &parsed) == QUERY_OK && name_equal(parsed.qname.wire, q.qname.wire));
+		check(writer_ok(&back) && query_parse(out, back.pos, &parsed) == QUERY_OK &&
+		      name_equal(parsed.qname.wire, q.qname.wire));
 	}
 }
 

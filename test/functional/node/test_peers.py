@@ -81,7 +81,7 @@ def test_fleet_table(fleet):
         assert all(len(line) <= 80 for line in lines), lines
         first = [line.split()[0] for line in lines if not line.startswith(" ")]
         assert first[:2] == ["NODE", name] and sorted(first[2:]) == sorted(set(fleet.names) - {name})
-        assert "v4 v6" in lines[-1] or "v4 announced" in lines[-1], lines
+        assert any("  global         v4 announced         pass       v6 announced         pass" == line for line in lines), lines
     assert "ams              pop" in fleet.zonecast("fra", "status").stdout
     done = fleet.zonecast("fra", "status", "--fleet", "--json")
     assert '"self"' in done.stdout and '"nodes"' in done.stdout

@@ -359,7 +359,8 @@ static void test_held(void **state)
 	assert_int_equal(f.falls, 0); /* the path is well */
 	for (int i = BFD_ADMIN_DOWN; i <= BFD_UP; i++) {
 		p.state = (uint8_t)i;
-		assert_int_equal(bfd_fsm_receive(&f, &p, T0 + 2 * MS, 0), 0);
+		p.poll = i & 1;
+		assert_int_equal(bfd_fsm_receive(&f, &p, T0 + 2 * MS, 0), 0); /* not even a Final */
 		assert_int_equal(f.state, BFD_DOWN);
 	}
 	assert_int_equal(bfd_fsm_tick(&f, T0 + 1100 * MS, 0), BFD_SEND); /* the neighbor hears it again and again */

@@ -57,7 +57,8 @@ static void test_question(void **state)
 {
 	static const struct {
 		size_t pad_to, signature, len;
-	} rows[] = {{0, 0, 55}, {0, 100, 55}, {55, 0, 55}, {59, 0, 55}, {60, 0, 60}, {600, 0, 600}, {600, 100, 500}, {100, 100, 55}};
+	} rows[] = {{0, 0, 55},  {0, 100, 55},  {55, 0, 55},     {59, 0, 55},
+	            {60, 0, 60}, {600, 0, 600}, {600, 100, 500}, {100, 100, 55}};
 	const struct fleet_question q = {"fra", "global"};
 	struct fleet_question back;
 	uint8_t buf[DNS_MESSAGE_MAX];
@@ -83,8 +84,9 @@ static void test_is(void **state)
 		uint16_t type, class;
 		bool is;
 	} rows[] = {
-		{"fra.status.zonecast.", RR_TXT, CLASS_CH, true}, {"fra.status.zonecast.", RR_TXT, CLASS_IN, false}, {"fra.status.zonecast.", RR_ANY, CLASS_CH, false},
-		{"id.server.", RR_TXT, CLASS_CH, false},          {"status.zonecast.", RR_TXT, CLASS_CH, true},
+		{"fra.status.zonecast.", RR_TXT, CLASS_CH, true},  {"fra.status.zonecast.", RR_TXT, CLASS_IN, false},
+		{"fra.status.zonecast.", RR_ANY, CLASS_CH, false}, {"id.server.", RR_TXT, CLASS_CH, false},
+		{"status.zonecast.", RR_TXT, CLASS_CH, true},
 	};
 
 	(void)state;
@@ -101,7 +103,9 @@ static const struct fleet_report report = {
 	.version = "0.1.0",
 	.networks = 1,
 	.count = 1,
-	.network = {{.name = "global", .family = {{ANNOUNCE_YES, VERDICT_PASS, 0, 0, true}, {ANNOUNCE_NONE, VERDICT_HARD, 0, 0, false}}, .headroom = 7}},
+	.network = {{.name = "global",
+                     .family = {{ANNOUNCE_YES, VERDICT_PASS, 0, 0, true}, {ANNOUNCE_NONE, VERDICT_HARD, 0, 0, false}},
+                     .headroom = 7}},
 };
 
 /* What is different about the answer to fra's question. */
@@ -215,8 +219,12 @@ static void test_no_amplification(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),  cmocka_unit_test(test_question),         cmocka_unit_test(test_is),
-		cmocka_unit_test(test_answer), cmocka_unit_test(test_no_amplification), cmocka_unit_test(test_two_records),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_question),
+		cmocka_unit_test(test_is),
+		cmocka_unit_test(test_answer),
+		cmocka_unit_test(test_no_amplification),
+		cmocka_unit_test(test_two_records),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

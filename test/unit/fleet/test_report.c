@@ -15,7 +15,7 @@
 #include "fleet/report.h"
 
 #define NODE "zonecast-status=1 node=fra"
-#define NET "network=global v4=yes,pass,0,0,1 v6=depref,soft,1,1,1 age=312000 load=125 qps=2100 room=14000"
+#define NET  "network=global v4=yes,pass,0,0,1 v6=depref,soft,1,1,1 age=312000 load=125 qps=2100 room=14000"
 
 static uint8_t rdata[FLEET_RDATA_MAX];
 
@@ -32,7 +32,8 @@ static size_t strings(const char *const *list)
 	return w.pos;
 }
 
-static void assert_family(const struct board_peer_family *f, unsigned announce, unsigned verdict, unsigned causes, unsigned intent, bool answers)
+static void assert_family(const struct board_peer_family *f, unsigned announce, unsigned verdict, unsigned causes,
+                          unsigned intent, bool answers)
 {
 	assert_int_equal(f->announce, announce);
 	assert_int_equal(f->verdict, verdict);
@@ -43,7 +44,8 @@ static void assert_family(const struct board_peer_family *f, unsigned announce, 
 
 static void test_reads(void **state)
 {
-	const char *list[] = {"zonecast-status=1 node=fra version=0.1.0 up=86400 config=9f2b00c1a4d5e6f7 generation=12 zones=10 serving=9 networks=2 stopping=1",
+	const char *list[] = {"zonecast-status=1 node=fra version=0.1.0 up=86400 config=9f2b00c1a4d5e6f7 generation=12 "
+	                      "zones=10 serving=9 networks=2 stopping=1",
 	                      NET, NULL};
 	struct fleet_report r;
 
@@ -80,7 +82,8 @@ static void test_grows(void **state)
 		{"network=a v4=yes,pass,0,0,1,more,still", ANNOUNCE_YES, VERDICT_PASS, 0, 0},
 		{"network=a weather=rain v4=gshut,hard,0,0,1", ANNOUNCE_GSHUT, VERDICT_HARD, 0, 0},
 		{"network=a v4=perhaps,quite,0,0,1", ANNOUNCE_NONE, VERDICT_UNKNOWN, 0, 0},
-		{"network=a v4=no,soft,7f,100,1", ANNOUNCE_NONE, VERDICT_SOFT, 0x7f, 0x80}, /* a cause of tomorrow is one */
+		{"network=a v4=no,soft,7f,100,1", ANNOUNCE_NONE, VERDICT_SOFT, 0x7f,
+	         0x80}, /* a cause of tomorrow is one */
 		{"network=a", ANNOUNCE_NONE, VERDICT_UNKNOWN, 0, 0},
 	};
 
@@ -115,7 +118,9 @@ static void test_refuses(void **state)
 		{"network first", {NET, NODE}, ERR_MALFORMED},
 		{"bad name of the node", {"zonecast-status=1 node=f\"ra"}, ERR_MALFORMED},
 		{"empty name of the node", {"zonecast-status=1 node="}, ERR_MALFORMED},
-		{"name too long", {"zonecast-status=1 node=aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaa"}, ERR_MALFORMED},
+		{"name too long",
+	         {"zonecast-status=1 node=aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaa"},
+	         ERR_MALFORMED},
 		{"version with a control character", {NODE " version=1\x1b[2J"}, ERR_MALFORMED},
 		{"version too long", {NODE " version=00000000001111111111222222222233"}, ERR_MALFORMED},
 		{"number too large", {NODE " up=4294967296"}, ERR_MALFORMED},
@@ -193,7 +198,8 @@ static void test_round_trip(void **state)
 		if (i < sizeof(n->name) - 1)
 			n->name[i] = '.';
 		for (int f = 0; f < BOARD_FAMILIES; f++)
-			n->family[f] = (struct board_peer_family){ANNOUNCE_DEPREF, VERDICT_UNKNOWN, UINT8_MAX, UINT8_MAX, true};
+			n->family[f] = (struct board_peer_family){ANNOUNCE_DEPREF, VERDICT_UNKNOWN, UINT8_MAX,
+			                                          UINT8_MAX, true};
 		n->data_age_ms = UINT64_MAX;
 		n->load = n->qps = UINT32_MAX;
 		n->headroom = i % 2 ? UINT32_MAX : UINT32_MAX - 1;
@@ -221,9 +227,9 @@ static void test_pace(void **state)
 		bool urgent;
 		uint32_t ms;
 	} rows[] = {
-		{1, 1, false, 1000},  {20, 1, false, 1000}, {99, 1, false, 9690}, {999, 1, false, 108690}, {2, 10, false, 100},
-		{2, 0, false, 1000},  {1, 1, true, 100},    {20, 1, true, 100},   {99, 1, true, 250},      {999, 1, true, 250},
-		{2, 4, true, 25},     {1, 5000, true, 1},
+		{1, 1, false, 1000}, {20, 1, false, 1000}, {99, 1, false, 9690}, {999, 1, false, 108690},
+		{2, 10, false, 100}, {2, 0, false, 1000},  {1, 1, true, 100},    {20, 1, true, 100},
+		{99, 1, true, 250},  {999, 1, true, 250},  {2, 4, true, 25},     {1, 5000, true, 1},
 	};
 
 	(void)state;

@@ -18,10 +18,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static const char yaml[] = "fleet: f\nnetworks:\n"
-			   "  - {name: global, prefixes: [192.0.2.0/24], addresses: [192.0.2.53], as: 64500}\n"
-			   "  - {name: eu, prefixes: [198.51.100.0/24], addresses: [198.51.100.53], as: 64500}\n"
-			   "nodes: [{name: fra, role: pop, networks: [eu, global], management: [10.0.0.2], bgp: {router-id: 10.0.0.2}}]\n";
+static const char yaml[] =
+	"fleet: f\ngeneration: 42\nnetworks:\n"
+	"  - {name: global, prefixes: [192.0.2.0/24], addresses: [192.0.2.53], as: 64500}\n"
+	"  - {name: eu, prefixes: [198.51.100.0/24], addresses: [198.51.100.53], as: 64500}\n"
+	"nodes: [{name: fra, role: pop, networks: [eu, global], management: [10.0.0.2], bgp: {router-id: 10.0.0.2}}]\n";
 
 enum { ROUTE_SLOT = 2, SECOND = 1000000000 };
 
@@ -37,17 +38,30 @@ struct row {
 static const struct row table[] = {
 	{"nothing known", .headroom = UINT32_MAX},
 	{"each family by itself",
-         .watch = {.verdict = VERDICT_HARD, .headroom = 9, .family = {{.verdict = VERDICT_SOFT, .causes = CAUSE_STALE, .checks = 2, .passing = 1}, {.verdict = VERDICT_HARD, .checks = 2}}},
-         .route = {.announce = ANNOUNCE_NONE, .family = {{.announce = ANNOUNCE_DEPREF, .intent = CAUSE_STALE, .since_ns = 1}, {.announce = ANNOUNCE_NONE, .since_ns = 1}}},
-         .want = {{ANNOUNCE_DEPREF, VERDICT_SOFT, CAUSE_STALE, CAUSE_STALE, true}, {ANNOUNCE_NONE, VERDICT_HARD, 0, 0, false}}, .headroom = 9},
+         .watch = {.verdict = VERDICT_HARD,
+                   .since_ns = 1,
+                   .headroom = 9,
+                   .family = {{.verdict = VERDICT_SOFT, .causes = CAUSE_STALE, .checks = 2, .passing = 1},
+                              {.verdict = VERDICT_HARD, .checks = 2}}},
+         .route = {.announce = ANNOUNCE_NONE,
+                   .family = {{.announce = ANNOUNCE_DEPREF, .intent = CAUSE_STALE, .since_ns = 1},
+                              {.announce = ANNOUNCE_NONE, .since_ns = 1}}},
+         .want = {{ANNOUNCE_DEPREF, VERDICT_SOFT, CAUSE_STALE, CAUSE_STALE, true},
+                  {ANNOUNCE_NONE, VERDICT_HARD, 0, 0, false}},
+         .headroom = 9},
 	{"both as the network", .watch = {.verdict = VERDICT_PASS}, .route = {.announce = ANNOUNCE_YES},
-         .want = {{ANNOUNCE_YES, VERDICT_PASS, 0, 0, true}, {ANNOUNCE_YES, VERDICT_PASS, 0, 0, true}}, .headroom = UINT32_MAX},
-	{"hard without more", .watch = {.verdict = VERDICT_HARD}, .route = {.announce = ANNOUNCE_YES},
-         .want = {{ANNOUNCE_YES, VERDICT_HARD, 0, 0, false}, {ANNOUNCE_YES, VERDICT_HARD, 0, 0, false}}, .headroom = UINT32_MAX},
+         .want = {{ANNOUNCE_YES, VERDICT_PASS, 0, 0, true}, {ANNOUNCE_YES, VERDICT_PASS, 0, 0, true}},
+         .headroom = UINT32_MAX},
+	{"hard without more, nothing to spare", .watch = {.verdict = VERDICT_HARD, .since_ns = 1},
+         .route = {.announce = ANNOUNCE_YES},
+         .want = {{ANNOUNCE_YES, VERDICT_HARD, 0, 0, false}, {ANNOUNCE_YES, VERDICT_HARD, 0, 0, false}}, .headroom = 0},
 	{"route has gone", .watch = {.verdict = VERDICT_PASS}, .route = {.announce = ANNOUNCE_YES}, .route_gone = true,
-         .want = {{ANNOUNCE_NONE, VERDICT_PASS, 0, 0, true}, {ANNOUNCE_NONE, VERDICT_PASS, 0, 0, true}}, .headroom = UINT32_MAX},
-	{"route is new and has not stamped", .watch = {.verdict = VERDICT_PASS}, .route = {.announce = ANNOUNCE_YES}, .route_starting = true,
-         .want = {{ANNOUNCE_NONE, VERDICT_PASS, 0, 0, true}, {ANNOUNCE_NONE, VERDICT_PASS, 0, 0, true}}, .headroom = UINT32_MAX},
+         .want = {{ANNOUNCE_NONE, VERDICT_PASS, 0, 0, true}, {ANNOUNCE_NONE, VERDICT_PASS, 0, 0, true}},
+         .headroom = UINT32_MAX},
+	{"route is new and has not stamped", .watch = {.verdict = VERDICT_PASS}, .route = {.announce = ANNOUNCE_YES},
+         .route_starting = true,
+         .want = {{ANNOUNCE_NONE, VERDICT_PASS, 0, 0, true}, {ANNOUNCE_NONE, VERDICT_PASS, 0, 0, true}},
+         .headroom = UINT32_MAX},
 };
 
 static void test_families(void **state)
@@ -78,6 +92,7 @@ static void test_families(void **state)
 		self_report(board, config, &config->nodes[0], "", 5ULL * SECOND, &r);
 		assert_string_equal(r.node, "fra");
 		assert_int_equal(r.uptime_s, 4);
+		assert_int_equal(r.generation, 42);
 		assert_int_equal(r.zones, 5);
 		assert_int_equal(r.serving, 4);
 		assert_memory_equal(r.config, config->hash, FLEET_HASH_LEN);

@@ -88,7 +88,7 @@ struct sim {
 	uint32_t count, keep, loss, delay, demand;
 	bool primary_dead, faults_end, with_load, trace, headroom_known;
 	uint32_t shared;        /* causes that came to all */
-	uint64_t zero_since;
+	uint64_t zero_since, zones_at;
 	struct decide_conf conf;
 	struct sim_result *out;
 };
@@ -231,7 +231,7 @@ static void heal(struct sim *s)
 
 static void event(struct sim *s)
 {
-	uint32_t i = rnd(s, s->count), j = rnd(s, s->count), what = rnd(s, 22);
+	uint32_t i = rnd(s, s->count), j = rnd(s, s->count), what = rnd(s, s->with_load ? 26 : 22);
 	struct node *n = &s->n[i];
 
 	switch (what) {
@@ -299,6 +299,10 @@ static void event(struct sim *s)
 		TRACE(s, "node %u order drain=%d freeze=%d force=%d", i, n->drain, n->freeze, n->force);
 		break;
 	case 17:
+	case 22:
+	case 23:
+	case 24:
+	case 25:
 		s->demand = s->with_load ? s->count * CAPACITY * (10 + rnd(s, 140)) / 100 : s->demand;
 		TRACE(s, "demand %u", s->demand);
 		break;
@@ -623,8 +627,8 @@ static void watch_over(struct sim *s)
 		struct node *n = &s->n[i];
 
 		up += announces(n);
-		if (n->causes & CAUSE_ZONES) /* it may have started so */
-			patience = ZERO_MS + DECIDE_BLIND_MS;
+		if (n->causes & CAUSE_ZONES)
+			s->zones_at = s->now;
 		if (!is_fit(s, n))
 			n->fit_since = 0;
 		else if (!n->fit_since)
@@ -632,6 +636,8 @@ static void watch_over(struct sim *s)
 		if (n->fit_since)
 			longest = MIN(longest, n->fit_since);
 	}
+	if (s->zones_at && s->now - s->zones_at < ZERO_MS + DECIDE_BLIND_MS) /* one may have started so */
+		patience = ZERO_MS + DECIDE_BLIND_MS;
 	if (up)
 		s->zero_since = 0;
 	else if (!s->zero_since)
@@ -679,7 +685,7 @@ static void set_up(struct sim *s, uint64_t seed)
 	s->keep = 1 + (rnd(s, 4) == 0 && s->count > 2 ? rnd(s, s->count - 1) : 0);
 	s->delay = 20 + rnd(s, 60);
 	s->with_load = rnd(s, 2);
-	s->headroom_known = rnd(s, 2);
+	s->headroom_known = rnd(s, 3) != 0;
 	s->faults_end = rnd(s, 5) < 3;
 	s->demand = s->count * CAPACITY / 4;
 	s->conf = (struct decide_conf){.worker_dead_ms = WORKER_DEAD, .drain_ms = 2000, .rise_hold_ms = 1000, .rise_hold_max_ms = 8000,

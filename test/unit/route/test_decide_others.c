@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The decision where other pops and orders matter: soft causes, the last pop, starts with something missing, freeze, force, RPKI. Scenarios that
- * the fleet simulator found are here under their seeds. */
+/* The decision where other pops and orders matter: soft causes, the last pop, starts with something missing, freeze, force, RPKI. Some of these
+ * scenarios were found by the fleet simulator (fleet_sim.h). */
 #include "route/decide.h"
 
 #include <setjmp.h>
@@ -399,7 +399,7 @@ static void start_with_zones_missing(void **state)
 	} cases[] = {
 	    {"the other pop announces", {SEEN, .says = {WELL}}, DECIDE_WITHDRAW, 60000, 60000},
 	    {"the other pop is seen not to", {SEEN, .says = {.verdict = VERDICT_HARD}}, DECIDE_ANNOUNCE, 10000, 10050},
-	    {"seed 7187: the other pop is not seen", {SEEN, .age_ms = UINT64_MAX, .answered = false}, DECIDE_DEPREF, 30000, 30050},
+	    {"the other pop is not seen", {SEEN, .age_ms = UINT64_MAX, .answered = false}, DECIDE_DEPREF, 30000, 30050},
 	};
 	struct decide_input alone = {GOOD, .zones_ready = 1};
 	struct at a = fresh();

@@ -38,13 +38,15 @@ static int setup(void **state)
 
 	for (int i = 0; i < GROUP; i++) {
 		b.group[i] = socket(AF_INET6, SOCK_DGRAM, 0);
-		if (setsockopt(b.group[i], SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 || bind(b.group[i], (struct sockaddr *)&at, sizeof(at)) < 0 ||
+		if (setsockopt(b.group[i], SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
+		    bind(b.group[i], (struct sockaddr *)&at, sizeof(at)) < 0 ||
 		    getsockname(b.group[i], (struct sockaddr *)&at, &len) < 0)
 			return -1;
 	}
 	b.client = socket(AF_INET6, SOCK_DGRAM, 0);
 	*state = &b;
-	return lane_attach(b.group[0], WORKERS) < 0 || connect(b.client, (struct sockaddr *)&at, sizeof(at)) < 0 ? -1 : 0;
+	return lane_attach(b.group[0], WORKERS) < 0 || connect(b.client, (struct sockaddr *)&at, sizeof(at)) < 0 ? -1
+	                                                                                                         : 0;
 }
 
 static int teardown(void **state)
@@ -86,7 +88,9 @@ static void test_names(void **state)
 		{"f.status.zonecast.", RR_TXT, CLASS_CH, true},
 		{"global.fra.status.zonecast.", RR_TXT, CLASS_CH, true},
 		{"g.f.status.zonecast.", RR_TXT, CLASS_CH, true},
-		{"aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbb123.aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbb123.status.zonecast.", RR_TXT, CLASS_CH, true},
+		{"aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbb123."
+	         "aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbb123.status.zonecast.",
+	         RR_TXT, CLASS_CH, true},
 		{"status.zonecast.", RR_TXT, CLASS_CH, false},
 		{"a.b.c.status.zonecast.", RR_TXT, CLASS_CH, false},
 		{"fra.Status.zonecast.", RR_TXT, CLASS_CH, false},
@@ -110,7 +114,8 @@ static void test_names(void **state)
 		print_message("%s\n", rows[i].name);
 		assert_int_equal(name_from_text(rows[i].name, strlen(rows[i].name), root, &name), 0);
 		for (int edns = 0; edns < 2; edns++) {
-			int len = message_build_query(buf, sizeof(buf), 7, name.wire, rows[i].type, rows[i].rclass, edns ? 1232 : 0, false, false);
+			int len = message_build_query(buf, sizeof(buf), 7, name.wire, rows[i].type, rows[i].rclass,
+			                              edns ? 1232 : 0, false, false);
 
 			assert_true(len > 0);
 			assert_int_equal(meets(b, buf, (size_t)len) == 0, rows[i].status);

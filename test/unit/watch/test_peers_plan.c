@@ -18,16 +18,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static const char head[] =
-	"fleet: f\nnetworks:\n"
-	"  - {name: global, prefixes: [192.0.2.0/24], addresses: [192.0.2.53], as: 64500}\n"
-	"  - {name: eu, prefixes: [198.51.100.0/24], addresses: [198.51.100.53], as: 64500}\n"
-	"  - {name: far, prefixes: [203.0.113.0/24], addresses: [203.0.113.53], as: 64500}\n"
-	"nodes:\n";
+static const char head[] = "fleet: f\nnetworks:\n"
+			   "  - {name: global, prefixes: [192.0.2.0/24], addresses: [192.0.2.53], as: 64500}\n"
+			   "  - {name: eu, prefixes: [198.51.100.0/24], addresses: [198.51.100.53], as: 64500}\n"
+			   "  - {name: far, prefixes: [203.0.113.0/24], addresses: [203.0.113.53], as: 64500}\n"
+			   "nodes:\n";
 #define HID "  - {name: hid, role: primary, management: [10.0.0.1]}\n"
-#define FRA "  - {name: fra, role: pop, networks: [global, eu], management: [10.0.0.2, \"2001:db8::2\"], bgp: {router-id: 10.0.0.2}}\n"
-#define AMS "  - {name: ams, role: pop, networks: [eu, global], management: [10.0.0.3, \"2001:db8::3\"], bgp: {router-id: 10.0.0.3}}\n"
-#define SIN "  - {name: sin, role: pop, networks: [global, far], management: [10.0.0.4, 10.0.1.4], bgp: {router-id: 10.0.0.4}}\n"
+#define FRA                                                                                                            \
+	"  - {name: fra, role: pop, networks: [global, eu], management: [10.0.0.2, \"2001:db8::2\"], bgp: "            \
+	"{router-id: 10.0.0.2}}\n"
+#define AMS                                                                                                            \
+	"  - {name: ams, role: pop, networks: [eu, global], management: [10.0.0.3, \"2001:db8::3\"], bgp: "            \
+	"{router-id: 10.0.0.3}}\n"
+#define SIN                                                                                                            \
+	"  - {name: sin, role: pop, networks: [global, far], management: [10.0.0.4, 10.0.1.4], bgp: {router-id: "      \
+	"10.0.0.4}}\n"
 #define SYD "  - {name: syd, role: pop, networks: [far], management: [10.0.0.5], bgp: {router-id: 10.0.0.5}}\n"
 
 static const bool both[BOARD_FAMILIES] = {true, true};
@@ -71,7 +76,9 @@ static void lay_out(struct bed *b, const char *nodes, const char *self, const bo
 	config_free(b->config);
 	assert_int_equal(config_parse("f.yaml", yaml, strlen(yaml), &d, &b->config), 0);
 	diag_done(&d);
-	assert_int_equal(peers_lay_out(&b->board->watch, b->config, config_node_find(b->config, self), reachable, b->list, &b->count), 0);
+	assert_int_equal(peers_lay_out(&b->board->watch, b->config, config_node_find(b->config, self), reachable,
+	                               b->list, &b->count),
+	                 0);
 	assert_int_equal(b->count, atomic_load(&b->board->watch.nodes.count));
 }
 
@@ -122,7 +129,8 @@ static void test_who(void **state)
 	assert_string_equal(pops(b, 0), "sin");
 	lay_out(b, FRA, "fra", both);
 	assert_int_equal(b->count, 0);
-	assert_string_equal(b->board->watch.nodes.node[0].name, ""); /* what is not there any more has no name left behind */
+	assert_string_equal(b->board->watch.nodes.node[0].name,
+	                    ""); /* what is not there any more has no name left behind */
 }
 
 static struct fleet_report say(const char *node, const char *network, unsigned announce)
@@ -133,7 +141,8 @@ static struct fleet_report say(const char *node, const char *network, unsigned a
 	if (network) {
 		r.count = 1;
 		snprintf(r.network[0].name, BOARD_NAME_MAX, "%s", network);
-		r.network[0].family[0] = (struct board_peer_family){(uint8_t)announce, VERDICT_SOFT, CAUSE_STALE, CAUSE_ZONES, true};
+		r.network[0].family[0] =
+			(struct board_peer_family){(uint8_t)announce, VERDICT_SOFT, CAUSE_STALE, CAUSE_ZONES, true};
 		r.network[0].data_age_ms = 77;
 		r.network[0].load = 1;
 		r.network[0].qps = 2;
@@ -277,8 +286,10 @@ static void test_many(void **state)
 
 	at = (size_t)snprintf(yaml, cap, "%s%s", head, FRA);
 	for (int i = 0; i < BOARD_PEERS_MAX + 5; i++)
-		at += (size_t)snprintf(yaml + at, cap - at, "  - {name: p%d, role: pop, networks: [global], management: [10.1.%d.%d], bgp: {router-id: 10.1.%d.%d}}\n", i,
-		                       i / 200, 1 + i % 200, i / 200, 1 + i % 200);
+		at += (size_t)snprintf(yaml + at, cap - at,
+		                       "  - {name: p%d, role: pop, networks: [global], management: [10.1.%d.%d], bgp: "
+		                       "{router-id: 10.1.%d.%d}}\n",
+		                       i, i / 200, 1 + i % 200, i / 200, 1 + i % 200);
 	diag_init(&d);
 	assert_int_equal(config_parse("f.yaml", yaml, at, &d, &b->config), 0);
 	diag_done(&d);
@@ -301,8 +312,10 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_who, setup, teardown),    cmocka_unit_test_setup_teardown(test_take, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_reload, setup, teardown), cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_who, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_take, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 	};
 
