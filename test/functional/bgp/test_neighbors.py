@@ -189,7 +189,7 @@ def test_every_make_in_every_state(bed, tmp_path):
         wait_until(lambda: [node.neighbor(a)["prefixes"] for a in ("10.9.1.1", "10.9.5.1")] == [2, 2], 10, "what is told in the status")
         told = node.neighbor("10.9.1.1")
         assert told["announced_left_out"] == 0
-        assert told["announced"][0] == {
+        assert next(r for r in told["announced"] if r["prefix"] == V4) == {
             "text": f"{V4} nh 10.9.1.2 path {OUR_AS} {OUR_AS} med 30 communities 64601:7 65535:65284 large 4200000053:1:2",
             "prefix": V4, "next_hop": "10.9.1.2", "as_path": [OUR_AS] * 2, "med": 30, "communities": ["64601:7", "65535:65284"],
             "large_communities": ["4200000053:1:2"]}
