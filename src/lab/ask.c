@@ -91,13 +91,13 @@ unsigned lab_catchments(const struct lab *l, bool print)
 			char want[32];
 			bool good;
 
-			snprintf(want, sizeof(want), "pop-%s", lab_regions[i].name);
+			snprintf(want, sizeof(want), "pop-%s", lab_regions[lab_serving(l, i)].name);
 			lab_ask(l, i, family, "example.com", 1000, &a);
 			good = a.answered && a.rcode == 0 && strcmp(a.nsid, want) == 0;
 			right += good;
 			if (print && a.answered)
 				printf("  client %s IPv%d -> %-8s %6.1f ms  rcode %u  serial %u%s\n", lab_regions[i].name, family, a.nsid, a.ms, a.rcode,
-				       a.serial, good ? "" : "   (not its own PoP)");
+				       a.serial, good ? "" : "   (not the PoP that should)");
 			else if (print)
 				printf("  client %s IPv%d -> no answer\n", lab_regions[i].name, family);
 		}

@@ -59,7 +59,8 @@ static int run_once(const struct lab *l, struct arrivals *out)
 		return err;
 	snprintf(run_dir, sizeof(run_dir), "%s/hidden/run", l->dir);
 	began = clock_ns();
-	err = lab_run(NULL, (const char *const[]){l->self, "zone", "reload", "example.com", "--run-dir", run_dir, NULL});
+	err = lab_run(NULL,
+	              (const char *const[]){l->self, "zone", "reload", "example.com", "--run-dir", run_dir, NULL});
 	return err ? err : wait_for_all(l, now.serial + 1, began, out);
 }
 
@@ -68,7 +69,8 @@ static json_t *run_json(const struct arrivals *a)
 	json_t *o = json_object();
 
 	for (unsigned i = 0; i < LAB_REGIONS; i++)
-		json_object_set_new(o, lab_regions[i].name, json_pack("{s:f, s:f}", "ipv4_ms", a->ms[i][0], "ipv6_ms", a->ms[i][1]));
+		json_object_set_new(o, lab_regions[i].name,
+		                    json_pack("{s:f, s:f}", "ipv4_ms", a->ms[i][0], "ipv6_ms", a->ms[i][1]));
 	return o;
 }
 
@@ -97,8 +99,9 @@ int lab_drill_zone(const struct lab *l, const struct lab_drill_options *o)
 			break;
 		json_array_append_new(runs, run_json(&a));
 		for (unsigned k = 0; k < LAB_REGIONS && !o->json; k++)
-			printf("  run %u: %s answers it after %.0f ms (IPv4), %.0f ms (IPv6); the primary is %u ms away\n", i + 1, lab_regions[k].name,
-			       a.ms[k][0], a.ms[k][1], k ? lab_latency_ms(0, k) : 0);
+			printf("  run %u: %s answers it after %.0f ms (IPv4), %.0f ms (IPv6); the primary is %u ms "
+			       "away\n",
+			       i + 1, lab_regions[k].name, a.ms[k][0], a.ms[k][1], k ? lab_latency_ms(0, k) : 0);
 		fflush(stdout);
 	}
 	if (err)

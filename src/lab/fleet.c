@@ -3,6 +3,7 @@
 #include "lab/lab.h"
 
 #include "base/err.h"
+#include "lab/node.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,13 +22,21 @@
 	"www CNAME @\nmail A 198.51.100.25\n" \
 	"*.apps A 198.51.100.80\n" \
 	"sub NS ns.sub\nns.sub A 198.51.100.53\n" \
-	"@ HTTPS 1 . alpn=h2,h3\n_dns.resolver SVCB 1 www.example.com. alpn=dot port=853\n"
+	"@ HTTPS 1 . alpn=h2,h3\n_dns.resolver SVCB 1 www.example.com. alpn=dot port=853\n" \
+	"$GENERATE 1-120 host$ A 198.51.100.$\n"
 static const char example_org[] =
 	"$TTL 3600\n"
 	"@ SOA ns1.example.com. hostmaster.example.com. 7 7200 900 1209600 600\n"
 	"@ NS ns1.example.com.\n@ NS ns2.example.com.\n"
 	"old DNAME example.com.\n"
 	"$GENERATE 1-20 host$ A 198.51.100.$\n";
+
+/* One that expires while a drill can wait for it. */
+static const char example_net[] =
+	"$TTL 60\n"
+	"@ SOA ns1.example.com. hostmaster.example.com. 1 2 1 60 60\n"
+	"@ NS ns1.example.com.\n@ NS ns2.example.com.\n"
+	"www A 198.51.100.3\n";
 
 static int write_example(const struct lab *l, const char *name, const char *text)
 {
@@ -97,10 +106,9 @@ static void add_zones(const struct lab *l, struct text *t)
 		closedir(d);
 }
 
-int lab_write_fleet(const struct lab *l, struct text *why)
+int lab_write_zones(const struct lab *l, struct text *why)
 {
 	char path[LAB_PATH_MAX + 32];
-	struct text t;
 	int err;
 
 	snprintf(path, sizeof(path), "%s/zones", l->dir);
@@ -109,44 +117,125 @@ int lab_write_fleet(const struct lab *l, struct text *why)
 	if (!err)
 		err = write_example(l, "example.org", example_org);
 	if (!err)
+		err = write_example(l, "example.net", example_net);
+	if (!err)
 		err = take_zones(l);
 	snprintf(path, sizeof(path), "%s/bgp.key", l->dir);
 	if (!err)
 		err = lab_write_file(path, "zonecast-lab\n", 0600);
-	text_init(&t);
-	text_fmt(&t,
+	if (err)
+		text_fmt(why, "cannot write the zones below %s: %s", l->dir, err_text(err));
+	return err;
+}
+
+static void add_neighbors(const struct lab *l, unsigned region, struct text *t)
+{
+	for (unsigned family = 4; family <= 6; family += 2) {
+		if (family == 4)
+			text_fmt(t, "        - {address: 10.2.%u.1", region + 1);
+		else
+			text_fmt(t, "        - {address: \"fd00:2:%u::1\"", region + 1);
+		text_fmt(t, ", as: %u, password-file: bgp.key, families: [ipv%u], hold-time: 9s", lab_regions[region].as, family);
+		if (l->bfd_ms)
+			text_fmt(t, ", bfd: {interval: %ums, multiplier: 3}", l->bfd_ms);
+		/* Longer than the way around by eu. */
+		if (lab_serving(l, region) != region)
+			text_str(t, ", prepend: 3");
+		text_str(t, "}\n");
+	}
+}
+
+void lab_fleet_text(const struct lab *l, struct text *t)
+{
+	text_fmt(t,
 	         "fleet: lab\n"
+	         "generation: 2\n" /* so that there can be an older one */
 	         "networks:\n"
 	         "  - name: global\n"
 	         "    prefixes: [" LAB_PREFIX_V4 ", \"" LAB_PREFIX_V6 "\"]\n"
 	         "    addresses: [" LAB_ANYCAST_V4 ", \"" LAB_ANYCAST_V6 "\"]\n"
+	         "    backstop: [" LAB_BACKSTOP_V4 ", \"" LAB_BACKSTOP_V6 "\"]\n"
 	         "    as: %u\n"
 	         "    drain-time: 2s\n"
+	         "    stale-after: " LAB_STALE_AFTER "\n"
+	         "    primary-check: 1s\n"
 	         "    expired-signatures: alert\n" /* real zones, of whatever age */
 	         "    rise-hold-max: 2s\n" /* drills repeat: a flap must not be held against the next */
 	         "nodes:\n"
 	         "  - {name: hidden, role: primary, management: [10.1.%d.2, \"fd00:1:%d::2\"]}\n",
 	         LAB_AS, LAB_HIDDEN_NET, LAB_HIDDEN_NET);
-	for (unsigned i = 0; i < LAB_REGIONS; i++)
-		text_fmt(&t,
+	for (unsigned i = 0; i < LAB_REGIONS; i++) {
+		text_fmt(t,
 		         "  - name: pop-%s\n"
 		         "    role: pop\n"
 		         "    networks: [global]\n"
 		         "    management: [10.2.%u.2, \"fd00:2:%u::2\"]\n"
 		         "    bgp:\n"
 		         "      router-id: 10.2.%u.2\n"
-		         "      neighbors:\n"
-		         "        - {address: 10.2.%u.1, as: %u, password-file: bgp.key, families: [ipv4], hold-time: 9s}\n"
-		         "        - {address: \"fd00:2:%u::1\", as: %u, password-file: bgp.key, families: [ipv6], hold-time: 9s}\n",
-		         lab_regions[i].name, i + 1, i + 1, i + 1, i + 1, lab_regions[i].as, i + 1, lab_regions[i].as);
-	text_str(&t, "zones:\n");
-	add_zones(l, &t);
+		         "      neighbors:\n",
+		         lab_regions[i].name, i + 1, i + 1, i + 1);
+		add_neighbors(l, i, t);
+	}
+	text_str(t, "zones:\n");
+	add_zones(l, t);
+}
+
+int lab_write_fleet(const struct lab *l, struct text *why)
+{
+	char path[LAB_PATH_MAX + 32];
+	struct text t;
+	int err;
+
+	text_init(&t);
+	text_fmt(&t, "bfd %u\nhidden %d\n", l->bfd_ms, l->hidden);
+	snprintf(path, sizeof(path), "%s/settings", l->dir);
+	err = t.failed ? ERR_NO_MEMORY : lab_write_file(path, t.chars, 0644);
+	text_clear(&t);
+	lab_fleet_text(l, &t);
 	snprintf(path, sizeof(path), "%s/fleet.yaml", l->dir);
 	if (!err)
 		err = t.failed ? ERR_NO_MEMORY : lab_write_file(path, t.chars, 0644);
 	text_done(&t);
 	if (err)
-		text_fmt(why, "cannot write the fleet file and its zones below %s: %s", l->dir, err_text(err));
+		text_fmt(why, "cannot write the fleet file below %s: %s", l->dir, err_text(err));
+	return err;
+}
+
+int lab_load_settings(struct lab *l)
+{
+	char path[LAB_PATH_MAX + 32];
+	unsigned bfd, hidden;
+	FILE *f;
+	int n;
+
+	snprintf(path, sizeof(path), "%s/settings", l->dir);
+	f = fopen(path, "re");
+	if (!f)
+		return ERR_NOT_FOUND;
+	n = fscanf(f, "bfd %u hidden %u", &bfd, &hidden);
+	fclose(f);
+	if (n != 2)
+		return ERR_MALFORMED;
+	l->bfd_ms = bfd;
+	l->hidden = hidden != 0;
+	return 0;
+}
+
+unsigned lab_serving(const struct lab *l, unsigned region)
+{
+	return l->hidden ? 0 : region;
+}
+
+int lab_apply(const struct lab *l, struct text *why)
+{
+	int err = lab_write_fleet(l, why);
+
+	for (unsigned i = 0; !err && i < LAB_REGIONS; i++)
+		err = node_order(l, i, "{\"command\":\"reload\"}\n", why);
+	if (!err && lab_wait_until_right(l) < 0) {
+		text_str(why, "the clients are not answered as the new settings say");
+		err = -ETIMEDOUT;
+	}
 	return err;
 }
 

@@ -26,7 +26,12 @@ enum { LAB_REGIONS = 3, LAB_NAME_MAX = 8, LAB_PATH_MAX = 400, LAB_PROCS_MAX = 64
 #define LAB_ANYCAST_V6 "2001:db8:53::53"
 #define LAB_PREFIX_V4 "192.0.2.0/24"
 #define LAB_PREFIX_V6 "2001:db8:53::/48"
+/* Less specific prefixes over them, for what a network may fall back on. */
+#define LAB_BACKSTOP_V4 "192.0.2.0/23"
+#define LAB_BACKSTOP_V6 "2001:db8:52::/47"
 #define LAB_AS 64500
+/* So long data may be without confirmation; short, as drills wait for it. */
+#define LAB_STALE_AFTER "8s"
 /* The hidden primary's link, in the clients' range, which the transits know. */
 #define LAB_HIDDEN_NET 9
 
@@ -46,7 +51,15 @@ struct lab {
 	char name[LAB_NAME_MAX + 1];  /* prefix of the namespaces */
 	char zones_dir[LAB_PATH_MAX]; /* further zone files, or "" */
 	char self[LAB_PATH_MAX];      /* this binary */
+	/* Settings; of a lab that is up they are in DIR/settings. */
+	unsigned bfd_ms; /* interval of the PoPs' BFD sessions, three of which make the detection time; 0: none */
+	bool hidden;     /* eu is everybody's PoP and the others prepend: no transit knows a second path until the first has gone */
 };
+#define LAB_BFD_DEFAULT_MS 300
+/* Settings of the lab that is up; ERR_NOT_FOUND: none is. */
+int lab_load_settings(struct lab *l) MUST_CHECK;
+/* The PoP that serves a region's clients when all is well. */
+unsigned lab_serving(const struct lab *l, unsigned region);
 
 /* Namespace of a region's part: 't' transit, 'c' client, 'p' pop; 'h' the hidden primary, of region 0 only. */
 void lab_netns(const struct lab *l, char part, unsigned region, char buf[LAB_NETNS_MAX]);
@@ -75,7 +88,14 @@ void lab_remove(const struct lab *l);
 
 int lab_build_network(const struct lab *l, struct text *why) MUST_CHECK;
 int lab_start_routers(const struct lab *l, struct text *why) MUST_CHECK;
+/* The zones, and what else nodes read. */
+int lab_write_zones(const struct lab *l, struct text *why) MUST_CHECK;
+/* DIR/settings and DIR/fleet.yaml. */
 int lab_write_fleet(const struct lab *l, struct text *why) MUST_CHECK;
+/* The fleet file alone, to be changed. */
+void lab_fleet_text(const struct lab *l, struct text *t);
+/* Write the fleet file of these settings, have the PoPs take it, and wait until everybody is served as these settings say. */
+int lab_apply(const struct lab *l, struct text *why) MUST_CHECK;
 int lab_start_pop(const struct lab *l, unsigned region) MUST_CHECK;
 int lab_start_hidden(const struct lab *l) MUST_CHECK;
 /* The zone example.com in its file, with this serial. */
@@ -93,5 +113,7 @@ struct lab_answer {
 };
 /* One question (SOA of zone) from a client's namespace to the anycast address of a family (4 or 6). */
 void lab_ask(const struct lab *l, unsigned client, int family, const char *zone, int timeout_ms, struct lab_answer *out);
-/* Are all six client and family pairs answered by their own region's PoP? Prints a table when `print`. Returns how many are right. */
+/* Until all six client and family pairs are answered by the PoP that should. */
+int lab_wait_until_right(const struct lab *l) MUST_CHECK;
+/* Are all six client and family pairs answered by the PoP that should (lab_serving())? Prints a table when `print`. Returns how many are right. */
 unsigned lab_catchments(const struct lab *l, bool print);

@@ -27,7 +27,9 @@ struct meter {
 	_Atomic uint64_t failed_ms; /* when a failure was last known; 0 never */
 	uint8_t query[128];
 	size_t query_len;
-	unsigned asked, settled;    /* settled: questions before it are decided */
+	_Atomic unsigned asked;     /* written by the thread alone */
+	_Atomic unsigned mark;
+	unsigned settled;           /* questions before it are decided */
 	char names[16][64];
 	unsigned name_count;
 	struct question questions[METER_QUERIES_MAX];
@@ -103,8 +105,12 @@ static void ask(struct meter *m)
 
 static void settle(struct meter *m, uint64_t now)
 {
-	while (m->settled < m->asked && now - m->questions[m->settled].sent_ns > (uint64_t)METER_LATE_MS * 1000000U) {
-		if (!m->questions[m->settled].answered_ns)
+	while (m->settled < m->asked) {
+		const struct question *q = &m->questions[m->settled];
+
+		if (!q->answered_ns && now - q->sent_ns <= (uint64_t)METER_LATE_MS * 1000000U)
+			return;
+		if (!q->answered_ns)
 			atomic_store(&m->failed_ms, clock_ms());
 		m->settled++;
 	}
@@ -136,9 +142,10 @@ static void *run(void *arg)
 	}
 }
 
-int meter_start(const struct lab *l, unsigned client, int family, struct meter **out)
+int meter_start(const struct lab *l, unsigned client, int family, const char *zone, struct meter **out)
 {
-	static const uint8_t name[] = "\x07" "example\x03" "com";
+	static const uint8_t root[1] = {0};
+	struct name name;
 	struct meter *m = calloc(1, sizeof(*m));
 	struct endpoint to = {.port = 53};
 	struct sockaddr_storage sa;
@@ -158,7 +165,9 @@ int meter_start(const struct lab *l, unsigned client, int family, struct meter *
 		if (!err && connect(m->fd[i], (struct sockaddr *)&sa, salen) < 0)
 			err = ERR_INVALID;
 	}
-	len = message_build_query(m->query, sizeof(m->query), 0, name, RR_SOA, CLASS_IN, DNS_UDP_DEFAULT, false, true);
+	if (!err)
+		err = name_from_text(zone, strlen(zone), root, &name);
+	len = err ? 0 : message_build_query(m->query, sizeof(m->query), 0, name.wire, RR_SOA, CLASS_IN, DNS_UDP_DEFAULT, false, true);
 	m->query_len = len > 0 ? (size_t)len : 0;
 	if (!err && pthread_create(&m->thread, NULL, run, m) != 0)
 		err = ERR_NO_MEMORY;
@@ -173,6 +182,11 @@ int meter_start(const struct lab *l, unsigned client, int family, struct meter *
 	return 0;
 }
 
+void meter_mark(struct meter *m)
+{
+	atomic_store(&m->mark, atomic_load(&m->asked));
+}
+
 uint64_t meter_quiet_ms(const struct meter *m)
 {
 	uint64_t at = atomic_load(&m->failed_ms);
@@ -180,32 +194,53 @@ uint64_t meter_quiet_ms(const struct meter *m)
 	return at ? clock_ms() - at : UINT64_MAX;
 }
 
+/* Lost questions of a stretch, and the gap: from the first that failed to the next good one after the last that did. */
+static void count_stretch(const struct meter *m, unsigned from, unsigned to, unsigned *lost, double *gap_ms)
+{
+	uint64_t first = 0, recovered = 0;
+
+	for (unsigned i = from; i < to; i++) {
+		const struct question *q = &m->questions[i];
+
+		if (!q->good) {
+			++*lost;
+			first = first ? first : q->sent_ns;
+			recovered = 0;
+		} else if (first && !recovered) {
+			recovered = q->sent_ns;
+		}
+	}
+	if (first)
+		*gap_ms = (double)((recovered ? recovered : m->questions[to - 1].sent_ns) - first) / 1e6;
+}
+
 static void count(struct meter *m, struct meter_score *s)
 {
-	uint64_t first = 0, recovered = 0, last = 0;
+	unsigned mark = atomic_load(&m->mark) ? MIN(atomic_load(&m->mark), m->asked) : m->asked;
 
 	memset(s, 0, sizeof(*s));
 	s->asked = m->asked;
+	count_stretch(m, 0, mark, &s->lost, &s->gap_ms);
+	count_stretch(m, mark, m->asked, &s->back_lost, &s->back_gap_ms);
 	for (unsigned i = 0; i < m->asked; i++) {
 		const struct question *q = &m->questions[i];
-		double ms = q->answered_ns ? (double)(q->answered_ns - q->sent_ns) / 1e6 : 0;
 
-		if (!q->good) {
-			s->lost++;
-			first = first ? first : q->sent_ns;
-			last = q->sent_ns;
-			recovered = 0;
+		if (!q->good)
 			continue;
-		}
-		if (last && !recovered)
-			recovered = q->sent_ns;
-		s->late_max_ms = MAX(s->late_max_ms, ms);
+		s->late_max_ms = MAX(s->late_max_ms, (double)(q->answered_ns - q->sent_ns) / 1e6);
 		if (!s->before[0])
 			snprintf(s->before, sizeof(s->before), "%s", m->names[q->who]);
+		if (!s->moved_ns && strcmp(m->names[q->who], s->before) != 0) {
+			snprintf(s->other, sizeof(s->other), "%s", m->names[q->who]);
+			s->moved_ns = q->sent_ns;
+		}
 		snprintf(s->after, sizeof(s->after), "%s", m->names[q->who]);
 	}
-	if (first)
-		s->gap_ms = recovered ? (double)(recovered - first) / 1e6 : (double)(clock_ns() - first) / 1e6;
+}
+
+void meter_halt(struct meter *m)
+{
+	atomic_store(&m->stop, true);
 }
 
 void meter_stop(struct meter *m, struct meter_score *out)

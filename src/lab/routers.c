@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 enum { ROUTER_WAIT_MS = 15000 };
+/* BFD of the routers is as fast as it can be; each session runs at the slower of both sides, which is the PoP's. */
+#define ROUTER_BFD_MS "50"
 
 static void bird_config(unsigned i, struct text *t)
 {
@@ -23,11 +25,12 @@ static void bird_config(unsigned i, struct text *t)
 	         "router id 10.255.0.%u;\n"
 	         "protocol device { scan time 5; }\n"
 	         "protocol direct { ipv4; ipv6; }\n"
+	         "protocol bfd { interface \"pop\" { interval " ROUTER_BFD_MS " ms; multiplier 3; idle tx interval 1 s; }; }\n"
 	         "protocol kernel { ipv4 { import none; export where source = RTS_BGP; }; }\n"
 	         "protocol kernel { ipv6 { import none; export where source = RTS_BGP; }; }\n"
 	         "filter from_pop {\n"
-	         "  if net.type = NET_IP4 && net != " LAB_PREFIX_V4 " then reject;\n"
-	         "  if net.type = NET_IP6 && net != " LAB_PREFIX_V6 " then reject;\n"
+	         "  if net.type = NET_IP4 && net != " LAB_PREFIX_V4 " && net != " LAB_BACKSTOP_V4 " then reject;\n"
+	         "  if net.type = NET_IP6 && net != " LAB_PREFIX_V6 " && net != " LAB_BACKSTOP_V6 " then reject;\n"
 	         "  if (65535, 0) ~ bgp_community then bgp_local_pref = 0;\n"
 	         "  accept;\n"
 	         "}\n"
@@ -40,7 +43,7 @@ static void bird_config(unsigned i, struct text *t)
 	text_fmt(t,
 	         "template bgp pop {\n"
 	         "  local as %u; hold time 9; connect delay time 1; connect retry time 1; error wait time 1, 3; error forget time 5;\n"
-	         "  password \"zonecast-lab\";\n"
+	         "  password \"zonecast-lab\"; bfd on;\n"
 	         "}\n"
 	         "protocol bgp pop4 from pop { neighbor 10.2.%u.2 as %u;\n"
 	         "  ipv4 { import filter from_pop; import limit 2 action block; export none; }; }\n"
@@ -70,7 +73,9 @@ static void frr_config(unsigned i, struct text *t)
 	         "hostname t-%s\n"
 	         "route-map delay-timer 1\n"
 	         "ip prefix-list ANYCAST seq 5 permit " LAB_PREFIX_V4 "\n"
+	         "ip prefix-list ANYCAST seq 10 permit " LAB_BACKSTOP_V4 "\n"
 	         "ipv6 prefix-list ANYCAST6 seq 5 permit " LAB_PREFIX_V6 "\n"
+	         "ipv6 prefix-list ANYCAST6 seq 10 permit " LAB_BACKSTOP_V6 "\n"
 	         "bgp community-list standard GSHUT seq 5 permit graceful-shutdown\n"
 	         "route-map FROM-POP permit 5\n match community GSHUT\n set local-preference 0\n on-match next\n"
 	         "route-map FROM-POP permit 10\n match ip address prefix-list ANYCAST\n"
@@ -89,6 +94,7 @@ static void frr_config(unsigned i, struct text *t)
 	         " neighbor 10.2.%u.2 remote-as %u\n neighbor 10.2.%u.2 timers connect 1\n neighbor 10.2.%u.2 password zonecast-lab\n"
 	         " neighbor fd00:2:%u::2 remote-as %u\n neighbor fd00:2:%u::2 timers connect 1\n neighbor fd00:2:%u::2 password zonecast-lab\n",
 	         lab_regions[i].as, r, r, LAB_AS, r, r, r, LAB_AS, r, r);
+	text_fmt(t, " neighbor 10.2.%u.2 bfd profile pop\n neighbor fd00:2:%u::2 bfd profile pop\n", r, r);
 	for (unsigned j = 0; j < LAB_REGIONS; j++) {
 		unsigned net = i < j ? r * 10 + j + 1 : (j + 1) * 10 + r, far = i < j ? 2 : 1;
 
@@ -144,10 +150,25 @@ static int start_bird(const struct lab *l, const char *ns, const char *dir, cons
 	return lab_start(l, ns, what, (const char *const[]){"bird", "-f", "-c", conf, "-s", ctl, NULL}, NULL);
 }
 
+/* One of FRR's daemons; zebra comes first. */
+static int start_frr_daemon(const struct lab *l, const char *ns, const char *dir, const char *daemon, const char *conf, const char *region)
+{
+	char path[64], zserv[LAB_PATH_MAX + 64], pid[LAB_PATH_MAX + 64], what[32], bfdctl[LAB_PATH_MAX + 64];
+	bool bfd = strcmp(daemon, "bfdd") == 0;
+
+	snprintf(path, sizeof(path), "/usr/lib/frr/%s", daemon);
+	snprintf(zserv, sizeof(zserv), "%s/zserv", dir);
+	snprintf(pid, sizeof(pid), "%s/%s.pid", dir, daemon);
+	snprintf(what, sizeof(what), "%s-%s", daemon, region);
+	snprintf(bfdctl, sizeof(bfdctl), "%s/bfdd.sock", dir);
+	return lab_start(l, ns, what, (const char *const[]){path, "-f", conf, "-i", pid, "-z", zserv, "--vty_socket", dir, "-P", "0",
+	                 bfd ? "--bfdctl" : NULL, bfdctl, NULL}, NULL);
+}
+
 static int start_frr(const struct lab *l, const char *ns, const char *dir, const char *conf, const char *region, struct text *why)
 {
 	struct passwd *pw = getpwnam("frr");
-	char zserv[LAB_PATH_MAX + 64], what[32], pid[LAB_PATH_MAX + 64], empty[LAB_PATH_MAX + 64];
+	char zserv[LAB_PATH_MAX + 64], zebra[LAB_PATH_MAX + 64], bfd[LAB_PATH_MAX + 64];
 	int err;
 
 	if (!pw) {
@@ -155,26 +176,26 @@ static int start_frr(const struct lab *l, const char *ns, const char *dir, const
 		return ERR_NOT_FOUND;
 	}
 	snprintf(zserv, sizeof(zserv), "%s/zserv", dir);
-	snprintf(empty, sizeof(empty), "%s/zebra.conf", dir);
+	snprintf(zebra, sizeof(zebra), "%s/zebra.conf", dir);
+	snprintf(bfd, sizeof(bfd), "%s/bfdd.conf", dir);
 	unlink(zserv);
-	err = lab_write_file(empty, "hostname lab\n", 0644);
-	if (!err && (chown(dir, pw->pw_uid, pw->pw_gid) < 0 || chown(conf, pw->pw_uid, pw->pw_gid) < 0 ||
-	             chown(empty, pw->pw_uid, pw->pw_gid) < 0))
-		err = ERR_INVALID;
-	snprintf(what, sizeof(what), "zebra-%s", region);
-	snprintf(pid, sizeof(pid), "%s/zebra.pid", dir);
+	err = lab_write_file(zebra, "hostname lab\n", 0644);
 	if (!err)
-		err = lab_start(l, ns, what, (const char *const[]){"/usr/lib/frr/zebra", "-f", empty, "-i", pid, "-z", zserv, "--vty_socket", dir,
-		                "-P", "0", NULL}, NULL);
+		err = lab_write_file(bfd, "bfd\n profile pop\n  detect-multiplier 3\n  receive-interval " ROUTER_BFD_MS "\n  transmit-interval " ROUTER_BFD_MS
+		                          "\n", 0644);
+	if (!err && (chown(dir, pw->pw_uid, pw->pw_gid) < 0 || chown(conf, pw->pw_uid, pw->pw_gid) < 0 ||
+	             chown(zebra, pw->pw_uid, pw->pw_gid) < 0 || chown(bfd, pw->pw_uid, pw->pw_gid) < 0))
+		err = ERR_INVALID;
+	if (!err)
+		err = start_frr_daemon(l, ns, dir, "zebra", zebra, region);
 	if (!err && wait_for_file(zserv) < 0) {
-		text_fmt(why, "zebra of %s did not start; see %s/log/%s.log", region, l->dir, what);
+		text_fmt(why, "zebra of %s did not start; see %s/log/zebra-%s.log", region, l->dir, region);
 		return ERR_NOT_FOUND;
 	}
-	snprintf(what, sizeof(what), "bgpd-%s", region);
-	snprintf(pid, sizeof(pid), "%s/bgpd.pid", dir);
 	if (!err)
-		err = lab_start(l, ns, what, (const char *const[]){"/usr/lib/frr/bgpd", "-f", conf, "-i", pid, "-z", zserv, "--vty_socket", dir, "-P",
-		                "0", NULL}, NULL);
+		err = start_frr_daemon(l, ns, dir, "bfdd", bfd, region);
+	if (!err)
+		err = start_frr_daemon(l, ns, dir, "bgpd", conf, region);
 	return err;
 }
 

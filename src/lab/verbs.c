@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "lab/node.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -22,7 +23,7 @@ int lab_region_of(const char *name)
 	return -1;
 }
 
-static int wait_until_right(const struct lab *l)
+int lab_wait_until_right(const struct lab *l)
 {
 	uint64_t until = clock_ms() + CONVERGE_MS;
 
@@ -32,6 +33,21 @@ static int wait_until_right(const struct lab *l)
 		poll(NULL, 0, 100);
 	}
 	return 0;
+}
+
+/* What nodes of an earlier lab have learnt: versions of zones, orders, timers. */
+static int forget_nodes(const struct lab *l)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < LAB_NODES; i++) {
+		char name[32], path[LAB_PATH_MAX + 48];
+
+		node_name(i, name);
+		snprintf(path, sizeof(path), "%s/%s", l->dir, name);
+		err = lab_run(NULL, (const char *const[]){"rm", "-rf", "--", path, NULL});
+	}
+	return err;
 }
 
 int lab_up(const struct lab *l)
@@ -51,11 +67,15 @@ int lab_up(const struct lab *l)
 	mkdir(path, 0755);
 	text_init(&why);
 	printf("building three regions: namespaces, links, latency\n");
-	err = lab_build_network(l, &why);
+	err = forget_nodes(l);
+	if (!err)
+		err = lab_build_network(l, &why);
 	if (!err) {
 		printf("starting routers: BIRD in eu, FRR in us and as\n");
 		err = lab_start_routers(l, &why);
 	}
+	if (!err)
+		err = lab_write_zones(l, &why);
 	if (!err)
 		err = lab_write_fleet(l, &why);
 	if (!err)
@@ -66,7 +86,7 @@ int lab_up(const struct lab *l)
 		err = lab_start_pop(l, i);
 	if (!err) {
 		fflush(stdout);
-		err = wait_until_right(l);
+		err = lab_wait_until_right(l);
 		if (err) {
 			text_fmt(&why, "the clients are not answered by their own PoPs within %d s; logs are in %s/log", CONVERGE_MS / 1000, l->dir);
 			lab_catchments(l, true);
@@ -127,7 +147,7 @@ static json_t *catchments_json(const struct lab *l, unsigned *right)
 			char want[32];
 			bool good;
 
-			snprintf(want, sizeof(want), "pop-%s", lab_regions[i].name);
+			snprintf(want, sizeof(want), "pop-%s", lab_regions[lab_serving(l, i)].name);
 			lab_ask(l, i, family, "example.com", ASK_MS, &a);
 			good = a.answered && a.rcode == 0 && strcmp(a.nsid, want) == 0;
 			*right += good;

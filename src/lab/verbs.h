@@ -19,13 +19,16 @@ struct lab_drill_options {
 	bool deep;   /* hang: the supervisor as well */
 	bool silent; /* cut: the carrier stays */
 	bool json;
+	/* Settings for this drill only; see struct lab. */
+	bool set_bfd, set_backup;
+	unsigned bfd_ms;
+	bool hidden;
 };
+/* See drill.c. Also ERR_INVALID when the drill went otherwise than specified. */
 int lab_drill(const struct lab *l, const struct lab_drill_options *o) MUST_CHECK;
 /* `drill zone`: a change at the hidden primary, and when each client is answered by it; see drill_zone.c. */
 int lab_drill_zone(const struct lab *l, const struct lab_drill_options *o) MUST_CHECK;
 /* One change, and when each region answered it, as JSON. */
 int lab_drill_zone_once(const struct lab *l, json_t **out) MUST_CHECK;
-/* `drill primary-lost`: see drill_primary.c. */
-int lab_drill_primary(const struct lab *l, const struct lab_drill_options *o) MUST_CHECK;
 /* Index of the region, or -1. */
 int lab_region_of(const char *name);

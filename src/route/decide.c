@@ -206,6 +206,12 @@ static enum decide_announce ask_guard(struct decide_state *s, const struct decid
 	if (now_ms < s->soft_hold_ms)
 		return because(s, s->reason == DECIDE_CAME_BACK ? DECIDE_CAME_BACK : as_it_is, kept(s));
 	guard_look(&in->seen, due, &v);
+	if (due == CAUSE_STALE && v.known && !v.better)
+		s->soft.shared_at_ms = now_ms;
+	if (s->soft.shared_at_ms && v.better && now_ms - s->soft.shared_at_ms < GUARD_SETTLE_MS) {
+		guard_forget(&s->guard);
+		return because(s, wants ? DECIDE_SETTLING : as_it_is, kept(s));
+	}
 	s->says = guard_ask(&s->guard, &(struct guard_rule){.wants = due, .keep_at_least = conf->keep_at_least}, &in->seen, &v, now_ms);
 	if (s->says == GUARD_GO && (wants & due)) {
 		s->left = true;
@@ -320,6 +326,8 @@ static enum decide_announce weigh(struct decide_state *s, const struct decide_co
 		s->pass_since_ms = 0;
 	else
 		s->soft.worse_since_ms = s->soft.equal_since_ms = 0;
+	if (!wants && !early)
+		s->soft.shared_at_ms = 0;
 	if (wants || (early && s->now != DECIDE_DEPREF))
 		return ask_guard(s, conf, in, wants, early, now_ms);
 	if (in->verdict == DECIDE_SOFT && (in->causes & CAUSE_OVERLOAD) && conf->shed)

@@ -120,6 +120,7 @@ struct decide_state {
 		uint64_t cause_since_ms; /* there is a cause that is to settle */
 		uint64_t worse_since_ms; /* others are better */
 		uint64_t equal_since_ms; /* none is */
+		uint64_t shared_at_ms;   /* last when all that were seen were as stale: when a primary is back not all know it at the same moment */
 		uint64_t nobody_since_ms; /* never announced, and nobody is seen to announce */
 		uint64_t alone_since_ms; /* out, and not enough others are seen */
 	} soft;

@@ -1,4 +1,4 @@
-"""The lab: six catchments, and each drill with the gap its client saw. Bounds are twice the aims, since the machine may be busy; the figures are printed."""
+"""The lab: six catchments, and drills with what each claims. Figures of time may be twice as high here, since the machine may be busy; they are printed."""
 import json
 import os
 import shutil
@@ -12,15 +12,53 @@ import pytest
 from paths import ZONECAST
 
 NAME = f"t{os.getpid() % 1000000}"
-DRILLS = [
-    ("kill", [], 0),
-    ("crash", [], 100),
-    ("hang", [], 700),
-    ("hang", ["--deep"], 900),
-    ("wrong", [], 700),
-    ("drain", [], 0),
-    ("cut", [], 300),
+LONG = os.environ.get("ZONECAST_LONG")
+# What every run of the tests goes through: (drill, region, further words). With ZONECAST_LONG=1 the rest as well.
+SHORT = [
+    ("kill", "us", []),
+    ("crash", "eu", []),
+    ("hang", "us", ["--deep"]),
+    ("wrong", "eu", []),
+    ("wrong", "us", []),
+    ("cut", "eu", []),
+    ("cut", "eu", ["--silent"]),
+    ("drain", "eu", ["--backup", "hidden"]),
+    ("flap", "us", []),
+    ("outside-in", "eu", []),
+    ("rolling-upgrade", "eu", []),
+    ("bad-zone", "eu", []),
+    ("stale", "us", []),
+    ("one-family", "eu", []),
+    ("primary-lost", "eu", []),
+    ("rpki-invalid", "us", []),
+    ("withdraw-all", "eu", []),
+    ("old-config", "us", []),
+    ("dormant-mistake", "eu", []),
 ]
+REST = [
+    ("kill", "eu", []),
+    ("crash", "us", []),
+    ("hang", "eu", []),
+    ("hang", "us", []),
+    ("hang", "eu", ["--deep"]),
+    ("cut", "us", []),
+    ("drain", "eu", []),
+    ("drain", "us", []),
+    ("flap", "eu", []),
+    ("outside-in", "us", []),
+    ("rolling-upgrade", "eu", ["--backup", "hidden"]),
+    ("stale", "eu", []),
+    ("one-family", "us", []),
+    ("expire", "us", []),
+    ("overload", "eu", []),
+    ("rpki-invalid", "eu", []),
+    ("old-config", "eu", []),
+    ("cut", "us", ["--silent"]),
+    ("cut", "eu", ["--silent", "--bfd", "50ms"]),
+    ("cut", "us", ["--silent", "--bfd", "50ms"]),
+]
+# Claims about time that a busy machine may miss: they hold at twice the figure here.
+TIMED = ("the gap ", "the slowest answer ")
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root for network namespaces"),
@@ -53,23 +91,39 @@ def test_six_of_six_catchments(lab):
     assert status["right"] == 6 and all(c["right"] for c in status["catchments"])
 
 
-@pytest.mark.parametrize("region", ["eu", "us"])
-@pytest.mark.parametrize("name,flags,bound", DRILLS, ids=lambda v: "-".join(v) if isinstance(v, list) else str(v))
-def test_drill(lab, region, name, flags, bound):
-    result = json.loads(zonecast("lab", "drill", name, "--region", region, "--json", *flags, *lab).stdout)
-    if region == "us" and bound:
-        bound += 200  # FRR takes some 70 ms to put a change into the kernel
-    print(f"{name} {' '.join(flags)} behind {result['router']}: gap {result['gap_median_ms']:.0f} ms, lost {result['lost']}")
-    if bound == 0:
-        assert result["lost"] == 0
-    assert result["gap_median_ms"] <= bound
-    for run in result["runs"]:
-        for family in ("ipv4", "ipv6"):
-            assert run[family]["before"] == f"pop-{region}"
-            if name == "kill":
-                assert run[family]["late_max_ms"] <= 400 and run[family]["after"] == f"pop-{region}"
-            elif name != "hang" or flags:
-                assert run[family]["after"] != f"pop-{region}"
+def unkept(result):
+    return [c for c in result["claims"] if not c["kept"] and not c["what"].startswith(TIMED)]
+
+
+@pytest.mark.parametrize("name,region,words", SHORT + (REST if LONG else []), ids=lambda v: "-".join(v) if isinstance(v, list) else v)
+def test_drill(lab, name, region, words):
+    p = zonecast("lab", "drill", name, "--region", region, "--json", *words, *lab, check=False)
+    assert p.stdout, p.stderr
+    result = json.loads(p.stdout)
+    print(f"{name} {' '.join(words)} behind {result['router']}: gap {result['gap_median_ms']:.0f} ms, lost {result['lost']}")
+    for claim in result["claims"]:
+        print(f"  {claim['kept']} {claim['what']}: {claim['seen']}")
+    assert not unkept(result)
+    assert result["gap_median_ms"] <= 2 * result["aim_ms"] or not result["aim_ms"]
+    assert result["as_specified"] == all(c["kept"] for c in result["claims"]) == (p.returncode == 0)
+    assert len(result["claims"]) and len(result["runs"]) == 1
+    for families in result["runs"][0]["regions"].values():
+        assert all(f["asked"] > 300 and f["before"] for f in families.values())
+
+
+def test_a_drill_is_known_by_its_name(lab):
+    p = zonecast("lab", "drill", "no-such-drill", *lab, check=False)
+    assert p.returncode == 1 and "kill, crash" in p.stderr
+    for words in (["--bfd", "10ms"], ["--bfd", "fast"], ["--backup", "none"]):
+        assert zonecast("lab", "drill", "kill", *words, *lab, check=False).returncode == 2
+
+
+def test_settings_of_a_drill_are_taken_back(lab):
+    """With a hidden backup every client is served by eu; afterwards each by its own again. A drill elsewhere is refused meanwhile."""
+    p = zonecast("lab", "drill", "kill", "--region", "us", "--backup", "hidden", *lab, check=False)
+    assert p.returncode == 1 and "hidden" in p.stderr
+    status = json.loads(zonecast("lab", "status", "--json", *lab).stdout)
+    assert [c["pop"] for c in status["catchments"]] == ["pop-eu"] * 2 + ["pop-us"] * 2 + ["pop-as"] * 2
 
 
 def test_a_change_at_the_hidden_primary_reaches_everybody(lab):
@@ -79,16 +133,6 @@ def test_a_change_at_the_hidden_primary_reaches_everybody(lab):
         print({region: round(times["ipv4_ms"]) for region, times in run.items()})
         for region, bound in (("eu", 1000), ("us", 1500), ("as", 2500)):
             assert 0 < run[region]["ipv4_ms"] < bound and 0 < run[region]["ipv6_ms"] < bound
-
-
-def test_the_hidden_primary_is_lost(lab):
-    result = json.loads(zonecast("lab", "drill", "primary-lost", "--json", *lab).stdout)
-    assert result["lost"] == 0
-    for region, pop in result["pops"].items():
-        print(f"{region}: {pop}")
-        assert pop["announce"] == "announced" and pop["asked_ipv4"] > 400 and pop["asked_ipv6"] > 400
-        assert pop["state"] == "failing" and pop["error"] and 0 < pop["noticed_ms"] < 30000 and 0 < pop["fresh_ms"] < 60000
-    assert all(times["ipv4_ms"] > 0 and times["ipv6_ms"] > 0 for times in result["change"].values())
 
 
 def pids(lab, region):

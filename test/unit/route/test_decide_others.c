@@ -128,6 +128,33 @@ static void in_time_for_the_limit(void **state)
 	assert_int_equal(a.s.now, DECIDE_WITHDRAW);
 }
 
+/* All were as stale; the primary is back, and the others know it first: nobody moves for that. One that stays stale leaves in the end. */
+static void stale_together(void **state)
+{
+	struct guard_peer as_stale[] = {{SEEN, .says = {WELL, .verdict = VERDICT_SOFT, .causes = CAUSE_STALE}, .data_age_ms = 302000}};
+	struct guard_peer fresh_again[] = {{SEEN, .says = {WELL}}};
+	struct decide_input soft = {GOOD, SOFT(CAUSE_STALE), OTHERS(as_stale)}, after = {GOOD, SOFT(CAUSE_STALE), OTHERS(fresh_again)};
+	struct decide_input good = {GOOD, OTHERS(fresh_again)};
+	struct at a = announced();
+
+	(void)state;
+	soft.seen.data_age_ms = after.seen.data_age_ms = 300000;
+	soft.seen.stale_in_ms = after.seen.stale_in_ms = 0;
+	assert_int_equal(run(&a, &soft, 60000), DECIDE_ANNOUNCE);
+	assert_int_equal(run(&a, &after, 20000), DECIDE_ANNOUNCE);
+	assert_int_equal(a.s.guard.intent, 0);
+	assert_string_equal(why(&a, &after), "announced until it is clear that others have it not: why; sees fra announced/pass");
+	assert_int_equal(run(&a, &good, 20000), DECIDE_ANNOUNCE);
+	assert_int_equal(a.s.flaps, 0);
+	/* The next time it is this pop alone. */
+	assert_between(until(&a, &after, 5000), 600, 650);
+	assert_int_equal(a.s.now, DECIDE_WITHDRAW);
+	a = announced();
+	run(&a, &soft, 60000);
+	assert_between(until(&a, &after, 60000), 30500, 30700);
+	assert_int_equal(a.s.now, DECIDE_WITHDRAW);
+}
+
 /* Soft and announced for a while, with others as they are: what comes of it, and what is said. */
 static void soft_and_others(void **state)
 {
@@ -531,6 +558,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(leaves_and_comes_back),
 	    cmocka_unit_test(in_time_for_the_limit),
+	    cmocka_unit_test(stale_together),
 	    cmocka_unit_test(soft_and_others),
 	    cmocka_unit_test(comes_back_when_others_go),
 	    cmocka_unit_test(equals_are_equal),
