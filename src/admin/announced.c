@@ -11,8 +11,8 @@ static const struct {
 	const char *word, *key;
 	enum { ONE_NUMBER, NUMBERS, TEXTS, HOP } kind;
 } attributes[] = {
-	{"nh", "next_hop", HOP},          {"path", "as_path", NUMBERS},          {"local-pref", "local_pref", ONE_NUMBER},
-	{"med", "med", ONE_NUMBER},       {"communities", "communities", TEXTS}, {"large", "large_communities", TEXTS},
+	{"nh", "next_hop", HOP},    {"path", "as_path", NUMBERS},          {"local-pref", "local_pref", ONE_NUMBER},
+	{"med", "med", ONE_NUMBER}, {"communities", "communities", TEXTS}, {"large", "large_communities", TEXTS},
 	{"otc", "otc", ONE_NUMBER},
 };
 

@@ -502,6 +502,15 @@ static json_t *transfers_out(const struct status_facts *f)
 	return o;
 }
 
+static json_t *hooks(const struct status_facts *f)
+{
+	const struct board_hooks *b = &f->board->supervisor.hooks;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "run", num(board_get(&b->run)), "failed", num(board_get(&b->failed)), "killed",
+	                 num(board_get(&b->killed)), "dropped", num(board_get(&b->dropped)), "running", num(atomic_load(&b->running)), "queued",
+	                 num(atomic_load(&b->queued)));
+}
+
 /* The fleet file: its generation, and what was refused. */
 static void fleet_file(const struct status_facts *f, json_t *config)
 {
@@ -624,6 +633,8 @@ json_t *status_json(const struct status_facts *f)
 		                                 "overflows", num(board_get(&b->sync.watch_overflows))));
 	if (o)
 		fleet_file(f, json_object_get(o, "config"));
+	if (o)
+		json_object_set_new(o, "hooks", hooks(f));
 	if (o)
 		json_object_set_new(o, "peers", status_peers(f));
 	if (o)

@@ -59,10 +59,8 @@ static void hasten(struct bfd_fsm *f, uint64_t now_ns, uint32_t random)
 /* The timers to be told in this state. */
 static void tell(struct bfd_fsm *f)
 {
-	uint32_t tx = f->conf.interval_us, rx = f->conf.interval_us;
+	uint32_t rx = f->conf.interval_us, tx = f->state == BFD_UP ? rx : MAX(rx, (uint32_t)BFD_SLOW_US);
 
-	if (f->state != BFD_UP)
-		tx = MAX(tx, (uint32_t)BFD_SLOW_US);
 	if (f->state == BFD_UP && (tx != f->desired_tx_us || rx != f->required_rx_us)) {
 		f->polling = f->polling ? 2 : 1;
 		f->effective_tx_us = MIN(f->effective_tx_us, tx);

@@ -105,9 +105,9 @@ int bfd_socket_listen(uint8_t family, bool multihop, int fd[2])
 /* The source that routing chooses now, and BGP with it: kept for the session's life, though addresses come and go. */
 static int choose_local(const struct bfd_path *path, struct ip_addr *out)
 {
+	struct endpoint e = {.port = 0};
 	struct sockaddr_storage ss;
 	socklen_t len = bfd_socket_target(path, &ss);
-	struct endpoint e;
 	int s, err = make(path->remote.family, &s);
 
 	if (err)
@@ -120,9 +120,10 @@ static int choose_local(const struct bfd_path *path, struct ip_addr *out)
 	close(s);
 	if (!err)
 		err = endpoint_from_sockaddr((const struct sockaddr *)&ss, &e);
-	if (!err)
-		*out = e.addr;
-	return err;
+	if (err)
+		return err;
+	*out = e.addr;
+	return 0;
 }
 
 int bfd_socket_open(const struct bfd_path *path, int *fd)

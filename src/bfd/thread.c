@@ -449,7 +449,8 @@ static bool lock_memory(struct bfd *b)
 
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY)
 		return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
-	return mlock(b, sizeof(*b)) == 0 && mlock(__executable_start, (size_t)(etext - __executable_start)) == 0;
+	return mlock(b, sizeof(*b)) == 0 &&
+	       mlock(__executable_start, (uintptr_t)etext - (uintptr_t)__executable_start) == 0;
 }
 
 static int start_thread(struct bfd *b)
@@ -479,7 +480,8 @@ int bfd_new(const struct bfd_liveness *live, size_t n, struct bfd **out)
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return ERR_NO_MEMORY;
-	memcpy(b->live, live, n * sizeof(*live));
+	if (n)
+		memcpy(b->live, live, n * sizeof(*live));
 	b->live_count = n;
 	b->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	b->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -60,7 +60,8 @@ const char *board_order_text(enum board_order order)
 
 uint64_t board_neighbor_key(const struct endpoint *at)
 {
-	uint64_t key = hash_checksum(at->addr.bytes, at->addr.family == 4 ? 4 : 16, ((uint64_t)at->addr.zone << 16) + at->port);
+	uint64_t key = hash_checksum(at->addr.bytes, at->addr.family == 4 ? 4 : 16,
+	                             ((uint64_t)at->addr.zone << 16) + at->port);
 
 	return key ? key : 1;
 }

@@ -341,6 +341,8 @@ struct board_rpki {
 struct board_watch {
 	board_stamp stamp;
 	_Atomic uint64_t pin;
+	_Atomic uint64_t damaged_ino; /* the store file in which content was found that is not as it was written; 0: none. Sync begins a new one */
+	_Atomic uint64_t verified;    /* rounds through all zones in which none was */
 	struct board_watch_network networks[BOARD_NETWORKS_MAX];
 	struct board_watch_peers peers[BOARD_NETWORKS_MAX];
 	struct board_watch_nodes nodes;

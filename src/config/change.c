@@ -41,7 +41,8 @@ void changes_done(struct changes *list)
 	list->first = NULL;
 }
 
-struct change *changes_add(struct changes *list, char sign, enum change_effect effect, const char *subject, const char *fmt, ...)
+struct change *changes_add(struct changes *list, char sign, enum change_effect effect, const char *subject,
+                           const char *fmt, ...)
 {
 	struct change *c = list->count < CHANGES_MAX ? arena_zalloc(&list->arena, sizeof(*c)) : NULL;
 	char text[LINE_MAX_TEXT];
@@ -88,7 +89,8 @@ static void compare_map(const struct compare *k);
 /* Rows of a neighbor that change what is told, not the session it is told on. */
 static bool is_attribute(const char *key)
 {
-	static const char *const keys[] = {"communities", "large-communities", "prepend", "med", "local-pref", "de-prefer", "drain"};
+	static const char *const keys[] = {"communities", "large-communities", "prepend", "med",
+	                                   "local-pref",  "de-prefer",         "drain"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (strcmp(keys[i], key) == 0)
@@ -99,7 +101,7 @@ static bool is_attribute(const char *key)
 /* Rows of a neighbor that touch neither. */
 static bool is_aside(const char *key)
 {
-	static const char *const keys[] = {"bfd", "watch-routes", "max-prefixes"};
+	static const char *const keys[] = {"bfd", "watch-routes", "max-prefixes", "at-max-prefixes"};
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
 		if (strcmp(keys[i], key) == 0)
@@ -138,11 +140,25 @@ static const char *cut(struct text *t)
 	return t->chars;
 }
 
-/* The value without the quotes that YAML may need. */
+/* As it stands behind its key, without what surrounds it. */
+static void trim(struct text *t)
+{
+	size_t skip = strspn(t->chars, " ");
+
+	while (t->len > skip && t->chars[t->len - 1] == '\n')
+		t->chars[--t->len] = '\0';
+	if (skip) {
+		memmove(t->chars, t->chars + skip, t->len - skip + 1);
+		t->len -= skip;
+	}
+}
+
+/* What the file says. */
 static void value_of(const struct side *s, const struct schema_row *row, struct text *out)
 {
 	text_clear(out);
 	config_print_row(s->c, row, s->base, out);
+	trim(out);
 }
 
 static void compare_value(const struct compare *k, const struct schema_row *row, const char *key)
@@ -183,8 +199,8 @@ static struct items items_of(const struct side *s, const struct schema_row *row)
 	return i;
 }
 
-static void missing_items(const struct compare *k, const struct schema_row *row, const char *key, const struct side *from, const struct side *in,
-                          char sign)
+static void missing_items(const struct compare *k, const struct schema_row *row, const char *key,
+                          const struct side *from, const struct side *in, char sign)
 {
 	struct items a = items_of(from, row), b = items_of(in, row);
 	struct text x, y;
@@ -233,6 +249,7 @@ static void identity(const struct config *c, const struct schema_map *map, const
 			continue;
 		text_clear(&v);
 		config_print_row(c, row, item, &v);
+		trim(&v);
 		if (i == 3 && strcmp(v.chars, "179") == 0)
 			continue;
 		text_fmt(out, "%s%s", out->len ? " port " : "", v.chars);
@@ -358,7 +375,8 @@ static void add_zone(struct changes *out, char sign, const struct config *c, con
 		return;
 	name_to_text(z->apex, name);
 	snprintf(subject, sizeof(subject), "zone %s", name);
-	changes_add(out, sign, CHANGE_PLAIN, subject, "%s%s%s", sign == '+' ? "added" : "removed", z->network != UINT32_MAX ? ", network " : "",
+	changes_add(out, sign, CHANGE_PLAIN, subject, "%s%s%s", sign == '+' ? "added" : "removed",
+	            z->network != UINT32_MAX ? ", network " : "",
 	            z->network != UINT32_MAX ? c->networks[z->network].name : "");
 }
 
@@ -382,7 +400,8 @@ static void compare_zones(const struct compare *k, const struct schema_row *row)
 		name_to_text(z->apex, name);
 		snprintf(subject, sizeof(subject), "zone %s", name);
 		before = k->out->count;
-		compare_map(&(struct compare){k->out, {k->was.c, (const char *)z}, {k->is.c, (const char *)other}, row->map, subject, ""});
+		compare_map(&(struct compare){
+			k->out, {k->was.c, (const char *)z}, {k->is.c, (const char *)other}, row->map, subject, ""});
 		changed += k->out->count > before;
 	}
 	for (size_t i = 0; ok && i < k->is.c->zone_count; i++)
@@ -393,7 +412,8 @@ static void compare_zones(const struct compare *k, const struct schema_row *row)
 	if (fresh > CHANGE_ZONES_SHOWN)
 		changes_add(k->out, '+', CHANGE_PLAIN, "zones", "and %zu more added", fresh - CHANGE_ZONES_SHOWN);
 	if (changed >= CHANGE_ZONES_SHOWN)
-		changes_add(k->out, '~', CHANGE_PLAIN, "zones", "more may have changed: only the first %d are listed", CHANGE_ZONES_SHOWN);
+		changes_add(k->out, '~', CHANGE_PLAIN, "zones", "more may have changed: only the first %d are listed",
+		            CHANGE_ZONES_SHOWN);
 	if (!ok)
 		k->out->dropped++;
 	free(old.slots);
@@ -417,12 +437,19 @@ static void compare_row(const struct compare *k, const struct schema_row *row)
 		compare_zones(k, row);
 	} else if (row->type == SCHEMA_MAP && row->list && has_identity(row->map) && strcmp(row->key, "filters") != 0) {
 		compare_items(k, row);
-	} else if (row->type == SCHEMA_MAP && !row->list && config_row_unset(row, k->was.base) == config_row_unset(row, k->is.base)) {
+	} else if (row->type == SCHEMA_MAP && !row->list &&
+	           config_row_unset(row, k->was.base) == config_row_unset(row, k->is.base)) {
 		char below[KEY_MAX];
 
 		snprintf(below, sizeof(below), "%.100s.", key);
-		compare_map(&(struct compare){k->out, {k->was.c, k->was.base + row->at}, {k->is.c, k->is.base + row->at}, row->map, k->subject, below});
-	} else if (row->list && row->type != SCHEMA_MAP && row->type != SCHEMA_FAMILIES && row->type != SCHEMA_NEXT_HOP) {
+		compare_map(&(struct compare){k->out,
+		                              {k->was.c, k->was.base + row->at},
+		                              {k->is.c, k->is.base + row->at},
+		                              row->map,
+		                              k->subject,
+		                              below});
+	} else if (row->list && row->type != SCHEMA_MAP && row->type != SCHEMA_FAMILIES &&
+	           row->type != SCHEMA_NEXT_HOP) {
 		missing_items(k, row, key, &k->was, &k->is, '-');
 		missing_items(k, row, key, &k->is, &k->was, '+');
 	} else {

@@ -36,7 +36,8 @@ static size_t announcers(const struct config *c, const struct config_network *ne
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->node_count; i++)
-		n += c->nodes[i].role == CONFIG_POP && is_member(c, &c->nodes[i], net) && config_node_announces(&c->nodes[i], family);
+		n += c->nodes[i].role == CONFIG_POP && is_member(c, &c->nodes[i], net) &&
+		     config_node_announces(&c->nodes[i], family);
 	return n;
 }
 
@@ -54,11 +55,13 @@ static bool is_served(const struct config *c, const struct ip_addr *a)
 	for (size_t i = 0; i < c->network_count; i++)
 		for (size_t k = 0; k < c->networks[i].address_count; k++)
 			if (addr_equal(&c->networks[i].addresses[k], a))
-				return has_prefix(&c->networks[i], a->family) && announcers(c, &c->networks[i], a->family) > 0;
+				return has_prefix(&c->networks[i], a->family) &&
+				       announcers(c, &c->networks[i], a->family) > 0;
 	return false;
 }
 
-static const char *loss_of_family(const struct config *next, const struct config_network *was, const struct config_network *is, uint8_t family)
+static const char *loss_of_family(const struct config *next, const struct config_network *was,
+                                  const struct config_network *is, uint8_t family)
 {
 	for (size_t i = 0; i < was->address_count; i++)
 		if (was->addresses[i].family == family && is_served(next, &was->addresses[i]))
@@ -97,7 +100,8 @@ static size_t zones_of(const struct config *c, const struct config_network *net)
 }
 
 /* Catalogs may bring zones of any network. */
-static bool no_zone_left(const struct config *old, const struct config *next, const struct config_network *was, const struct config_network *is)
+static bool no_zone_left(const struct config *old, const struct config *next, const struct config_network *was,
+                         const struct config_network *is)
 {
 	return is && !next->catalog_count && zones_of(old, was) && !zones_of(next, is);
 }
@@ -115,7 +119,8 @@ static void add_loss(struct changes *out, const struct config_network *was, bool
 		c->allowed = true;
 }
 
-void config_losses(const struct config *old, const struct config *next, const char *const *withdraw, size_t withdraw_count, struct changes *out)
+void config_losses(const struct config *old, const struct config *next, const char *const *withdraw,
+                   size_t withdraw_count, struct changes *out)
 {
 	for (size_t i = 0; i < old->network_count; i++) {
 		const struct config_network *was = &old->networks[i], *is = network_find(next, was->name);
@@ -175,7 +180,8 @@ static bool announces(const struct config *c, const char *name, const struct ip_
 enum { NODES_SHOWN = 12 };
 
 /* Nodes that announce it in `in` but not in `not_in`. How many. */
-static size_t where(const struct config *in, const struct config *not_in, const struct ip_prefix *p, bool backstop, struct text *out)
+static size_t where(const struct config *in, const struct config *not_in, const struct ip_prefix *p, bool backstop,
+                    struct text *out)
 {
 	size_t n = 0;
 
@@ -203,19 +209,21 @@ static bool anybody(const struct config *c, const struct ip_prefix *p, bool back
 }
 
 /* Of one prefix that is in `of`: seen from there, what differs in `other`. */
-static void prefix_change(const struct config *of, const struct config *other, const struct config_network *net, const struct ip_prefix *p,
-                          bool backstop, bool gone, struct text *names, struct changes *out)
+static void prefix_change(const struct config *of, const struct config *other, const struct config_network *net,
+                          const struct ip_prefix *p, bool backstop, bool gone, struct text *names, struct changes *out)
 {
 	char subject[CONFIG_NAME_MAX + 16], text[PREFIX_TEXT_MAX];
 
 	if (!where(of, other, p, backstop, names))
 		return;
 	snprintf(subject, sizeof(subject), "network %s", net->name);
-	changes_add(out, gone ? '-' : '+', CHANGE_ROUTES, subject, "%s%s %s at %s%s", backstop ? "backstop " : "", prefix_text(p, text),
-	            gone ? "withdrawn" : "announced", names->chars, gone && !anybody(other, p, backstop) ? ": everywhere" : "");
+	changes_add(out, gone ? '-' : '+', CHANGE_ROUTES, subject, "%s%s %s at %s%s", backstop ? "backstop " : "",
+	            prefix_text(p, text), gone ? "withdrawn" : "announced", names->chars,
+	            gone && !anybody(other, p, backstop) ? ": everywhere" : "");
 }
 
-static void prefixes_of(const struct config *of, const struct config *other, bool gone, struct text *names, struct changes *out)
+static void prefixes_of(const struct config *of, const struct config *other, bool gone, struct text *names,
+                        struct changes *out)
 {
 	for (size_t i = 0; i < of->network_count; i++) {
 		const struct config_network *net = &of->networks[i];
@@ -237,8 +245,9 @@ static void check_minimum(const struct config *next, struct changes *out)
 		snprintf(subject, sizeof(subject), "network %s", net->name);
 		for (uint8_t family = 4; family <= 6; family += 2)
 			if (has_prefix(net, family) && announcers(next, net, family) < net->keep_at_least)
-				changes_add(out, '!', CHANGE_WARNING, subject, "IPv%u is announced by %zu pops, fewer than \"keep-at-least: %u\"",
-				            family, announcers(next, net, family), net->keep_at_least);
+				changes_add(out, '!', CHANGE_WARNING, subject,
+				            "IPv%u is announced by %zu pops, fewer than \"keep-at-least: %u\"", family,
+				            announcers(next, net, family), net->keep_at_least);
 	}
 }
 

@@ -140,8 +140,8 @@ static void check_backstop_at(const struct check *k, size_t n, size_t i)
 	if (!node)
 		tree_error(k->src, at, "no node is called \"%s\"", name);
 	else if (!member)
-		tree_error(k->src, at, "node \"%s\" is not in network \"%s\": only its pops can announce its backstop", name,
-		           k->c->networks[n].name);
+		tree_error(k->src, at, "node \"%s\" is not in network \"%s\": only its pops can announce its backstop",
+		           name, k->c->networks[n].name);
 }
 
 static void check_backstops(const struct check *k, size_t n)

@@ -174,7 +174,8 @@ void config_check_files(const struct config *c, const struct config_node *node, 
 	/* A node does its work without them. */
 	for (size_t i = 0; i < c->hook_count; i++)
 		if (access(c->hooks[i].exec[0], X_OK) < 0)
-			diag_add(diag, DIAG_WARNING, c->path, 0, 0, "hook %s: %s", c->hooks[i].exec[0], err_text(-errno));
+			diag_add(diag, DIAG_WARNING, c->path, 0, 0, "hook %s: %s", c->hooks[i].exec[0],
+			         err_text(-errno));
 	for (size_t i = 0; i < c->node_count; i++) {
 		const struct config_node *n = &c->nodes[i];
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "route/attributes.h"
 
-static void add_lists(struct bgp_route *r, const uint32_t *communities, size_t count, const struct config_large_community *large,
-                      size_t large_count)
+static void add_lists(struct bgp_route *r, const uint32_t *communities, size_t count,
+                      const struct config_large_community *large, size_t large_count)
 {
 	/* check.c has seen to it that all of them fit; one too many is left out rather than the route. */
 	for (size_t i = 0; i < count; i++)
 		(void)bgp_route_add_community(r, communities[i]);
 	for (size_t i = 0; i < large_count; i++)
-		(void)bgp_route_add_large(r, &(struct bgp_large_community){large[i].global, large[i].local1, large[i].local2});
+		(void)bgp_route_add_large(r, &(struct bgp_large_community){large[i].global, large[i].local1,
+		                                                           large[i].local2});
 }
 
 static void add_state(struct bgp_route *r, const struct config_state *s, uint8_t prepend, uint32_t local_pref)
@@ -27,7 +28,11 @@ static void add_state(struct bgp_route *r, const struct config_state *s, uint8_t
 bool attributes_of(const struct config_neighbor *n, bool internal, enum decide_announce state, struct bgp_route *out)
 {
 	struct bgp_route r = {
-		.prepend = n->prepend, .has_med = n->has_med, .med = n->med, .has_local_pref = internal, .local_pref = n->local_pref,
+		.prepend = n->prepend,
+		.has_med = n->has_med,
+		.med = n->med,
+		.has_local_pref = internal,
+		.local_pref = n->local_pref,
 	};
 
 	if (state == DECIDE_WITHDRAW)

@@ -51,7 +51,8 @@ static void take(struct listener *l, int fd, const struct endpoint *from)
 		}
 	}
 	if (r->strangers++ % 1000 == 0)
-		log_info("bgp from=%s error=\"no neighbor of this address\" so_far=%u", endpoint_text(from, text), r->strangers);
+		log_info("bgp from=%s error=\"no neighbor of this address\" so_far=%u", endpoint_text(from, text),
+		         r->strangers);
 	close(fd);
 }
 
@@ -144,7 +145,8 @@ void listen_key(struct route *r, const struct neighbor *n, bool on)
 			continue;
 		err = bgp_session_listen_key(l->fd, &conf, on);
 		if (err < 0 && on)
-			log_err("bgp peer=%s error=\"cannot set the TCP MD5 key: %s\"", endpoint_text(&n->at, text), err_text(err));
+			log_err("bgp peer=%s error=\"cannot set the TCP MD5 key: %s\"", endpoint_text(&n->at, text),
+			        err_text(err));
 		if (on)
 			drain(l);
 	}

@@ -112,9 +112,11 @@ static void try(struct doors *d, struct door *door)
 	if (!err) {
 		door->at = at;
 		log_info("bgp listen=%s", endpoint_text(&at, text));
-		d->tell(d->ctx, ROLE_SOCKET_OPEN, &(struct role_socket){.fd = door->fd, .kind = ROLE_SOCKET_BGP, .at = at});
+		d->tell(d->ctx, ROLE_SOCKET_OPEN,
+		        &(struct role_socket){.fd = door->fd, .kind = ROLE_SOCKET_BGP, .at = at});
 	} else if (err != door->said) {
-		log_warn("bgp listen=%s%s%s error=\"%s\" action=\"tried again each second\"", door->local.family ? addr_text(&door->local, text) : "link-local",
+		log_warn("bgp listen=%s%s%s error=\"%s\" action=\"tried again each second\"",
+		         door->local.family ? addr_text(&door->local, text) : "link-local",
 		         door->interface[0] ? "%" : "", door->interface, err_text(err));
 	}
 	door->said = err;
@@ -180,6 +182,7 @@ uint32_t doors_sockets(const struct doors *d, struct role_socket *out)
 
 	for (size_t i = 0; d && i < d->count; i++)
 		if (d->door[i].fd >= 0)
-			out[n++] = (struct role_socket){.fd = d->door[i].fd, .kind = ROLE_SOCKET_BGP, .at = d->door[i].at};
+			out[n++] =
+				(struct role_socket){.fd = d->door[i].fd, .kind = ROLE_SOCKET_BGP, .at = d->door[i].at};
 	return n;
 }

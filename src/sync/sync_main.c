@@ -7,6 +7,7 @@
  * which operators' questions about versions are answered (asks.c). Signing is not here yet. */
 #include "sync/sync_main.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "journal/journal.h"
@@ -37,6 +38,7 @@
 enum {
 	RETRY_MS = 1000,
 	COLLECT_MS = 250,
+	DAMAGE_MS = 1000, /* between the news of a damaged store and the restart */
 	GATHER_PIECES = 16, /* of 2 MiB in one turn of the collector: some milliseconds */
 	WISHES_MAX = 10000, /* zones that one run is asked for by name, about */
 	LOADING_NICE = 5,   /* loading is behind answering where both want a CPU; threads that it starts are, too */
@@ -70,6 +72,8 @@ struct sync {
 	bool busy, stopping, said_ready;
 	bool new_config;       /* since the list of zones was made */
 	bool new_list;         /* the run under way brings it */
+	bool damaged;          /* the store: this process ends */
+	uint64_t damaged_ms;   /* known since; 0: it is not */
 	bool may_ask;          /* for the right to read every file */
 	const struct config *made_from; /* the list of zones made last; compared only */
 	struct config *retired[2];      /* that a list may still borrow from: the one in force and the one on its way */
@@ -570,11 +574,33 @@ static void on_stop(struct role *role)
 		uv_stop(&s->loop);
 }
 
+/* Watch has found that the store is damaged. A successor of this process finds that as well as it opens the file, and makes a new one from zone files, journal and primaries. Routes
+ * get a moment to go before. */
+static bool store_is_damaged(struct sync *s)
+{
+	const struct board *b = s->role->board;
+	uint64_t ino = board_get(&b->watch.damaged_ino);
+
+	if (!ino || ino != board_get(&b->sync.store_ino)) {
+		s->damaged_ms = 0;
+		return false;
+	}
+	if (!s->damaged_ms)
+		s->damaged_ms = clock_ms();
+	return clock_ms() - s->damaged_ms >= DAMAGE_MS;
+}
+
 /* Readers let go of old versions between loads, too. */
 static void on_collect(uv_timer_t *t)
 {
 	struct sync *s = t->data;
 
+	if (!s->busy && store_is_damaged(s)) {
+		log_err("store error=\"damaged\" action=\"restarting to make a new one\"");
+		s->damaged = true;
+		uv_stop(&s->loop);
+		return;
+	}
 	if (!s->busy && s->loader.writer)
 		store_collect(s->loader.writer);
 	if (!s->busy && s->loader.writer)
@@ -723,6 +749,7 @@ int sync_main(struct role *role)
 	history_free(s->history);
 	free(s->next.zones);
 	xdp_cache_close(s->loader.kernel);
+	err = s->damaged;
 	free(s);
-	return 0;
+	return err;
 }

@@ -8,11 +8,12 @@
 #include "watch/verdict.h"
 #include "zone/signatures.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What the strings of the facts are in. */
 struct texts {
-	char signatures_zone[BOARD_ZONE_MAX], expiry_zone[BOARD_ZONE_MAX];
+	char signatures_zone[BOARD_ZONE_MAX], expiry_zone[BOARD_ZONE_MAX], broken[BOARD_WHY_MAX];
 };
 
 /* Sync knows which zone's end first. Of one that it has only a bound for nothing is said: it looks before that matters. */
@@ -52,6 +53,17 @@ static void look_at_held(const struct watch *w, const struct watch_network *n, u
 	memcpy(t->expiry_zone, e.zone, BOARD_ZONE_MAX);
 	facts->expiry_zone = t->expiry_zone;
 	facts->expiry_left_ms = (e.at_ns - now) / 1000000;
+}
+
+static void look_at_damage(const struct watch *w, struct texts *t, struct verdict_facts *facts)
+{
+	char zone[NAME_TEXT_MAX];
+
+	if (!w->damaged.len)
+		return;
+	name_to_text(w->damaged.wire, zone);
+	snprintf(t->broken, sizeof(t->broken), "the store is damaged, the content of %.100s is not as it was written: it is being made anew", zone);
+	facts->broken = t->broken;
 }
 
 /* As route counts them. */
@@ -147,6 +159,7 @@ void watch_publish(struct watch *w, struct watch_network *n, uint64_t now_ns)
 	look_at_signatures(w, n, &texts, &facts);
 	look_at_held(w, n, now_ns, &texts, &facts);
 	look_at_zones(w, n, now_ns, &facts);
+	look_at_damage(w, &texts, &facts);
 	verdict_judge(checks, n->check_count, 0, &facts, &all);
 	for (int f = 0; f < BOARD_FAMILIES; f++)
 		verdict_judge(checks, n->check_count, f ? 6 : 4, &facts, &family[f]);

@@ -10,6 +10,7 @@
 #include "watch/load.h"
 #include "watch/path.h"
 #include "zone/follow.h"
+#include "zone/store_verify.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,6 +43,9 @@ struct watch {
 	uint16_t port;    /* SERVICE_PORT, but in tests */
 	bool loaded;      /* sync has ended its first load: checks count from then on */
 	struct store_follow store;
+	struct store_verify verify;
+	struct name damaged; /* zone; len 0: none */
+	uint64_t damaged_ino; /* of the store file with it */
 	struct list checks;
 	struct load load;
 	struct paths *paths; /* NULL: no device has XDP */

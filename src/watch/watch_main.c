@@ -50,6 +50,7 @@
 enum {
 	SLOW_MS = 20,   /* how often the store and the first load are looked for, until it is over */
 	LOOK_MS = 100,  /* from then on */
+	VERIFY_CELLS = 16384, /* 128 KiB each LOOK_MS: less than a thousandth of a CPU, a gigabyte in a quarter of an hour */
 	LATE_MS = 500,  /* this process was stopped or starved */
 	JUDGE_EVERY = 5, /* of LOOK_MS: a verdict may change with nothing but the time */
 };
@@ -94,6 +95,35 @@ static void forget_idle(struct watch *w, uint64_t now_ns)
 	}
 }
 
+/* A damaged store is whole as far as anybody knows: only the zone that was met is told, but all of it is made anew. */
+static void look_at_store(struct watch *w)
+{
+	uint64_t ino = board_get(&w->board->sync.store_ino);
+	struct store_snapshot s;
+	char zone[NAME_TEXT_MAX];
+	enum store_verified found;
+
+	if (w->damaged.len && w->damaged_ino != ino) {
+		w->damaged.len = 0;
+		atomic_store(&w->board->watch.damaged_ino, 0);
+		log_notice("store state=\"made anew\"");
+	}
+	if (!w->store.reader || w->damaged.len || w->store.ino != ino)
+		return;
+	store_pin(w->store.reader, &s);
+	found = store_verify(&w->verify, &s, VERIFY_CELLS);
+	store_unpin(w->store.reader);
+	atomic_store(&w->board->watch.verified, w->verify.rounds);
+	if (found != STORE_DAMAGED)
+		return;
+	name_copy(&w->damaged, w->verify.zone.wire);
+	w->damaged_ino = ino;
+	atomic_store(&w->board->watch.damaged_ino, ino);
+	name_to_text(w->damaged.wire, zone);
+	log_err("store zone=%s error=\"its content is not as it was written\" action=\"a new store is made\"", zone);
+	publish_all(w);
+}
+
 static void on_slow(uv_timer_t *timer)
 {
 	struct watch *w = timer->data;
@@ -105,6 +135,8 @@ static void on_slow(uv_timer_t *timer)
 		publish_all(w);
 	}
 	forget_idle(w, clock_ns());
+	if (w->loaded)
+		look_at_store(w);
 	if (w->loaded && ++w->ticks % JUDGE_EVERY == 0) {
 		look_at_load(w, clock_ns());
 		publish_all(w);

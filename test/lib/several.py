@@ -26,6 +26,7 @@ class Several:
         self.folder, self.names, self.keys, self.more = str(folder), list(names), keys, more
         self.networks = networks or {"global": [n for n in names if not n.startswith("hid")]}
         self.running = {}
+        self.extra = {}  # name to further management addresses, for write("fleet.yaml", text())
         self.net = Net()
         try:
             self.bridge = self.net.namespace("bridge")
@@ -60,8 +61,9 @@ class Several:
         for i, name in enumerate(self.names):
             own = [n for n, nodes in self.networks.items() if name in nodes]
             role = "primary" if name.startswith("hid") else "pop"
+            more = "".join(f', "{a}"' for a in self.extra.get(name, []))
             bgp = "" if role == "primary" else f", networks: [{', '.join(own)}], bgp: {{router-id: {self.v4(name)}}}"
-            out.append(f'  - {{name: {name}, role: {role}, management: [{self.v4(name)}, "{self.v6(name)}"], workers: 1{bgp}}}')
+            out.append(f'  - {{name: {name}, role: {role}, management: [{self.v4(name)}, "{self.v6(name)}"{more}], workers: 1{bgp}}}')
         out.append("zones:")
         key = ", key: transfer" if self.keys else ""
         out.append(f'  - {{name: example, file: "{self.folder}/example.zone", network: {next(iter(self.networks))}{key}}}')

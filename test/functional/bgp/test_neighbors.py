@@ -185,8 +185,10 @@ def test_every_make_in_every_state(bed, tmp_path):
             assert r.path == [] and r.local_pref == 140
         assert open_bgpd.route(V4).med == 0 and open_bgpd.route(V6).med == 4
 
+        # The status may be some milliseconds behind what the routers have.
+        wait_until(lambda: [node.neighbor(a)["prefixes"] for a in ("10.9.1.1", "10.9.5.1")] == [2, 2], 10, "what is told in the status")
         told = node.neighbor("10.9.1.1")
-        assert told["prefixes"] == 2 and told["announced_left_out"] == 0
+        assert told["announced_left_out"] == 0
         assert told["announced"][0] == {
             "text": f"{V4} nh 10.9.1.2 path {OUR_AS} {OUR_AS} med 30 communities 64601:7 65535:65284 large 4200000053:1:2",
             "prefix": V4, "next_hop": "10.9.1.2", "as_path": [OUR_AS] * 2, "med": 30, "communities": ["64601:7", "65535:65284"],
@@ -369,6 +371,7 @@ def test_link_local_and_extended_next_hop(bed, tmp_path, kind):
         router = KINDS[kind](ns, bed.folder, 64601, "10.9.0.1", [Neighbor("fe80::2", OUR_AS, interface="pop0", extended=True)]).start()
         v4, v6 = seen(router, V4, 40), seen(router, V6)
         assert v6.next_hop == "2001:db8:9::2" and v4.next_hop == "2001:db8:9::2"
+        wait_until(lambda: node.neighbor("fe80::1%late0")["prefixes"] == 2, 10, lambda: f"what is told in the status: {node.neighbor('fe80::1%late0')}")
         told = node.neighbor("fe80::1%late0")
         assert told["state"] == "established"
         assert {(r["prefix"], r["next_hop"], r["link_local"]) for r in told["announced"]} == {(p, "2001:db8:9::2", "fe80::2") for p in (V4, V6)}

@@ -234,6 +234,28 @@ def test_wrong_key(fleet):
     assert fleet.peers("fra")["sin"]["why"] == ""
 
 
+def test_new_address(fleet):
+    """A reload gives a node a management address, and takes it away: it is asked there as well, and then nobody holds the port any more."""
+    wait_all(fleet)
+    fra = fleet.ns["fra"]
+    fra.ip("addr", "add", "10.8.0.22/24", "dev", "up0")
+
+    def reload():
+        fleet.write("fleet.yaml", fleet.text())
+        for name in fleet.names:
+            done = fleet.zonecast(name, "reload")
+            assert done.returncode == 0, done.stderr
+
+    fleet.extra = {"fra": ["10.8.0.22"]}
+    reload()
+    wait_until(lambda: sees(fleet, "ams", "fra", (0, 1, 2)), 30 * SLOW, lambda: f"ams sees fra: {fleet.peers('ams')['fra']}")
+    assert strings(ask(fleet.ns["ams"], fleet.v4("ams"), "10.8.0.22", "fra.status.zonecast.", SECRET)[0])
+    fleet.extra = {}
+    reload()
+    wait_all(fleet)
+    wait_until(lambda: "10.8.0.22:53" not in fra.run(["ss", "-Hlun"]), 30 * SLOW, "nobody listens there")
+
+
 def line(intent="0", announce="yes", verdict="pass", name="global"):
     return f"network={name} v4={announce},{verdict},{intent},{intent},1 v6={announce},{verdict},{intent},{intent},1 age=0 load=1 qps=2 room=3"
 
