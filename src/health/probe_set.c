@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Any set of a zone's records, asked for by name and type, compared record by record with what the store holds: number of records, TTL, RDATA in canonical form
- * (RFC 4034 6.2), in any order. What the answer says beside them (authority, additional) is not judged. */
+/* Any set of a zone's records, asked for by name and type, compared record by record with what the store holds: number
+ * of records, TTL, RDATA in canonical form (RFC 4034 6.2), in any order. What the answer says beside them (authority,
+ * additional) is not judged. */
 #include "dns/rr.h"
 #include "health/probe_priv.h"
 

@@ -157,8 +157,8 @@ static bool waits_for_zones(struct decide_state *s, const struct decide_input *i
 	if (s->now != DECIDE_WITHDRAW || in->zones_ready >= in->zones || (s->announced && in->zones_ready))
 		return false;
 	guard_look(&in->seen, 0, &v);
-	wait = v.none_announces ? DECIDE_EMERGENCY_MS : DECIDE_BLIND_MS;
-	return lasting(&s->soft.nobody_since_ms, in->seen.others && !v.announcing && in->zones_ready, now_ms) < wait;
+	wait = v.none_sound ? DECIDE_EMERGENCY_MS : DECIDE_BLIND_MS;
+	return lasting(&s->soft.nobody_since_ms, in->seen.others && !v.sound && in->zones_ready, now_ms) < wait;
 }
 
 /* With zones missing and others that are not seen, the way to them is to be preferred. */
@@ -169,7 +169,7 @@ static enum decide_announce anyway(const struct decide_input *in)
 	if (in->zones_ready >= in->zones)
 		return DECIDE_ANNOUNCE;
 	guard_look(&in->seen, 0, &v);
-	return !in->seen.others || v.none_announces ? DECIDE_ANNOUNCE : DECIDE_DEPREF;
+	return !in->seen.others || v.none_sound ? DECIDE_ANNOUNCE : DECIDE_DEPREF;
 }
 
 /* Rule 9, not announced: stay out while others carry on. */
@@ -182,7 +182,7 @@ static enum decide_announce stay_out(struct decide_state *s, const struct decide
 
 	guard_look(&in->seen, wants, &v);
 	alone = lasting(&s->soft.alone_since_ms, v.stayers < MAX(conf->keep_at_least, 1U) && !(left && !conf->keep_at_least), now_ms);
-	wait = !in->seen.others ? hold_of(conf, s->flaps) : v.none_announces ? guard_wait_ms(&v) : DECIDE_RETURN_MS;
+	wait = !in->seen.others ? hold_of(conf, s->flaps) : v.none_sound ? guard_wait_ms(&v) : DECIDE_RETURN_MS;
 	if (!s->soft.alone_since_ms || alone < wait || (s->flaps && in->seen.others && now_ms - s->since_ms < held))
 		return because(s, DECIDE_OUT, DECIDE_WITHDRAW);
 	s->left = false;
@@ -284,7 +284,7 @@ static enum decide_announce rise(struct decide_state *s, const struct decide_con
 		return recover(s, conf, in, now_ms);
 	if (s->now == DECIDE_WITHDRAW && passing < wait && wait > DECIDE_EMERGENCY_MS) {
 		guard_look(&in->seen, 0, &v);
-		wait = v.none_announces ? DECIDE_EMERGENCY_MS : wait;
+		wait = v.none_sound ? DECIDE_EMERGENCY_MS : wait;
 	}
 	if (s->now == DECIDE_WITHDRAW && passing < wait) {
 		s->hold_until_ms = s->pass_since_ms + wait;

@@ -108,6 +108,7 @@ static void look_hard(const struct guard_input *in, const struct guard_peer *p, 
 {
 	bool before = p->place < in->place, hard = p->says.verdict == VERDICT_HARD;
 
+	v->sound += announces(p) && p->says.answers && !hard;
 	if (announces(p))
 		v->carriers += p->says.answers && (!hard || before);
 	else
@@ -152,6 +153,7 @@ void guard_look(const struct guard_input *in, uint32_t wants, struct guard_view 
 			look_fresh(in, p, wants, v);
 	}
 	v->none_announces = in->others && v->known >= in->others && !v->announcing;
+	v->none_sound = in->others && v->known >= in->others && !v->sound;
 }
 
 void guard_forget(struct guard_state *g)

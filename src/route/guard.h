@@ -54,7 +54,9 @@ struct guard_view {
 	uint32_t carriers;     /* known, announce and answer, and are not hard-failed or come before us: a hard-failed pop leaves it to them */
 	uint32_t answering;    /* known, hard-failed, do not announce, answer something, and come before us */
 	uint32_t overloaded;   /* known */
+	uint32_t sound;        /* known, announce and answer, and are not hard-failed */
 	bool none_announces;   /* every other pop is known, and none announces */
+	bool none_sound;       /* every other pop is known, and none announces but hard-failed ones */
 	uint64_t room, room_fresh; /* queries a second that the better ones could take; UINT64_MAX: not known */
 	uint32_t round_ms;     /* longest way to one that counts */
 };

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Is the data of each network known to be current, and if not, since when?
  *
- * SOA timers are in hours: a pop that is cut off from its primaries would believe its zones fresh for all that time, although no NOTIFY reaches it any more. So where no primary of a
- * network has answered anything for `primary-check`, one is asked for the serial of one of the network's zones, in turn: a look. It costs a question of a hundred octets, changes no timer of
- * the zone, and where it shows something newer, so that a NOTIFY was lost, the zone is transferred. All primaries of the zone are asked, as for a refresh; one look of a network is under way at a time.
+ * SOA timers are in hours: a pop that is cut off from its primaries would believe its zones fresh for all that time,
+ * although no NOTIFY reaches it any more. So where no primary of a network has answered anything for `primary-check`,
+ * one is asked for the serial of one of the network's zones, in turn: a look. It costs a question of a hundred octets,
+ * changes no timer of the zone, and where it shows something newer, so that a NOTIFY was lost, the zone is
+ * transferred. All primaries of the zone are asked, as for a refresh; one look of a network is under way at a time.
  *
- * The data of a network was current when a primary answered last, but not later than since when more than a tenth of its zones fail to be refreshed. Not any single one: of a hundred thousand
- * zones of different owners a few have primaries that never come back, everywhere alike, and that is no reason to think worse of this node. The same goes for zones near their SOA
- * EXPIRE. Judging is not done here: the board gets moments (board_sync_network), and who reads them sees the age grow whether this process lives or not.
+ * The data of a network was current when a primary answered last, but not later than since when more than a tenth of
+ * its zones fail to be refreshed. Not any single one: of a hundred thousand zones of different owners a few have
+ * primaries that never come back, everywhere alike, and that is no reason to think worse of this node. The same goes
+ * for zones near their SOA EXPIRE. Judging is not done here: the board gets moments (board_sync_network), and who
+ * reads them sees the age grow whether this process lives or not.
  *
- * When a primary answers that did not, its zones that failed meanwhile are asked for soon, and not only when their growing retry intervals say so. On the loop's thread. */
+ * When a primary answers that did not, its zones that failed meanwhile are asked for soon, and not only when their
+ * growing retry intervals say so. On the loop's thread. */
 #include "sync/secondaries_priv.h"
 
 #include "base/err.h"

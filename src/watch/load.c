@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Workers say how much CPU time they have used and how many datagrams the kernel dropped before they could read them. The busiest worker counts and not the mean:
- * clients are spread over workers by the hash of their address, and those of a full one lose their queries while others idle.
+/* Workers say how much CPU time they have used and how many datagrams the kernel dropped before they could read them.
+ * The busiest worker counts and not the mean: clients are spread over workers by the hash of their address, and those
+ * of a full one lose their queries while others idle.
  *
- * A node is overloaded after some seconds at its limit, and is so until it has been well below for longer: a move of traffic costs more than a few
- * lost queries. What it can do is estimated from what it does: answers per second by load, from a fifth of load on, where the fixed costs of a turn of the loop matter less. The
- * estimate is kept when the load goes. It is a guess: a node whose limit is its link says so by `capacity`. */
+ * A node is overloaded after some seconds at its limit, and is so until it has been well below for longer: a move of
+ * traffic costs more than a few lost queries. What it can do is estimated from what it does: answers per second by
+ * load, from a fifth of load on, where the fixed costs of a turn of the loop matter less. The estimate is kept when
+ * the load goes. It is a guess: a node whose limit is its link says so by `capacity`. */
 #include "watch/load.h"
 
 #include "base/attr.h"

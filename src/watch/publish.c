@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is known of a network, from its checks and from what other processes say on the board, as verdicts and facts on the board. A verdict may change with nothing but the time:
- * this is done after each result and a few times a second. */
+/* What is known of a network, from its checks and from what other processes say on the board, as verdicts and facts on
+ * the board. A verdict may change with nothing but the time: this is done after each result and a few times a second. */
 #include "watch/watch.h"
 
 #include "base/clock.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What fails hard is what only this node can be blamed for, and what clients meet: an answer that is wrong, late or missing. What is soft may be the same at every PoP, so
- * that it is not this node's to act on alone: whether it leaves is for the guard to say (route). The worst reason is said first, the others behind it
- * as far as there is room. */
+/* What fails hard is what only this node can be blamed for, and what clients meet: an answer that is wrong, late or
+ * missing. What is soft may be the same at every PoP, so that it is not this node's to act on alone: whether it leaves
+ * is for the guard to say (route). The worst reason is said first, the others behind it as far as there is room. */
 #include "watch/verdict.h"
 
 #include "base/attr.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Is what readers map still what the writer wrote? Memory fails, and a stray pointer of the writer's process writes into the store as well as anywhere. Zone by zone, in pieces as
- * small as wanted, every cell of a zone's version is added up and compared with the checksum it was committed with. A sum that is not right is made once more
- * before anything is said. A version that is replaced meanwhile is begun anew. */
+/* Is what readers map still what the writer wrote? Memory fails, and a stray pointer of the writer's process writes
+ * into the store as well as anywhere. Zone by zone, in pieces as small as wanted, every cell of a zone's version is
+ * added up and compared with the checksum it was committed with. A sum that is not right is made once more before
+ * anything is said. A version that is replaced meanwhile is begun anew. */
 #include "zone/store_verify.h"
 
 #include "base/attr.h"

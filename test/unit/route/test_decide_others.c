@@ -213,7 +213,7 @@ static void comes_back_when_others_go(void **state)
 		enum decide_announce back;
 	} cases[] = {
 	    {"seen to be withdrawn", {SEEN, .says = {.verdict = VERDICT_HARD}}, 600, 650, DECIDE_DEPREF},
-	    {"seen to fail, though it announces", {SEEN, .says = {WELL, .verdict = VERDICT_HARD}}, 3000, 3050, DECIDE_DEPREF},
+	    {"seen to fail, though it announces", {SEEN, .says = {WELL, .verdict = VERDICT_HARD}}, 600, 650, DECIDE_DEPREF},
 	    {"not seen any more", {SEEN, .says = {WELL}, .age_ms = 6000, .answered = false}, 3000, 3050, DECIDE_DEPREF},
 	    {"draining", {SEEN, .says = {WELL, .announce = ANNOUNCE_GSHUT}}, 3000, 3050, DECIDE_DEPREF},
 	    {"as stale as we are", {SEEN, .says = {WELL, .verdict = VERDICT_SOFT, .causes = CAUSE_STALE}, .data_age_ms = 300000}, 3000, 3050, DECIDE_DEPREF},
@@ -399,6 +399,7 @@ static void start_with_zones_missing(void **state)
 	} cases[] = {
 	    {"the other pop announces", {SEEN, .says = {WELL}}, DECIDE_WITHDRAW, 60000, 60000},
 	    {"the other pop is seen not to", {SEEN, .says = {.verdict = VERDICT_HARD}}, DECIDE_ANNOUNCE, 10000, 10050},
+	    {"the other pop announces only as the last one, hard-failed", {SEEN, .says = {WELL, .verdict = VERDICT_HARD}}, DECIDE_ANNOUNCE, 10000, 10050},
 	    {"the other pop is not seen", {SEEN, .age_ms = UINT64_MAX, .answered = false}, DECIDE_DEPREF, 30000, 30050},
 	};
 	struct decide_input alone = {GOOD, .zones_ready = 1};
