@@ -303,22 +303,6 @@ void config_print_row(const struct config *c, const struct schema_row *row, cons
 		print_value(c, row, (const char *)base + row->at, out);
 }
 
-void config_print_row(const struct config *c, const struct schema_row *row, const void *base, struct text *out)
-{
-	if (is_unset(row, base))
-		return;
-	if (row->type == SCHEMA_FAMILIES || row->type == SCHEMA_NEXT_HOP)
-		print_pair(c, row, base, out);
-	else if (row->type == SCHEMA_LINK_ADDR)
-		print_link_addr(row, base, out);
-	else if (row->list)
-		print_list(c, row, base, 0, out);
-	else if (row->type == SCHEMA_MAP)
-		print_map(c, row->map, (const char *)base + row->at, 0, false, out);
-	else
-		print_value(c, row, (const char *)base + row->at, out);
-}
-
 static void print_map(const struct config *c, const struct schema_map *map, const char *base, unsigned indent,
                       bool in_item, struct text *out)
 {
