@@ -53,9 +53,15 @@ static bool announces(const struct guard_peer *p)
 	return p->says.announce != ANNOUNCE_NONE;
 }
 
+/* A soft verdict without a cause is an alert, and no reason for that pop to leave. */
+static bool is_well(const struct guard_peer *p)
+{
+	return p->says.verdict == VERDICT_PASS || (p->says.verdict == VERDICT_SOFT && !p->says.causes);
+}
+
 static bool is_better(const struct guard_input *in, const struct guard_peer *p, uint32_t wants)
 {
-	return p->says.announce == ANNOUNCE_YES && p->says.answers && p->says.verdict == VERDICT_PASS &&
+	return p->says.announce == ANNOUNCE_YES && p->says.answers && is_well(p) &&
 	       !((wants & CAUSE_STALE) && as_stale(in, p));
 }
 

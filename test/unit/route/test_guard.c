@@ -60,6 +60,8 @@ static void who_counts(void **state)
 	     {.known = 1, .better = 1, .better_fresh = 1, .stayers = 1, .carriers = 1}},
 	    {"the same age does not matter for zones", {SEEN, .says = {WELL}, .data_age_ms = 300000}, CAUSE_ZONES,
 	     {.known = 1, .better = 1, .better_fresh = 1, .stayers = 1, .carriers = 1}},
+	    {"an alert without a cause", {SEEN, .says = {WELL, .verdict = VERDICT_SOFT}}, CAUSE_ZONES,
+	     {.known = 1, .better = 1, .better_fresh = 1, .stayers = 1, .carriers = 1}},
 	    {"leaves for the same, before us", {SEEN, .says = {WELL, .verdict = VERDICT_SOFT, .causes = CAUSE_ZONES, .intent = CAUSE_ZONES}}, CAUSE_ZONES,
 	     {.known = 1, .carriers = 1, .front = 1}},
 	    {"leaves for the same, after us", {SEEN, .says = {WELL, .verdict = VERDICT_SOFT, .causes = CAUSE_ZONES, .intent = CAUSE_ZONES}, .place = 2},
