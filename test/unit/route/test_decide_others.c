@@ -289,6 +289,7 @@ static void overload_is_shed(void **state)
 	run(&a, &good, 20000);
 	assert_between(until(&a, &over, 60000), GUARD_SHED_MS, GUARD_SHED_MS + 50);
 	other[0].says.verdict = VERDICT_SOFT;
+	other[0].says.causes = CAUSE_OVERLOAD;
 	assert_between(until(&a, &over, 600000), DECIDE_DWELL_MS, DECIDE_DWELL_MS + 50);
 	assert_int_equal(a.s.now, DECIDE_ANNOUNCE);
 }
