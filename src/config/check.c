@@ -15,7 +15,7 @@ enum {
 	AS_TRANS = 23456,         /* RFC 6793 9: stands for any 4-octet AS, is nobody's */
 	CHECK_PREFIX_MAX_V4 = 24, /* what the Internet's routers commonly let pass */
 	CHECK_PREFIX_MAX_V6 = 48,
-	PIN_LEN = 32, /* SHA-256 */
+	PIN_LEN = 32,                 /* SHA-256 */
 	BFD_DETECTION_LEAST_MS = 150, /* what other operators came to, by false alarms */
 };
 
@@ -400,12 +400,13 @@ static void check_neighbor(const struct check *k, const struct config_node *node
 		tree_error(k->src, value_of(t, "ttl-security"),
 		           "\"ttl-security\" is for neighbors on the link: remove it or \"multihop\"");
 	if (nb->ttl_security && nb->bfd.enabled && !nb->bfd.multihop)
-		tree_warning(
-			k->src, value_of(t, "ttl-security"),
-			"\"ttl-security\" together with single-hop \"bfd\": FRR does multihop BFD then; with FRR write bfd: {multihop: true}");
+		tree_warning(k->src, value_of(t, "ttl-security"),
+		             "\"ttl-security\" together with single-hop \"bfd\": FRR does multihop BFD then; with FRR "
+		             "write bfd: {multihop: true}");
 	if (nb->bfd.enabled && nb->bfd.interval_ms * nb->bfd.multiplier < BFD_DETECTION_LEAST_MS)
 		tree_warning(k->src, value_of(t, "bfd"),
-		             "BFD takes a path for dead after %u ms: below %d ms a busy machine does so too; write interval: %dms, or more",
+		             "BFD takes a path for dead after %u ms: below %d ms a busy machine does so too; write "
+		             "interval: %dms, or more",
 		             nb->bfd.interval_ms * nb->bfd.multiplier, BFD_DETECTION_LEAST_MS,
 		             (BFD_DETECTION_LEAST_MS + nb->bfd.multiplier - 1) / nb->bfd.multiplier);
 	if (nb->bfd.enabled && nb->bfd.multihop && !nb->multihop && !nb->ttl_security)

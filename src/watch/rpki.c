@@ -173,7 +173,7 @@ static void judge(struct rpki_watch *r, uint64_t now_ms)
 	struct origin_cache list[CONFIG_CACHES_MAX];
 	char text[ENDPOINT_TEXT_MAX];
 	bool changed = false;
-	const struct rtr *rtr;
+	const struct rtr *data;
 	bool same;
 	int was = r->believed;
 
@@ -183,15 +183,15 @@ static void judge(struct rpki_watch *r, uint64_t now_ms)
 	if (r->believed >= 0 && was >= 0 && r->believed != was)
 		log_notice("rpki cache=%s note=\"its data count from now on\"",
 		           endpoint_text(&r->caches[r->believed]->at, text));
-	rtr = r->believed >= 0 ? &r->caches[r->believed]->rtr : NULL;
-	same = rtr && rtr == r->judged && rtr->syncs == r->judged_syncs;
-	r->judged = rtr;
-	r->judged_syncs = rtr ? rtr->syncs : 0;
+	data = r->believed >= 0 ? &r->caches[r->believed]->rtr : NULL;
+	same = data && data == r->judged && data->syncs == r->judged_syncs;
+	r->judged = data;
+	r->judged_syncs = data ? data->syncs : 0;
 	for (size_t i = 0; i < r->row_count && !same; i++) {
 		struct origin *o = &r->rows[i].origin;
 		enum vrp_state before = o->state;
 		uint64_t expires_ms = o->expires_ms;
-		bool news = origin_judge(o, rtr, now_ms);
+		bool news = origin_judge(o, data, now_ms);
 
 		if (news || o->expires_ms != expires_ms) {
 			publish_row(r, i);
