@@ -79,6 +79,12 @@ static void strings_free(char **list)
 	free(list);
 }
 
+static void kill_job(const struct job *j)
+{
+	kill(-j->pid, SIGKILL); /* what it started, too; */
+	kill(j->pid, SIGKILL);  /* and it, if it has not come to its own session yet */
+}
+
 static void job_free(struct job *j)
 {
 	if (!j)
@@ -367,8 +373,7 @@ static void look_after(struct hooks *h, uint64_t now_ms)
 			continue;
 		j->killed = true;
 		board_add(&h->board->supervisor.hooks.killed, 1);
-		kill(-j->pid, SIGKILL); /* what it started, too; */
-		kill(j->pid, SIGKILL);  /* and it, if it has not come to its own session yet */
+		kill_job(j);
 	}
 }
 
@@ -412,7 +417,7 @@ void hooks_free(struct hooks *h)
 	for (size_t i = 0; i < HOOKS_RUNNING_MAX; i++)
 		if (h->running[i]) {
 			log_warn("hook=%s event=%s note=\"killed: the node ends\"", h->running[i]->argv[0], h->running[i]->event);
-			kill(-h->running[i]->pid, SIGKILL);
+			kill_job(h->running[i]);
 			job_free(h->running[i]);
 		}
 	for (size_t i = 0; i < h->queued; i++)

@@ -209,6 +209,16 @@ static void until_idle(struct hooks *h, struct kit *k)
 	} while (!hooks_idle(h));
 }
 
+static void all_ended(void)
+{
+	uint64_t end = clock_ms() + PATIENCE_MS;
+
+	while (waitpid(-1, NULL, WNOHANG) >= 0) {
+		assert_true(clock_ms() < end);
+		poll(NULL, 0, 1);
+	}
+}
+
 static void out_is(struct kit *k, const char *want)
 {
 	char path[100], text[20000] = "";
@@ -321,9 +331,28 @@ static void more_than_there_is_room_for(void **state)
 	assert_int_equal(atomic_load(&b->queued), 256);
 	assert_int_equal(board_get(&b->dropped), 400 - 256 - 1);
 	hooks_free(h); /* and kills what runs */
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+	all_ended();
 	kit_close(&k);
+}
+
+/* A program that was started a moment ago, and has not come to a session of its own, is killed as well. */
+static void ends_at_once(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		struct hooks *h;
+		struct kit k;
+
+		kit_open(&k);
+		hook(&k, "announce", "sleep 600", "600s");
+		h = hooks_new(k.board);
+		hooks_set(h, &k.plan);
+		announce(&k, 0, ANNOUNCE_YES, "");
+		turn(h, &k);
+		hooks_free(h);
+		all_ended();
+		kit_close(&k);
+	}
 }
 
 /* A reload that brings the first hooks: what there is already is no event. */
@@ -359,7 +388,7 @@ static void hooks_that_come_later(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_an_event), cmocka_unit_test(in_order_one_at_a_time), cmocka_unit_test(what_it_is_given),
-	                                   cmocka_unit_test(what_goes_wrong), cmocka_unit_test(more_than_there_is_room_for),
+	                                   cmocka_unit_test(what_goes_wrong), cmocka_unit_test(more_than_there_is_room_for), cmocka_unit_test(ends_at_once),
 	                                   cmocka_unit_test(hooks_that_come_later)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
