@@ -57,6 +57,7 @@ struct ask {
 	/* ASK_IN_RUN */
 	struct rollback back;
 	bool was_read;
+	bool again; /* sync is about to be restarted, with the right that it lacked */
 	int err;
 	uint32_t before, serial;
 	char why[VERSIONS_WHY_MAX], file[1024];
@@ -115,7 +116,7 @@ static void put_refusal(struct ask *a, const char *why)
 	text_json_string(&a->out, why);
 	if (a->problems.len)
 		text_fmt(&a->out, ",\"problems\":[%s]", a->problems.chars);
-	text_str(&a->out, "}\n");
+	text_fmt(&a->out, "%s}\n", a->again ? ",\"again\":true" : "");
 }
 
 /* What was read has come to an end, good or not. */
@@ -586,6 +587,7 @@ int asks_run(struct asks *all, struct loader *l)
 			         : row->held ? "the zone is held by transfer: publish it at its primary"
 			                     : "the zone's file was not read");
 			a->err = ERR_NOT_FOUND;
+			a->again = l->unreadable[0] != '\0';
 		}
 		if (row)
 			a->serial = row->serial;

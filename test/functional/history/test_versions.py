@@ -198,6 +198,14 @@ def test_commands_while_sync_is_restarted(fleet):
             assert [v["serial"] for v in hidden.versions(ZONE)] == [1]
 
 
+def test_publish_of_a_file_that_its_account_cannot_read(fleet):
+    """Sync goes on with the right to: the command waits for that."""
+    fleet.write(ZONE, 2)
+    os.chmod(fleet.file(ZONE), 0o600)
+    assert fleet.hidden.control("zone", "publish", ZONE)["serial"] == 2
+    assert "goes on with the privilege to read all" in fleet.hidden.log()
+
+
 def test_rollback_refused(fleet):
     hidden, pop = fleet.hidden, fleet.pops[0]
     wait_pop(fleet, 1)
