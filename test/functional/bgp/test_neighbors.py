@@ -415,7 +415,8 @@ def test_only_to_customer(bed, tmp_path):
     with Node(bed.pop, tmp_path, ["address: 10.9.1.1, as: 64601, role: peer"]) as node:
         seen(router, V4)
         assert f"otc: {OUR_AS}" in router.ask(f"show route for {V4} all")
-        assert [r["otc"] for r in node.neighbor("10.9.1.1")["announced"]] == [OUR_AS] * 2
+        # The status may be some milliseconds behind what the router has, and the other family on its way.
+        wait_until(lambda: [r["otc"] for r in node.neighbor("10.9.1.1")["announced"]] == [OUR_AS] * 2, 10, lambda: str(node.neighbor("10.9.1.1")))
 
 
 @pytest.mark.asan
