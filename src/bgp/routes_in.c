@@ -163,13 +163,14 @@ enum bgp_update_verdict bgp_routes_in(const struct bgp_frame *f, bgp_route_in_fn
 	const struct bgp_path *path;
 	const uint8_t *attributes;
 	struct update u = {0};
+	size_t attributes_len;
 
 	u.withdrawn.family = u.come.family = 4;
 	u.withdrawn.len = reader_u16(&r);
 	u.withdrawn.bytes = reader_bytes(&r, u.withdrawn.len);
-	u.come.len = reader_u16(&r); /* of the attributes, for now */
-	attributes = reader_bytes(&r, u.come.len);
-	if (!reader_ok(&r) || !parse_attributes(attributes, u.come.len, &u))
+	attributes_len = reader_u16(&r);
+	attributes = reader_bytes(&r, attributes_len);
+	if (!reader_ok(&r) || !parse_attributes(attributes, attributes_len, &u))
 		return BGP_UPDATE_BROKEN;
 	u.come.bytes = f->body + r.pos;
 	u.come.len = f->body_len - r.pos;
