@@ -36,6 +36,13 @@ enum {
 /* Distance in stamps of one worker to the limit at which route withdraws: longer than a kill and restart of the worker. */
 enum { WORKER_DEAD_MS = 300 };
 
+/* A sanitizer slows everything down several times; limits of time are then about the sanitizer and not about us. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { ROLE_PATIENCE = 10 };
+#else
+enum { ROLE_PATIENCE = 1 };
+#endif
+
 enum role_socket_kind { ROLE_SOCKET_UDP, ROLE_SOCKET_TCP, ROLE_SOCKET_CONTROL, ROLE_SOCKET_TLS,
                         ROLE_SOCKET_HANDOVER, /* sync: its end of a worker's pair (proc/handover.h) */
                         ROLE_SOCKET_BGP /* route: for neighbors that open the connection */ };

@@ -15,13 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A sanitizer slows everything down several times; the limits below are then about the sanitizer and not about us. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { PATIENCE = 10 };
-#else
-enum { PATIENCE = 1 };
-#endif
-
 enum {
 	/* Later than the withdrawal (WORKER_DEAD_MS), which is the gentle way; this one is for a loop that cannot send it. */
 	BFD_WORKER_MS = WORKER_DEAD_MS + 200,
@@ -128,8 +121,8 @@ int bfd_paths_start(struct route *r)
 
 	for (uint32_t i = 0; i < workers; i++)
 		live[i] =
-			(struct bfd_liveness){&r->role->board->workers[i].stamp, BFD_WORKER_MS * 1000000ULL * PATIENCE};
-	live[workers] = (struct bfd_liveness){r->role->stamp, BFD_LOOP_MS * 1000000ULL * PATIENCE};
+			(struct bfd_liveness){&r->role->board->workers[i].stamp, BFD_WORKER_MS * 1000000ULL * ROLE_PATIENCE};
+	live[workers] = (struct bfd_liveness){r->role->stamp, BFD_LOOP_MS * 1000000ULL * ROLE_PATIENCE};
 	err = bfd_new(live, workers + 1, &r->bfd);
 	if (err < 0)
 		return err;

@@ -19,13 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A sanitizer slows everything down several times; the limits below are then about the sanitizer and not about us. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { PATIENCE = 10 };
-#else
-enum { PATIENCE = 1 };
-#endif
-
 enum {
 	/* A supervisor that was itself kept from running cannot judge the others' heartbeats in that round. */
 	CHECK_LATE_MS = 60,
@@ -475,7 +468,7 @@ static void check_one(struct children *all, struct child *c, uint64_t now)
 		since = c->started_ns;
 	}
 	age_ms = now > since ? (now - since) / 1000000U : 0;
-	if (c->killed || age_ms < limit_ms * PATIENCE || starved(c, since, age_ms))
+	if (c->killed || age_ms < limit_ms * ROLE_PATIENCE || starved(c, since, age_ms))
 		return;
 	c->killed = true;
 	log_err("process=%s index=%u pid=%d hangs heartbeat_age_ms=%u action=kill", board_role_text(c->kind), c->index, c->pid,

@@ -10,21 +10,9 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "../unhex.h"
+
 #define MARKER "ffffffffffffffffffffffffffffffff"
-
-static size_t unhex(const char *hex, uint8_t *out)
-{
-	size_t n = 0;
-	unsigned byte;
-
-	for (; *hex; hex += *hex == ' ' ? 1 : 2) {
-		if (*hex == ' ')
-			continue;
-		assert_int_equal(sscanf(hex, "%2x", &byte), 1);
-		out[n++] = (uint8_t)byte;
-	}
-	return n;
-}
 
 static void expect_hex(const char *name, const uint8_t *got, size_t len, const char *hex)
 {

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../unhex.h"
+
 static char told[1024];
 
 static void on_route(void *ctx, const struct ip_prefix *p, const struct bgp_path *path)
@@ -25,20 +27,6 @@ static void on_route(void *ctx, const struct ip_prefix *p, const struct bgp_path
 	else
 		snprintf(told + at, sizeof(told) - at, "+%s %s=%s%u;", prefix, bgp_path_text(path, text, sizeof(text)),
 		         path->local ? "local " : path->has_origin ? "" : "none ", path->origin);
-}
-
-static size_t unhex(const char *hex, uint8_t *out)
-{
-	size_t n = 0;
-	unsigned byte;
-
-	for (; *hex; hex += *hex == ' ' ? 1 : 2) {
-		if (*hex == ' ')
-			continue;
-		assert_int_equal(sscanf(hex, "%2x", &byte), 1);
-		out[n++] = (uint8_t)byte;
-	}
-	return n;
 }
 
 #define ORIGIN "400101 00"

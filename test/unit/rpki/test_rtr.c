@@ -10,6 +10,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../unhex.h"
+
 static uint64_t now;
 static struct vrp_interest ours;
 static struct rtr r;
@@ -39,20 +41,6 @@ static int teardown(void **state)
 	rtr_done(&r);
 	vrp_interest_done(&ours);
 	return 0;
-}
-
-static size_t unhex(const char *hex, uint8_t *out)
-{
-	size_t n = 0;
-	unsigned byte;
-
-	for (; *hex; hex += *hex == ' ' ? 1 : 2) {
-		if (*hex == ' ')
-			continue;
-		assert_int_equal(sscanf(hex, "%2x", &byte), 1);
-		out[n++] = (uint8_t)byte;
-	}
-	return n;
 }
 
 /* From the cache, in pieces of `step` octets. */
