@@ -384,16 +384,21 @@ static bool route_is_gone(const struct board *b)
 	return atomic_load(&p->starts) && (!atomic_load(&p->pid) || atomic_load(&b->route.stamp) <= atomic_load(&p->started_ns));
 }
 
+void hooks_look(struct hooks *h, const struct plan *plan, uint64_t now_ms)
+{
+	h->plan = plan;
+	if (!plan->node || !plan->config->hook_count || now_ms < h->quiet_until_ms)
+		return;
+	events_look(&h->events, h->board, plan->config, plan->node, route_is_gone(h->board), h->silent ? NULL : on_event, h);
+	h->silent = false;
+}
+
 void hooks_tick(struct hooks *h, const struct plan *plan, uint64_t now_ms)
 {
 	struct board_hooks *b = &h->board->supervisor.hooks;
 	uint32_t running = 0;
 
-	h->plan = plan;
-	if (plan->node && plan->config->hook_count && now_ms >= h->quiet_until_ms) {
-		events_look(&h->events, h->board, plan->config, plan->node, route_is_gone(h->board), h->silent ? NULL : on_event, h);
-		h->silent = false;
-	}
+	hooks_look(h, plan, now_ms);
 	look_after(h, now_ms);
 	start_some(h, plan, now_ms);
 	for (size_t i = 0; i < HOOKS_RUNNING_MAX; i++)

@@ -2,6 +2,7 @@
 /* Requests that come from roles: admin's, on behalf of a command, are carried out here or passed on to sync, whose replies go back the same way. */
 #include "super/supervisor_priv.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "super/orders.h"
@@ -155,6 +156,7 @@ void supervisor_on_message(void *ctx, struct child *c, const struct role_message
 	if (m->kind != ROLE_REQUEST || c->kind != ROLE_ADMIN)
 		return;
 	text_init(&why);
+	hooks_look(s->hooks, &s->plan, clock_ms()); /* what an earlier order has done may last no longer than until this one */
 	reply.result = carry_out(s, m, c->attached, &why);
 	if (reply.result == PASSED_ON) {
 		text_done(&why);
