@@ -73,6 +73,20 @@ const char *board_origin_text(enum board_origin_state s)
 	return s < ARRAY_LEN(names) ? names[s] : "?";
 }
 
+const char *board_drift_text(enum board_drift_kind k)
+{
+	static const char *const names[DRIFT_KINDS] = {"none", "behind", "stuck", "content", "missing", "ahead"};
+
+	return k < DRIFT_KINDS ? names[k] : "?";
+}
+
+const char *board_outside_text(enum board_outside o)
+{
+	static const char *const names[] = {"unknown", "good", "silent", "filtered"};
+
+	return o < ARRAY_LEN(names) ? names[o] : "?";
+}
+
 int board_create(int *fd, struct board **out)
 {
 	int f = memfd_create("zonecast-board", 0);

@@ -3,6 +3,7 @@
 
 #include "base/addr.h"
 #include "base/attr.h"
+#include "board/events.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -16,7 +17,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 8,
+	BOARD_VERSION = 9,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -27,6 +28,7 @@ enum {
 	BOARD_MANAGEMENT_MAX = 8,  /* addresses of a node at which it is asked */
 	BOARD_ORIGINS_MAX = 4096,  /* prefixes whose origin is validated */
 	BOARD_HIJACKS_MAX = 32,    /* shown */
+	BOARD_DRIFTS_MAX = 1024,   /* shown */
 	BOARD_CACHES_MAX = 8,      /* RPKI */
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_PAGE_MAX = 24,
@@ -73,6 +75,7 @@ enum board_fault { FAULT_NONE, FAULT_SERVFAIL, FAULT_WRONG /* content, but for S
 
 struct board_supervisor {
 	board_stamp stamp;
+	struct board_events events;
 	_Atomic uint64_t started_ns;
 	_Atomic uint64_t config_generation;
 	_Atomic uint32_t workers;
@@ -137,6 +140,7 @@ struct board_worker {
 /* Written by sync. */
 struct board_sync {
 	board_stamp stamp;
+	struct board_events events;
 	_Atomic uint64_t pin; /* unused by sync itself; keeps the layout uniform */
 	_Atomic uint64_t store_ino; /* of the store file in use: a reader of another file opens anew */
 	_Atomic uint64_t store_generation;
@@ -290,6 +294,68 @@ struct board_watch_nodes {
 	} node[BOARD_NODES_MAX];
 };
 
+/* Zones that are not the same here and elsewhere. A zone on its way is none: what counts is how long it does not move, and what cannot be right at any time. */
+enum board_drift_kind {
+	DRIFT_NONE,
+	DRIFT_BEHIND,  /* an older serial there */
+	DRIFT_STUCK,   /* behind, and not moving for longer than the limit */
+	DRIFT_CONTENT, /* the same serial, other content */
+	DRIFT_MISSING, /* not served there */
+	DRIFT_AHEAD,   /* a newer serial there than here: here is behind */
+	DRIFT_KINDS,
+};
+const char *board_drift_text(enum board_drift_kind k);
+struct board_watch_drift {
+	_Atomic uint32_t changes; /* goes up after a row was written: a reader of all rows looks at this first */
+	_Atomic uint32_t rows, hidden; /* shown; those for which there was no room */
+	_Atomic uint64_t compared_ns;  /* last whole comparison with all that can be asked */
+	struct board_drift {
+		_Atomic uint32_t seq;
+		uint32_t kind;       /* enum board_drift_kind; NONE: the row is free */
+		uint32_t node;       /* in board_watch_nodes; UINT32_MAX: a server outside of the fleet */
+		struct ip_addr server; /* of that one; else family 0 */
+		uint32_t alert;      /* 1: for longer than the limit, or content */
+		uint32_t here, there; /* serials */
+		uint32_t versions;   /* seen here since the one that is there; 0: not known */
+		uint64_t since_ns, moved_ns; /* of the drift; when its serial there last moved */
+		char network[BOARD_NAME_MAX];
+		char zone[BOARD_ZONE_MAX];
+		char why[BOARD_WHY_MAX];
+	} row[BOARD_DRIFTS_MAX];
+	struct board_drift_node {
+		_Atomic uint64_t compared_ns; /* 0: never */
+		_Atomic uint32_t kinds[DRIFT_KINDS]; /* zones of each kind, those that are not shown included */
+	} node[BOARD_NODES_MAX];
+};
+
+/* How others, and clients, see the nodes and networks: see watch/views.c. */
+enum board_outside { OUTSIDE_UNKNOWN, OUTSIDE_GOOD, OUTSIDE_SILENT, OUTSIDE_FILTERED };
+const char *board_outside_text(enum board_outside o);
+struct board_watch_views {
+	/* Of nodes[i].address[k]: plain questions, [0] UDP, [1] TCP. */
+	struct board_view_path {
+		_Atomic uint64_t asked, answered;
+		_Atomic uint64_t last_ns; /* last answer; 0: never */
+		_Atomic uint32_t latency_us; /* smoothed */
+		_Atomic uint32_t failures;   /* in a row */
+	} path[BOARD_NODES_MAX][BOARD_MANAGEMENT_MAX][2];
+	/* Of the configuration's networks (not only this node's): who answers at the anycast address, seen from here. */
+	struct board_view_network {
+		_Atomic uint32_t seq;
+		char network[BOARD_NAME_MAX]; /* "": the row is free */
+		struct board_view_family {
+			bool own;                   /* this node holds the addresses itself: it cannot ask as others do */
+			char node[BOARD_NAME_MAX];  /* by NSID; "": nobody has answered */
+			uint64_t since_ns;          /* that one */
+			uint64_t asked_ns, heard_ns;
+			uint32_t latency_us, failures, flips; /* flips: changes of who answers */
+			uint32_t outside;           /* enum board_outside: this node's own network, seen from outside of it */
+			uint64_t outside_since_ns;
+			char why[BOARD_WHY_MAX];
+		} family[BOARD_FAMILIES];
+	} network[BOARD_NETWORKS_MAX];
+};
+
 /* A way through a device with XDP and back by way of a neighbor (watch/path.h). ifindex 0: none. */
 struct board_watch_path {
 	_Atomic uint32_t seq;
@@ -340,6 +406,7 @@ struct board_rpki {
 
 struct board_watch {
 	board_stamp stamp;
+	struct board_events events;
 	_Atomic uint64_t pin;
 	_Atomic uint64_t damaged_ino; /* the store file in which content was found that is not as it was written; 0: none. Sync begins a new one */
 	_Atomic uint64_t verified;    /* rounds through all zones in which none was */
@@ -347,6 +414,8 @@ struct board_watch {
 	struct board_watch_peers peers[BOARD_NETWORKS_MAX];
 	struct board_watch_nodes nodes;
 	struct board_watch_path paths[BOARD_PATHS_MAX];
+	struct board_watch_drift drift;
+	struct board_watch_views views;
 	struct board_rpki rpki;
 };
 
@@ -434,6 +503,7 @@ struct board_hijacks {
 };
 struct board_route {
 	board_stamp stamp;
+	struct board_events events;
 	struct board_route_bfd bfd;
 	_Atomic uint32_t neighbors;
 	struct board_route_network networks[BOARD_NETWORKS_MAX];
