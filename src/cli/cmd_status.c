@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/clock.h"
+#include "cli/status_drift.h"
 #include "cli/status_fleet.h"
 
 #include <stdio.h>
@@ -337,6 +338,7 @@ static void print_status(const json_t *s)
 		printf("\n");
 		status_fleet_print(json_object_get(s, "peers"), false);
 	}
+	status_drift_print(json_object_get(s, "drift"));
 	print_rpki(json_object_get(s, "rpki"));
 	print_hijacks(json_object_get(s, "hijacks"));
 }

@@ -7,6 +7,10 @@
  *	"zonecast-status=1 node=fra version=0.1.0 up=86400 config=9f2b00c1a4d5e6f7 generation=12 zones=10 serving=10 networks=2"
  *	"network=global v4=yes,pass,0,0,1 v6=depref,soft,1,1,1 age=312000 load=125 qps=2100 room=14000"
  *
+ * Behind them, as far as there is room, one about the zones of each network (fleet/tree.c):
+ *
+ *	"tree=global root=9f2b00c1a4d5e6f7"
+ *
  * A string is key=value items with one blank between them. Of a family: what is announced (no, yes, gshut, depref), the verdict (unknown, pass, soft, hard), the causes of
  * the verdict and those for which it means to leave (hexadecimal, enum board_cause), and whether it answers anything. age is that of the data in
  * ms, load is in permille, qps and room in queries per second; without room it is not known what could come on top.
@@ -74,7 +78,20 @@ static void write_network(const struct fleet_network *n, struct writer *w)
 	                      (unsigned long long)n->data_age_ms, n->load, n->qps, room));
 }
 
-void fleet_report_write(const struct fleet_report *r, struct writer *rdata)
+/* These may be left out: the next answer begins with others. */
+static void write_trees(const struct fleet_report *r, size_t spare, struct writer *w)
+{
+	for (uint32_t i = 0; i < r->trees && i < FLEET_NETWORKS_MAX; i++) {
+		char text[FLEET_NODE_TEXT_MAX + 1];
+		int len = snprintf(text, sizeof(text), "tree=%s root=%016llx", r->tree[i].network, (unsigned long long)r->tree[i].root);
+
+		if (!writer_ok(w) || w->cap - w->pos < spare + 1 + (size_t)len)
+			return;
+		write_string(w, text, len);
+	}
+}
+
+void fleet_report_write(const struct fleet_report *r, size_t spare, struct writer *rdata)
 {
 	char text[512], hash[2 * FLEET_HASH_LEN + 1];
 
@@ -88,6 +105,7 @@ void fleet_report_write(const struct fleet_report *r, struct writer *rdata)
 	                      r->generation, r->zones, r->serving, r->networks, r->stopping ? " stopping=1" : ""));
 	for (uint32_t i = 0; i < r->count && i < FLEET_NETWORKS_MAX; i++)
 		write_network(&r->network[i], rdata);
+	write_trees(r, spare, rdata);
 }
 
 /* ---- reading ---- */
@@ -284,6 +302,45 @@ static int read_items(struct span s, struct fleet_report *r, struct fleet_networ
 	return 0;
 }
 
+static bool read_root(struct span s, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (s.len != 16)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		int digit = hex_digit(s.at[i]);
+
+		if (digit < 0)
+			return false;
+		v = v << 4 | (unsigned)digit;
+	}
+	*out = v;
+	return true;
+}
+
+/* "tree=NETWORK root=..."; without a root it says nothing. */
+static int read_tree(struct span name, struct span s, struct fleet_report *r)
+{
+	struct fleet_tree *t = &r->tree[r->trees];
+
+	if (r->trees == FLEET_NETWORKS_MAX)
+		return 0;
+	if (!read_name(name, t->network))
+		return ERR_MALFORMED;
+	while (s.len) {
+		struct span value = cut(&s, ' '), key = cut(&value, '=');
+
+		if (!span_is(key, "root"))
+			continue;
+		if (!read_root(value, &t->root))
+			return ERR_MALFORMED;
+		r->trees++;
+		return 0;
+	}
+	return 0;
+}
+
 static int read_string(struct span s, bool first, struct fleet_report *r)
 {
 	struct span value = cut(&s, ' '), key = cut(&value, '=');
@@ -296,6 +353,8 @@ static int read_string(struct span s, bool first, struct fleet_report *r)
 			return ERR_MALFORMED;
 		return form == FLEET_FORM ? read_items(s, r, NULL) : ERR_UNSUPPORTED;
 	}
+	if (span_is(key, "tree"))
+		return read_tree(value, s, r);
 	if (!span_is(key, "network"))
 		return 0;
 	if (r->count == FLEET_NETWORKS_MAX)

@@ -36,13 +36,19 @@ struct fleet_report {
 	uint8_t config[FLEET_HASH_LEN]; /* of the fleet file in force */
 	uint32_t zones, serving;
 	bool stopping;
+	/* Of the zones of a network that it serves: the root of their tree (fleet/tree.h). As many as there is room for, the first of them changing. */
+	uint32_t trees;
+	struct fleet_tree {
+		char network[BOARD_NAME_MAX];
+		uint64_t root;
+	} tree[FLEET_NETWORKS_MAX];
 	uint32_t networks; /* that the node has; the report may be about fewer */
 	uint32_t count;
 	struct fleet_network network[FLEET_NETWORKS_MAX];
 };
 
-/* Sticky: ask writer_ok(). Names must be names of the configuration. */
-void fleet_report_write(const struct fleet_report *r, struct writer *rdata);
+/* Sticky: ask writer_ok(). Names must be names of the configuration. spare: octets that trees leave in the writer's buffer. */
+void fleet_report_write(const struct fleet_report *r, size_t spare, struct writer *rdata);
 /* ERR_MALFORMED, ERR_UNSUPPORTED: of another form; ERR_LIMIT: about more networks than there can be. */
 int fleet_report_read(const uint8_t *rdata, size_t len, struct fleet_report *out) MUST_CHECK;
 /* The network of that name in the report, or NULL. */
