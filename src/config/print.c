@@ -362,6 +362,7 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 	struct config_node own = *node;
 
 	own.neighbor_count = 0;
+	own.http = slim.http = (struct config_http){0};
 	slim.rpki = (struct config_rpki){0};
 	slim.nodes = &own;
 	slim.node_count = 1;

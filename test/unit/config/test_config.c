@@ -96,7 +96,8 @@ static const char everything[] =
         "  invalid: alert\n"
         "  expire: 90m\n"
         "history: {versions: 1000, size: 1GiB, all-for: 48h, step: 1h}\n"
-        "hooks: [{on: [withdraw, verdict], exec: [/bin/tell, \"a b\"], timeout: 3s}]\n";
+        "hooks: [{on: [withdraw, verdict], exec: [/bin/tell, \"a b\"], timeout: 3s}]\n"
+        "http: {port: 8443, names: [dns.example], token-file: tokens, allow-changes: true, tls: {certificate-file: w.pem, key-file: w.key}}\n";
 
 static struct config *parse(const char *yaml, size_t len, struct diag *d)
 {
@@ -150,6 +151,14 @@ static void test_values(void **state)
 	assert_int_equal(c->hooks[0].exec_count, 2);
 	assert_string_equal(c->hooks[0].exec[1], "a b");
 	assert_int_equal(c->hooks[0].timeout_ms, 3000);
+	assert_true(c->http.enabled && c->http.tls.enabled && c->http.allow_changes && !c->http.open && !c->http.metrics_open);
+	assert_int_equal(c->http.port, 8443);
+	assert_int_equal(c->http.name_count, 1);
+	assert_string_equal(c->http.names[0], "dns.example");
+	assert_string_equal(c->http.token_file, "/etc/zonecast/tokens");
+	assert_string_equal(c->http.tls.key_file, "/etc/zonecast/w.key");
+	assert_null(c->http.tls.client_ca_file);
+	assert_ptr_equal(config_http_of(c, &c->nodes[0]), &c->http);
 	assert_true(c->rpki.enabled);
 	assert_int_equal(c->rpki.cache_count, 2);
 	assert_int_equal(c->rpki.caches[0].port, 323);
