@@ -397,12 +397,12 @@ static void reply_about_zones(struct client *c, const struct role_message *m)
 	if (m->result == 0)
 		reply(c, json_pack("{s:b, s:o}", "ok", 1, "zones", zones));
 	else
-		reply(c, json_pack("{s:b, s:s, s:o}", "ok", 0, "error",
+		reply(c, json_pack("{s:b, s:s, s:b, s:o}", "ok", 0, "error",
 		                   m->result != ERR_NOT_FOUND             ? err_text(m->result)
 		                   : m->request == REQUEST_CATALOG_ACCEPT ? "this node takes no zones from such a catalog"
 		                   : m->request == REQUEST_ZONE_STATUS    ? "this node has no such zone"
 		                                                          : "this node holds no such zone by transfer",
-		                   "zones", zones));
+		                   "again", m->result == ERR_CLOSED, "zones", zones));
 }
 
 static void on_socket(struct admin *a, const struct role_message *m)
