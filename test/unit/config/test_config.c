@@ -363,6 +363,33 @@ static void test_print_for_answer(void **state)
 	text_done(&out);
 }
 
+/* What counts or names other nodes is true of the whole fleet, not of what a worker is given. */
+static void test_print_for_answer_of_several(void **state)
+{
+	static const char fleet[] =
+	        "fleet: f\nnetworks: [{name: n, prefixes: [203.0.113.0/24], addresses: [203.0.113.53], as: 64500, keep-at-least: 2, "
+	        "backstop: [203.0.112.0/23], backstop-at: [b]}]\n"
+	        "nodes:\n"
+	        "  - {name: a, role: pop, networks: [n], management: [192.0.2.2], bgp: {router-id: 192.0.2.2}}\n"
+	        "  - {name: b, role: pop, networks: [n], management: [192.0.2.3], bgp: {router-id: 192.0.2.3}}\n";
+	struct diag d, d2;
+	struct config *c = parse(fleet, strlen(fleet), &d), *slim;
+	struct text out;
+
+	(void)state;
+	for (size_t i = 0; i < c->node_count; i++) {
+		text_init(&out);
+		config_print_for_answer(c, &c->nodes[i], &out);
+		slim = parse(out.chars, out.len, &d2);
+		assert_int_equal(slim->node_count, 1);
+		config_free(slim);
+		diag_done(&d2);
+		text_done(&out);
+	}
+	config_free(c);
+	diag_done(&d);
+}
+
 /* Who transfers what from whom. */
 static void test_sources(void **state)
 {
@@ -830,7 +857,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),           cmocka_unit_test(test_answer_values),
-		cmocka_unit_test(test_print_for_answer), cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_print_for_answer),
+		cmocka_unit_test(test_print_for_answer_of_several), cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_warnings),         cmocka_unit_test(test_print), cmocka_unit_test(test_catalogs),
 		cmocka_unit_test(test_example),          cmocka_unit_test(test_tls_sources),
 		cmocka_unit_test(test_manual),           cmocka_unit_test(test_many_zones),
