@@ -177,6 +177,7 @@ void measures_query(struct measures *m, const struct engine_request *request, ui
 		at = BOARD_TYPES - 2;
 	board_add(&b->types[at], 1);
 	board_add(&b->query_sizes[request->transport != ENGINE_UDP][size_bin(request->len)], 1);
+	board_add(&b->query_octets[request->transport != ENGINE_UDP], request->len);
 	mark_source(m, &request->client);
 }
 
@@ -186,6 +187,7 @@ void measures_answer(struct measures *m, const struct engine_request *request, s
 
 	board_add(&b->responses[request->transport][request->client.family == 6], 1);
 	board_add(&b->answer_sizes[request->transport != ENGINE_UDP][size_bin(len)], 1);
+	board_add(&b->answer_octets[request->transport != ENGINE_UDP], len);
 }
 
 /* The bucket of a time: ns < 2^(BOARD_LATENCY_FIRST + i). */

@@ -63,10 +63,10 @@ static const struct {
 	uint16_t type;
 	char text[12];
 } query_types[BOARD_TYPES] = {
-	{1, "A"},      {2, "NS"},     {5, "CNAME"},  {6, "SOA"},    {12, "PTR"},   {15, "MX"},    {16, "TXT"},
-	{28, "AAAA"},  {33, "SRV"},   {35, "NAPTR"}, {43, "DS"},    {46, "RRSIG"}, {47, "NSEC"},  {48, "DNSKEY"},
-	{50, "NSEC3"}, {52, "TLSA"},  {59, "CDS"},   {64, "SVCB"},  {65, "HTTPS"}, {255, "ANY"},  {257, "CAA"},
-	{0, "other"},
+	{1, "A"},      {2, "NS"},      {5, "CNAME"},  {6, "SOA"},    {12, "PTR"}, {15, "MX"},
+	{16, "TXT"},   {28, "AAAA"},   {33, "SRV"},   {35, "NAPTR"}, {43, "DS"},  {46, "RRSIG"},
+	{47, "NSEC"},  {48, "DNSKEY"}, {50, "NSEC3"}, {52, "TLSA"},  {59, "CDS"}, {64, "SVCB"},
+	{65, "HTTPS"}, {255, "ANY"},   {257, "CAA"},  {0, "other"},
 };
 
 const char *board_query_type_text(unsigned i)

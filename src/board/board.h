@@ -128,6 +128,7 @@ struct board_measures {
 	_Atomic uint64_t latency[3][BOARD_LATENCIES], latency_ns[3];
 	/* Octets of messages, by BOARD_SIZE_BIN; the last: 4096 and more. [0] UDP, [1] TCP and TLS. */
 	_Atomic uint64_t query_sizes[2][BOARD_SIZES], answer_sizes[2][BOARD_SIZES];
+	_Atomic uint64_t query_octets[2], answer_octets[2]; /* all of them */
 	/* Of a day and the one before, [day & 1]; days since 1970, UTC. */
 	struct board_sources {
 		_Atomic uint64_t day;
