@@ -516,6 +516,16 @@ struct board_admin {
 	board_stamp stamp;
 	_Atomic uint64_t pin;
 	_Atomic uint64_t requests, refused;
+	/* The web server. Refused: connections, of all (full) and of one client (client_full); requests by who has no access, whose access does not go so far, by a
+	 * name that is not this node's, too large, no good in another way, to paths or with methods that there are not; orders among all requests. */
+	struct board_http {
+		_Atomic uint64_t accepted, open, requests, answered_bytes;
+		_Atomic uint64_t full, client_full, unauthorized, forbidden, misdirected, too_large, bad, not_found, busy;
+		_Atomic uint64_t silent;   /* connections that ended without a whole request */
+		_Atomic uint64_t slow;     /* closed for taking too long */
+		_Atomic uint64_t logins, login_failed, orders;
+		_Atomic uint64_t streams, streams_ever, streams_slow; /* open now; ever; closed because the client did not keep up */
+	} http;
 };
 
 struct board {

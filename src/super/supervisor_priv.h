@@ -60,6 +60,7 @@ int supervisor_reload_as_told(struct supervisor *s, const struct role_message *m
 void supervisor_on_hup(uv_signal_t *h, int signum);
 /* For doors.h. */
 void supervisor_tell_route(void *ctx, uint32_t kind, const struct role_socket *socket);
+void supervisor_tell_admin(void *ctx, uint32_t kind, const struct role_socket *socket);
 
 /* ---- requests.c: what admin and sync ask for ---- */
 
