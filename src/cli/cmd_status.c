@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cli/status_fleet.h"
+#include "cli/status_views.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -337,6 +338,7 @@ static void print_status(const json_t *s)
 		printf("\n");
 		status_fleet_print(json_object_get(s, "peers"), false);
 	}
+	status_views_print(json_object_get(s, "views"));
 	print_rpki(json_object_get(s, "rpki"));
 	print_hijacks(json_object_get(s, "hijacks"));
 }
