@@ -3,7 +3,9 @@
 
 #include "admin/announced.h"
 #include "admin/status_drift.h"
+#include "admin/status_http.h"
 #include "admin/status_peers.h"
+#include "admin/status_views.h"
 #include "base/clock.h"
 #include "zone/signatures.h"
 
@@ -639,6 +641,8 @@ json_t *status_json(const struct status_facts *f)
 	if (o)
 		json_object_set_new(o, "peers", status_peers(f));
 	if (o)
+		json_object_set_new(o, "views", status_views(f));
+	if (o)
 		json_object_set_new(o, "workers", workers(f));
 	if (o)
 		json_object_set_new(o, "load", load(f));
@@ -656,6 +660,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "rpki", rpki(f));
 	if (o)
 		json_object_set_new(o, "hijacks", hijacks(f));
+	if (o)
+		json_object_set_new(o, "http", status_http(f));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

@@ -724,4 +724,5 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 			           c->hooks[i].exec[0]);
 	check_rpki(&k);
 	check_references(&k);
+	config_check_http(src, root, c);
 }

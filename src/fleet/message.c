@@ -219,7 +219,7 @@ static void say(const struct saying *s, struct writer *w)
 	if (s->tree)
 		tree_answer_write(s->tree, s->place, OPT_LEN, w);
 	else
-		fleet_report_write(s->report, OPT_LEN, w);
+		fleet_report_write(s->report, w);
 }
 
 static void write_answer(const struct query *q, const uint8_t *msg, unsigned rcode, const struct saying *s, struct writer *w)

@@ -25,6 +25,7 @@
 #include "fleet/pace.h"
 #include "watch/drift.h"
 #include "watch/status_key.h"
+#include "watch/views.h"
 #include "watch/watch.h"
 #include "xfr/tsig.h"
 
@@ -49,6 +50,7 @@ enum {
 	ANSWERS_MAX = 64, /* taken in one turn of the loop */
 	PAD_BASE = 256,
 	PAD_NETWORK = 300, /* octets of an answer without a signature: of a node, of each network */
+	PAD_SEES = 100, PAD_SEES_MAX = 6, /* of each network that it sees from outside */
 };
 
 struct pending {
@@ -178,9 +180,10 @@ static struct pending *take_slot(struct peers *p, uint64_t now_ns)
 static bool write_question(struct peers *p, const struct fleet_question *q, uint32_t networks, struct pending *s,
                            struct writer *w)
 {
+	size_t sees = MIN(p->watch->role->config->network_count, (size_t)PAD_SEES_MAX);
 	struct fleet_root roots[FLEET_ROOTS_MAX];
 	size_t root_count = q->tree ? 0 : drift_roots(p->watch->drift, s->peer, roots);
-	size_t answer_len = q->tree ? DNS_UDP_DEFAULT : PAD_BASE + (size_t)PAD_NETWORK * networks;
+	size_t answer_len = q->tree ? DNS_UDP_DEFAULT : PAD_BASE + (size_t)PAD_NETWORK * networks + PAD_SEES * sees;
 	struct tsig_session session;
 	bool ok;
 
@@ -407,6 +410,8 @@ static void take_answer(struct peers *p, struct pending *s, const uint8_t *msg, 
 		peers_take(&p->watch->board->watch, peer, s->peer, &p->report, q.network, s->sent_ns, clock_ns(),
 		           p->config);
 		drift_heard(p->watch->drift, s->peer, &p->report, s->sent_ns);
+		for (uint32_t i = 0; i < p->report.sees_count; i++)
+			views_told_take(&p->watch->board->watch.views, q.node, &p->report.sees[i], s->sent_ns);
 		break;
 	case FLEET_ANSWER_TRUNCATED:
 		peer->single_until_ns = clock_ns() + SINGLE_MS * 1000000ULL;
