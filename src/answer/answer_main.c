@@ -89,6 +89,7 @@ static enum source_kind kind_of(const struct role_socket *s)
 	case ROLE_SOCKET_CONTROL:
 	case ROLE_SOCKET_HANDOVER:
 	case ROLE_SOCKET_BGP:
+	case ROLE_SOCKET_HTTP:
 		break;
 	}
 	return SOURCE_TCP;
