@@ -54,13 +54,13 @@ enum {
 	STREAM_EVENTS = 64,
 	STREAM_ACCEPTS = 64,     /* in one turn, of one listener */
 	STREAM_ROOM = 8,         /* connections that go for a new one at most */
-	STREAM_CLOSES = 512,     /* in one tick of stream_expire() */
 	STREAM_BUFFER_MIN = 64,
 	STREAM_BUFFER_LARGE = 1024, /* a larger buffer is given back when what is in it has become small */
 	STREAM_DESCRIPTORS =
 		600 + 2 * RELAYS_MAX, /* of the worker, beside connections: listeners, UDP, channel, store, relays */
 	STREAM_CLOCK_EVERY = 16,      /* answers between two looks at the clock */
 	TURN_NS = 4000000,
+	CLOSE_NS = 2000000,      /* closing those that are idle too long, in one tick of stream_expire(): a crowd goes as it came, not at once */
 	SHAKE_NS = 2000000,      /* of a turn, for TLS handshakes; one is always begun */
 	ACCEPT_NS = 1000000,
 	NEWCOMER_NS = 500000000,
@@ -664,8 +664,8 @@ void stream_expire(struct stream *s)
 {
 	struct board_worker *b = s->worker->board;
 	uint64_t used, now = s->worker->now_ns;
+	uint64_t until = clock_ns() + CLOSE_NS;
 	uint32_t idle_ms;
-	int closes = 0;
 
 	relays_expire(s->relays);
 	if (!s->open_tls && !relays_count(s->relays))
@@ -677,10 +677,9 @@ void stream_expire(struct stream *s)
 		uint64_t limit_ns = (kind == WAIT_SHAKE ? stream_shake_ms(idle_ms) : idle_ms) * 1000000ULL;
 		struct conn *c;
 
-		while (closes < STREAM_CLOSES && (c = first_waiting(s, (enum waiting)kind)) && now - c->active_ns >= limit_ns) {
+		while ((c = first_waiting(s, (enum waiting)kind)) && now - c->active_ns >= limit_ns && clock_ns() < until) {
 			board_add(c->shaking ? &b->tls_timeouts : c->in || c->out ? &b->tcp_closed_slow : &b->tcp_closed_idle, 1);
 			conn_close(s, c);
-			closes++;
 		}
 	}
 	slab_trim(&s->conns);
