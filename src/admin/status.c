@@ -4,6 +4,7 @@
 #include "admin/announced.h"
 #include "admin/status_http.h"
 #include "admin/status_peers.h"
+#include "admin/status_views.h"
 #include "base/clock.h"
 #include "zone/signatures.h"
 
@@ -638,6 +639,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "hooks", hooks(f));
 	if (o)
 		json_object_set_new(o, "peers", status_peers(f));
+	if (o)
+		json_object_set_new(o, "views", status_views(f));
 	if (o)
 		json_object_set_new(o, "workers", workers(f));
 	if (o)

@@ -29,6 +29,7 @@ enum {
 	BOARD_ORIGINS_MAX = 4096,  /* prefixes whose origin is validated */
 	BOARD_HIJACKS_MAX = 32,    /* shown */
 	BOARD_DRIFTS_MAX = 1024,   /* shown */
+	BOARD_TOLD_VIEWS_MAX = 1024, /* networks as other nodes see them */
 	BOARD_CACHES_MAX = 8,      /* RPKI */
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_PAGE_MAX = 24,
@@ -380,11 +381,25 @@ struct board_watch_views {
 			uint64_t since_ns;          /* that one */
 			uint64_t asked_ns, heard_ns;
 			uint32_t latency_us, failures, flips; /* flips: changes of who answers */
+			uint32_t seen;              /* enum board_outside: from here; GOOD: somebody answers, SILENT: nobody does */
+			uint64_t seen_since_ns;
 			uint32_t outside;           /* enum board_outside: this node's own network, seen from outside of it */
 			uint64_t outside_since_ns;
 			char why[BOARD_WHY_MAX];
 		} family[BOARD_FAMILIES];
 	} network[BOARD_NETWORKS_MAX];
+	/* What other nodes say that they see of networks which they do not hold themselves. */
+	struct board_view_told {
+		_Atomic uint32_t seq;
+		char viewer[BOARD_NAME_MAX]; /* "": the row is free */
+		char network[BOARD_NAME_MAX];
+		uint64_t heard_ns; /* of the viewer, as in struct board_peer */
+		struct board_told_family {
+			char node[BOARD_NAME_MAX]; /* who answers there, or did last; "": nobody ever has */
+			uint32_t state;            /* enum board_outside: UNKNOWN: it does not ask, GOOD, SILENT */
+			uint64_t since_ns;
+		} family[BOARD_FAMILIES];
+	} told[BOARD_TOLD_VIEWS_MAX];
 };
 
 /* A way through a device with XDP and back by way of a neighbor (watch/path.h). ifindex 0: none. */
