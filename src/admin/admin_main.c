@@ -14,6 +14,7 @@
 #include "admin/queries.h"
 #include "admin/rates.h"
 #include "admin/request.h"
+#include "admin/rssac.h"
 #include "admin/status.h"
 #include "admin/zones.h"
 #include "base/clock.h"
@@ -614,6 +615,7 @@ static void on_look(uv_timer_t *t)
 	struct admin *a = t->data;
 
 	store_follow_look(&a->store, board_get(&a->role->board->sync.store_ino));
+	rssac_tick(a->role->board, clock_wall_s());
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (a->clients[i].state == CLIENT_FOLLOWING && !a->clients[i].closing)
 			next_queries(&a->clients[i]);
@@ -652,6 +654,7 @@ static void view(void *ctx, struct admin_view *out)
 		.node = role->node,
 		.node_name = role->brief.node,
 		.now_ns = clock_ns(),
+		.store_path = role->brief.store_path,
 		.store = a->store.reader,
 		.samples = a->samples,
 		.rates = &a->rates,
