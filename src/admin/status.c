@@ -2,6 +2,7 @@
 #include "admin/status.h"
 
 #include "admin/announced.h"
+#include "admin/status_drift.h"
 #include "admin/status_http.h"
 #include "admin/status_peers.h"
 #include "admin/status_views.h"
@@ -660,6 +661,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "transfers_in", transfers_in(f));
 	if (o)
 		json_object_set_new(o, "transfers_out", transfers_out(f));
+	if (o)
+		json_object_set_new(o, "drift", status_drift(f));
 	if (o)
 		json_object_set_new(o, "rpki", rpki(f));
 	if (o)
