@@ -28,6 +28,8 @@ static const char *const kinds[EVENT_KINDS] = {
 	[EVENT_ORDER] = "order",
 	[EVENT_XDP] = "xdp",
 	[EVENT_DISK] = "disk",
+	[EVENT_KEPT] = "kept",
+	[EVENT_MAX_PREFIXES] = "max-prefixes",
 };
 
 const char *board_event_kind_text(enum board_event_kind k)
@@ -64,6 +66,13 @@ void board_event_add(struct board_events *r, const struct board_event *e)
 	atomic_store_explicit(&r->written, number, memory_order_release);
 }
 
+/* Whatever a writer did: what is read of it ends. */
+static void end_texts(struct board_event *e)
+{
+	e->network[sizeof(e->network) - 1] = e->subject[sizeof(e->subject) - 1] = '\0';
+	e->old[sizeof(e->old) - 1] = e->now[sizeof(e->now) - 1] = e->why[sizeof(e->why) - 1] = '\0';
+}
+
 bool board_event_next(struct board_events *r, uint64_t *last, uint64_t *lost, struct board_event *out)
 {
 	for (;;) {
@@ -79,8 +88,10 @@ bool board_event_next(struct board_events *r, uint64_t *last, uint64_t *lost, st
 		}
 		s = &r->slot[next % EVENT_RING];
 		*last = next;
-		if (board_copy(&s->seq, &s->event, out, sizeof(*out)) && out->number == next)
+		if (board_copy(&s->seq, &s->event, out, sizeof(*out)) && out->number == next) {
+			end_texts(out);
 			return true;
+		}
 		*lost += 1;
 	}
 }

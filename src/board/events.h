@@ -40,6 +40,8 @@ enum board_event_kind {
 	EVENT_ORDER,   /* of an operator */
 	EVENT_XDP,
 	EVENT_DISK,
+	EVENT_KEPT,         /* what is announced stays, though something would speak against it */
+	EVENT_MAX_PREFIXES, /* subject: a neighbor that sends more than it may, or no longer */
 	EVENT_KINDS,
 };
 /* "announce"; "?" beyond the last. */
