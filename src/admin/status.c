@@ -2,6 +2,7 @@
 #include "admin/status.h"
 
 #include "admin/announced.h"
+#include "admin/events.h"
 #include "admin/status_peers.h"
 #include "base/clock.h"
 #include "zone/signatures.h"
@@ -653,6 +654,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "rpki", rpki(f));
 	if (o)
 		json_object_set_new(o, "hijacks", hijacks(f));
+	if (o)
+		json_object_set_new(o, "events", status_events(b));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

@@ -73,11 +73,11 @@ static void end_texts(struct board_event *e)
 	e->old[sizeof(e->old) - 1] = e->now[sizeof(e->now) - 1] = e->why[sizeof(e->why) - 1] = '\0';
 }
 
-bool board_event_next(struct board_events *r, uint64_t *last, uint64_t *lost, struct board_event *out)
+bool board_event_next(const struct board_events *r, uint64_t *last, uint64_t *lost, struct board_event *out)
 {
 	for (;;) {
 		uint64_t written = atomic_load_explicit(&r->written, memory_order_acquire), next = *last + 1;
-		struct board_event_slot *s;
+		const struct board_event_slot *s;
 
 		if (next > written)
 			return false;
@@ -96,14 +96,14 @@ bool board_event_next(struct board_events *r, uint64_t *last, uint64_t *lost, st
 	}
 }
 
-static struct board_events *ring_of(struct board *b, int ring)
+static const struct board_events *ring_of(const struct board *b, int ring)
 {
-	struct board_events *rings[EVENT_RINGS] = {&b->supervisor.events, &b->sync.events, &b->watch.events, &b->route.events};
+	const struct board_events *const rings[EVENT_RINGS] = {&b->supervisor.events, &b->sync.events, &b->watch.events, &b->route.events};
 
 	return rings[ring];
 }
 
-bool board_events_next(struct board *b, struct board_events_cursor *c, uint64_t *lost, struct board_event *out, int *role)
+bool board_events_next(const struct board *b, struct board_events_cursor *c, uint64_t *lost, struct board_event *out, int *role)
 {
 	static const int roles[EVENT_RINGS] = {ROLE_SUPERVISOR, ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE};
 	int best = -1;
@@ -128,7 +128,7 @@ bool board_events_next(struct board *b, struct board_events_cursor *c, uint64_t 
 	return true;
 }
 
-void board_events_skip(struct board *b, struct board_events_cursor *c)
+void board_events_skip(const struct board *b, struct board_events_cursor *c)
 {
 	for (int i = 0; i < EVENT_RINGS; i++)
 		c->last[i] = atomic_load_explicit(&ring_of(b, i)->written, memory_order_acquire);
