@@ -2,6 +2,7 @@
 #include "admin/status.h"
 
 #include "admin/announced.h"
+#include "admin/events.h"
 #include "admin/status_drift.h"
 #include "admin/status_http.h"
 #include "admin/status_peers.h"
@@ -669,6 +670,7 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "hijacks", hijacks(f));
 	if (o)
 		json_object_set_new(o, "http", status_http(f));
+		json_object_set_new(o, "events", status_events(b));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;
