@@ -2,6 +2,7 @@
 #include "admin/status.h"
 
 #include "admin/announced.h"
+#include "admin/status_http.h"
 #include "admin/status_peers.h"
 #include "admin/status_views.h"
 #include "base/clock.h"
@@ -656,6 +657,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "rpki", rpki(f));
 	if (o)
 		json_object_set_new(o, "hijacks", hijacks(f));
+	if (o)
+		json_object_set_new(o, "http", status_http(f));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

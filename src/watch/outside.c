@@ -11,7 +11,7 @@
  * What comes of it is an alert (EVENT_OUTSIDE, status) and not a withdrawal: who tells it is few, may itself be cut off, and a mistake common to all of them would take away
  * a network that works. An operator who sees it drains the node.
  *
- * Limits: queries are counted for the node and family, not for each network of it; a PoP that gets few queries, and that no node outside is routed to, is not noticed
+ * Limits: of queries that the kernel answers (XDP) it is not known which network of the node they are for; a PoP that gets few queries, and that no node outside is routed to, is not noticed
  * when it is filtered. */
 #include "watch/outside.h"
 
