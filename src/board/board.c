@@ -136,6 +136,8 @@ int board_create(int *fd, struct board **out)
 		atomic_store(&b->workers[i].pin, UINT64_MAX);
 	atomic_store(&b->sync.pin, UINT64_MAX);
 	atomic_store(&b->watch.pin, UINT64_MAX);
+	for (size_t i = 0; i < BOARD_DRIFT_PINS; i++)
+		atomic_store(&b->watch.drift_pins[i], UINT64_MAX);
 	atomic_store(&b->admin.pin, UINT64_MAX);
 	*fd = f;
 	*out = b;

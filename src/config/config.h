@@ -43,6 +43,8 @@ enum {
 	CONFIG_CATALOGS_MAX = 64,
 	CONFIG_GROUPS_MAX = 256,    /* of a catalog */
 	CONFIG_CACHES_MAX = 8,      /* RPKI */
+	CONFIG_REFERENCES_MAX = 64,
+	CONFIG_REFERENCE_ZONES_MAX = 10000,
 	CONFIG_HOOKS_MAX = 32,
 	CONFIG_HOOK_WORDS_MAX = 32, /* path and arguments of a hook */
 	CONFIG_HTTP_LISTEN_MAX = 16,
@@ -319,6 +321,16 @@ struct config_rpki {
 	uint32_t expire_ms;        /* results are held no longer than this without a cache; 48 h */
 };
 
+/* drift: zones that are not the same everywhere. */
+struct config_reference {
+	struct endpoint server;
+	const uint8_t **zones;       size_t zone_count; /* asked for there; none: all that this node serves */
+};
+struct config_drift {
+	uint32_t alert_after_ms;     /* a zone that is behind and does not move for so long is an alert; 60 s */
+	struct config_reference *references; size_t reference_count; /* servers outside of the fleet that should have the same serials */
+};
+
 /* history: how many earlier versions of each zone the journal keeps. */
 struct config_history {
 	uint32_t versions;           /* 200; 0: none */
@@ -353,6 +365,7 @@ struct config {
 	struct config_answer answer;
 	struct config_history history;
 	struct config_rpki rpki;
+	struct config_drift drift;
 	struct config_hook *hooks; size_t hook_count;
 	struct config_http http;  /* of nodes that have none of their own */
 	uint8_t hash[32];         /* SHA-256 of the file's octets */

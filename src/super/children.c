@@ -357,9 +357,11 @@ static void unpin(struct children *all, const struct child *c)
 {
 	if (c->kind == ROLE_ANSWER)
 		atomic_store(&all->board->workers[c->index].pin, UINT64_MAX);
-	else if (c->kind == ROLE_WATCH)
+	else if (c->kind == ROLE_WATCH) {
 		atomic_store(&all->board->watch.pin, UINT64_MAX);
-	else if (c->kind == ROLE_ADMIN)
+		for (size_t i = 0; i < BOARD_DRIFT_PINS; i++)
+			atomic_store(&all->board->watch.drift_pins[i], UINT64_MAX);
+	} else if (c->kind == ROLE_ADMIN)
 		atomic_store(&all->board->admin.pin, UINT64_MAX);
 }
 

@@ -80,7 +80,7 @@ static void check_question(const uint8_t *data, size_t size)
 		struct writer back = writer_of(out, sizeof(out));
 		struct query parsed;
 
-		fleet_question_write(&asked, q.header.id, 0, 0, &back);
+		fleet_question_write(&asked, q.header.id, NULL, 0, 0, 0, &back);
 		check(writer_ok(&back) && query_parse(out, back.pos, &parsed) == QUERY_OK &&
 		      name_equal(parsed.qname.wire, q.qname.wire));
 	}
