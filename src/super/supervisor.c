@@ -109,6 +109,7 @@ static void on_end(void *ctx, struct child *c, int status)
 	struct supervisor *s = ctx;
 
 	(void)status;
+	supervisor_forget_asked(s, c->kind);
 	if (s->phase == PHASE_DRAIN && c->kind == ROLE_ROUTE)
 		stop_roles(s);
 }
