@@ -204,6 +204,7 @@ void board_route_clear(struct board_route *route)
 		n->announce = ANNOUNCE_NONE;
 		n->since_ns = n->hold_until_ns = 0;
 		n->flaps = n->drained = 0;
+		n->backstop = ANNOUNCE_NONE;
 		snprintf(n->why, sizeof(n->why), "%s", why);
 		for (size_t f = 0; f < BOARD_FAMILIES; f++) {
 			n->family[f] = (struct board_route_family){.announce = ANNOUNCE_NONE};

@@ -560,8 +560,17 @@ struct board_route {
 	struct board_hijacks hijacks;
 };
 
+/* Counters of the node when a day began (admin/rssac.c). [0] UDP, [1] TCP and TLS. */
+struct board_rssac {
+	uint64_t day;    /* since 1970, UTC; 0: none */
+	uint64_t from_s; /* since 1970: when they were read */
+	uint64_t queries[2][BOARD_FAMILIES], responses[2][BOARD_FAMILIES], rcodes[BOARD_RCODES];
+	uint64_t query_sizes[2][BOARD_SIZES], answer_sizes[2][BOARD_SIZES];
+};
+
 struct board_admin {
 	board_stamp stamp;
+	struct board_rssac days[2]; /* [day & 1]; read by admin alone */
 	_Atomic uint64_t pin;
 	_Atomic uint64_t requests, refused;
 	/* The web server. Refused: connections, of all (full) and of one client (client_full); requests by who has no access, whose access does not go so far, by a

@@ -487,11 +487,13 @@ static const struct schema_row drift_rows[] = {
 static const struct schema_map drift_map = {"drift", 0, ROWS(drift_rows)};
 
 /* In the order of enum config_event. */
-static const char *const words_event[] = {"announce", "withdraw", "de-prefer", "graceful-shutdown", "neighbor-up", "neighbor-down", "verdict", NULL};
+static const char *const words_event[] = {"announce", "withdraw", "de-prefer", "graceful-shutdown", "neighbor-up", "neighbor-down", "verdict",
+                                          "backstop", "kept", "bfd", "max-prefixes", "peer", "drift", "outside", "rpki", "hijack", "zone", "primary",
+                                          "process", "config", "order", "xdp", "disk", NULL};
 
 static const struct schema_row hook_rows[] = {
         {"on", SCHEMA_WORD, .required = true, .reload = true, .width = 1, LIST(config_hook, on, on_count, CONFIG_EVENTS), .words = words_event,
-         .help = "what it is run for: announce, withdraw, de-prefer, graceful-shutdown, neighbor-up, neighbor-down, verdict"},
+         .help = "what it is run for: announce, withdraw, de-prefer, graceful-shutdown, neighbor-up, neighbor-down, verdict, or another kind of event"},
         {"exec", SCHEMA_TEXT, .required = true, .reload = true, LIST(config_hook, exec, exec_count, CONFIG_HOOK_WORDS_MAX),
          .help = "absolute path of the program, and its arguments"},
         {"timeout", SCHEMA_TIME, .reload = true, AT(config_hook, timeout_ms), .min = 100, .max = 10 * MINUTE, .value = "10s",

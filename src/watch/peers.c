@@ -345,6 +345,21 @@ static void blame(struct peers *p, uint32_t i, const char *why)
 	board_write_end(&b->seq);
 }
 
+static void tell_seen(struct peers *p, uint32_t i, bool seen, uint64_t silent_ms)
+{
+	struct board_event e = {.kind = EVENT_PEER, .level = seen ? EVENT_INFO : EVENT_WARN};
+	char span[16];
+
+	snprintf(e.subject, sizeof(e.subject), "%s", row_of(p, i)->name);
+	snprintf(e.old, sizeof(e.old), "%s", seen ? "not-seen" : "seen");
+	snprintf(e.now, sizeof(e.now), "%s", seen ? "seen" : "not-seen");
+	if (seen)
+		snprintf(e.why, sizeof(e.why), "it answers questions about its status");
+	else
+		snprintf(e.why, sizeof(e.why), "it has not answered any question about its status for %s", clock_span_text(silent_ms, span));
+	watch_event_many(p->watch, WATCH_BURST_PEER, &e);
+}
+
 static void answered(struct peers *p, struct pending *s)
 {
 	struct board_node *b = row_of(p, s->peer);
@@ -356,8 +371,10 @@ static void answered(struct peers *p, struct pending *s)
 	at->heard_ns = MAX(at->heard_ns, s->sent_ns);
 	board_write_end(&b->seq);
 	board_add(&p->watch->board->watch.nodes.heard, 1);
-	if (!p->list[s->peer].seen)
+	if (!p->list[s->peer].seen) {
+		tell_seen(p, s->peer, true, 0);
 		log_notice("status node=%s seen=yes", b->name);
+	}
 	p->list[s->peer].seen = true;
 }
 
@@ -538,6 +555,7 @@ static void note_silence(struct peers *p, uint32_t i, uint64_t now_ns)
 	if (!p->list[i].seen || now_ns - b->heard_ns < most_ms * 1000000U)
 		return;
 	p->list[i].seen = false;
+	tell_seen(p, i, false, (now_ns - b->heard_ns) / 1000000U);
 	log_warn("status node=%s seen=no since_ms=%llu", b->name,
 	         (unsigned long long)((now_ns - b->heard_ns) / 1000000U));
 }

@@ -98,17 +98,29 @@ static void forget_idle(struct watch *w, uint64_t now_ns)
 	}
 }
 
+static void tell_store(struct watch *w, bool damaged, const char *why)
+{
+	struct board_event e = {.kind = EVENT_DISK, .level = damaged ? EVENT_ALERT : EVENT_INFO};
+
+	snprintf(e.subject, sizeof(e.subject), "store");
+	snprintf(e.old, sizeof(e.old), "%s", damaged ? "good" : "damaged");
+	snprintf(e.now, sizeof(e.now), "%s", damaged ? "damaged" : "good");
+	snprintf(e.why, sizeof(e.why), "%s", why);
+	watch_event(w, &e);
+}
+
 /* A damaged store is whole as far as anybody knows: only the zone that was met is told, but all of it is made anew. */
 static void look_at_store(struct watch *w)
 {
 	uint64_t ino = board_get(&w->board->sync.store_ino);
 	struct store_snapshot s;
-	char zone[NAME_TEXT_MAX];
+	char zone[NAME_TEXT_MAX], why[EVENT_SENTENCE_MAX];
 	enum store_verified found;
 
 	if (w->damaged.len && w->damaged_ino != ino) {
 		w->damaged.len = 0;
 		atomic_store(&w->board->watch.damaged_ino, 0);
+		tell_store(w, false, "the store has been made anew");
 		log_notice("store state=\"made anew\"");
 	}
 	if (!w->store.reader || w->damaged.len || w->store.ino != ino)
@@ -123,6 +135,8 @@ static void look_at_store(struct watch *w)
 	w->damaged_ino = ino;
 	atomic_store(&w->board->watch.damaged_ino, ino);
 	name_to_text(w->damaged.wire, zone);
+	snprintf(why, sizeof(why), "the content of zone %.150s is not as it was written: a new store is made", zone);
+	tell_store(w, true, why);
 	log_err("store zone=%s error=\"its content is not as it was written\" action=\"a new store is made\"", zone);
 	publish_all(w);
 }
@@ -138,6 +152,7 @@ static void on_slow(uv_timer_t *timer)
 		publish_all(w);
 	}
 	forget_idle(w, clock_ns());
+	watch_events_tick(w, clock_ms());
 	if (w->loaded)
 		look_at_store(w);
 	if (w->loaded && ++w->ticks % JUDGE_EVERY == 0) {

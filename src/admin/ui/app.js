@@ -111,10 +111,23 @@ const handlers = {
 	},
 };
 
+// The rings hold about a thousand; the API gives the oldest first, a part at a time.
+async function allEvents() {
+	let list = [], after = null;
+	for (let part = 0; part < 4; part++) {
+		const got = await get("events", {after, limit: 1000});
+		list = [...list, ...(got.events || [])];
+		if (!got.events || !got.events.length || got.next === after)
+			break;
+		after = got.next;
+	}
+	return list;
+}
+
 async function begin() {
 	let parts;
 	try {
-		parts = await Promise.all([get("fleet"), get("status"), get("drift"), get("events"), get("session").catch((e) => {
+		parts = await Promise.all([get("fleet"), get("status"), get("drift"), allEvents(), get("session").catch((e) => {
 			if (e instanceof Denied)
 				throw e;
 			return null;
@@ -134,7 +147,7 @@ async function begin() {
 	statusAt = Date.now();
 	fresh = true;
 	zones.updateDrift(known.drift);
-	events.add(parts[3].events || []);
+	events.add(parts[3]);
 	draw();
 	zones.loadZones();
 	lastRates().catch(() => {});
@@ -145,7 +158,10 @@ async function begin() {
 
 /* ---- the token ---- */
 
+let denied = false;
+
 function login(wrong) {
+	denied = true;
 	if (close) {
 		close();
 		close = null;
@@ -168,11 +184,15 @@ function startLogin() {
 			login(problem instanceof Denied ? "This is none of the node's tokens." : `It did not work: ${problem.message}`);
 			return;
 		}
+		denied = false;
 		$("login").close();
 		begin();
 	});
 	// Escape would leave a page that can show nothing.
-	$("login").addEventListener("cancel", (e) => e.preventDefault());
+	$("login").addEventListener("close", () => {
+		if (denied)
+			login();
+	});
 	$("logout").addEventListener("click", async () => {
 		await post("logout", {}).catch(() => {});
 		location.reload();
