@@ -670,6 +670,7 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "hijacks", hijacks(f));
 	if (o)
 		json_object_set_new(o, "http", status_http(f));
+	if (o)
 		json_object_set_new(o, "events", status_events(b));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));

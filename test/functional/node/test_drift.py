@@ -122,6 +122,8 @@ def test_same_serial_other_content(fleet):
     """A record that changed on the primary under the serial it had: an alert at once, against every pop."""
     fleet.wait_settled()
     fleet.change("second", 1, "192.0.2.99")
+    done = fleet.zonecast("hid", "zone", "reload", "second", "--force")
+    assert done.returncode == 0, done.stdout + done.stderr
     for by, node in (("hid", "fra"), ("hid", "ams"), ("fra", "hid"), ("sin", "hid")):
         row = wait_for(fleet, by, zone="second.", node=node, kind="content")
         assert row["alert"] and row["here"] == row["there"] == 1, row
