@@ -9,7 +9,7 @@
 #include "admin/admin_main.h"
 
 #include "admin/control.h"
-#include "admin/queries.h"
+#include "sample/queries.h"
 #include "admin/request.h"
 #include "admin/status.h"
 #include "admin/zones.h"
