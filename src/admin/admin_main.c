@@ -9,7 +9,7 @@
 #include "admin/admin_main.h"
 
 #include "admin/control.h"
-#include "sample/queries.h"
+#include "admin/http.h"
 #include "admin/request.h"
 #include "admin/status.h"
 #include "admin/zones.h"
@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "proc/role.h"
+#include "sample/queries.h"
 #include "zone/follow.h"
 
 #include <stdlib.h>
@@ -52,6 +53,7 @@ struct admin {
 	uv_timer_t sweep, look;
 	struct store_follow store;
 	struct sample_rings *samples; /* NULL: none */
+	struct http *http;
 	struct client clients[CONTROL_CLIENTS_MAX];
 	uint32_t next_id;
 };
@@ -395,18 +397,36 @@ static void reply_about_zones(struct client *c, const struct role_message *m)
 	if (m->result == 0)
 		reply(c, json_pack("{s:b, s:o}", "ok", 1, "zones", zones));
 	else
-		reply(c, json_pack("{s:b, s:s, s:o}", "ok", 0, "error",
+		reply(c, json_pack("{s:b, s:s, s:b, s:o}", "ok", 0, "error",
 		                   m->result != ERR_NOT_FOUND             ? err_text(m->result)
 		                   : m->request == REQUEST_CATALOG_ACCEPT ? "this node takes no zones from such a catalog"
 		                   : m->request == REQUEST_ZONE_STATUS    ? "this node has no such zone"
 		                                                          : "this node holds no such zone by transfer",
-		                   "zones", zones));
+		                   "again", m->result == ERR_CLOSED, "zones", zones));
+}
+
+static void on_socket(struct admin *a, const struct role_message *m)
+{
+	struct role_socket s;
+
+	if (m->text_len != sizeof(s))
+		return;
+	memcpy(&s, m->text, sizeof(s));
+	if (m->kind == ROLE_SOCKET_CLOSE) {
+		http_socket_close(a->http, &s);
+	} else if (a->role->attached >= 0) {
+		s.fd = a->role->attached;
+		a->role->attached = -1;
+		http_socket_open(a->http, &s);
+	}
 }
 
 static void on_message(struct role *role, const struct role_message *m)
 {
 	struct admin *a = role->state;
 
+	if (m->kind == ROLE_SOCKET_OPEN || m->kind == ROLE_SOCKET_CLOSE)
+		on_socket(a, m);
 	if (m->kind != ROLE_REPLY)
 		return;
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
@@ -589,9 +609,28 @@ static void map_samples(struct admin *a)
 
 static int on_reload(struct role *role, struct config *old)
 {
-	(void)role;
+	struct admin *a = role->state;
+
 	(void)old;
-	return 0; /* everything is read from the role's configuration at each request */
+	http_reload(a->http);
+	return 0; /* all else is read from the role's configuration at each request */
+}
+
+static void view(void *ctx, struct admin_view *out)
+{
+	struct admin *a = ctx;
+	struct role *role = a->role;
+
+	store_follow_look(&a->store, board_get(&role->board->sync.store_ino));
+	*out = (struct admin_view){
+		.board = role->board,
+		.config = role->config,
+		.node = role->node,
+		.node_name = role->brief.node,
+		.now_ns = clock_ns(),
+		.store = a->store.reader,
+		.samples = a->samples,
+	};
 }
 
 int admin_main(struct role *role)
@@ -620,6 +659,8 @@ int admin_main(struct role *role)
 		log_err("control error=\"%s\"", uv_strerror(err));
 		return 1;
 	}
+	if (http_new(&(struct http_host){.role = role, .loop = &a->loop, .view = view, .ctx = a}, &a->http) < 0)
+		return 1;
 	if (role_sandbox(role) < 0)
 		return 1;
 	uv_timer_init(&a->loop, &a->sweep);
@@ -628,6 +669,7 @@ int admin_main(struct role *role)
 	uv_timer_start(&a->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 	uv_timer_start(&a->look, on_look, 0, LOOK_MS);
 	uv_run(&a->loop, UV_RUN_DEFAULT);
+	http_free(a->http);
 	store_follow_done(&a->store);
 	return 0;
 }

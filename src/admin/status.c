@@ -3,7 +3,9 @@
 
 #include "admin/announced.h"
 #include "admin/status_dnstap.h"
+#include "admin/status_http.h"
 #include "admin/status_peers.h"
+#include "admin/status_views.h"
 #include "base/clock.h"
 #include "zone/signatures.h"
 
@@ -640,6 +642,8 @@ json_t *status_json(const struct status_facts *f)
 	if (o)
 		json_object_set_new(o, "peers", status_peers(f));
 	if (o)
+		json_object_set_new(o, "views", status_views(f));
+	if (o)
 		json_object_set_new(o, "workers", workers(f));
 	if (o)
 		json_object_set_new(o, "load", load(f));
@@ -659,6 +663,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "dnstap", status_dnstap(f));
 	if (o)
 		json_object_set_new(o, "query_log", status_query_log(f));
+	if (o)
+		json_object_set_new(o, "http", status_http(f));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

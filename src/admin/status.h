@@ -13,6 +13,7 @@ struct status_facts {
 	const struct config *config;    /* NULL in the stand-alone form */
 	const struct config_node *node;
 	const char *node_name;
+	const char *store_path; /* of the store's file; NULL: not told */
 	uint64_t now_ns;
 };
 

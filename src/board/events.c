@@ -61,6 +61,8 @@ void board_event_add(struct board_events *r, const struct board_event *e)
 	s->event.number = number;
 	s->event.wall_us = clock_wall_us();
 	board_write_end(&s->seq);
+	if (e->kind < EVENT_KINDS)
+		board_add(&r->kinds[e->kind], 1);
 	atomic_store_explicit(&r->written, number, memory_order_release);
 }
 
@@ -83,4 +85,64 @@ bool board_event_next(struct board_events *r, uint64_t *last, uint64_t *lost, st
 			return true;
 		*lost += 1;
 	}
+}
+
+static struct board_events *ring_of(struct board *b, int ring)
+{
+	struct board_events *rings[EVENT_RINGS] = {&b->supervisor.events, &b->sync.events, &b->watch.events, &b->route.events};
+
+	return rings[ring];
+}
+
+bool board_events_next(struct board *b, struct board_events_cursor *c, uint64_t *lost, struct board_event *out, int *role)
+{
+	static const int roles[EVENT_RINGS] = {ROLE_SUPERVISOR, ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE};
+	int best = -1;
+
+	for (int i = 0; i < EVENT_RINGS; i++) {
+		uint64_t last = c->last[i], missed = 0;
+		struct board_event e;
+		bool found = board_event_next(ring_of(b, i), &last, &missed, &e);
+
+		/* What is lost is told once: the place in the ring moves up to what is there. */
+		*lost += missed;
+		c->last[i] = found ? last - 1 : last;
+		if (!found || (best >= 0 && e.wall_us >= out->wall_us))
+			continue;
+		*out = e;
+		best = i;
+	}
+	if (best < 0)
+		return false;
+	c->last[best]++;
+	*role = roles[best];
+	return true;
+}
+
+void board_events_skip(struct board *b, struct board_events_cursor *c)
+{
+	for (int i = 0; i < EVENT_RINGS; i++)
+		c->last[i] = atomic_load_explicit(&ring_of(b, i)->written, memory_order_acquire);
+}
+
+bool event_burst_pass(struct event_burst *b, uint32_t most, uint64_t now_ms)
+{
+	if (!b->kept && now_ms - b->since_ms >= EVENT_BURST_MS)
+		*b = (struct event_burst){.since_ms = now_ms};
+	if (b->told < most && !b->kept) {
+		b->told++;
+		return true;
+	}
+	b->kept++;
+	return false;
+}
+
+uint32_t event_burst_over(struct event_burst *b, uint64_t now_ms)
+{
+	uint32_t kept = b->kept;
+
+	if (!kept || now_ms - b->since_ms < EVENT_BURST_MS)
+		return 0;
+	*b = (struct event_burst){.since_ms = now_ms};
+	return kept;
 }
