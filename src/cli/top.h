@@ -20,9 +20,9 @@ enum {
 	TOP_TYPES_MAX = 32, /* counted by the node */
 	TOP_NAME_MAX = 64,
 	TOP_STATE_MAX = 24,
-	TOP_WIDTH_MIN = 40,
+	TOP_WIDTH_MIN = 1,
 	TOP_WIDTH_MAX = 400,
-	TOP_HEIGHT_MIN = 8,
+	TOP_HEIGHT_MIN = 1,
 	TOP_HEIGHT_MAX = 400,
 };
 

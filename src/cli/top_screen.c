@@ -146,7 +146,8 @@ void top_screen_size(int *width, int *height)
 	}
 }
 
-/* Each line over the one that was there, its rest erased: nothing flickers, as a cleared page would. */
+/* Each line over the one that was there: nothing flickers, as a cleared page would. It is erased before it is written: behind a line that fills the width that would take its
+ * last column. */
 void top_screen_put(const struct text *page)
 {
 	struct text out;
@@ -156,10 +157,10 @@ void top_screen_put(const struct text *page)
 	text_str(&out, "\033[H");
 	for (bool first = true; (nl = strchr(line, '\n')) != NULL; line = nl + 1, first = false) {
 		text_str(&out, first ? "" : "\r\n");
+		text_str(&out, nl[1] ? "\033[K" : "\033[J");
 		text_add(&out, line, (size_t)(nl - line));
-		text_str(&out, "\033[K");
 	}
-	text_str(&out, "\033[J");
+	text_str(&out, "\033[H");
 	write_all(out.chars, out.len);
 	text_done(&out);
 }
