@@ -205,6 +205,33 @@ static const struct schema_row bgp_rows[] = {
 };
 static const struct schema_map bgp_map = {"bgp", 0, ROWS(bgp_rows)};
 
+static const struct schema_row http_tls_rows[] = {
+        {"certificate-file", SCHEMA_FILE, .required = true, .reload = true, AT(config_http_tls, certificate_file),
+         .help = "certificate and its chain, PEM"},
+        {"key-file", SCHEMA_FILE, .required = true, .reload = true, AT(config_http_tls, key_file), .help = "its private key, PEM"},
+        {"client-ca-file", SCHEMA_FILE, .reload = true, AT(config_http_tls, client_ca_file),
+         .help = "authorities of clients' certificates: who shows one may read, PEM"},
+};
+static const struct schema_map http_tls_map = {"tls", 0, ROWS(http_tls_rows)};
+
+static const struct schema_row http_rows[] = {
+        {"listen", SCHEMA_ADDR, .reload = true, LIST(config_http, listen, listen_count, CONFIG_HTTP_LISTEN_MAX),
+         .help = "addresses of the node itself; without them its management addresses"},
+        {"port", SCHEMA_UINT, .reload = true, NUMBER(config_http, port), .min = 1, .max = 65535, .value = "8053", .help = "TCP port that it listens at"},
+        {"names", SCHEMA_TEXT, .reload = true, LIST(config_http, names, name_count, CONFIG_HTTP_NAMES_MAX),
+         .help = "host names in addresses of browsers, beside IP addresses, localhost and the node's name"},
+        {"token-file", SCHEMA_FILE, .reload = true, AT(config_http, token_file),
+         .help = "file of those who may read, and give orders: NAME ro|rw TOKEN in each line"},
+        {"open", SCHEMA_BOOL, .reload = true, AT(config_http, open), .value = "false", .help = "everybody who reaches it may read"},
+        {"metrics-open", SCHEMA_BOOL, .reload = true, AT(config_http, metrics_open), .value = "false",
+         .help = "everybody who reaches it may read /metrics"},
+        {"allow-changes", SCHEMA_BOOL, .reload = true, AT(config_http, allow_changes), .value = "false",
+         .help = "drain, resume and freeze by those whose token is rw"},
+        {"tls", SCHEMA_MAP, .reload = true, AT(config_http, tls), FLAG(config_http, tls.enabled), .map = &http_tls_map,
+         .help = "HTTPS in place of HTTP"},
+};
+static const struct schema_map http_map = {"http", 0, ROWS(http_rows)};
+
 static const struct schema_row node_rows[] = {
         {"name", SCHEMA_IDENT, .required = true, AT(config_node, name), .help = "name of the node; its host name, or given with --node"},
         {"role", SCHEMA_WORD, .required = true, NUMBER(config_node, role), .words = words_role,
@@ -219,6 +246,8 @@ static const struct schema_row node_rows[] = {
          .help = "processes that answer; 0: one per CPU"},
         {"capacity", SCHEMA_UINT, .reload = true, NUMBER(config_node, capacity), .min = 0, .max = 1000000000, .value = "0",
          .help = "answers per second that the node can give; 0: estimated from its load"},
+        {"http", SCHEMA_MAP, .reload = true, AT(config_node, http), FLAG(config_node, http.enabled), .map = &http_map,
+         .help = "the node's web server, in place of the fleet's"},
 };
 static const struct schema_map node_map = {"a node", sizeof(struct config_node), ROWS(node_rows)};
 
@@ -442,12 +471,29 @@ static const struct schema_row rpki_rows[] = {
 };
 static const struct schema_map rpki_map = {"rpki", 0, ROWS(rpki_rows)};
 
+static const struct schema_row reference_rows[] = {
+        {"address", SCHEMA_ENDPOINT, .required = true, .reload = true, AT(config_reference, server), .help = "address and port of the server"},
+        {"zones", SCHEMA_DOMAIN, .reload = true, LIST(config_reference, zones, zone_count, CONFIG_REFERENCE_ZONES_MAX),
+         .help = "zones that it is asked for; without, all that the node serves"},
+};
+static const struct schema_map reference_map = {"a reference", sizeof(struct config_reference), ROWS(reference_rows)};
+
+static const struct schema_row drift_rows[] = {
+        {"alert-after", SCHEMA_TIME, .reload = true, AT(config_drift, alert_after_ms), .min = SECOND, .max = DAY, .value = "60s",
+         .help = "a zone that is behind somewhere and does not move for so long is an alert"},
+        {"references", SCHEMA_MAP, .reload = true, LIST(config_drift, references, reference_count, CONFIG_REFERENCES_MAX), .map = &reference_map,
+         .help = "servers outside of the fleet that should have the same serials"},
+};
+static const struct schema_map drift_map = {"drift", 0, ROWS(drift_rows)};
+
 /* In the order of enum config_event. */
-static const char *const words_event[] = {"announce", "withdraw", "de-prefer", "graceful-shutdown", "neighbor-up", "neighbor-down", "verdict", NULL};
+static const char *const words_event[] = {"announce", "withdraw", "de-prefer", "graceful-shutdown", "neighbor-up", "neighbor-down", "verdict",
+                                          "backstop", "kept", "bfd", "max-prefixes", "peer", "drift", "outside", "rpki", "hijack", "zone", "primary",
+                                          "process", "config", "order", "xdp", "disk", NULL};
 
 static const struct schema_row hook_rows[] = {
         {"on", SCHEMA_WORD, .required = true, .reload = true, .width = 1, LIST(config_hook, on, on_count, CONFIG_EVENTS), .words = words_event,
-         .help = "what it is run for: announce, withdraw, de-prefer, graceful-shutdown, neighbor-up, neighbor-down, verdict"},
+         .help = "what it is run for: announce, withdraw, de-prefer, graceful-shutdown, neighbor-up, neighbor-down, verdict, or another kind of event"},
         {"exec", SCHEMA_TEXT, .required = true, .reload = true, LIST(config_hook, exec, exec_count, CONFIG_HOOK_WORDS_MAX),
          .help = "absolute path of the program, and its arguments"},
         {"timeout", SCHEMA_TIME, .reload = true, AT(config_hook, timeout_ms), .min = 100, .max = 10 * MINUTE, .value = "10s",
@@ -478,8 +524,11 @@ static const struct schema_row root_rows[] = {
          .help = "zones that list zones (RFC 9432)"},
         {"rpki", SCHEMA_MAP, .reload = true, AT(config, rpki), FLAG(config, rpki.enabled), .map = &rpki_map,
          .help = "origin validation of the prefixes announced"},
+        {"drift", SCHEMA_MAP, .reload = true, AT(config, drift), .map = &drift_map, .help = "zones that are not the same everywhere"},
         {"hooks", SCHEMA_MAP, .reload = true, LIST(config, hooks, hook_count, CONFIG_HOOKS_MAX), .map = &hook_map,
          .help = "programs that are run when something changes"},
+        {"http", SCHEMA_MAP, .reload = true, AT(config, http), FLAG(config, http.enabled), .map = &http_map,
+         .help = "each node's web server: API, metrics, dashboard"},
         {"history", SCHEMA_MAP, .reload = true, AT(config, history), .map = &history_map, .help = "earlier versions of zones"},
         {"answer", SCHEMA_MAP, .reload = true, AT(config, answer), .map = &answer_map, .help = "how questions are answered"},
 };

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "super/doors.h"
+#include "super/events.h"
 #include "super/express.h"
 
 #include <errno.h>
@@ -73,7 +74,18 @@ int children_bundle(const struct children *all, enum board_role kind)
 {
 	const struct children_bundles *b = &all->bundles;
 
-	return kind == ROLE_ANSWER ? b->answer_fd : kind == ROLE_SYNC ? b->zones_fd : kind == ROLE_WATCH ? b->watch_fd : b->config_fd;
+	switch (kind) {
+	case ROLE_ANSWER:
+		return b->answer_fd;
+	case ROLE_SYNC:
+		return b->zones_fd;
+	case ROLE_WATCH:
+		return b->watch_fd;
+	case ROLE_ADMIN:
+		return b->admin_fd;
+	default:
+		return b->config_fd;
+	}
 }
 
 static int make_brief(const struct children *all, const struct child *c, int channel, const struct fresh *fresh, int *out)
@@ -136,7 +148,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->ring_count = fresh->count;
 	if (c->kind == ROLE_ADMIN) {
 		b->sockets[0] = (struct role_socket){.fd = all->control_fd, .kind = ROLE_SOCKET_CONTROL};
-		b->socket_count = 1;
+		b->socket_count = 1 + doors_sockets(all->web, b->sockets + 1);
 	}
 	if (pwrite(fd, b, sizeof(*b), 0) != (ssize_t)sizeof(*b))
 		err = -EIO;
@@ -210,9 +222,9 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 		for (uint32_t i = 0; i < n; i++)
 			inherit(sockets[i].fd);
 	}
-	if (c->kind == ROLE_ROUTE) {
-		struct role_socket sockets[CONFIG_NEIGHBORS_MAX];
-		uint32_t n = doors_sockets(all->doors, sockets);
+	if (c->kind == ROLE_ROUTE || c->kind == ROLE_ADMIN) {
+		struct role_socket sockets[DOORS_MAX];
+		uint32_t n = doors_sockets(c->kind == ROLE_ROUTE ? all->doors : all->web, sockets);
 
 		for (uint32_t i = 0; i < n; i++)
 			inherit(sockets[i].fd);
@@ -294,6 +306,9 @@ static int start(struct child *c)
 	c->channel = pair[0];
 	c->started_ns = clock_ns();
 	c->killed = false;
+	if (c->fell)
+		super_event_restarted(all->board, c->kind, c->index);
+	c->fell = false;
 	c->restart_at_ms = 0;
 	c->poll = calloc(1, sizeof(*c->poll));
 	if (c->poll) {
@@ -346,9 +361,11 @@ static void unpin(struct children *all, const struct child *c)
 {
 	if (c->kind == ROLE_ANSWER)
 		atomic_store(&all->board->workers[c->index].pin, UINT64_MAX);
-	else if (c->kind == ROLE_WATCH)
+	else if (c->kind == ROLE_WATCH) {
 		atomic_store(&all->board->watch.pin, UINT64_MAX);
-	else if (c->kind == ROLE_ADMIN)
+		for (size_t i = 0; i < BOARD_DRIFT_PINS; i++)
+			atomic_store(&all->board->watch.drift_pins[i], UINT64_MAX);
+	} else if (c->kind == ROLE_ADMIN)
 		atomic_store(&all->board->admin.pin, UINT64_MAX);
 }
 
@@ -373,7 +390,10 @@ static void ended(struct child *c, int status)
 	}
 	c->told = false;
 	c->restart_at_ms = now / 1000000U + wait_ms;
-	if (c->wanted && !clean)
+	c->fell = c->wanted && !clean;
+	if (c->fell)
+		super_event_ended(c->all->board, c->kind, c->index, status, c->killed ? c->hung_ms : 0, (uint32_t)wait_ms);
+	if (c->fell)
 		log_err("process=%s index=%u ended %s=%d restart_in_ms=%u", board_role_text(c->kind), c->index,
 		        WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 		        (unsigned)wait_ms);
@@ -471,6 +491,7 @@ static void check_one(struct children *all, struct child *c, uint64_t now)
 	if (c->killed || age_ms < limit_ms * ROLE_PATIENCE || starved(c, since, age_ms))
 		return;
 	c->killed = true;
+	c->hung_ms = (uint32_t)age_ms;
 	log_err("process=%s index=%u pid=%d hangs heartbeat_age_ms=%u action=kill", board_role_text(c->kind), c->index, c->pid,
 	        (unsigned)age_ms);
 	kill(c->pid, SIGKILL);

@@ -42,13 +42,16 @@ struct child {
 	uint64_t late_since;     /* the heartbeat that it was late after, with the CPU time it had used when that was seen */
 	uint64_t late_cpu_ns;
 	bool killed;             /* for hanging, and not gone yet */
+	uint32_t hung_ms;        /* its heartbeat was so old then */
 	bool wanted;             /* to be restarted when it ends */
+	bool fell;               /* it ended by itself, and does not run again yet */
 	bool told;               /* to end, so that it starts anew: no quick end, however short it lived */
 };
 
 /* Sealed (proc/bundle.h), replaced at reload; -1: none. */
 struct children_bundles {
-	int config_fd; /* for route and admin */
+	int config_fd; /* for route */
+	int admin_fd;  /* for admin */
 	int watch_fd;  /* for watch */
 	int answer_fd; /* for workers */
 	int zones_fd;  /* for sync */
@@ -73,6 +76,7 @@ struct children {
 	const struct plan *plan;
 	struct socket_set *sockets;
 	struct doors *doors;     /* listening sockets for route; NULL: none */
+	struct doors *web;       /* for admin; NULL: none */
 	enum log_level log_level;
 	const char *zones_dir;   /* stand-alone form, else NULL */
 	char store_dir[ROLE_PATH_MAX];

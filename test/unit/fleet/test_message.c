@@ -49,7 +49,7 @@ static size_t ask(const struct fleet_question *q, size_t pad_to, size_t signatur
 {
 	struct writer w = writer_of(buf, cap);
 
-	fleet_question_write(q, 0x1234, pad_to, signature, &w);
+	fleet_question_write(q, 0x1234, NULL, 0, pad_to, signature, &w);
 	return writer_ok(&w) ? w.pos : 0;
 }
 
@@ -59,7 +59,7 @@ static void test_question(void **state)
 		size_t pad_to, signature, len;
 	} rows[] = {{0, 0, 55},  {0, 100, 55},  {55, 0, 55},     {59, 0, 55},
 	            {60, 0, 60}, {600, 0, 600}, {600, 100, 500}, {100, 100, 55}};
-	const struct fleet_question q = {"fra", "global"};
+	const struct fleet_question q = {.node = "fra", .network = "global"};
 	struct fleet_question back;
 	uint8_t buf[DNS_MESSAGE_MAX];
 	struct query parsed;
