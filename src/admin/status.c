@@ -105,6 +105,7 @@ static json_t *workers(const struct status_facts *f)
 		                                      num(board_get(&w->tcp_open)), "tcp_memory", num(board_get(&w->tcp_memory)), "tcp_idle_ms",
 		                                      num(board_get(&w->tcp_idle_ms)), "tls_expires", num(board_get(&w->tls_expires)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns),
 		                                      "lost", num(board_get(&w->overflows))));
+		json_object_set_new(json_array_get(list, i), "cpu_ms", num(board_get(&w->cpu_ns) / 1000000U));
 	}
 	return list;
 }

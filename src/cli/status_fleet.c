@@ -18,7 +18,6 @@ enum {
 	VIEW_INDENT = 8,
 	SPAN_TEXT = 16,
 	AGE_SHOWN_MS = 10000, /* primaries are asked every few seconds */
-	SILENT_MS = 10000,    /* a node that was not heard for so long is not seen */
 	LOST_QUESTIONS = 3,   /* plain questions in a row without an answer, before that is said */
 	NAMED_MAX = 5,        /* nodes in the closing sentence */
 	WRONG_MAX = 120,
@@ -176,7 +175,7 @@ static void look(const struct page *p, const json_t *node, bool self, struct see
 	*s = (struct seen){.node = node, .self = self, .known = self || json_is_integer(heard)};
 	if (!s->known)
 		note(s, SILENT, "was never seen");
-	else if (!self && get_int(node, "heard_ms") >= SILENT_MS)
+	else if (!self && get_int(node, "heard_ms") >= STATUS_FLEET_SILENT_MS)
 		note(s, SILENT, "has not been seen for %s", clock_span_text((uint64_t)get_int(node, "heard_ms"), span));
 	if (!s->known)
 		return;
