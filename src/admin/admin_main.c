@@ -10,8 +10,12 @@
 
 #include "admin/control.h"
 #include "admin/events.h"
+#include "admin/http.h"
+#include "admin/http_stream.h"
 #include "admin/queries.h"
+#include "admin/rates.h"
 #include "admin/request.h"
+#include "admin/rssac.h"
 #include "admin/status.h"
 #include "admin/zones.h"
 #include "base/clock.h"
@@ -24,7 +28,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { SWEEP_MS = 500, LOOK_MS = 100 };
+enum { SWEEP_MS = 500, LOOK_MS = 100, SECOND_MS = 1000 };
 
 enum client_stream { STREAM_NONE, STREAM_ZONE, STREAM_LIST, STREAM_QUERIES, STREAM_EVENTS };
 enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_WAITING, CLIENT_WRITING,
@@ -51,9 +55,11 @@ struct admin {
 	struct role *role;
 	uv_loop_t loop;
 	uv_pipe_t server;
-	uv_timer_t sweep, look;
+	uv_timer_t sweep, look, second;
 	struct store_follow store;
 	struct sample_rings *samples; /* NULL: none */
+	struct http *http;
+	struct rates rates;
 	struct client clients[CONTROL_CLIENTS_MAX];
 	uint32_t next_id;
 };
@@ -328,73 +334,83 @@ static void put_text(const struct request *r, uint32_t uid, struct role_message 
 	memcpy(m->text, r->zone, m->text_len);
 }
 
-/* What the supervisor has to do. */
-static void forward(struct client *c, const struct request *r)
+/* What the supervisor has to do. False: this node has no such network. */
+static bool put_message(struct admin *a, const struct request *r, uint32_t uid, struct role_message *m)
 {
-	struct role *role = c->admin->role;
-	struct role_message m = {.kind = ROLE_REQUEST, .id = ++c->admin->next_id, .network = UINT32_MAX, .uid = peer_uid(c)};
-	uv_os_fd_t fd = -1;
+	const struct role *role = a->role;
 
+	*m = (struct role_message){.kind = ROLE_REQUEST, .id = ++a->next_id, .network = UINT32_MAX, .uid = uid};
 	switch (r->command) {
 	case COMMAND_RELOAD:
-		m.request = REQUEST_RELOAD;
+		m->request = REQUEST_RELOAD;
 		break;
 	case COMMAND_DRAIN:
-		m.request = r->neighbor[0] ? REQUEST_DRAIN_NEIGHBOR : REQUEST_DRAIN;
+		m->request = r->neighbor[0] ? REQUEST_DRAIN_NEIGHBOR : REQUEST_DRAIN;
 		break;
 	case COMMAND_RESUME:
-		m.request = r->neighbor[0] ? REQUEST_RESUME_NEIGHBOR : REQUEST_RESUME;
+		m->request = r->neighbor[0] ? REQUEST_RESUME_NEIGHBOR : REQUEST_RESUME;
 		break;
 	case COMMAND_FREEZE:
-		m.request = REQUEST_FREEZE;
+		m->request = REQUEST_FREEZE;
 		break;
 	case COMMAND_FORCE:
-		m.request = REQUEST_FORCE;
+		m->request = REQUEST_FORCE;
 		break;
 	case COMMAND_ZONE_RELOAD:
-		m.request = r->force ? REQUEST_ZONE_RELOAD_FORCE : REQUEST_ZONE_RELOAD;
+		m->request = r->force ? REQUEST_ZONE_RELOAD_FORCE : REQUEST_ZONE_RELOAD;
 		break;
 	case COMMAND_ZONE_STATUS:
-		m.request = r->one ? REQUEST_ZONE_STATUS : REQUEST_ZONES_AFTER;
+		m->request = r->one ? REQUEST_ZONE_STATUS : REQUEST_ZONES_AFTER;
 		break;
 	case COMMAND_ZONE_RETRANSFER:
-		m.request = r->force ? REQUEST_RETRANSFER_FORCE : REQUEST_RETRANSFER;
+		m->request = r->force ? REQUEST_RETRANSFER_FORCE : REQUEST_RETRANSFER;
 		break;
 	case COMMAND_ZONE_HISTORY:
-		m.request = REQUEST_ZONE_HISTORY;
+		m->request = REQUEST_ZONE_HISTORY;
 		break;
 	case COMMAND_ZONE_DIFF:
-		m.request = REQUEST_ZONE_DIFF;
+		m->request = REQUEST_ZONE_DIFF;
 		break;
 	case COMMAND_ZONE_EXPORT:
-		m.request = REQUEST_ZONE_EXPORT;
+		m->request = REQUEST_ZONE_EXPORT;
 		break;
 	case COMMAND_ZONE_ROLLBACK:
-		m.request = REQUEST_ZONE_ROLLBACK;
+		m->request = REQUEST_ZONE_ROLLBACK;
 		break;
 	case COMMAND_ZONE_PUBLISH:
-		m.request = REQUEST_ZONE_PUBLISH;
+		m->request = REQUEST_ZONE_PUBLISH;
 		break;
 	case COMMAND_CATALOG_STATUS:
-		m.request = REQUEST_CATALOGS;
+		m->request = REQUEST_CATALOGS;
 		break;
 	case COMMAND_CATALOG_ACCEPT:
-		m.request = REQUEST_CATALOG_ACCEPT;
+		m->request = REQUEST_CATALOG_ACCEPT;
 		break;
 	default:
-		m.request = REQUEST_FAULT;
+		m->request = REQUEST_FAULT;
 		break;
 	}
 	if (r->network[0]) {
 		for (size_t i = 0; role->node && i < role->node->network_count; i++)
 			if (strcmp(role->config->networks[role->node->networks[i]].name, r->network) == 0)
-				m.network = (uint32_t)i;
-		if (m.network == UINT32_MAX) {
-			refuse(c, "this node has no such network");
-			return;
-		}
+				m->network = (uint32_t)i;
+		if (m->network == UINT32_MAX)
+			return false;
 	}
-	put_text(r, m.uid, &m);
+	put_text(r, uid, m);
+	return true;
+}
+
+static void forward(struct client *c, const struct request *r)
+{
+	struct role *role = c->admin->role;
+	struct role_message m;
+	uv_os_fd_t fd = -1;
+
+	if (!put_message(c->admin, r, peer_uid(c), &m)) {
+		refuse(c, "this node has no such network");
+		return;
+	}
 	if (role_request_is_ask(m.request) && uv_fileno((uv_handle_t *)&c->pipe, &fd) < 0)
 		fd = -1;
 	if (role_send(role->brief.supervisor_fd, &m, fd) < 0) {
@@ -422,20 +438,49 @@ static void reply_about_zones(struct client *c, const struct role_message *m)
 	if (m->result == 0)
 		reply(c, json_pack("{s:b, s:o}", "ok", 1, "zones", zones));
 	else
-		reply(c, json_pack("{s:b, s:s, s:o}", "ok", 0, "error",
+		reply(c, json_pack("{s:b, s:s, s:b, s:o}", "ok", 0, "error",
 		                   m->result != ERR_NOT_FOUND             ? err_text(m->result)
 		                   : m->request == REQUEST_CATALOG_ACCEPT ? "this node takes no zones from such a catalog"
 		                   : m->request == REQUEST_ZONE_STATUS    ? "this node has no such zone"
 		                                                          : "this node holds no such zone by transfer",
-		                   "zones", zones));
+		                   "again", m->result == ERR_CLOSED, "zones", zones));
+}
+
+static void on_socket(struct admin *a, const struct role_message *m)
+{
+	struct role_socket s;
+
+	if (m->text_len != sizeof(s))
+		return;
+	memcpy(&s, m->text, sizeof(s));
+	if (m->kind == ROLE_SOCKET_CLOSE) {
+		http_socket_close(a->http, &s);
+	} else if (a->role->attached >= 0) {
+		s.fd = a->role->attached;
+		a->role->attached = -1;
+		http_socket_open(a->http, &s);
+	}
+}
+
+static void on_order_done(struct admin *a, const struct role_message *m)
+{
+	char *text = strndup(m->text, MIN(m->text_len, (uint32_t)ROLE_TEXT_MAX));
+
+	if (text)
+		text[strcspn(text, "\n")] = '\0';
+	http_order_done(a->http, m->id, m->result, text ? text : "");
+	free(text);
 }
 
 static void on_message(struct role *role, const struct role_message *m)
 {
 	struct admin *a = role->state;
 
+	if (m->kind == ROLE_SOCKET_OPEN || m->kind == ROLE_SOCKET_CLOSE)
+		on_socket(a, m);
 	if (m->kind != ROLE_REPLY)
 		return;
+	on_order_done(a, m);
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *c = &a->clients[i];
 		json_t *problems;
@@ -600,6 +645,7 @@ static void on_look(uv_timer_t *t)
 	struct admin *a = t->data;
 
 	store_follow_look(&a->store, board_get(&a->role->board->sync.store_ino));
+	rssac_tick(a->role->board, clock_wall_s());
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (a->clients[i].state == CLIENT_FOLLOWING && !a->clients[i].closing)
 			next_lines(&a->clients[i]);
@@ -619,9 +665,55 @@ static void map_samples(struct admin *a)
 
 static int on_reload(struct role *role, struct config *old)
 {
-	(void)role;
+	struct admin *a = role->state;
+
 	(void)old;
-	return 0; /* everything is read from the role's configuration at each request */
+	http_reload(a->http);
+	return 0; /* all else is read from the role's configuration at each request */
+}
+
+static void view(void *ctx, struct admin_view *out)
+{
+	struct admin *a = ctx;
+	struct role *role = a->role;
+
+	store_follow_look(&a->store, board_get(&role->board->sync.store_ino));
+	*out = (struct admin_view){
+		.board = role->board,
+		.config = role->config,
+		.node = role->node,
+		.node_name = role->brief.node,
+		.now_ns = clock_ns(),
+		.store_path = role->brief.store_path,
+		.store = a->store.reader,
+		.samples = a->samples,
+		.rates = &a->rates,
+	};
+}
+
+/* For http.h. Who it is by is no account of this machine. */
+static int order(void *ctx, const struct request *r, uint32_t *id, const char **why)
+{
+	struct admin *a = ctx;
+	struct role_message m;
+
+	if (!put_message(a, r, UINT32_MAX, &m)) {
+		*why = "this node has no such network";
+		return ERR_NOT_FOUND;
+	}
+	*why = "the supervisor does not take requests now";
+	*id = m.id;
+	return role_send(a->role->brief.supervisor_fd, &m, -1);
+}
+
+static void on_second(uv_timer_t *t)
+{
+	struct admin *a = t->data;
+	struct admin_view v;
+
+	rates_sample(&a->rates, a->role->board, clock_ns(), clock_wall_us() / 1000);
+	view(a, &v);
+	http_stream_tick(a->http, &v);
 }
 
 int admin_main(struct role *role)
@@ -650,14 +742,19 @@ int admin_main(struct role *role)
 		log_err("control error=\"%s\"", uv_strerror(err));
 		return 1;
 	}
+	if (http_new(&(struct http_host){.role = role, .loop = &a->loop, .view = view, .order = order, .ctx = a}, &a->http) < 0)
+		return 1;
 	if (role_sandbox(role) < 0)
 		return 1;
 	uv_timer_init(&a->loop, &a->sweep);
 	uv_timer_init(&a->loop, &a->look);
-	a->sweep.data = a->look.data = a;
+	uv_timer_init(&a->loop, &a->second);
+	a->sweep.data = a->look.data = a->second.data = a;
+	uv_timer_start(&a->second, on_second, 0, SECOND_MS);
 	uv_timer_start(&a->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 	uv_timer_start(&a->look, on_look, 0, LOOK_MS);
 	uv_run(&a->loop, UV_RUN_DEFAULT);
+	http_free(a->http);
 	store_follow_done(&a->store);
 	return 0;
 }

@@ -3,7 +3,9 @@
 
 #include "admin/announced.h"
 #include "admin/events.h"
+#include "admin/status_http.h"
 #include "admin/status_peers.h"
+#include "admin/status_views.h"
 #include "base/clock.h"
 #include "zone/signatures.h"
 
@@ -603,14 +605,21 @@ static json_t *hijacks(const struct status_facts *f)
 	return json_pack("{s:o, s:o, s:o, s:o}", "now", num(copy.count), "seen", num(copy.seen), "left_out", num(copy.left_out), "routes", list);
 }
 
-json_t *status_json(const struct status_facts *f)
+json_t *status_networks(const struct status_facts *f)
 {
-	const struct board *b = f->board;
-	json_t *networks = json_array(), *o;
-	char hash[65] = "";
+	json_t *networks = json_array();
 
 	for (size_t i = 0; f->node && i < f->node->network_count && i < BOARD_NETWORKS_MAX; i++)
 		json_array_append_new(networks, network(f, i));
+	return networks;
+}
+
+json_t *status_json(const struct status_facts *f)
+{
+	const struct board *b = f->board;
+	json_t *networks = status_networks(f), *o;
+	char hash[65] = "";
+
 	for (unsigned i = 0; f->config && i < 32; i++)
 		snprintf(hash + 2 * i, 3, "%02x", f->config->hash[i]);
 	o = json_pack("{s:s, s:s, s:b, s:o, s:b, s:{s:o, s:s}, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:b, s:o, s:o}, s:o, s:o}", "node", f->node_name,
@@ -639,6 +648,8 @@ json_t *status_json(const struct status_facts *f)
 	if (o)
 		json_object_set_new(o, "peers", status_peers(f));
 	if (o)
+		json_object_set_new(o, "views", status_views(f));
+	if (o)
 		json_object_set_new(o, "workers", workers(f));
 	if (o)
 		json_object_set_new(o, "load", load(f));
@@ -656,6 +667,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "hijacks", hijacks(f));
 	if (o)
 		json_object_set_new(o, "events", status_events(b));
+	if (o)
+		json_object_set_new(o, "http", status_http(f));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

@@ -18,3 +18,5 @@ struct status_facts {
 
 /* A new object, NULL when out of memory. */
 json_t *status_json(const struct status_facts *f);
+/* Of that: "networks". */
+json_t *status_networks(const struct status_facts *f);

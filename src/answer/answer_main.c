@@ -47,6 +47,7 @@ struct source {
 	int fd; /* -1: a free row */
 	bool v6, wildcard;
 	bool manages; /* sync may be asked over it: see serves_management() */
+	unsigned network; /* whose address it is: measures_network_of() */
 	struct endpoint at;
 };
 
@@ -88,6 +89,7 @@ static enum source_kind kind_of(const struct role_socket *s)
 	case ROLE_SOCKET_CONTROL:
 	case ROLE_SOCKET_HANDOVER:
 	case ROLE_SOCKET_BGP:
+	case ROLE_SOCKET_HTTP:
 		break;
 	}
 	return SOURCE_TCP;
@@ -114,7 +116,8 @@ static int source_open(struct worker *w, const struct role *role, struct sources
 			continue;
 		*r = (struct source){.kind = kind_of(s), .fd = s->fd,
 		                     .v6 = s->at.addr.family == 6, .wildcard = addr_is_any(&s->at.addr),
-		                     .manages = serves_management(role, &s->at.addr), .at = s->at};
+		                     .manages = serves_management(role, &s->at.addr),
+		                     .network = measures_network_of(&w->measures, &s->at.addr), .at = s->at};
 		return all->listening ? watch_source(w, r) : 0;
 	}
 	close(s->fd);
@@ -193,7 +196,7 @@ static void set_cache(struct worker *w)
 	cache_clear(*cache);
 }
 
-static int reload(struct worker *w, struct role *role, int fd)
+static int reload(struct worker *w, struct role *role, struct sources *all, int fd)
 {
 	struct bundle *old_bundle = NULL;
 	struct config *old = NULL;
@@ -211,6 +214,9 @@ static int reload(struct worker *w, struct role *role, int fd)
 		set_pace(w);
 		set_cache(w);
 		take_certificate(w, role);
+		measures_networks(&w->measures, old, role->config, role->brief.node);
+		for (size_t i = 0; i < ARRAY_LEN(all->row); i++)
+			all->row[i].network = measures_network_of(&w->measures, &all->row[i].at.addr);
 	}
 	config_free(old);
 	bundle_free(old_bundle);
@@ -237,7 +243,7 @@ static bool obey(struct worker *w, struct role *role, struct sources *all, struc
 			err = source_open(w, role, all, &socket);
 		}
 	} else if (m->kind == ROLE_RELOAD && fd >= 0) {
-		err = reload(w, role, fd);
+		err = reload(w, role, all, fd);
 	} else {
 		err = ERR_CLOSED;
 	}
@@ -368,6 +374,9 @@ int answer_main(struct role *role)
 	}
 	map_shared(&w, &role->brief);
 	w.index = role->brief.index;
+	w.now_s = (uint32_t)clock_wall_s();
+	measures_init(&w.measures, &w.board->measures, role->board->sketch_key, w.now_s);
+	measures_networks(&w.measures, NULL, role->config, role->brief.node);
 	w.handover = role->brief.handover_fd;
 	w.status = role->brief.status_fd;
 	take_short_slices();
@@ -411,6 +420,7 @@ int answer_main(struct role *role)
 		if (w.now_ns - stamped_ns >= (uint64_t)WORKER_STAMP_MS * 500000U) {
 			stamped_ns = w.now_ns;
 			w.now_s = (uint32_t)clock_wall_s();
+			measures_day(&w.measures, w.now_s);
 			board_stamp_now(&w.board->stamp, w.now_ns);
 			if (!store_ready(&w, role))
 				break;
@@ -441,9 +451,9 @@ int answer_main(struct role *role)
 			else if (s->kind == SOURCE_RING)
 				rings_serve(w.rings, &w, (unsigned)(s - sources->ring));
 			else if (s->fd >= 0 && s->kind == SOURCE_UDP)
-				udp_serve(udp, &w, s->fd, s->v6, s->wildcard, s->manages);
+				udp_serve(udp, &w, s->fd, s->v6, s->wildcard, s->manages, s->network);
 			else if (s->fd >= 0)
-				stream_accept(w.streams, s->fd, s->kind == SOURCE_TLS, s->manages);
+				stream_accept(w.streams, s->fd, s->kind == SOURCE_TLS, s->manages, s->network);
 		}
 		if (w.hot && w.store)
 			hot_fill(w.hot, &w);
@@ -456,6 +466,7 @@ int answer_main(struct role *role)
 	rings_free(w.rings);
 	hot_free(w.hot);
 	stream_free(w.streams);
+	measures_done(&w.measures);
 	settings_free(w.settings);
 	udp_free(udp);
 	free(sources);

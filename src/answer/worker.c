@@ -32,6 +32,7 @@ static enum rate_verdict answer(struct worker *w, const struct store_snapshot *s
 	engine_answer(&w->settings->engine, s, w->scratch, request, out, cap, result);
 	if (result->for_sync)
 		return limited;
+	measures_query(&w->measures, request, result->qtype);
 	if (result->filtered)
 		board_add(&b->filtered[result->filtered - 1], 1);
 	if (result->cookie != COOKIE_NONE)
@@ -47,6 +48,7 @@ static enum rate_verdict answer(struct worker *w, const struct store_snapshot *s
 		hot_note(w->hot, &w->scratch->query, result->zone, result->kind == ENGINE_NO_NAME);
 	board_add(&b->answers, 1);
 	board_add(&b->bytes_out, result->len);
+	measures_answer(&w->measures, request, result->len);
 	board_add(&b->rcodes[result->rcode < BOARD_RCODES ? result->rcode : BOARD_RCODES - 1], 1);
 	if (result->cached)
 		board_add(&b->cached, 1);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "answer/engine.h"
+#include "answer/measures.h"
 #include "answer/settings.h"
 #include "base/addr.h"
 #include "base/attr.h"
@@ -42,6 +43,7 @@ struct worker {
 	int epoll;
 	uint64_t now_ns; /* refreshed once a turn of the loop */
 	uint32_t now_s;  /* since 1970, likewise */
+	struct measures measures;
 };
 
 /* One answer with the version of the store that is pinned. Counts. */

@@ -58,6 +58,27 @@ const char *board_order_text(enum board_order order)
 	return order < ARRAY_LEN(names) ? names[order] : "?";
 }
 
+/* Those that are asked most, and those whose share tells of something: a table by number, so that workers find the place at once. */
+static const struct {
+	uint16_t type;
+	char text[12];
+} query_types[BOARD_TYPES] = {
+	{1, "A"},      {2, "NS"},      {5, "CNAME"},  {6, "SOA"},    {12, "PTR"}, {15, "MX"},
+	{16, "TXT"},   {28, "AAAA"},   {33, "SRV"},   {35, "NAPTR"}, {43, "DS"},  {46, "RRSIG"},
+	{47, "NSEC"},  {48, "DNSKEY"}, {50, "NSEC3"}, {52, "TLSA"},  {59, "CDS"}, {64, "SVCB"},
+	{65, "HTTPS"}, {255, "ANY"},   {257, "CAA"},  {0, "other"},
+};
+
+const char *board_query_type_text(unsigned i)
+{
+	return i < BOARD_TYPES ? query_types[i].text : "?";
+}
+
+uint16_t board_query_type(unsigned i)
+{
+	return i < BOARD_TYPES ? query_types[i].type : 0;
+}
+
 uint64_t board_neighbor_key(const struct endpoint *at)
 {
 	uint64_t key = hash_checksum(at->addr.bytes, at->addr.family == 4 ? 4 : 16,
@@ -108,6 +129,9 @@ int board_create(int *fd, struct board **out)
 	}
 	b->version = BOARD_VERSION;
 	b->size = sizeof(*b);
+	random_bytes(b->sketch_key, sizeof(b->sketch_key));
+	for (size_t i = 0; i < ARRAY_LEN(b->sketch_key); i++)
+		b->sketch_key[i] |= 1U;
 	for (size_t i = 0; i < BOARD_WORKERS_MAX; i++)
 		atomic_store(&b->workers[i].pin, UINT64_MAX);
 	atomic_store(&b->sync.pin, UINT64_MAX);

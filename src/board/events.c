@@ -63,6 +63,8 @@ void board_event_add(struct board_events *r, const struct board_event *e)
 	s->event.number = number;
 	s->event.wall_us = clock_wall_us();
 	board_write_end(&s->seq);
+	if (e->kind < EVENT_KINDS)
+		board_add(&r->kinds[e->kind], 1);
 	atomic_store_explicit(&r->written, number, memory_order_release);
 }
 

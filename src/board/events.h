@@ -66,6 +66,7 @@ struct board_event {
 
 struct board_events {
 	_Atomic uint64_t written; /* events ever; the number of the newest */
+	_Atomic uint64_t kinds[EVENT_KINDS]; /* of them of each kind */
 	struct board_event_slot {
 		_Atomic uint32_t seq;
 		struct board_event event;

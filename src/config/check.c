@@ -704,4 +704,5 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 			           "write the absolute path of the program: there is no PATH to look for \"%.80s\" in",
 			           c->hooks[i].exec[0]);
 	check_rpki(&k);
+	config_check_http(src, root, c);
 }

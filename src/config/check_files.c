@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "config/certificate.h"
+#include "config/tokens.h"
 #include "dns/base64.h"
 #include "dns/cookie.h"
 
@@ -154,6 +155,35 @@ static void check_tsig_secret(const struct config *c, const char *file, struct d
 	free(text);
 }
 
+static void check_tokens(const struct config *c, const char *file, struct diag *diag)
+{
+	unsigned before = diag->errors, line = 0;
+	struct tokens tokens;
+	char problem[160];
+	size_t len;
+	char *text;
+
+	check_secret(c, file, diag);
+	text = diag->errors == before ? read_whole(file, FILES_SECRET_MAX, &len, diag) : NULL;
+	if (!text)
+		return;
+	if (tokens_parse(text, len, &tokens, &line, problem, sizeof(problem)) < 0)
+		diag_add(diag, DIAG_ERROR, file, line, 0, "%s", problem);
+	OPENSSL_cleanse(text, len);
+	OPENSSL_cleanse(&tokens, sizeof(tokens));
+	free(text);
+}
+
+static void check_http(const struct config *c, const struct config_http *h, struct diag *diag)
+{
+	if (h->token_file)
+		check_tokens(c, h->token_file, diag);
+	if (h->tls.enabled) {
+		check_identity(c, h->tls.certificate_file, h->tls.key_file, diag);
+		check_authorities(h->tls.client_ca_file, diag);
+	}
+}
+
 void config_check_files(const struct config *c, const struct config_node *node, struct diag *diag)
 {
 	for (size_t i = 0; i < c->key_count; i++)
@@ -171,6 +201,12 @@ void config_check_files(const struct config *c, const struct config_node *node, 
 		if (a->certificate_file && a->key_file)
 			check_identity(c, a->certificate_file, a->key_file, diag);
 	}
+	/* Once, not for each node that has the fleet's. */
+	if (node ? config_http_of(c, node) == &c->http : c->http.enabled)
+		check_http(c, &c->http, diag);
+	for (size_t i = 0; i < c->node_count; i++)
+		if ((!node || node == &c->nodes[i]) && c->nodes[i].http.enabled)
+			check_http(c, &c->nodes[i].http, diag);
 	/* A node does its work without them. */
 	for (size_t i = 0; i < c->hook_count; i++)
 		if (access(c->hooks[i].exec[0], X_OK) < 0)

@@ -45,6 +45,8 @@ enum {
 	CONFIG_CACHES_MAX = 8,      /* RPKI */
 	CONFIG_HOOKS_MAX = 32,
 	CONFIG_HOOK_WORDS_MAX = 32, /* path and arguments of a hook */
+	CONFIG_HTTP_LISTEN_MAX = 16,
+	CONFIG_HTTP_NAMES_MAX = 16,
 	CONFIG_NAME_MAX = 63,       /* bytes in names of networks, nodes and keys: letters, digits, - _ . */
 };
 
@@ -139,6 +141,23 @@ struct config_neighbor {
 	bool watch_routes;        /* its routes are looked through for our prefixes; false */
 };
 
+/* http, nodes[].http: the node's own web server (admin). */
+struct config_http {
+	bool enabled;
+	struct ip_addr *listen; size_t listen_count; /* none: the node's management addresses */
+	uint16_t port;            /* 8053 */
+	const char **names;     size_t name_count;   /* under which browsers may ask for it, beside addresses, localhost and the node's name */
+	const char *token_file;   /* absolute path; NULL: there are no tokens */
+	bool open;                /* who has no token may read; false */
+	bool metrics_open;        /* likewise /metrics alone; false */
+	bool allow_changes;       /* orders from those whose token is for writing; false */
+	struct config_http_tls {
+		bool enabled;
+		const char *certificate_file, *key_file; /* absolute paths, PEM */
+		const char *client_ca_file;              /* issues certificates of those who may read; NULL: none is asked for */
+	} tls;
+};
+
 enum config_role { CONFIG_PRIMARY, CONFIG_POP };
 
 struct config_node {
@@ -153,6 +172,7 @@ struct config_node {
 	struct config_neighbor *neighbors; size_t neighbor_count;
 	uint32_t workers;         /* 0: one per CPU */
 	uint32_t capacity;        /* answers per second that it can give; 0: estimated from its load */
+	struct config_http http;  /* in place of the fleet's, where it is enabled: config_http_of() */
 };
 
 struct config_key {
@@ -336,6 +356,7 @@ struct config {
 	struct config_history history;
 	struct config_rpki rpki;
 	struct config_hook *hooks; size_t hook_count;
+	struct config_http http;  /* of nodes that have none of their own */
 	uint8_t hash[32];         /* SHA-256 of the file's octets */
 	size_t zones_from, zones_to; /* octets of the file that hold the lines of the list of zones, where they are plain ones (config/quick.c); else 0 */
 };
@@ -363,6 +384,10 @@ int config_peek_state_dir(const char *path, char *buf, size_t cap) MUST_CHECK;
 void config_check_files(const struct config *c, const struct config_node *node, struct diag *diag);
 /* Likewise that zone files can be read. Not those of `known` (may be NULL), an earlier version of c: a file that goes is no mistake in c. */
 void config_check_zone_files(const struct config *c, const struct config_node *node, const struct config *known, struct diag *diag);
+/* The node's web server: its own, or the fleet's; NULL: it has none. */
+const struct config_http *config_http_of(const struct config *c, const struct config_node *node);
+/* The addresses that it listens at; how many. */
+size_t config_http_addresses(const struct config_http *h, const struct config_node *node, const struct ip_addr **out);
 const struct config_node *config_node_find(const struct config *c, const char *name);
 /* Where a node transfers a zone from: its primaries; on a pop, of a zone with a file, the management addresses of the fleet's primaries (port 53, or of
  * answer.tls). Each with its port, and with `tls` where it is spoken to over TLS: the number of its profile in tls_auth, from 1.

@@ -362,14 +362,16 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 	struct config_node own = *node;
 
 	own.neighbor_count = 0;
+	own.http = slim.http = (struct config_http){0};
 	slim.rpki = (struct config_rpki){0};
 	slim.nodes = &own;
 	slim.node_count = 1;
 	slim.zone_count = slim.catalog_count = slim.key_count = slim.tls_auth_count = 0;
-	/* It names nodes that are not there. */
+	/* What names nodes that are not there, or counts them. */
 	for (size_t i = 0; i < c->network_count && i < CONFIG_NETWORKS_MAX; i++) {
 		networks[i] = c->networks[i];
 		networks[i].backstop_at_count = 0;
+		networks[i].keep_at_least = 0;
 	}
 	slim.networks = networks;
 	slim.status_key = UINT32_MAX;

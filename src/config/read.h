@@ -30,5 +30,7 @@ bool config_row_unset(const struct schema_row *row, const void *base);
 /* Fill in what refers to another part of the file: catalogs.c. */
 void config_link_catalogs(const struct tree_source *src, const struct tree *root, struct config *c);
 void config_check_catalogs(const struct tree_source *src, const struct tree *root, const struct config *c);
+/* check_http.c */
+void config_check_http(const struct tree_source *src, const struct tree *root, const struct config *c);
 /* Check, check.c: what rows cannot say. */
 void config_check(const struct tree_source *src, const struct tree *root, const struct config *c);

@@ -205,6 +205,33 @@ static const struct schema_row bgp_rows[] = {
 };
 static const struct schema_map bgp_map = {"bgp", 0, ROWS(bgp_rows)};
 
+static const struct schema_row http_tls_rows[] = {
+        {"certificate-file", SCHEMA_FILE, .required = true, .reload = true, AT(config_http_tls, certificate_file),
+         .help = "certificate and its chain, PEM"},
+        {"key-file", SCHEMA_FILE, .required = true, .reload = true, AT(config_http_tls, key_file), .help = "its private key, PEM"},
+        {"client-ca-file", SCHEMA_FILE, .reload = true, AT(config_http_tls, client_ca_file),
+         .help = "authorities of clients' certificates: who shows one may read, PEM"},
+};
+static const struct schema_map http_tls_map = {"tls", 0, ROWS(http_tls_rows)};
+
+static const struct schema_row http_rows[] = {
+        {"listen", SCHEMA_ADDR, .reload = true, LIST(config_http, listen, listen_count, CONFIG_HTTP_LISTEN_MAX),
+         .help = "addresses of the node itself; without them its management addresses"},
+        {"port", SCHEMA_UINT, .reload = true, NUMBER(config_http, port), .min = 1, .max = 65535, .value = "8053", .help = "TCP port that it listens at"},
+        {"names", SCHEMA_TEXT, .reload = true, LIST(config_http, names, name_count, CONFIG_HTTP_NAMES_MAX),
+         .help = "host names in addresses of browsers, beside IP addresses, localhost and the node's name"},
+        {"token-file", SCHEMA_FILE, .reload = true, AT(config_http, token_file),
+         .help = "file of those who may read, and give orders: NAME ro|rw TOKEN in each line"},
+        {"open", SCHEMA_BOOL, .reload = true, AT(config_http, open), .value = "false", .help = "everybody who reaches it may read"},
+        {"metrics-open", SCHEMA_BOOL, .reload = true, AT(config_http, metrics_open), .value = "false",
+         .help = "everybody who reaches it may read /metrics"},
+        {"allow-changes", SCHEMA_BOOL, .reload = true, AT(config_http, allow_changes), .value = "false",
+         .help = "drain, resume and freeze by those whose token is rw"},
+        {"tls", SCHEMA_MAP, .reload = true, AT(config_http, tls), FLAG(config_http, tls.enabled), .map = &http_tls_map,
+         .help = "HTTPS in place of HTTP"},
+};
+static const struct schema_map http_map = {"http", 0, ROWS(http_rows)};
+
 static const struct schema_row node_rows[] = {
         {"name", SCHEMA_IDENT, .required = true, AT(config_node, name), .help = "name of the node; its host name, or given with --node"},
         {"role", SCHEMA_WORD, .required = true, NUMBER(config_node, role), .words = words_role,
@@ -219,6 +246,8 @@ static const struct schema_row node_rows[] = {
          .help = "processes that answer; 0: one per CPU"},
         {"capacity", SCHEMA_UINT, .reload = true, NUMBER(config_node, capacity), .min = 0, .max = 1000000000, .value = "0",
          .help = "answers per second that the node can give; 0: estimated from its load"},
+        {"http", SCHEMA_MAP, .reload = true, AT(config_node, http), FLAG(config_node, http.enabled), .map = &http_map,
+         .help = "the node's web server, in place of the fleet's"},
 };
 static const struct schema_map node_map = {"a node", sizeof(struct config_node), ROWS(node_rows)};
 
@@ -482,6 +511,8 @@ static const struct schema_row root_rows[] = {
          .help = "origin validation of the prefixes announced"},
         {"hooks", SCHEMA_MAP, .reload = true, LIST(config, hooks, hook_count, CONFIG_HOOKS_MAX), .map = &hook_map,
          .help = "programs that are run when something changes"},
+        {"http", SCHEMA_MAP, .reload = true, AT(config, http), FLAG(config, http.enabled), .map = &http_map,
+         .help = "each node's web server: API, metrics, dashboard"},
         {"history", SCHEMA_MAP, .reload = true, AT(config, history), .map = &history_map, .help = "earlier versions of zones"},
         {"answer", SCHEMA_MAP, .reload = true, AT(config, answer), .map = &answer_map, .help = "how questions are answered"},
 };

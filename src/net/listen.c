@@ -20,6 +20,7 @@ enum {
 	TCP_BACKLOG = 1024,
 	TCP_FASTOPEN_QUEUE = 256,
 	PEERS_BACKLOG = 16,
+	MANAGEMENT_BACKLOG = 128,
 	/* Of each connection in the kernel: an answer of 64 KiB, some queries. The kernel doubles them for its own overhead. */
 	TCP_SEND_BUFFER = 64 << 10,
 	TCP_RECEIVE_BUFFER = 16 << 10,
@@ -170,10 +171,11 @@ int listen_unix(const char *path, uint32_t uid, uint32_t gid, int *out)
 	return 0;
 }
 
-int listen_peers(const struct endpoint *at, int *out)
+/* ttl: of what it sends, 0: the system's. */
+static int listen_anywhere(const struct endpoint *at, int backlog, int ttl, int *out)
 {
 	bool v6 = at->addr.family == 6;
-	int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, ttl = 255, err = 0;
+	int level = v6 ? IPPROTO_IPV6 : IPPROTO_IP, err = 0;
 	struct sockaddr_storage sa;
 	socklen_t len = endpoint_to_sockaddr(at, &sa);
 	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -182,12 +184,22 @@ int listen_peers(const struct endpoint *at, int *out)
 		return -errno;
 	if ((v6 && on(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0) || on(fd, SOL_SOCKET, SO_REUSEADDR) < 0 ||
 	    on(fd, level, v6 ? IPV6_FREEBIND : IP_FREEBIND) < 0 ||
-	    setsockopt(fd, level, v6 ? IPV6_UNICAST_HOPS : IP_TTL, &ttl, sizeof(ttl)) < 0 ||
-	    bind(fd, (struct sockaddr *)&sa, len) < 0 || listen(fd, PEERS_BACKLOG) < 0)
+	    (ttl && setsockopt(fd, level, v6 ? IPV6_UNICAST_HOPS : IP_TTL, &ttl, sizeof(ttl)) < 0) ||
+	    bind(fd, (struct sockaddr *)&sa, len) < 0 || listen(fd, backlog) < 0)
 		err = -errno;
 	if (err)
 		close(fd);
 	else
 		*out = fd;
 	return err;
+}
+
+int listen_peers(const struct endpoint *at, int *out)
+{
+	return listen_anywhere(at, PEERS_BACKLOG, 255, out);
+}
+
+int listen_management(const struct endpoint *at, int *out)
+{
+	return listen_anywhere(at, MANAGEMENT_BACKLOG, 0, out);
 }

@@ -18,6 +18,8 @@ int listen_tcp(const struct endpoint *at, int *fd) MUST_CHECK;
 /* A listening TCP socket for BGP neighbors. The address need not be there yet (IP_FREEBIND). Packets leave with a TTL of 255, since the answer to a SYN has to
  * satisfy neighbors with TTL security; what is accepted gets its own. */
 int listen_peers(const struct endpoint *at, int *fd) MUST_CHECK;
+/* Likewise for HTTP on the node's own addresses, with the system's TTL. */
+int listen_management(const struct endpoint *at, int *fd) MUST_CHECK;
 /* Keys of TCP Fast Open's cookies (RFC 7413): LISTEN_FASTOPEN_KEY octets make and check them, as many more (may be NULL) still check. With the
  * same keys on every node a cookie is good at each. Effect only where net.ipv4.tcp_fastopen allows servers (bit 2). */
 enum { LISTEN_FASTOPEN_KEY = 16 };

@@ -45,7 +45,8 @@ enum { ROLE_PATIENCE = 1 };
 
 enum role_socket_kind { ROLE_SOCKET_UDP, ROLE_SOCKET_TCP, ROLE_SOCKET_CONTROL, ROLE_SOCKET_TLS,
                         ROLE_SOCKET_HANDOVER, /* sync: its end of a worker's pair (proc/handover.h) */
-                        ROLE_SOCKET_BGP /* route: for neighbors that open the connection */ };
+                        ROLE_SOCKET_BGP, /* route: for neighbors that open the connection */
+                        ROLE_SOCKET_HTTP /* admin */ };
 struct role_socket {
 	int32_t fd;
 	uint8_t kind; /* enum role_socket_kind */
@@ -145,8 +146,8 @@ enum role_message_kind {
 	ROLE_SYNC_REQUEST, /* to sync: a request about zones held by transfer, answered with ROLE_REPLY; text = a zone's name */
 	ROLE_SYNC_RELOAD, /* to sync: look at zone files again; text = zone name or "" for all */
 	ROLE_NEEDS_READ,  /* from sync: text = a zone file that its account may not read; where that is so, sync is restarted able to */
-	ROLE_SOCKET_OPEN,  /* to answer, route: serve one more socket, attached; text = its struct role_socket */
-	ROLE_SOCKET_CLOSE, /* to answer, route: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
+	ROLE_SOCKET_OPEN,  /* to answer, route, admin: serve one more socket, attached; text = its struct role_socket */
+	ROLE_SOCKET_CLOSE, /* to answer, route, admin: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
 };
 enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT,
                     /* For sync: one JSON line, as many as fit of those after a name, nothing. */

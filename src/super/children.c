@@ -74,7 +74,18 @@ int children_bundle(const struct children *all, enum board_role kind)
 {
 	const struct children_bundles *b = &all->bundles;
 
-	return kind == ROLE_ANSWER ? b->answer_fd : kind == ROLE_SYNC ? b->zones_fd : kind == ROLE_WATCH ? b->watch_fd : b->config_fd;
+	switch (kind) {
+	case ROLE_ANSWER:
+		return b->answer_fd;
+	case ROLE_SYNC:
+		return b->zones_fd;
+	case ROLE_WATCH:
+		return b->watch_fd;
+	case ROLE_ADMIN:
+		return b->admin_fd;
+	default:
+		return b->config_fd;
+	}
 }
 
 static int make_brief(const struct children *all, const struct child *c, int channel, const struct fresh *fresh, int *out)
@@ -137,7 +148,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->ring_count = fresh->count;
 	if (c->kind == ROLE_ADMIN) {
 		b->sockets[0] = (struct role_socket){.fd = all->control_fd, .kind = ROLE_SOCKET_CONTROL};
-		b->socket_count = 1;
+		b->socket_count = 1 + doors_sockets(all->web, b->sockets + 1);
 	}
 	if (pwrite(fd, b, sizeof(*b), 0) != (ssize_t)sizeof(*b))
 		err = -EIO;
@@ -211,9 +222,9 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 		for (uint32_t i = 0; i < n; i++)
 			inherit(sockets[i].fd);
 	}
-	if (c->kind == ROLE_ROUTE) {
-		struct role_socket sockets[CONFIG_NEIGHBORS_MAX];
-		uint32_t n = doors_sockets(all->doors, sockets);
+	if (c->kind == ROLE_ROUTE || c->kind == ROLE_ADMIN) {
+		struct role_socket sockets[DOORS_MAX];
+		uint32_t n = doors_sockets(c->kind == ROLE_ROUTE ? all->doors : all->web, sockets);
 
 		for (uint32_t i = 0; i < n; i++)
 			inherit(sockets[i].fd);

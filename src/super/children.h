@@ -50,7 +50,8 @@ struct child {
 
 /* Sealed (proc/bundle.h), replaced at reload; -1: none. */
 struct children_bundles {
-	int config_fd; /* for route and admin */
+	int config_fd; /* for route */
+	int admin_fd;  /* for admin */
 	int watch_fd;  /* for watch */
 	int answer_fd; /* for workers */
 	int zones_fd;  /* for sync */
@@ -75,6 +76,7 @@ struct children {
 	const struct plan *plan;
 	struct socket_set *sockets;
 	struct doors *doors;     /* listening sockets for route; NULL: none */
+	struct doors *web;       /* for admin; NULL: none */
 	enum log_level log_level;
 	const char *zones_dir;   /* stand-alone form, else NULL */
 	char store_dir[ROLE_PATH_MAX];

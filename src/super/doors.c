@@ -17,6 +17,7 @@
 enum { BGP_PORT = 179 };
 
 struct door {
+	uint16_t port;
 	struct ip_addr local;        /* as configured: family 0 where the interface's link-local address is meant */
 	char interface[IF_NAMESIZE]; /* of a link-local session; else "" */
 	struct endpoint at;          /* while open */
@@ -25,18 +26,20 @@ struct door {
 };
 
 struct doors {
+	enum role_socket_kind kind;
 	doors_tell_fn *tell;
 	void *ctx;
 	uint64_t tried_ms;
 	size_t count;
-	struct door door[CONFIG_NEIGHBORS_MAX];
+	struct door door[DOORS_MAX];
 };
 
-struct doors *doors_new(doors_tell_fn *tell, void *ctx)
+struct doors *doors_new(enum role_socket_kind kind, doors_tell_fn *tell, void *ctx)
 {
 	struct doors *d = calloc(1, sizeof(*d));
 
 	if (d) {
+		d->kind = kind;
 		d->tell = tell;
 		d->ctx = ctx;
 	}
@@ -47,7 +50,7 @@ static void shut(struct doors *d, struct door *door)
 {
 	if (door->fd < 0)
 		return;
-	d->tell(d->ctx, ROLE_SOCKET_CLOSE, &(struct role_socket){.fd = -1, .kind = ROLE_SOCKET_BGP, .at = door->at});
+	d->tell(d->ctx, ROLE_SOCKET_CLOSE, &(struct role_socket){.fd = -1, .kind = (uint8_t)d->kind, .at = door->at});
 	close(door->fd);
 	door->fd = -1;
 }
@@ -83,7 +86,7 @@ static int link_local_of(const char *interface, struct ip_addr *out)
 
 static int place_of(const struct door *door, struct endpoint *out)
 {
-	struct endpoint e = {.addr = door->local, .port = BGP_PORT};
+	struct endpoint e = {.addr = door->local, .port = door->port};
 	int err = 0;
 
 	if (!door->local.family)
@@ -99,6 +102,7 @@ static int place_of(const struct door *door, struct endpoint *out)
 
 static void try(struct doors *d, struct door *door)
 {
+	const char *word = d->kind == ROLE_SOCKET_BGP ? "bgp" : "http";
 	char text[ENDPOINT_TEXT_MAX];
 	struct endpoint at = {0};
 	int err = place_of(door, &at);
@@ -108,14 +112,14 @@ static void try(struct doors *d, struct door *door)
 		return;
 	shut(d, door);
 	if (!err)
-		err = listen_peers(&at, &door->fd);
+		err = d->kind == ROLE_SOCKET_BGP ? listen_peers(&at, &door->fd) : listen_management(&at, &door->fd);
 	if (!err) {
 		door->at = at;
-		log_info("bgp listen=%s", endpoint_text(&at, text));
+		log_info("%s listen=%s", word, endpoint_text(&at, text));
 		d->tell(d->ctx, ROLE_SOCKET_OPEN,
-		        &(struct role_socket){.fd = door->fd, .kind = ROLE_SOCKET_BGP, .at = at});
+		        &(struct role_socket){.fd = door->fd, .kind = (uint8_t)d->kind, .at = at});
 	} else if (err != door->said) {
-		log_warn("bgp listen=%s%s%s error=\"%s\" action=\"tried again each second\"",
+		log_warn("%s listen=%s%s%s error=\"%s\" action=\"tried again each second\"", word,
 		         door->local.family ? addr_text(&door->local, text) : "link-local",
 		         door->interface[0] ? "%" : "", door->interface, err_text(err));
 	}
@@ -124,7 +128,7 @@ static void try(struct doors *d, struct door *door)
 
 static bool same(const struct door *a, const struct door *b)
 {
-	return addr_equal(&a->local, &b->local) && strcmp(a->interface, b->interface) == 0;
+	return addr_equal(&a->local, &b->local) && a->port == b->port && strcmp(a->interface, b->interface) == 0;
 }
 
 static bool has(const struct door *list, size_t count, const struct door *door)
@@ -135,23 +139,8 @@ static bool has(const struct door *list, size_t count, const struct door *door)
 	return false;
 }
 
-void doors_set(struct doors *d, const struct config_node *node)
+static void replace(struct doors *d, struct door *next, size_t count)
 {
-	struct door next[CONFIG_NEIGHBORS_MAX];
-	size_t count = 0;
-
-	for (size_t i = 0; node && i < node->neighbor_count && count < CONFIG_NEIGHBORS_MAX; i++) {
-		const struct config_neighbor *n = &node->neighbors[i];
-		struct door door = {.local = n->local, .fd = -1};
-
-		if (n->dial == CONFIG_DIAL_ACTIVE)
-			continue;
-		if (n->interface)
-			snprintf(door.interface, sizeof(door.interface), "%s", n->interface);
-		door.local.zone = 0;
-		if (!has(next, count, &door))
-			next[count++] = door;
-	}
 	/* What goes is closed first: its port may be needed under another name. */
 	for (size_t i = 0; i < d->count; i++)
 		if (!has(next, count, &d->door[i]))
@@ -164,6 +153,42 @@ void doors_set(struct doors *d, const struct config_node *node)
 	d->count = count;
 	d->tried_ms = 0;
 	doors_tick(d, clock_ms());
+}
+
+void doors_set_neighbors(struct doors *d, const struct config_node *node)
+{
+	struct door next[DOORS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; node && i < node->neighbor_count && count < DOORS_MAX; i++) {
+		const struct config_neighbor *n = &node->neighbors[i];
+		struct door door = {.port = BGP_PORT, .local = n->local, .fd = -1};
+
+		if (n->dial == CONFIG_DIAL_ACTIVE)
+			continue;
+		if (n->interface)
+			snprintf(door.interface, sizeof(door.interface), "%s", n->interface);
+		door.local.zone = 0;
+		if (!has(next, count, &door))
+			next[count++] = door;
+	}
+	replace(d, next, count);
+}
+
+void doors_set_http(struct doors *d, const struct config *c, const struct config_node *node)
+{
+	const struct config_http *h = config_http_of(c, node);
+	struct door next[DOORS_MAX];
+	const struct ip_addr *at = NULL;
+	size_t n = h ? config_http_addresses(h, node, &at) : 0, count = 0;
+
+	for (size_t i = 0; i < n && count < DOORS_MAX; i++) {
+		struct door door = {.port = h->port, .local = at[i], .fd = -1};
+
+		if (!has(next, count, &door))
+			next[count++] = door;
+	}
+	replace(d, next, count);
 }
 
 void doors_tick(struct doors *d, uint64_t now_ms)
@@ -183,6 +208,6 @@ uint32_t doors_sockets(const struct doors *d, struct role_socket *out)
 	for (size_t i = 0; d && i < d->count; i++)
 		if (d->door[i].fd >= 0)
 			out[n++] =
-				(struct role_socket){.fd = d->door[i].fd, .kind = ROLE_SOCKET_BGP, .at = d->door[i].at};
+				(struct role_socket){.fd = d->door[i].fd, .kind = (uint8_t)d->kind, .at = d->door[i].at};
 	return n;
 }

@@ -186,7 +186,22 @@ static int bundle_tls_auth(struct plan *p, const struct config_tls_auth *a, stru
 	return err;
 }
 
-/* TSIG keys and TLS for transfers are for sync, one of those keys for watch, BGP passwords for route and admin. */
+/* Tokens, and TLS, of the web server. */
+static int bundle_http(struct plan *p, struct diag *diag)
+{
+	const struct config_http *h = config_http_of(p->config, p->node);
+	int err = h ? bundle_secret(p->admin, h->token_file, diag) : 0;
+
+	if (!err && h && h->tls.enabled)
+		err = bundle_secret(p->admin, h->tls.certificate_file, diag);
+	if (!err && h && h->tls.enabled)
+		err = bundle_secret(p->admin, h->tls.key_file, diag);
+	if (!err && h && h->tls.enabled)
+		err = bundle_file(p->admin, h->tls.client_ca_file, PLAN_AUTHORITIES_MAX, diag);
+	return err;
+}
+
+/* TSIG keys and TLS for transfers are for sync, one of those keys for watch, BGP passwords for route. */
 static int bundle_secrets(struct plan *p, struct diag *diag)
 {
 	int err = 0;
@@ -199,7 +214,7 @@ static int bundle_secrets(struct plan *p, struct diag *diag)
 		err = bundle_secret(p->bundle, p->node->neighbors[i].password_file, diag);
 	if (!err && config_status_key(p->config))
 		err = bundle_secret(p->watch, config_status_key(p->config)->secret_file, diag);
-	return err;
+	return err < 0 ? err : bundle_http(p, diag);
 }
 
 /* Without files of their own, cookies have secrets derived from the TSIG keys, which are the same on every node. */
@@ -501,6 +516,8 @@ static int plan_fleet(const struct supervisor_options *o, const struct plan *in_
 	err = bundle_config(p->config, &p->bundle);
 	if (!err)
 		err = bundle_config(p->config, &p->watch);
+	if (!err)
+		err = bundle_config(p->config, &p->admin);
 	return err < 0 ? err : bundle_secrets(p, diag);
 }
 
@@ -589,8 +606,9 @@ void plan_done(struct plan *p)
 	config_free(p->config);
 	bundle_free(p->bundle);
 	bundle_free(p->watch);
+	bundle_free(p->admin);
 	bundle_free(p->answer);
 	bundle_free(p->zones);
 	p->config = NULL;
-	p->bundle = p->watch = p->answer = p->zones = NULL;
+	p->bundle = p->watch = p->admin = p->answer = p->zones = NULL;
 }

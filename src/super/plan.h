@@ -26,7 +26,8 @@ struct plan {
 	struct config *config;      /* NULL in the stand-alone form */
 	const struct config_node *node;
 	/* What roles are told; NULL once sealed. In the stand-alone form there is that of the workers only. */
-	struct bundle *bundle;      /* route, admin: everything but the zones; BGP passwords */
+	struct bundle *bundle;      /* route: everything but the zones; BGP passwords */
+	struct bundle *admin;       /* admin: everything but the zones; what its web server is known by, and whom it knows */
 	struct bundle *watch;       /* watch: everything but the zones; the key of what nodes say to each other */
 	struct bundle *answer;      /* workers: settings of answering, no zones, no keys */
 	struct bundle *zones;       /* sync: the fleet file as it is */

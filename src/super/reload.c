@@ -142,6 +142,15 @@ void supervisor_tell_route(void *ctx, uint32_t kind, const struct role_socket *s
 		tell_socket(c, kind, socket);
 }
 
+void supervisor_tell_admin(void *ctx, uint32_t kind, const struct role_socket *socket)
+{
+	struct supervisor *s = ctx;
+	struct child *c = children_find(&s->children, ROLE_ADMIN, 0);
+
+	if (c)
+		tell_socket(c, kind, socket);
+}
+
 static void on_linger(uv_timer_t *t)
 {
 	struct supervisor *s = t->data;
@@ -243,12 +252,12 @@ int supervisor_seal(struct bundle **b, int *fd)
 
 static void close_bundles(struct children_bundles *b)
 {
-	const int fds[] = {b->config_fd, b->watch_fd, b->answer_fd, b->zones_fd};
+	const int fds[] = {b->config_fd, b->admin_fd, b->watch_fd, b->answer_fd, b->zones_fd};
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	*b = (struct children_bundles){-1, -1, -1, -1};
+	*b = (struct children_bundles){-1, -1, -1, -1, -1};
 }
 
 void supervisor_stage_accepted(const struct plan *p)
@@ -274,7 +283,7 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	size_t before = sockets_count(s->children.sockets);
 	char problem[300];
 	struct diag diag;
-	struct children_bundles fds = {-1, -1, -1, -1};
+	struct children_bundles fds = {-1, -1, -1, -1, -1};
 	int err;
 
 	if (s->phase != PHASE_RUN) {
@@ -295,6 +304,8 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	}
 	supervisor_stage_accepted(&next);
 	err = supervisor_seal(&next.bundle, &fds.config_fd);
+	if (!err)
+		err = supervisor_seal(&next.admin, &fds.admin_fd);
 	if (!err)
 		err = supervisor_seal(&next.watch, &fds.watch_fd);
 	if (!err)
@@ -319,7 +330,8 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	s->children.bundles = fds;
 	supervisor_show_plan(s);
 	express_reload(s->express, &s->plan, s->board);
-	doors_set(s->children.doors, s->plan.node);
+	doors_set_neighbors(s->children.doors, s->plan.node);
+	doors_set_http(s->children.web, s->plan.config, s->plan.node);
 	supervisor_tell_all(s, ROLE_RELOAD, true);
 	tell_workers(s, before);
 	uv_timer_start(&s->linger, on_linger, RELOAD_LINGER_MS, 0);

@@ -20,15 +20,43 @@ static int ask_sync(struct supervisor *s, const struct role_message *m, int atta
 
 	ask.kind = ROLE_SYNC_REQUEST;
 	err = c ? child_send(c, &ask, attached) : ERR_CLOSED;
-	return err < 0 ? err : PASSED_ON;
+	if (err < 0)
+		return err;
+	if (s->asked_count == SUPERVISOR_ASKED_MAX)
+		memmove(s->asked, s->asked + 1, sizeof(*s->asked) * --s->asked_count);
+	s->asked[s->asked_count++] = (struct asked){.id = m->id, .request = m->request};
+	return PASSED_ON;
 }
 
-static void pass_on(struct supervisor *s, const struct role_message *m)
+static void to_admin(struct supervisor *s, const struct role_message *m)
 {
 	struct child *admin = children_find(&s->children, ROLE_ADMIN, 0);
 
 	if (!admin || child_send(admin, m, -1) < 0)
 		log_warn("request=%u error=\"admin is gone before its reply\"", m->request);
+}
+
+/* What nobody waits for any more, since admin was restarted meanwhile, must not meet a request of the new one with the same number. */
+static void pass_on(struct supervisor *s, const struct role_message *m)
+{
+	for (size_t i = 0; i < s->asked_count; i++) {
+		if (s->asked[i].id != m->id || s->asked[i].request != m->request)
+			continue;
+		memmove(s->asked + i, s->asked + i + 1, sizeof(*s->asked) * (--s->asked_count - i));
+		to_admin(s, m);
+		return;
+	}
+}
+
+void supervisor_forget_asked(struct supervisor *s, enum board_role gone)
+{
+	for (size_t i = 0; i < s->asked_count && gone == ROLE_SYNC; i++) {
+		struct role_message m = {.kind = ROLE_REPLY, .id = s->asked[i].id, .request = s->asked[i].request, .result = ERR_CLOSED};
+
+		to_admin(s, &m);
+	}
+	if (gone == ROLE_SYNC || gone == ROLE_ADMIN)
+		s->asked_count = 0;
 }
 
 static int order_network(struct supervisor *s, const struct role_message *m, enum board_order order, struct text *why)

@@ -113,6 +113,7 @@ static void on_end(void *ctx, struct child *c, int status)
 	(void)status;
 	if (c->kind == ROLE_ROUTE && s->plan.node)
 		super_event_route_gone(s->board, s->plan.config, s->plan.node);
+	supervisor_forget_asked(s, c->kind);
 	if (s->phase == PHASE_DRAIN && c->kind == ROLE_ROUTE)
 		stop_roles(s);
 }
@@ -164,6 +165,7 @@ static void on_tick(uv_timer_t *t)
 	children_check(&s->children);
 	express_tick(s->express, s->board, now);
 	doors_tick(s->children.doors, now);
+	doors_tick(s->children.web, now);
 	if (s->phase == PHASE_DRAIN && now >= s->phase_until_ms)
 		stop_roles(s);
 	if (!s->said_ready && s->sync_ready && all_workers_serve(s)) {
@@ -262,7 +264,7 @@ static int set_up(struct supervisor *s)
 	all->board = s->board;
 	all->loop = &s->loop;
 	all->plan = &s->plan;
-	all->bundles = (struct children_bundles){-1, -1, -1, -1};
+	all->bundles = (struct children_bundles){-1, -1, -1, -1, -1};
 	all->rate_fd = all->sample_fd = all->control_fd = -1;
 	for (size_t i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		all->xdp_fd[i] = -1;
@@ -280,8 +282,9 @@ static int set_up(struct supervisor *s)
 		return ERR_NO_MEMORY;
 	all->ctx = s;
 	all->sockets = sockets_new(s->plan.workers);
-	all->doors = doors_new(supervisor_tell_route, s);
-	if (!all->sockets || !all->doors)
+	all->doors = doors_new(ROLE_SOCKET_BGP, supervisor_tell_route, s);
+	all->web = doors_new(ROLE_SOCKET_HTTP, supervisor_tell_admin, s);
+	if (!all->sockets || !all->doors || !all->web)
 		return ERR_NO_MEMORY;
 	snprintf(all->store_dir, sizeof(all->store_dir), "%.490s/store", s->plan.run_dir);
 	snprintf(all->pids_path, sizeof(all->pids_path), "%.490s/pids", s->plan.run_dir);
@@ -300,11 +303,15 @@ static int set_up(struct supervisor *s)
 	addresses_keep_only(&s->addresses, s->plan.service, s->plan.service_count);
 	err = supervisor_seal(&s->plan.bundle, &all->bundles.config_fd);
 	if (!err)
+		err = supervisor_seal(&s->plan.admin, &all->bundles.admin_fd);
+	if (!err)
 		err = supervisor_seal(&s->plan.watch, &all->bundles.watch_fd);
 	if (!err)
 		err = supervisor_seal(&s->plan.answer, &all->bundles.answer_fd);
 	if (!err)
-		doors_set(all->doors, s->plan.node);
+		doors_set_neighbors(all->doors, s->plan.node);
+	if (!err)
+		doors_set_http(all->web, s->plan.config, s->plan.node);
 	if (!err)
 		express_start(&s->plan, s->board, all, &s->express);
 	if (!err && s->plan.config && all->rate_fd < 0)
@@ -331,6 +338,7 @@ static void tear_down(struct supervisor *s)
 	addresses_keep_only(&s->addresses, NULL, 0);
 	sockets_free(s->children.sockets);
 	doors_free(s->children.doors);
+	doors_free(s->children.web);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	unlink(path);
 	unlink(s->children.pids_path);

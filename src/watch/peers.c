@@ -24,6 +24,7 @@
 #include "fleet/message.h"
 #include "fleet/pace.h"
 #include "watch/status_key.h"
+#include "watch/views.h"
 #include "watch/watch.h"
 #include "xfr/tsig.h"
 
@@ -48,6 +49,7 @@ enum {
 	ANSWERS_MAX = 64, /* taken in one turn of the loop */
 	PAD_BASE = 256,
 	PAD_NETWORK = 210, /* octets of an answer without a signature: of a node, of each network */
+	PAD_SEES = 100, PAD_SEES_MAX = 6, /* of each network that it sees from outside */
 };
 
 struct pending {
@@ -172,6 +174,7 @@ static struct pending *take_slot(struct peers *p, uint64_t now_ns)
 static bool write_question(struct peers *p, const struct fleet_question *q, uint32_t networks, struct pending *s,
                            struct writer *w)
 {
+	size_t sees = MIN(p->watch->role->config->network_count, (size_t)PAD_SEES_MAX);
 	struct tsig_session session;
 	bool ok;
 
@@ -179,7 +182,7 @@ static bool write_question(struct peers *p, const struct fleet_question *q, uint
 	if (p->key.key)
 		tsig_session_key(&session, p->key.key);
 	fleet_question_write(q, s->id,
-	                     p->key.key ? 0 : MIN(PAD_BASE + (size_t)PAD_NETWORK * networks, (size_t)DNS_UDP_DEFAULT),
+	                     p->key.key ? 0 : MIN(PAD_BASE + (size_t)PAD_NETWORK * networks + PAD_SEES * sees, (size_t)DNS_UDP_DEFAULT),
 	                     0, w);
 	ok = writer_ok(w) && tsig_sign(&session, w, (uint64_t)clock_wall_s()) == 0;
 	s->mac_len = ok && p->key.key ? session.prior_len : 0;
@@ -374,6 +377,8 @@ static void take_answer(struct peers *p, struct pending *s, const uint8_t *msg, 
 	case FLEET_ANSWER_GOOD:
 		peers_take(&p->watch->board->watch, peer, s->peer, &p->report, q.network, s->sent_ns, clock_ns(),
 		           p->config);
+		for (uint32_t i = 0; i < p->report.sees_count; i++)
+			views_told_take(&p->watch->board->watch.views, b->name, &p->report.sees[i], s->sent_ns);
 		break;
 	case FLEET_ANSWER_TRUNCATED:
 		peer->single_until_ns = clock_ns() + SINGLE_MS * 1000000ULL;

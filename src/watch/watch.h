@@ -54,6 +54,7 @@ struct watch {
 	struct paths *paths; /* NULL: no device has XDP */
 	struct teller *teller; /* tells other nodes how this one is; NULL: nobody can ask */
 	struct peers *peers; /* asks them; NULL in the stand-alone form */
+	struct views *views; /* other nodes and networks as clients see them; NULL in the stand-alone form */
 	struct rpki_watch *rpki;
 	uint32_t network_count;
 	struct watch_network networks[BOARD_NETWORKS_MAX];

@@ -26,7 +26,8 @@
  *
  * Whether the prefixes may be announced at all is asked of RPKI caches (rpki.c).
  *
- * Other nodes are asked how they are (peers.c), and are told how this one is (tell.c).
+ * Other nodes are asked how they are (peers.c), and are told how this one is (tell.c). They, and networks from outside, are asked at port 53 as well, as clients
+ * do (views.c, outside.c).
  *
  * What other processes know makes a verdict soft (publish.c, verdict.c): data that sync cannot have confirmed, zones that are missing or near their SOA EXPIRE, DNSSEC signatures,
  * load (load.c). These may be the same at every PoP, so they are causes that are told to others, and the guard decides.
@@ -42,6 +43,7 @@
 #include "watch/peers.h"
 #include "watch/rpki.h"
 #include "watch/tell.h"
+#include "watch/views.h"
 #include "watch/watch.h"
 
 #include <stdlib.h>
@@ -171,7 +173,7 @@ static int on_reload(struct role *role, struct config *old)
 	if (!role->node || plan_build(w, role->config, role->node) < 0)
 		return -1;
 	/* Asked to start anew, it finds on the board what it knew. */
-	if (teller_replan(w->teller) < 0 || peers_replan(w->peers) < 0)
+	if (teller_replan(w->teller) < 0 || peers_replan(w->peers) < 0 || views_replan(w->views) < 0)
 		return -1;
 	paths_replan(w->paths);
 	rpki_replan(w->rpki);
@@ -220,6 +222,8 @@ int watch_main(struct role *role)
 				err = teller_new(w, &w->teller);
 			if (!err)
 				err = peers_new(w, &w->peers);
+			if (!err)
+				err = views_new(w, &w->views);
 			if (!err)
 				err = rpki_start(w, &w->rpki);
 		}

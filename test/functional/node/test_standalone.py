@@ -12,6 +12,7 @@ import dns.message
 import dns.query
 import pytest
 
+from netns import within
 from paths import SANITIZED, ZONECAST
 from servers import Zonecast, free_port
 
@@ -96,18 +97,21 @@ def test_a_worker_without_cpu_is_not_killed(node):
 @pytest.mark.asan
 @pytest.mark.parametrize("role", ["answer", "sync", "admin"])
 def test_a_killed_role_is_back(node, role):
-    old = node.pids()[(role, 0)]
-    others = {k: v for k, v in node.pids().items() if k[0] != role}
-    began = time.monotonic()
-    os.kill(old, signal.SIGKILL)
-    wait_for(lambda: node.pids().get((role, 0), old) != old)
-    for where in FAMILIES:
-        assert serial(node, where) == 1
-        assert serial(node, where, tcp=True) == 1
-    took = time.monotonic() - began
-    print(f"{role} back after {took * 1000:.0f} ms")
-    assert took < LIMIT_S
-    assert {k: v for k, v in node.pids().items() if k[0] != role} == others
+    def kill():
+        old = node.pids()[(role, 0)]
+        others = {k: v for k, v in node.pids().items() if k[0] != role}
+        began = time.monotonic()
+        os.kill(old, signal.SIGKILL)
+        wait_for(lambda: node.pids().get((role, 0), old) != old)
+        for where in FAMILIES:
+            assert serial(node, where) == 1
+            assert serial(node, where, tcp=True) == 1
+        took = time.monotonic() - began
+        print(f"{role} back after {took * 1000:.0f} ms")
+        assert {k: v for k, v in node.pids().items() if k[0] != role} == others
+        return [took]
+
+    within([LIMIT_S], kill)
 
 
 def test_queries_queued_while_the_worker_dies_are_answered(node):

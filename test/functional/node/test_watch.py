@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The checks of a node's own service addresses, against what can happen to them: and the route that follows, at a real router."""
+import itertools
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import dns.zone
 import pytest
 
 from fleet import SERVICE, SLOW, ZONE, Asker, Node, Site
-from netns import missing, wait_until
+from netns import missing, wait_until, within
 from paths import ZONECAST
 from routers import Bird
 
@@ -79,14 +80,13 @@ def ask_control(node, octets, limit=1 << 26, timeout=15):
         return got
 
 
-def withdrawn_after(site, began, what, limit, address=None):
-    """With an address: of its family, which may fail alone."""
+def withdrawn_after(site, began, what, address=None):
+    """Seconds. With an address: of its family, which may fail alone."""
     mine = slice(2) if address is None else slice(1, 2) if ":" in address else slice(1)
     wait_until(lambda: not any(site.routes()[mine]), 20, f"no route: {what}", 0.005)
     took = time.monotonic() - began
     print(f"{what}: withdrawn after {took * 1000:.0f} ms")
-    assert took < limit * SLOW
-    return took
+    return [took]
 
 
 # ---- what passes ----
@@ -178,34 +178,45 @@ def test_a_watch_that_was_stopped_for_a_moment(node):
 
 @pytest.mark.asan
 def test_wrong_answers_withdraw_and_good_ones_bring_back(site, node):
-    began = time.monotonic()
-    assert json.loads(ask_control(node, b'{"command":"fault","kind":"servfail"}\n'))["ok"]
-    withdrawn_after(site, began, "SERVFAIL", 0.5)
-    status = node.status()
-    told = status["networks"][0]
-    assert told["checks"]["verdict"] == "hard-fail" and told["decision"]["announce"] == "withdrawn"
-    assert re.search(r": answered SERVFAIL for ([A-Z]+ of )?([a-z0-9]+\.)?example( by worker [01])?, \d+ checks in a row", told["checks"]["why"]), told
-    assert "answered SERVFAIL for " in told["decision"]["why"]
-    assert node.zonecast("status").returncode == 1
-    assert "answered SERVFAIL for " in node.zonecast("status").stdout
-    assert json.loads(ask_control(node, b'{"command":"fault","kind":"none"}\n'))["ok"]
-    node.wait_announced(10)
-    wait_until(lambda: network(node)["checks"]["verdict"] == "pass", 10, "checks pass")
-    assert network(node)["decision"]["flaps"] == 1
-    assert node.zonecast("status").returncode == 0
+    flaps = itertools.count(1)
+
+    def fail():
+        began = time.monotonic()
+        assert json.loads(ask_control(node, b'{"command":"fault","kind":"servfail"}\n'))["ok"]
+        took = withdrawn_after(site, began, "SERVFAIL")
+        status = node.status()
+        told = status["networks"][0]
+        assert told["checks"]["verdict"] == "hard-fail" and told["decision"]["announce"] == "withdrawn"
+        assert re.search(r": answered SERVFAIL for ([A-Z]+ of )?([a-z0-9]+\.)?example( by worker [01])?, \d+ checks in a row", told["checks"]["why"]), told
+        assert "answered SERVFAIL for " in told["decision"]["why"]
+        assert node.zonecast("status").returncode == 1
+        assert "answered SERVFAIL for " in node.zonecast("status").stdout
+        assert json.loads(ask_control(node, b'{"command":"fault","kind":"none"}\n'))["ok"]
+        node.wait_announced(10)
+        wait_until(lambda: network(node)["checks"]["verdict"] == "pass", 10, "checks pass")
+        assert network(node)["decision"]["flaps"] == next(flaps)
+        assert node.zonecast("status").returncode == 0
+        return took
+
+    within([0.5 * SLOW], fail)
 
 
 @pytest.mark.parametrize("address", SERVICE)
 def test_an_address_that_is_gone(site, node, address):
     """Taken off lo by somebody else. No other PoP may answer our question for us."""
     bits = "128" if ":" in address else "32"
-    began = time.monotonic()
-    site.pop.ip("addr", "del", f"{address}/{bits}", "dev", "lo")
-    withdrawn_after(site, began, f"{address} gone", 0.5, address)
-    told = network(node)["checks"]["why"]
-    assert told.startswith(f"{address} ") and "not on this machine" in told
-    site.pop.ip("addr", "add", f"{address}/{bits}", "dev", "lo", *(["nodad"] if ":" in address else []))
-    node.wait_announced(15)
+
+    def take():
+        began = time.monotonic()
+        site.pop.ip("addr", "del", f"{address}/{bits}", "dev", "lo")
+        took = withdrawn_after(site, began, f"{address} gone", address)
+        told = network(node)["checks"]["why"]
+        assert told.startswith(f"{address} ") and "not on this machine" in told
+        site.pop.ip("addr", "add", f"{address}/{bits}", "dev", "lo", *(["nodad"] if ":" in address else []))
+        node.wait_announced(15)
+        return took
+
+    within([0.5 * SLOW], take)
 
 
 @pytest.mark.skipif(not shutil.which("nft"), reason="needs nft")
@@ -213,19 +224,24 @@ def test_an_address_that_is_gone(site, node, address):
 def test_a_firewall_in_the_way(site, node, family, address, transport):
     """Only one address over one transport is silent: enough, since a client cannot choose."""
     table = f"{family} zct"
-    began = time.monotonic()
-    site.pop.run(["nft", f"add table {table}; add chain {table} c {{ type filter hook input priority 0; }}; "
-                         f"add rule {table} c {family} daddr {address} {transport} dport 53 drop"])
-    try:
-        withdrawn_after(site, began, f"{address} {transport} dropped", 1.2, address)
-        told = network(node)["checks"]["why"]
-        assert told.startswith(f"{address} {transport.upper()}: no {'answer' if transport == 'udp' else 'connection'} within 400 ms for ")
-        others = {k: c["verdict"] for k, c in checks(node).items() if k != (address, transport)}
-        assert set(others.values()) == {"pass"}
-        assert checks(node)[(address, transport)]["verdict"] == "hard-fail"
-    finally:
-        site.pop.run(["nft", f"delete table {table}"])
-    node.wait_announced(15)
+
+    def drop():
+        began = time.monotonic()
+        site.pop.run(["nft", f"add table {table}; add chain {table} c {{ type filter hook input priority 0; }}; "
+                             f"add rule {table} c {family} daddr {address} {transport} dport 53 drop"])
+        try:
+            took = withdrawn_after(site, began, f"{address} {transport} dropped", address)
+            told = network(node)["checks"]["why"]
+            assert told.startswith(f"{address} {transport.upper()}: no {'answer' if transport == 'udp' else 'connection'} within 400 ms for ")
+            others = {k: c["verdict"] for k, c in checks(node).items() if k != (address, transport)}
+            assert set(others.values()) == {"pass"}
+            assert checks(node)[(address, transport)]["verdict"] == "hard-fail"
+        finally:
+            site.pop.run(["nft", f"delete table {table}"])
+        node.wait_announced(15)
+        return took
+
+    within([1.2 * SLOW], drop)
 
 
 # ---- zones and the control socket ----

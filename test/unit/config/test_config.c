@@ -96,7 +96,8 @@ static const char everything[] =
         "  invalid: alert\n"
         "  expire: 90m\n"
         "history: {versions: 1000, size: 1GiB, all-for: 48h, step: 1h}\n"
-        "hooks: [{on: [withdraw, verdict], exec: [/bin/tell, \"a b\"], timeout: 3s}]\n";
+        "hooks: [{on: [withdraw, verdict], exec: [/bin/tell, \"a b\"], timeout: 3s}]\n"
+        "http: {port: 8443, names: [dns.example], token-file: tokens, allow-changes: true, tls: {certificate-file: w.pem, key-file: w.key}}\n";
 
 static struct config *parse(const char *yaml, size_t len, struct diag *d)
 {
@@ -150,6 +151,14 @@ static void test_values(void **state)
 	assert_int_equal(c->hooks[0].exec_count, 2);
 	assert_string_equal(c->hooks[0].exec[1], "a b");
 	assert_int_equal(c->hooks[0].timeout_ms, 3000);
+	assert_true(c->http.enabled && c->http.tls.enabled && c->http.allow_changes && !c->http.open && !c->http.metrics_open);
+	assert_int_equal(c->http.port, 8443);
+	assert_int_equal(c->http.name_count, 1);
+	assert_string_equal(c->http.names[0], "dns.example");
+	assert_string_equal(c->http.token_file, "/etc/zonecast/tokens");
+	assert_string_equal(c->http.tls.key_file, "/etc/zonecast/w.key");
+	assert_null(c->http.tls.client_ca_file);
+	assert_ptr_equal(config_http_of(c, &c->nodes[0]), &c->http);
 	assert_true(c->rpki.enabled);
 	assert_int_equal(c->rpki.cache_count, 2);
 	assert_int_equal(c->rpki.caches[0].port, 323);
@@ -352,6 +361,33 @@ static void test_print_for_answer(void **state)
 	diag_done(&d);
 	diag_done(&d2);
 	text_done(&out);
+}
+
+/* What counts or names other nodes is true of the whole fleet, not of what a worker is given. */
+static void test_print_for_answer_of_several(void **state)
+{
+	static const char fleet[] =
+	        "fleet: f\nnetworks: [{name: n, prefixes: [203.0.113.0/24], addresses: [203.0.113.53], as: 64500, keep-at-least: 2, "
+	        "backstop: [203.0.112.0/23], backstop-at: [b]}]\n"
+	        "nodes:\n"
+	        "  - {name: a, role: pop, networks: [n], management: [192.0.2.2], bgp: {router-id: 192.0.2.2}}\n"
+	        "  - {name: b, role: pop, networks: [n], management: [192.0.2.3], bgp: {router-id: 192.0.2.3}}\n";
+	struct diag d, d2;
+	struct config *c = parse(fleet, strlen(fleet), &d), *slim;
+	struct text out;
+
+	(void)state;
+	for (size_t i = 0; i < c->node_count; i++) {
+		text_init(&out);
+		config_print_for_answer(c, &c->nodes[i], &out);
+		slim = parse(out.chars, out.len, &d2);
+		assert_int_equal(slim->node_count, 1);
+		config_free(slim);
+		diag_done(&d2);
+		text_done(&out);
+	}
+	config_free(c);
+	diag_done(&d);
 }
 
 /* Who transfers what from whom. */
@@ -821,7 +857,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),           cmocka_unit_test(test_answer_values),
-		cmocka_unit_test(test_print_for_answer), cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_print_for_answer),
+		cmocka_unit_test(test_print_for_answer_of_several), cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_warnings),         cmocka_unit_test(test_print), cmocka_unit_test(test_catalogs),
 		cmocka_unit_test(test_example),          cmocka_unit_test(test_tls_sources),
 		cmocka_unit_test(test_manual),           cmocka_unit_test(test_many_zones),

@@ -77,18 +77,38 @@ static const struct broken cases[] = {
          "\"key: value\" its own line or a comma"},
         {"unclosed", "fleet: [a\n", "z.yaml:2:1: error: did not find expected ',' or ']' (while parsing a flow sequence that begins in line 1)"},
 
+        /* the web server */
+        {"http for nobody", HEAD "http: {}\n",
+         "z.yaml:11:7: error: who may read? Write token-file: FILE (NAME ro TOKEN in each line), or tls with client-ca-file, or open: true where "
+         "everybody who reaches these addresses may"},
+        {"http for nobody, beside loopback", "fleet: f\nnodes: [{name: a, role: primary, management: [192.0.2.1]}]\nhttp: {listen: [127.0.0.1, 198.51.100.7]}\n",
+         "z.yaml:3:7: error: who may read? Write token-file: FILE (NAME ro TOKEN in each line), or tls with client-ca-file, or open: true where "
+         "everybody who reaches these addresses may"},
+        {"http on anycast", HEAD "http: {listen: [\"203.0.113.9\"], open: true}\n",
+         "z.yaml:11:17: error: 203.0.113.9 is in network \"n\": the web server is never reached by anycast, name the node's own addresses"},
+        {"http everywhere", HEAD "http: {listen: [\"::\"], open: true}\n",
+         "z.yaml:11:17: error: \"listen\": :: is not the address of one machine"},
+        {"one address for all nodes", HEAD "http: {listen: [192.0.2.10], open: true}\n",
+         "z.yaml:11:17: error: an address belongs to one node: write it under \"http\" of that node, and leave it away here for the management "
+         "addresses of each"},
+        {"orders without tokens", HEAD "http: {open: true, allow-changes: true}\n",
+         "z.yaml:11:35: error: orders are taken from those with a token marked rw: \"allow-changes\" needs \"token-file\""},
+        {"http on DNS's port", HEAD "http: {open: true, port: 53}\n", "z.yaml:11:26: error: port 53 is that of DNS: choose another, such as 8053"},
+        {"http without a key", HEAD "http: {open: true, tls: {certificate-file: a}}\n",
+         "z.yaml:11:25: error: tls has no \"key-file\" (its private key, PEM)"},
+
         /* keys and shapes */
         {"unknown key", HEAD "zone: []\n", "z.yaml:11:1: error: unknown key \"zone\" in the configuration: did you mean \"zones\"?"},
         {"unknown, nothing near", HEAD "quux: 1\n",
          "z.yaml:11:1: error: unknown key \"quux\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, networks, "
-         "keys, status-key, tls-auth, nodes, zones, catalogs, rpki, hooks, history, answer"},
+         "keys, status-key, tls-auth, nodes, zones, catalogs, rpki, hooks, http, history, answer"},
         {"prefixs", "fleet: f\nnodes: []\nnetworks:\n  - name: n\n    prefixs: []\n",
          "z.yaml:5:5: error: unknown key \"prefixs\" in a network: did you mean \"prefixes\"?"},
         {"in a neighbor", NEIGHBOR("hold_time: 9s"),
          "z.yaml:12:39: error: unknown key \"hold_time\" in a neighbor: did you mean \"hold-time\"?"},
         {"after a long letter", "fleet: f\nnodes: []\n\"\xc3\xa4\xc3\xa4\": 1\n",
          "z.yaml:3:1: error: unknown key \"\xc3\xa4\xc3\xa4\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, "
-         "networks, keys, status-key, tls-auth, nodes, zones, catalogs, rpki, hooks, history, answer"},
+         "networks, keys, status-key, tls-auth, nodes, zones, catalogs, rpki, hooks, http, history, answer"},
         {"bytes, not letters", "nodes: []\nfleet: [\"\xc3\xa4\xc3\xa4\", {a: 1}]\n",
          "z.yaml:2:8: error: \"fleet\" is one value, not a list: remove the brackets or dash"},
         {"column after a long letter", "fleet: f\nnodes: [{name: \xe2\x82\xac\xe2\x82\xac, rolle: pop}]\n",
