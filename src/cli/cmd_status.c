@@ -2,9 +2,9 @@
 #include "cli/cli.h"
 
 #include "base/clock.h"
-#include "cli/status_drift.h"
 #include "cli/paint.h"
 #include "cli/status_dnstap.h"
+#include "cli/status_drift.h"
 #include "cli/status_fleet.h"
 #include "cli/status_views.h"
 

@@ -141,6 +141,7 @@ static void put_node(const json_t *o, bool self, const json_t *drift, struct top
 	}
 	json_array_foreach(json_object_get(drift, "rows"), i, w)
 		n->drift += strcmp(word(w, "node"), n->name) == 0;
+	n->drift = MAX(n->drift, status_fleet_drifts(drift, n->name));
 	if (n->drift)
 		worse(n, "drift");
 	if (n->heard_ms < 0 || n->heard_ms >= STATUS_FLEET_SILENT_MS)
