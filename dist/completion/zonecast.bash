@@ -4,7 +4,7 @@
 _zonecast()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="run status queries drain freeze announce resume reload plan check zone catalog lab version help"
+	local verbs="run status trace top queries drain freeze announce resume reload plan check zone catalog lab version help"
 	local words=""
 
 	COMPREPLY=()
@@ -20,7 +20,7 @@ _zonecast()
 	--log-level)
 		words="error warning notice info debug"
 		;;
-	--node | --listen | --allow-transfer | --workers | --name | --client | --rcode | --count | --timeout)
+	--node | --listen | --allow-transfer | --workers | --name | --client | --rcode | --count | --timeout | --network | --from | --interval)
 		return
 		;;
 	*)
@@ -37,6 +37,9 @@ _zonecast()
 		plan:*) words="--config --withdraw --accept-older --json --help" ;;
 		reload:*) words="--withdraw --accept-older --config --run-dir --json --help" ;;
 		check:*) words="--config --node --no-zones --json --help" ;;
+		trace:*) words="--network --from --tcp --config --json --help" ;;
+		status:*) words="--fleet --config --run-dir --json --help" ;;
+		top:*) words="--fleet --interval --once --config --run-dir --json --help" ;;
 		queries:*) words="--follow --name --client --rcode --count --config --run-dir --json --help" ;;
 		drain:*) words="--no-wait --backstop --config --run-dir --state-dir --json --help" ;;
 		announce:*) words="--force --config --run-dir --state-dir --json --help" ;;

@@ -20,3 +20,6 @@ unsigned api_events(struct http_request *r, struct text *out);
 unsigned api_rates(struct http_request *r, struct text *out);
 unsigned api_stream(struct http_request *r, struct text *out);
 unsigned api_orders(struct http_request *r, struct text *out);
+/* api_metrics.c */
+unsigned api_metrics(struct http_request *r, struct text *out);
+unsigned api_rssac002(struct http_request *r, struct text *out);

@@ -47,6 +47,7 @@ struct source {
 	int fd; /* -1: a free row */
 	bool v6, wildcard;
 	bool manages; /* sync may be asked over it: see serves_management() */
+	unsigned network; /* whose address it is: measures_network_of() */
 	struct endpoint at;
 };
 
@@ -115,7 +116,8 @@ static int source_open(struct worker *w, const struct role *role, struct sources
 			continue;
 		*r = (struct source){.kind = kind_of(s), .fd = s->fd,
 		                     .v6 = s->at.addr.family == 6, .wildcard = addr_is_any(&s->at.addr),
-		                     .manages = serves_management(role, &s->at.addr), .at = s->at};
+		                     .manages = serves_management(role, &s->at.addr),
+		                     .network = measures_network_of(&w->measures, &s->at.addr), .at = s->at};
 		return all->listening ? watch_source(w, r) : 0;
 	}
 	close(s->fd);
@@ -176,6 +178,7 @@ static void set_pace(struct worker *w)
 
 	random_bytes(&seed, sizeof(seed));
 	sample_pace_set(&w->pace, w->settings->sample_every, seed);
+	sample_pace_set(&w->tap_pace, w->taps.ring ? w->settings->tap_every : 0, seed);
 }
 
 /* The cache of the settings in force, with nothing in it. Without memory for one every answer is made anew. */
@@ -194,7 +197,7 @@ static void set_cache(struct worker *w)
 	cache_clear(*cache);
 }
 
-static int reload(struct worker *w, struct role *role, int fd)
+static int reload(struct worker *w, struct role *role, struct sources *all, int fd)
 {
 	struct bundle *old_bundle = NULL;
 	struct config *old = NULL;
@@ -212,6 +215,9 @@ static int reload(struct worker *w, struct role *role, int fd)
 		set_pace(w);
 		set_cache(w);
 		take_certificate(w, role);
+		measures_networks(&w->measures, old, role->config, role->brief.node);
+		for (size_t i = 0; i < ARRAY_LEN(all->row); i++)
+			all->row[i].network = measures_network_of(&w->measures, &all->row[i].at.addr);
 	}
 	config_free(old);
 	bundle_free(old_bundle);
@@ -238,7 +244,7 @@ static bool obey(struct worker *w, struct role *role, struct sources *all, struc
 			err = source_open(w, role, all, &socket);
 		}
 	} else if (m->kind == ROLE_RELOAD && fd >= 0) {
-		err = reload(w, role, fd);
+		err = reload(w, role, all, fd);
 	} else {
 		err = ERR_CLOSED;
 	}
@@ -325,6 +331,11 @@ static void map_shared(struct worker *w, const struct role_brief *b)
 		err = sample_rings_open(memory, len, &w->samples);
 	if (err < 0 && err != ERR_NOT_FOUND)
 		log_err("answer what=query-log error=\"%s\"", err_text(err));
+	err = role_map(b->tap_fd, true, &memory, &len);
+	if (!err)
+		err = tap_rings_open(memory, len, &w->taps);
+	if (err < 0 && err != ERR_NOT_FOUND)
+		log_err("answer what=dnstap error=\"%s\"", err_text(err));
 }
 
 /* A worker that wakes for a query is to run at once where sync loads or transfers a large zone on the same CPU. What decides is not how much of the CPU it may have, but in how short
@@ -369,6 +380,9 @@ int answer_main(struct role *role)
 	}
 	map_shared(&w, &role->brief);
 	w.index = role->brief.index;
+	w.now_s = (uint32_t)clock_wall_s();
+	measures_init(&w.measures, &w.board->measures, role->board->sketch_key, w.now_s);
+	measures_networks(&w.measures, NULL, role->config, role->brief.node);
 	w.handover = role->brief.handover_fd;
 	w.status = role->brief.status_fd;
 	take_short_slices();
@@ -412,6 +426,7 @@ int answer_main(struct role *role)
 		if (w.now_ns - stamped_ns >= (uint64_t)WORKER_STAMP_MS * 500000U) {
 			stamped_ns = w.now_ns;
 			w.now_s = (uint32_t)clock_wall_s();
+			measures_day(&w.measures, w.now_s);
 			board_stamp_now(&w.board->stamp, w.now_ns);
 			if (!store_ready(&w, role))
 				break;
@@ -441,10 +456,11 @@ int answer_main(struct role *role)
 				streams_ready = true;
 			else if (s->kind == SOURCE_RING)
 				rings_serve(w.rings, &w, (unsigned)(s - sources->ring));
-			else if (s->fd >= 0 && s->kind == SOURCE_UDP)
-				udp_serve(udp, &w, s->fd, s->v6, s->wildcard, s->manages);
-			else if (s->fd >= 0)
-				stream_accept(w.streams, s->fd, s->kind == SOURCE_TLS, s->manages);
+			else if (s->fd >= 0 && s->kind == SOURCE_UDP) {
+				w.local = s->at;
+				udp_serve(udp, &w, s->fd, s->v6, s->wildcard, s->manages, s->network);
+			} else if (s->fd >= 0)
+				stream_accept(w.streams, s->fd, s->kind == SOURCE_TLS, s->manages, s->network);
 		}
 		if (w.hot && w.store)
 			hot_fill(w.hot, &w);
@@ -457,6 +473,7 @@ int answer_main(struct role *role)
 	rings_free(w.rings);
 	hot_free(w.hot);
 	stream_free(w.streams);
+	measures_done(&w.measures);
 	settings_free(w.settings);
 	udp_free(udp);
 	free(sources);

@@ -14,6 +14,7 @@
 #include "answer/worker.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/wire.h"
 #include "xdp/bpf/layout.h"
 #include "xdp/cache.h"
 #include "xdp/frame.h"
@@ -117,6 +118,13 @@ static void answer_probe(struct worker *w, const struct store_snapshot *s, const
 		result->len = 0;
 }
 
+/* Where it came to, for dnstap. */
+static void question_local(const struct xdp_packet *p, const struct xdp_question *q, struct endpoint *out)
+{
+	*out = (struct endpoint){.addr.family = q->v6 ? 6 : 4, .port = get_u16(p->octets + q->headers - UDP_HEADER + 2)};
+	memcpy(out->addr.bytes, p->octets + q->eth_len + (q->v6 ? 24 : 16), q->v6 ? 16 : 4);
+}
+
 /* The answer's octets, 0: none. */
 static size_t answer(struct rings *r, struct one *o, struct worker *w, const struct store_snapshot *s, const struct xdp_packet *p,
                      const struct xdp_question *q)
@@ -124,6 +132,7 @@ static size_t answer(struct rings *r, struct one *o, struct worker *w, const str
 	struct engine_request request = {.transport = ENGINE_UDP, .client = q->client, .port = q->port, .msg = q->message, .len = q->len,
 	                                 .now_s = w->now_s};
 	size_t cap = MIN((size_t)ANSWER_MAX, p->room - q->headers), link = o->is.mtu - (size_t)q->ip_len - UDP_HEADER;
+	const uint8_t *destination = p->octets + q->eth_len + (q->v6 ? 24 : 16);
 	struct engine_result result;
 
 	if (q->probe) {
@@ -137,7 +146,10 @@ static size_t answer(struct rings *r, struct one *o, struct worker *w, const str
 		board_add(&w->board->dropped, 1);
 		return 0;
 	}
+	if (w->tap_pace.every)
+		question_local(p, q, &w->local);
 	worker_answer(w, s, &request, r->out, cap, &result);
+	measures_network(&w->measures, measures_network_at(&w->measures, q->v6, destination), q->v6, 1);
 	board_add(&w->board->ring_answers, result.len > 0);
 	return result.len;
 }
@@ -149,7 +161,7 @@ void rings_serve(struct rings *r, struct worker *w, unsigned i)
 	for (int turn = 0; turn < RINGS_TURNS; turn++) {
 		struct xdp_packet packets[RINGS_BATCH];
 		struct store_snapshot snapshot;
-		unsigned n = xdp_ring_receive(o->ring, packets, RINGS_BATCH);
+		unsigned n = xdp_ring_receive(o->ring, packets, RINGS_BATCH), sent = 0;
 
 		if (!n && turn)
 			return;
@@ -163,6 +175,7 @@ void rings_serve(struct rings *r, struct worker *w, unsigned i)
 				board_add(&w->board->dropped, 1);
 			else
 				len = answer(r, o, w, &snapshot, p, &q);
+			sent += len && !q.probe;
 			if (len)
 				xdp_ring_send(o->ring, p, xdp_frame_turn(p->octets, &q, r->out, len));
 			else
@@ -170,6 +183,7 @@ void rings_serve(struct rings *r, struct worker *w, unsigned i)
 		}
 		store_unpin(w->store);
 		o->unsent = xdp_ring_flush(o->ring);
+		w->now_ns = measures_latency(&w->measures, ENGINE_UDP, sent, w->now_ns);
 		if (n < RINGS_BATCH)
 			return;
 	}

@@ -54,13 +54,13 @@ enum {
 	STREAM_EVENTS = 64,
 	STREAM_ACCEPTS = 64,     /* in one turn, of one listener */
 	STREAM_ROOM = 8,         /* connections that go for a new one at most */
-	STREAM_CLOSES = 512,     /* in one tick of stream_expire() */
 	STREAM_BUFFER_MIN = 64,
 	STREAM_BUFFER_LARGE = 1024, /* a larger buffer is given back when what is in it has become small */
 	STREAM_DESCRIPTORS =
 		600 + 2 * RELAYS_MAX, /* of the worker, beside connections: listeners, UDP, channel, store, relays */
 	STREAM_CLOCK_EVERY = 16,      /* answers between two looks at the clock */
 	TURN_NS = 4000000,
+	CLOSE_NS = 2000000,      /* closing those that are idle too long, in one tick of stream_expire(): a crowd goes as it came, not at once */
 	SHAKE_NS = 2000000,      /* of a turn, for TLS handshakes; one is always begun */
 	ACCEPT_NS = 1000000,
 	NEWCOMER_NS = 500000000,
@@ -85,6 +85,7 @@ struct conn {
 	bool shaking;          /* TLS handshake under way */
 	bool broken;           /* TLS has failed: nothing more can be said */
 	bool manages;          /* may ask sync */
+	uint8_t network;       /* for measures_network() */
 	bool more;             /* `in` may hold whole queries: the turn was over */
 	struct ip_addr address;
 	uint16_t port;
@@ -241,7 +242,7 @@ static bool begin_tls(struct stream *s, struct conn *c)
 	return true;
 }
 
-static void adopt(struct stream *s, int fd, const struct ip_addr *address, uint16_t port, bool tls, bool manages)
+static void adopt(struct stream *s, int fd, const struct ip_addr *address, uint16_t port, bool tls, bool manages, unsigned network)
 {
 	struct stream_client *client;
 	struct conn *c;
@@ -265,6 +266,7 @@ static void adopt(struct stream *s, int fd, const struct ip_addr *address, uint1
 	c->address = *address;
 	c->port = port;
 	c->manages = manages;
+	c->network = (uint8_t)network;
 	list_init(&c->link);
 	list_init(&c->of_client);
 	list_init(&c->ready);
@@ -276,7 +278,7 @@ static void adopt(struct stream *s, int fd, const struct ip_addr *address, uint1
 		conn_close(s, c);
 }
 
-void stream_accept(struct stream *s, int listener, bool tls, bool manages)
+void stream_accept(struct stream *s, int listener, bool tls, bool manages, unsigned network)
 {
 	uint64_t until = clock_ns() + ACCEPT_NS;
 
@@ -288,7 +290,7 @@ void stream_accept(struct stream *s, int listener, bool tls, bool manages)
 
 		if (fd >= 0) {
 			client_of_peer(&from, &address);
-			adopt(s, fd, &address, port_of_peer(&from), tls, manages);
+			adopt(s, fd, &address, port_of_peer(&from), tls, manages, network);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			/* The descriptors are fewer than the limit says: someone must go, or the listener stays readable for ever. */
 			board_add(&s->worker->board->tcp_closed_limit, 1);
@@ -453,6 +455,19 @@ static bool conn_hand_over(struct stream *s, struct conn *c, const uint8_t *p, s
 	return true;
 }
 
+/* Our own end of it. */
+static void conn_local(const struct conn *c, struct endpoint *out)
+{
+	struct sockaddr_storage at;
+	socklen_t len = sizeof(at);
+
+	*out = (struct endpoint){.port = 0};
+	if (getsockname(c->fd, (struct sockaddr *)&at, &len) < 0)
+		return;
+	client_of_peer(&at, &out->addr);
+	out->port = port_of_peer(&at);
+}
+
 /* Answer whole queries of p until they, the turn, or the client's patience with reading end. *used octets are done with. */
 static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_t len, size_t *used)
 {
@@ -460,8 +475,11 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 	struct store_snapshot snapshot;
 	size_t pos = 0, out = 0, answered = 0, frame;
 	bool good = true, v6 = c->address.family == 6;
+	uint64_t began = len >= 2 ? clock_ns() : 0;
 
 	c->more = false;
+	if (w->tap_pace.every)
+		conn_local(c, &w->local);
 	store_pin(w->store, &snapshot);
 	while (len - pos >= 2 && !c->out) {
 		struct engine_request request;
@@ -507,6 +525,7 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 		}
 		board_add(c->tls ? &w->board->tls_queries[v6] : &w->board->queries[1][v6], 1);
 		board_add(&w->board->bytes_in, frame - 2);
+		measures_network(&w->measures, c->network, v6, 1);
 		pos += frame;
 		answered++;
 		if (!result.len) {
@@ -526,8 +545,10 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 	store_unpin(w->store);
 	if (out && !conn_put(s, c, s->out, out))
 		good = false;
-	if (answered)
+	if (answered) {
+		(void)measures_latency(&w->measures, c->tls ? ENGINE_TLS : ENGINE_TCP, answered, began);
 		conn_wait(s, c, WAIT_NEXT);
+	}
 	*used = pos;
 	return good;
 }
@@ -658,8 +679,8 @@ void stream_expire(struct stream *s)
 {
 	struct board_worker *b = s->worker->board;
 	uint64_t used, now = s->worker->now_ns;
+	uint64_t until = clock_ns() + CLOSE_NS;
 	uint32_t idle_ms;
-	int closes = 0;
 
 	relays_expire(s->relays);
 	if (!s->open_tls && !relays_count(s->relays))
@@ -671,10 +692,9 @@ void stream_expire(struct stream *s)
 		uint64_t limit_ns = (kind == WAIT_SHAKE ? stream_shake_ms(idle_ms) : idle_ms) * 1000000ULL;
 		struct conn *c;
 
-		while (closes < STREAM_CLOSES && (c = first_waiting(s, (enum waiting)kind)) && now - c->active_ns >= limit_ns) {
+		while ((c = first_waiting(s, (enum waiting)kind)) && now - c->active_ns >= limit_ns && clock_ns() < until) {
 			board_add(c->shaking ? &b->tls_timeouts : c->in || c->out ? &b->tcp_closed_slow : &b->tcp_closed_idle, 1);
 			conn_close(s, c);
-			closes++;
 		}
 	}
 	slab_trim(&s->conns);

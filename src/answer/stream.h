@@ -20,8 +20,8 @@ void stream_limit(struct stream *s, const struct stream_limits *limits);
 int stream_fd(const struct stream *s);
 /* The context of TLS connections from now on, taken over; those there are keep theirs. NULL: none can begin. */
 void stream_tls(struct stream *s, struct ssl_ctx_st *context);
-/* Take the connections that wait on a listening socket. manages: it is one over which sync may be asked. */
-void stream_accept(struct stream *s, int listener, bool tls, bool manages);
+/* Take the connections that wait on a listening socket. manages: it is one over which sync may be asked. network: whose address it is, for measures_network(). */
+void stream_accept(struct stream *s, int listener, bool tls, bool manages, unsigned network);
 /* Serve connections for a bounded time. True: there is more to do, come back without waiting. */
 bool stream_turn(struct stream *s);
 /* Close what has been idle too long; every few milliseconds. */

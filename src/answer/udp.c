@@ -169,7 +169,7 @@ static bool hand_over(struct udp *u, struct worker *w, int fd, unsigned i, bool 
 	return worker_hand_over(w, &head, u->in_bytes[i], fd);
 }
 
-void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, bool manages)
+void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, bool manages, unsigned network)
 {
 	for (int turn = 0; turn < UDP_TURNS; turn++) {
 		struct engine_request request = {.transport = ENGINE_UDP, .now_s = w->now_s};
@@ -203,6 +203,8 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, 
 			request.len = u->in[i].msg_len;
 			client_of_peer(&u->peer[i], &request.client);
 			request.sync = manages ? ENGINE_SYNC_PASS : ENGINE_SYNC_NEVER;
+			if (wildcard && w->tap_pace.every)
+				destination(in, &w->local.addr);
 			worker_answer(w, &snapshot, &request, room, UDP_OUT_MAX, &result);
 			if (result.for_sync && !hand_over(u, w, fd, (unsigned)i, wildcard, result.for_watch)) {
 				request.sync = ENGINE_SYNC_BUSY;
@@ -225,8 +227,12 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, 
 		store_unpin(w->store);
 		board_add(&w->board->queries[0][v6], (uint64_t)n);
 		board_add(&w->board->bytes_in, bytes_in);
+		measures_network(&w->measures, network, v6, (uint64_t)n);
 		if (replies)
 			send_all(u, w, fd, replies);
+		/* One look at the clock for a batch: all of it was read by one call and sent by one. Where several sockets are served in a turn, each begins where the last
+		 * one ended. */
+		w->now_ns = measures_latency(&w->measures, ENGINE_UDP, replies, w->now_ns);
 		if (n < UDP_AGAIN)
 			return;
 	}

@@ -2,10 +2,12 @@
 #pragma once
 
 #include "answer/engine.h"
+#include "answer/measures.h"
 #include "answer/settings.h"
 #include "base/addr.h"
 #include "base/attr.h"
 #include "board/board.h"
+#include "dnstap/ring.h"
 #include "sample/ring.h"
 #include "zone/store.h"
 
@@ -35,6 +37,9 @@ struct worker {
 	uint32_t rate_turn;
 	struct sample_rings *samples; /* shared with readers; NULL: nothing is sampled */
 	struct sample_pace pace;
+	struct tap_rings taps; /* for dnstap; no ring: there are none */
+	struct sample_pace tap_pace; /* `every` 0: nothing is tapped */
+	struct endpoint local; /* where the query at hand came to, while something is tapped; family 0: not known */
 	unsigned index; /* of this worker */
 	int handover;   /* to sync; -1: none */
 	int status;     /* to watch; -1: none */
@@ -42,6 +47,7 @@ struct worker {
 	int epoll;
 	uint64_t now_ns; /* refreshed once a turn of the loop */
 	uint32_t now_s;  /* since 1970, likewise */
+	struct measures measures;
 };
 
 /* One answer with the version of the store that is pinned. Counts. */

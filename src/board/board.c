@@ -15,7 +15,7 @@ enum { COPY_TRIES = 1000 };
 
 const char *board_role_text(enum board_role role)
 {
-	static const char *const names[ROLE_COUNT] = {"supervisor", "answer", "sync", "watch", "route", "admin"};
+	static const char *const names[ROLE_COUNT] = {"supervisor", "answer", "sync", "watch", "route", "admin", "tap"};
 
 	return role < ROLE_COUNT ? names[role] : "?";
 }
@@ -25,6 +25,13 @@ const char *board_xdp_text(enum board_xdp_rung rung)
 	static const char *const names[] = {"off", "sockets", "generic", "native"};
 
 	return rung < ARRAY_LEN(names) ? names[rung] : "?";
+}
+
+const char *board_tap_text(enum board_tap_state s)
+{
+	static const char *const names[] = {"off", "apart", "open"};
+
+	return s < ARRAY_LEN(names) ? names[s] : "?";
 }
 
 const char *board_verdict_text(enum board_verdict v)
@@ -56,6 +63,27 @@ const char *board_order_text(enum board_order order)
 	static const char *const names[] = {"none", "drain", "freeze", "force"};
 
 	return order < ARRAY_LEN(names) ? names[order] : "?";
+}
+
+/* Those that are asked most, and those whose share tells of something: a table by number, so that workers find the place at once. */
+static const struct {
+	uint16_t type;
+	char text[12];
+} query_types[BOARD_TYPES] = {
+	{1, "A"},      {2, "NS"},      {5, "CNAME"},  {6, "SOA"},    {12, "PTR"}, {15, "MX"},
+	{16, "TXT"},   {28, "AAAA"},   {33, "SRV"},   {35, "NAPTR"}, {43, "DS"},  {46, "RRSIG"},
+	{47, "NSEC"},  {48, "DNSKEY"}, {50, "NSEC3"}, {52, "TLSA"},  {59, "CDS"}, {64, "SVCB"},
+	{65, "HTTPS"}, {255, "ANY"},   {257, "CAA"},  {0, "other"},
+};
+
+const char *board_query_type_text(unsigned i)
+{
+	return i < BOARD_TYPES ? query_types[i].text : "?";
+}
+
+uint16_t board_query_type(unsigned i)
+{
+	return i < BOARD_TYPES ? query_types[i].type : 0;
 }
 
 uint64_t board_neighbor_key(const struct endpoint *at)
@@ -108,10 +136,15 @@ int board_create(int *fd, struct board **out)
 	}
 	b->version = BOARD_VERSION;
 	b->size = sizeof(*b);
+	random_bytes(b->sketch_key, sizeof(b->sketch_key));
+	for (size_t i = 0; i < ARRAY_LEN(b->sketch_key); i++)
+		b->sketch_key[i] |= 1U;
 	for (size_t i = 0; i < BOARD_WORKERS_MAX; i++)
 		atomic_store(&b->workers[i].pin, UINT64_MAX);
 	atomic_store(&b->sync.pin, UINT64_MAX);
 	atomic_store(&b->watch.pin, UINT64_MAX);
+	for (size_t i = 0; i < BOARD_DRIFT_PINS; i++)
+		atomic_store(&b->watch.drift_pins[i], UINT64_MAX);
 	atomic_store(&b->admin.pin, UINT64_MAX);
 	*fd = f;
 	*out = b;
@@ -178,6 +211,7 @@ void board_route_clear(struct board_route *route)
 		n->announce = ANNOUNCE_NONE;
 		n->since_ns = n->hold_until_ns = 0;
 		n->flaps = n->drained = 0;
+		n->backstop = ANNOUNCE_NONE;
 		snprintf(n->why, sizeof(n->why), "%s", why);
 		for (size_t f = 0; f < BOARD_FAMILIES; f++) {
 			n->family[f] = (struct board_route_family){.announce = ANNOUNCE_NONE};

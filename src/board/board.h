@@ -17,7 +17,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 9,
+	BOARD_VERSION = 10,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -29,6 +29,8 @@ enum {
 	BOARD_ORIGINS_MAX = 4096,  /* prefixes whose origin is validated */
 	BOARD_HIJACKS_MAX = 32,    /* shown */
 	BOARD_DRIFTS_MAX = 1024,   /* shown */
+	BOARD_DRIFT_PINS = 3,      /* versions of the store that watch holds beside the one that it asks questions by */
+	BOARD_TOLD_VIEWS_MAX = 1024, /* networks as other nodes see them */
 	BOARD_CACHES_MAX = 8,      /* RPKI */
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_PAGE_MAX = 24,
@@ -37,14 +39,20 @@ enum {
 	BOARD_TOLD_MAX = 16384,    /* bytes of the text of what a neighbor is told */
 	BOARD_ZONE_MAX = 128,      /* bytes of a zone's name, cut off beyond */
 	BOARD_RCODES = 24,
+	BOARD_TYPES = 22,          /* types of questions that are counted by name (board_query_type()), and the others together */
+	BOARD_LATENCIES = 22,      /* see board_measures */
+	BOARD_LATENCY_FIRST = 10,
+	BOARD_SIZES = 257,
+	BOARD_SIZE_BIN = 16,       /* octets */
+	BOARD_SKETCH = 4096,
 	BOARD_TRANSFER_PINS = 16,  /* versions of the store that transfers read at a time */
-	BOARD_PROCS_MAX = BOARD_WORKERS_MAX + 4,
+	BOARD_PROCS_MAX = BOARD_WORKERS_MAX + 5,
 };
 
 /* A heartbeat: CLOCK_MONOTONIC in nanoseconds, stamped by the process's own loop. 0 = never. */
 typedef _Atomic uint64_t board_stamp;
 
-enum board_role { ROLE_SUPERVISOR, ROLE_ANSWER, ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE, ROLE_ADMIN, ROLE_COUNT };
+enum board_role { ROLE_SUPERVISOR, ROLE_ANSWER, ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE, ROLE_ADMIN, ROLE_TAP, ROLE_COUNT };
 const char *board_role_text(enum board_role role);
 
 /* What the operator wants of a network, whatever else is known: ORDER_FREEZE: what is announced stays as it is; ORDER_FORCE: announce. */
@@ -84,7 +92,7 @@ struct board_supervisor {
 	_Atomic uint32_t fault;        /* enum board_fault: a drill */
 	_Atomic uint32_t fault_worker; /* that has it; UINT32_MAX: all */
 	struct board_xdp xdp;
-	struct board_process procs[BOARD_PROCS_MAX]; /* sync, watch, route, admin, then workers */
+	struct board_process procs[BOARD_PROCS_MAX]; /* sync, watch, route, admin, then workers; the last is tap */
 	struct board_network_order {
 		_Atomic uint32_t order; /* enum board_order */
 		_Atomic uint64_t since_ns;
@@ -104,6 +112,30 @@ struct board_supervisor {
 		_Atomic uint64_t run, failed, killed, dropped; /* started; ended badly; killed at their time limit; no room in the queue */
 		_Atomic uint32_t running, queued;
 	} hooks;
+};
+
+/* How many different sources have asked, about: HyperLogLog with BOARD_SKETCH registers, whose standard error is 1.6 %. Those of all workers together are the
+ * larger of each register. */
+struct board_sketch {
+	_Atomic uint8_t rank[BOARD_SKETCH];
+};
+enum board_source { SOURCES_IPV4, SOURCES_IPV6, SOURCES_IPV6_64, SOURCES_KINDS };
+
+/* What a worker measures of the questions that it answers, for metrics (answer/measures.h). Transports: UDP, TCP, TLS. */
+struct board_measures {
+	_Atomic uint64_t types[BOARD_TYPES]; /* the last: all others, and what has no question */
+	_Atomic uint64_t networks[BOARD_NETWORKS_MAX + 1][BOARD_FAMILIES]; /* whose address was asked; the last: none's, the node's own */
+	_Atomic uint64_t responses[3][BOARD_FAMILIES]; /* answers made, by transport */
+	/* From the call that reads a question to the end of the one that sends its answer. Bucket i: less than 2^(BOARD_LATENCY_FIRST + i) ns; the last: all that is longer. */
+	_Atomic uint64_t latency[3][BOARD_LATENCIES], latency_ns[3];
+	/* Octets of messages, by BOARD_SIZE_BIN; the last: 4096 and more. [0] UDP, [1] TCP and TLS. */
+	_Atomic uint64_t query_sizes[2][BOARD_SIZES], answer_sizes[2][BOARD_SIZES];
+	_Atomic uint64_t query_octets[2], answer_octets[2]; /* all of them */
+	/* Of a day and the one before, [day & 1]; days since 1970, UTC. */
+	struct board_sources {
+		_Atomic uint64_t day;
+		struct board_sketch kind[SOURCES_KINDS];
+	} sources[2];
 };
 
 /* Written by answer worker i. */
@@ -134,6 +166,8 @@ struct board_worker {
 		tls_expires;
 	_Atomic uint64_t tls_relays,
 		tls_relayed; /* TLS connections that sync answers over this worker: now, and ever */
+	_Atomic uint64_t tapped, tap_dropped; /* queries given to dnstap; for which there was no room */
+	struct board_measures measures;
 	_Alignas(128) char end[];
 };
 
@@ -349,11 +383,25 @@ struct board_watch_views {
 			uint64_t since_ns;          /* that one */
 			uint64_t asked_ns, heard_ns;
 			uint32_t latency_us, failures, flips; /* flips: changes of who answers */
+			uint32_t seen;              /* enum board_outside: from here; GOOD: somebody answers, SILENT: nobody does */
+			uint64_t seen_since_ns;
 			uint32_t outside;           /* enum board_outside: this node's own network, seen from outside of it */
 			uint64_t outside_since_ns;
 			char why[BOARD_WHY_MAX];
 		} family[BOARD_FAMILIES];
 	} network[BOARD_NETWORKS_MAX];
+	/* What other nodes say that they see of networks which they do not hold themselves. */
+	struct board_view_told {
+		_Atomic uint32_t seq;
+		char viewer[BOARD_NAME_MAX]; /* "": the row is free */
+		char network[BOARD_NAME_MAX];
+		uint64_t heard_ns; /* of the viewer, as in struct board_peer */
+		struct board_told_family {
+			char node[BOARD_NAME_MAX]; /* who answers there, or did last; "": nobody ever has */
+			uint32_t state;            /* enum board_outside: UNKNOWN: it does not ask, GOOD, SILENT */
+			uint64_t since_ns;
+		} family[BOARD_FAMILIES];
+	} told[BOARD_TOLD_VIEWS_MAX];
 };
 
 /* A way through a device with XDP and back by way of a neighbor (watch/path.h). ifindex 0: none. */
@@ -408,6 +456,7 @@ struct board_watch {
 	board_stamp stamp;
 	struct board_events events;
 	_Atomic uint64_t pin;
+	_Atomic uint64_t drift_pins[BOARD_DRIFT_PINS]; /* store generations being compared with others' zones */
 	_Atomic uint64_t damaged_ino; /* the store file in which content was found that is not as it was written; 0: none. Sync begins a new one */
 	_Atomic uint64_t verified;    /* rounds through all zones in which none was */
 	struct board_watch_network networks[BOARD_NETWORKS_MAX];
@@ -512,8 +561,17 @@ struct board_route {
 	struct board_hijacks hijacks;
 };
 
+/* Counters of the node when a day began (admin/rssac.c). [0] UDP, [1] TCP and TLS. */
+struct board_rssac {
+	uint64_t day;    /* since 1970, UTC; 0: none */
+	uint64_t from_s; /* since 1970: when they were read */
+	uint64_t queries[2][BOARD_FAMILIES], responses[2][BOARD_FAMILIES], rcodes[BOARD_RCODES];
+	uint64_t query_sizes[2][BOARD_SIZES], answer_sizes[2][BOARD_SIZES];
+};
+
 struct board_admin {
 	board_stamp stamp;
+	struct board_rssac days[2]; /* [day & 1]; read by admin alone */
 	_Atomic uint64_t pin;
 	_Atomic uint64_t requests, refused;
 	/* The web server. Refused: connections, of all (full) and of one client (client_full); requests by who has no access, whose access does not go so far, by a
@@ -528,14 +586,34 @@ struct board_admin {
 	} http;
 };
 
+/* Written by tap. */
+enum board_tap_state { TAP_OFF, TAP_APART /* from its collector or file: `why` says it */, TAP_OPEN };
+const char *board_tap_text(enum board_tap_state s);
+struct board_tap {
+	board_stamp stamp;
+	_Atomic uint64_t waiting; /* octets in the rings, at this moment */
+	_Atomic uint64_t broken;  /* what was no event */
+	struct board_tap_out {
+		_Atomic uint64_t units, octets;  /* frames, lines; written, or taken by the kernel */
+		_Atomic uint64_t lost;           /* frames of which a part was sent; samples that were overwritten before they were read */
+		_Atomic uint64_t opened, aside;  /* connections; files put aside */
+		_Atomic uint32_t seq;
+		uint32_t state;                  /* enum board_tap_state */
+		uint64_t since_ns;
+		char to[BOARD_WHY_MAX], why[BOARD_WHY_MAX];
+	} dnstap, log;
+};
+
 struct board {
 	uint32_t version;
 	uint32_t size;
+	uint64_t sketch_key[3]; /* random, odd: of the workers' sketches, which strangers would fill otherwise */
 	_Alignas(4096) struct board_supervisor supervisor;
 	_Alignas(4096) struct board_sync sync;
 	_Alignas(4096) struct board_watch watch;
 	_Alignas(4096) struct board_route route;
 	_Alignas(4096) struct board_admin admin;
+	_Alignas(4096) struct board_tap tap;
 	_Alignas(4096) struct board_worker workers[BOARD_WORKERS_MAX];
 };
 
@@ -543,6 +621,10 @@ struct board {
 int board_create(int *fd, struct board **out) MUST_CHECK;
 /* Map an inherited board. ERR_STALE when it is another version's. */
 int board_attach(int fd, struct board **out) MUST_CHECK;
+
+/* The type that board_measures.types[i] counts: "AAAA"; "other" for the last. And the place of a type. */
+const char *board_query_type_text(unsigned i);
+uint16_t board_query_type(unsigned i);
 
 /* A neighbor by its address and port, the same in every process; never 0. */
 uint64_t board_neighbor_key(const struct endpoint *at);

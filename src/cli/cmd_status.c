@@ -2,11 +2,14 @@
 #include "cli/cli.h"
 
 #include "base/clock.h"
+#include "cli/status_drift.h"
+#include "cli/paint.h"
+#include "cli/status_dnstap.h"
 #include "cli/status_fleet.h"
+#include "cli/status_views.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { STATUS_TIMEOUT_MS = 5000, WALL_TEXT = 21 };
 
@@ -42,18 +45,21 @@ static const char *paint(const char *word)
 	static char buf[4][48];
 	static unsigned turn;
 	char *out = buf[turn++ % 4];
-	static const char *const good[] = {"pass", "announced", "established", "valid", "current", "up"};
-	static const char *const open[] = {"unknown", "graceful-shutdown", "de-preferred", "not-found"};
-	int color = 31;
 
-	for (size_t i = 0; i < ARRAY_LEN(good); i++)
-		color = strcmp(word, good[i]) == 0 ? 32 : color;
-	for (size_t i = 0; i < ARRAY_LEN(open); i++)
-		color = strcmp(word, open[i]) == 0 ? 33 : color;
-	if (!isatty(STDOUT_FILENO))
+	if (!paint_wanted())
 		return word;
-	snprintf(out, sizeof(buf[0]), "\033[%dm%.30s\033[0m", color, word);
+	snprintf(out, sizeof(buf[0]), "%s%.30s%s", paint_begin(true, paint_of(word)), word, paint_end(true));
 	return out;
+}
+
+static void print_fleet(const json_t *status, bool with_self)
+{
+	struct text out;
+
+	text_init(&out);
+	status_fleet_text(status, with_self, paint_wanted(), &out);
+	fwrite(out.chars, 1, out.len, stdout);
+	text_done(&out);
 }
 
 /* Why a verdict is soft, and how old the data is. */
@@ -321,6 +327,7 @@ static void print_status(const json_t *s)
 	print_expiry(s);
 	print_load(json_object_get(s, "load"));
 	print_xdp(json_object_get(s, "xdp"));
+	status_dnstap_print(s);
 	printf("processes ");
 	json_array_foreach(json_object_get(s, "processes"), i, o)
 		printf("%s%s %lld", i ? ", " : "", get_str(o, "role"), get_int(o, "pid"));
@@ -335,8 +342,10 @@ static void print_status(const json_t *s)
 	print_bfd_thread(json_object_get(s, "bfd"));
 	if (json_array_size(json_object_get(json_object_get(s, "peers"), "nodes"))) {
 		printf("\n");
-		status_fleet_print(json_object_get(s, "peers"), false);
+		print_fleet(s, false);
 	}
+	status_drift_print(json_object_get(s, "drift"));
+	status_views_print(json_object_get(s, "views"));
 	print_rpki(json_object_get(s, "rpki"));
 	print_hijacks(json_object_get(s, "hijacks"));
 }
@@ -352,6 +361,18 @@ static bool is_down(const json_t *s)
 		    strcmp(get_str(json_object_get(o, "decision"), "announce"), "de-preferred") != 0 && strcmp(get_str(o, "order"), "none") == 0)
 			return true;
 	return false;
+}
+
+/* `peers`, and what else there is of others. */
+static json_t *fleet_json(const json_t *status)
+{
+	static const char *const keys[] = {"drift", "views"};
+	json_t *o = json_copy(json_object_get(status, "peers"));
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (json_object_get(status, keys[i]))
+			json_object_set(o, keys[i], json_object_get(status, keys[i]));
+	return o;
 }
 
 int cmd_status(int argc, char **argv)
@@ -376,9 +397,9 @@ int cmd_status(int argc, char **argv)
 		return CLI_FAILED;
 	}
 	if (common.json)
-		cli_json_print(json_incref(fleet ? json_object_get(status, "peers") : status));
+		cli_json_print(fleet ? fleet_json(status) : json_incref(status));
 	else if (fleet)
-		status_fleet_print(json_object_get(status, "peers"), true);
+		print_fleet(status, true);
 	else
 		print_status(status);
 	json_decref(reply);

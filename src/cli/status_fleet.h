@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "base/text.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 
-/* `peers` of a node's status as a table for people, 80 columns wide: the other nodes, and first the node itself where wanted. */
-void status_fleet_print(const json_t *peers, bool with_self);
+enum {
+	STATUS_FLEET_WIDTH = 80,
+	STATUS_FLEET_SILENT_MS = 10000, /* a node that was not heard for so long is not seen */
+};
+
+/* The nodes of the fleet as a node's status tells of them (`peers`, and where they are there `drift` and `views`), for people, 80 columns wide: worst first, else in the
+ * order of the fleet file, and first the node itself where wanted; at the end one sentence on what is not as it should be. */
+void status_fleet_text(const json_t *status, bool with_self, bool color, struct text *out);

@@ -8,6 +8,8 @@ const struct cli_verb cli_verbs[] = {
         {"run", cmd_run, "run this node, or a stand-alone server", help_run},
         {"role", cmd_role, NULL, NULL},
         {"status", cmd_status, "this node: answering, announced or not, and why", help_status},
+        {"trace", cmd_trace, "ask the anycast address and every node: who answers, what, how fast", help_trace},
+        {"top", cmd_top, "what the node does now, live: rates, clients, names, nodes", help_top},
         {"queries", cmd_queries, "the last queries, or those that come: who asks what", help_queries},
         {"drain", cmd_drain, "planned maintenance: move traffic away, then withdraw", help_drain},
         {"freeze", cmd_freeze, "break glass: what is announced stays as it is", help_freeze},

@@ -6,10 +6,18 @@
  *
  *	"zonecast-status=1 node=fra version=0.1.0 up=86400 config=9f2b00c1a4d5e6f7 generation=12 zones=10 serving=10 networks=2"
  *	"network=global v4=yes,pass,0,0,1 v6=depref,soft,1,1,1 age=312000 load=125 qps=2100 room=14000"
+ *	"sees=eu v4=good,ams,86400 v6=silent,ams,12"
+ *
+ * Behind them, as far as there is room, one about the zones of each network (fleet/tree.c):
+ *
+ *	"tree=global root=9f2b00c1a4d5e6f7"
  *
  * A string is key=value items with one blank between them. Of a family: what is announced (no, yes, gshut, depref), the verdict (unknown, pass, soft, hard), the causes of
  * the verdict and those for which it means to leave (hexadecimal, enum board_cause), and whether it answers anything. age is that of the data in
  * ms, load is in permille, qps and room in queries per second; without room it is not known what could come on top.
+ *
+ * A string that begins with "sees" is about a network that the node does not hold, and so can ask as clients do: of each family good or silent, the node that
+ * answers there or did last (by NSID), and for how many seconds that has been so. Of these as many are told as there is room for.
  *
  * Growth: unknown keys, further values behind the five of a family, and strings that begin with an unknown key are passed over; an unknown word counts as the
  * least (no, unknown). So a node can say more to newer ones without a new number. The number changes only when old nodes must not believe what they read.
@@ -74,6 +82,33 @@ static void write_network(const struct fleet_network *n, struct writer *w)
 	                      (unsigned long long)n->data_age_ms, n->load, n->qps, room));
 }
 
+/* These may be left out: the next answer begins with others. */
+static void write_trees(const struct fleet_report *r, struct writer *w)
+{
+	for (uint32_t i = 0; i < r->trees && i < FLEET_NETWORKS_MAX; i++) {
+		char text[FLEET_NODE_TEXT_MAX + 1];
+		int len = snprintf(text, sizeof(text), "tree=%s root=%016llx", r->tree[i].network, (unsigned long long)r->tree[i].root);
+
+		if (!writer_ok(w) || w->cap - w->pos < (size_t)len + 1 + FLEET_AFTER_MAX)
+			return;
+		write_string(w, text, len);
+	}
+}
+
+static int sees_text(const struct fleet_sees *s, char text[512])
+{
+	int len = snprintf(text, 512, "sees=%s", s->network);
+
+	for (int f = 0; f < BOARD_FAMILIES; f++) {
+		const struct fleet_sees_family *v = &s->family[f];
+
+		if (v->state == OUTSIDE_GOOD || v->state == OUTSIDE_SILENT)
+			len += snprintf(text + len, 512 - (size_t)len, " v%d=%s,%s,%u", f ? 6 : 4, board_outside_text(v->state),
+			                v->node, v->since_s);
+	}
+	return len;
+}
+
 void fleet_report_write(const struct fleet_report *r, struct writer *rdata)
 {
 	char text[512], hash[2 * FLEET_HASH_LEN + 1];
@@ -88,6 +123,13 @@ void fleet_report_write(const struct fleet_report *r, struct writer *rdata)
 	                      r->generation, r->zones, r->serving, r->networks, r->stopping ? " stopping=1" : ""));
 	for (uint32_t i = 0; i < r->count && i < FLEET_NETWORKS_MAX; i++)
 		write_network(&r->network[i], rdata);
+	write_trees(r, rdata);
+	for (uint32_t i = 0; i < r->sees_count && i < FLEET_NETWORKS_MAX && writer_ok(rdata); i++) {
+		int len = sees_text(&r->sees[i], text);
+
+		if (rdata->cap - rdata->pos >= (size_t)len + 1 + FLEET_AFTER_MAX)
+			write_string(rdata, text, len);
+	}
 }
 
 /* ---- reading ---- */
@@ -270,6 +312,49 @@ static bool read_network_item(struct span key, struct span value, struct fleet_n
 	return true;
 }
 
+/* An unknown word says nothing; more values than three are passed over. */
+static bool read_sees_item(struct span key, struct span value, struct fleet_sees *s)
+{
+	struct fleet_sees_family v = {.state = OUTSIDE_UNKNOWN};
+	struct span state, node;
+	int f = span_is(key, "v6");
+
+	if (!f && !span_is(key, "v4"))
+		return true;
+	state = cut(&value, ',');
+	node = cut(&value, ',');
+	if ((node.len && !read_name(node, v.node)) || !read_u32(cut(&value, ','), &v.since_s))
+		return false;
+	v.state = span_is(state, "good") ? OUTSIDE_GOOD : span_is(state, "silent") ? OUTSIDE_SILENT : OUTSIDE_UNKNOWN;
+	if (v.state == OUTSIDE_GOOD && !*v.node)
+		return false;
+	s->family[f] = v;
+	return true;
+}
+
+/* Behind its first item. */
+static int read_sees(struct span s, struct span name, struct fleet_report *r)
+{
+	struct fleet_sees *to = &r->sees[r->sees_count];
+
+	if (r->sees_count == FLEET_NETWORKS_MAX)
+		return ERR_LIMIT;
+	*to = (struct fleet_sees){.network = ""};
+	if (!read_name(name, to->network))
+		return ERR_MALFORMED;
+	for (uint32_t i = 0; i < r->sees_count; i++)
+		if (strcmp(r->sees[i].network, to->network) == 0)
+			return ERR_MALFORMED;
+	for (unsigned count = 0; s.len; count++) {
+		struct span value = cut(&s, ' '), key = cut(&value, '=');
+
+		if (!key.len || count == FLEET_ITEMS_MAX || !read_sees_item(key, value, to))
+			return ERR_MALFORMED;
+	}
+	r->sees_count++;
+	return 0;
+}
+
 /* The items of one string behind its first; n: of a network, NULL: of the node. */
 static int read_items(struct span s, struct fleet_report *r, struct fleet_network *n)
 {
@@ -280,6 +365,45 @@ static int read_items(struct span s, struct fleet_report *r, struct fleet_networ
 			return ERR_MALFORMED;
 		if (n ? !read_network_item(key, value, n) : !read_node_item(key, value, r))
 			return ERR_MALFORMED;
+	}
+	return 0;
+}
+
+static bool read_root(struct span s, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (s.len != 16)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		int digit = hex_digit(s.at[i]);
+
+		if (digit < 0)
+			return false;
+		v = v << 4 | (unsigned)digit;
+	}
+	*out = v;
+	return true;
+}
+
+/* "tree=NETWORK root=..."; without a root it says nothing. */
+static int read_tree(struct span name, struct span s, struct fleet_report *r)
+{
+	struct fleet_tree *t = &r->tree[r->trees];
+
+	if (r->trees == FLEET_NETWORKS_MAX)
+		return 0;
+	if (!read_name(name, t->network))
+		return ERR_MALFORMED;
+	while (s.len) {
+		struct span value = cut(&s, ' '), key = cut(&value, '=');
+
+		if (!span_is(key, "root"))
+			continue;
+		if (!read_root(value, &t->root))
+			return ERR_MALFORMED;
+		r->trees++;
+		return 0;
 	}
 	return 0;
 }
@@ -296,6 +420,10 @@ static int read_string(struct span s, bool first, struct fleet_report *r)
 			return ERR_MALFORMED;
 		return form == FLEET_FORM ? read_items(s, r, NULL) : ERR_UNSUPPORTED;
 	}
+	if (span_is(key, "tree"))
+		return read_tree(value, s, r);
+	if (span_is(key, "sees"))
+		return read_sees(s, value, r);
 	if (!span_is(key, "network"))
 		return 0;
 	if (r->count == FLEET_NETWORKS_MAX)

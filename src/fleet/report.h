@@ -16,7 +16,8 @@ enum {
 	FLEET_VERSION_MAX = 32,    /* of the software, NUL included */
 	FLEET_HASH_LEN = 8,        /* first octets of the fleet file's hash */
 	FLEET_NODE_TEXT_MAX = 255, /* characters of the string about the node, and of one about a network */
-	FLEET_RDATA_MAX = (1 + FLEET_NODE_TEXT_MAX) * (1 + FLEET_NETWORKS_MAX),
+	FLEET_RDATA_MAX = (1 + FLEET_NODE_TEXT_MAX) * (1 + 2 * FLEET_NETWORKS_MAX),
+	FLEET_AFTER_MAX = 16, /* octets that come behind the RDATA: room that is left for them */
 	FLEET_ITEMS_MAX = 64, /* key=value in one string; a string with more is malformed */
 };
 #define FLEET_FORM_KEY "zonecast-status"
@@ -28,6 +29,16 @@ struct fleet_network {
 	uint32_t load, qps, headroom; /* as in struct board_watch_network */
 };
 
+/* A network that the node asks from outside, as a client does: who answers. */
+struct fleet_sees {
+	char network[BOARD_NAME_MAX];
+	struct fleet_sees_family {
+		char node[BOARD_NAME_MAX]; /* who answers, or did last; "": nobody ever has */
+		uint32_t state;            /* enum board_outside: UNKNOWN: it does not ask; GOOD, SILENT */
+		uint32_t since_s;          /* that is so since */
+	} family[BOARD_FAMILIES];
+};
+
 struct fleet_report {
 	char node[BOARD_NAME_MAX];
 	char version[FLEET_VERSION_MAX];
@@ -36,9 +47,17 @@ struct fleet_report {
 	uint8_t config[FLEET_HASH_LEN]; /* of the fleet file in force */
 	uint32_t zones, serving;
 	bool stopping;
+	/* Of the zones of a network that it serves: the root of their tree (fleet/tree.h). As many as there is room for, the first of them changing. */
+	uint32_t trees;
+	struct fleet_tree {
+		char network[BOARD_NAME_MAX];
+		uint64_t root;
+	} tree[FLEET_NETWORKS_MAX];
 	uint32_t networks; /* that the node has; the report may be about fewer */
 	uint32_t count;
 	struct fleet_network network[FLEET_NETWORKS_MAX];
+	uint32_t sees_count; /* what does not fit into an answer is left out of it */
+	struct fleet_sees sees[FLEET_NETWORKS_MAX];
 };
 
 /* Sticky: ask writer_ok(). Names must be names of the configuration. */

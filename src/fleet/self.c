@@ -53,6 +53,38 @@ static void report_network(const struct board *b, size_t i, const char *name, bo
 	out->headroom = watch.since_ns ? watch.headroom : UINT32_MAX;
 }
 
+/* Networks that this node asks from outside. They take turns in being the first: where there is not room for all, each is told at times. */
+static void report_sees(const struct board *b, const char *network, uint64_t now_ns, struct fleet_report *out)
+{
+	uint32_t first = (uint32_t)(now_ns / 1000000000U);
+
+	out->sees_count = 0;
+	for (uint32_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
+		const struct board_view_network *row = &b->watch.views.network[(first + i) % BOARD_NETWORKS_MAX];
+		struct fleet_sees *to = &out->sees[out->sees_count];
+		struct board_view_network v;
+
+		if (!*row->network || !board_copy(&row->seq, row, &v, sizeof(v)))
+			continue;
+		v.network[sizeof(v.network) - 1] = '\0';
+		if ((*network && strcmp(network, v.network) != 0) || !*v.network ||
+		    (v.family[0].seen == OUTSIDE_UNKNOWN && v.family[1].seen == OUTSIDE_UNKNOWN))
+			continue;
+		*to = (struct fleet_sees){.network = ""};
+		memcpy(to->network, v.network, sizeof(to->network));
+		for (int f = 0; f < BOARD_FAMILIES; f++) {
+			uint64_t since_ns = v.family[f].seen == OUTSIDE_GOOD ? v.family[f].since_ns : v.family[f].seen_since_ns;
+
+			if (v.family[f].seen == OUTSIDE_GOOD && !*v.family[f].node)
+				continue; /* somebody who does not say who it is */
+			to->family[f].state = v.family[f].seen;
+			to->family[f].since_s = (uint32_t)((now_ns > since_ns ? now_ns - since_ns : 0) / 1000000000U);
+			memcpy(to->family[f].node, v.family[f].node, sizeof(to->family[f].node) - 1);
+		}
+		out->sees_count++;
+	}
+}
+
 void self_report(const struct board *b, const struct config *config, const struct config_node *node,
                  const char *network, uint64_t now_ns, struct fleet_report *out)
 {
@@ -75,4 +107,5 @@ void self_report(const struct board *b, const struct config *config, const struc
 		if (!*network || strcmp(network, name) == 0)
 			report_network(b, i, name, gone, &out->network[out->count++]);
 	}
+	report_sees(b, network, now_ns, out);
 }

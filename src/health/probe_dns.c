@@ -25,6 +25,7 @@ void probe_ask_soa(struct probe_question *q, const uint8_t *apex, uint16_t id)
 	q->qtype = RR_SOA;
 	q->qclass = CLASS_IN;
 	q->id = id;
+	q->nsid = false;
 }
 
 void probe_ask_id(struct probe_question *q, uint16_t id)
@@ -33,6 +34,7 @@ void probe_ask_id(struct probe_question *q, uint16_t id)
 	q->qtype = RR_TXT;
 	q->qclass = CLASS_CH;
 	q->id = id;
+	q->nsid = false;
 }
 
 void probe_ask_worker(struct probe_question *q, uint16_t id)
@@ -41,11 +43,12 @@ void probe_ask_worker(struct probe_question *q, uint16_t id)
 	q->qtype = RR_TXT;
 	q->qclass = CLASS_CH;
 	q->id = id;
+	q->nsid = false;
 }
 
 int probe_build(const struct probe_question *q, uint8_t *buf, size_t cap)
 {
-	return message_build_query(buf, cap, q->id, q->qname.wire, q->qtype, q->qclass, PROBE_UDP_SIZE, false, false);
+	return message_build_query(buf, cap, q->id, q->qname.wire, q->qtype, q->qclass, PROBE_UDP_SIZE, false, q->nsid);
 }
 
 void probe_soa_set(struct probe_soa *s, const uint8_t *rdata, size_t len)

@@ -21,6 +21,7 @@ struct probe_question {
 	uint16_t qtype;
 	uint16_t qclass;
 	uint16_t id;
+	bool nsid; /* ask who answers (RFC 5001) */
 };
 
 /* A zone's SOA RDATA in canonical form (RFC 4034 6.2). */
@@ -72,6 +73,11 @@ enum probe_verdict probe_judge_id(const struct probe_question *q, const char *no
 /* For the worker: one below `workers`. *worker only where it passes. */
 enum probe_verdict probe_judge_worker(const struct probe_question *q, unsigned workers, const uint8_t *msg, size_t len, char *why,
                                       unsigned *worker);
+
+/* Who answered a question that asks for it: its NSID, or "" where it tells none that can be shown (letters, digits, - _ .). Any answer to the question passes, whatever
+ * its rcode, of which *rcode tells: it was reached. */
+enum { PROBE_NSID_MAX = 64 }; /* bytes, NUL included */
+enum probe_verdict probe_judge_nsid(const struct probe_question *q, const uint8_t *msg, size_t len, char nsid[PROBE_NSID_MAX], unsigned *rcode, char *why);
 
 /* Take a set (data: as in struct probe_set, names uncompressed) as an expectation. Not known when it is too large to be asked for. */
 void probe_set_take(struct probe_set *s, uint16_t type, uint32_t ttl, uint16_t count, const uint8_t *data, size_t size);

@@ -13,6 +13,7 @@ void probe_ask_set(struct probe_question *q, const uint8_t *owner, uint16_t type
 	q->qtype = type;
 	q->qclass = CLASS_IN;
 	q->id = id;
+	q->nsid = false;
 }
 
 void probe_set_take(struct probe_set *s, uint16_t type, uint32_t ttl, uint16_t count, const uint8_t *data, size_t size)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "super/events.h"
 #include "super/orders.h"
 
 #include <string.h>
@@ -19,15 +20,43 @@ static int ask_sync(struct supervisor *s, const struct role_message *m, int atta
 
 	ask.kind = ROLE_SYNC_REQUEST;
 	err = c ? child_send(c, &ask, attached) : ERR_CLOSED;
-	return err < 0 ? err : PASSED_ON;
+	if (err < 0)
+		return err;
+	if (s->asked_count == SUPERVISOR_ASKED_MAX)
+		memmove(s->asked, s->asked + 1, sizeof(*s->asked) * --s->asked_count);
+	s->asked[s->asked_count++] = (struct asked){.id = m->id, .request = m->request};
+	return PASSED_ON;
 }
 
-static void pass_on(struct supervisor *s, const struct role_message *m)
+static void to_admin(struct supervisor *s, const struct role_message *m)
 {
 	struct child *admin = children_find(&s->children, ROLE_ADMIN, 0);
 
 	if (!admin || child_send(admin, m, -1) < 0)
 		log_warn("request=%u error=\"admin is gone before its reply\"", m->request);
+}
+
+/* What nobody waits for any more, since admin was restarted meanwhile, must not meet a request of the new one with the same number. */
+static void pass_on(struct supervisor *s, const struct role_message *m)
+{
+	for (size_t i = 0; i < s->asked_count; i++) {
+		if (s->asked[i].id != m->id || s->asked[i].request != m->request)
+			continue;
+		memmove(s->asked + i, s->asked + i + 1, sizeof(*s->asked) * (--s->asked_count - i));
+		to_admin(s, m);
+		return;
+	}
+}
+
+void supervisor_forget_asked(struct supervisor *s, enum board_role gone)
+{
+	for (size_t i = 0; i < s->asked_count && gone == ROLE_SYNC; i++) {
+		struct role_message m = {.kind = ROLE_REPLY, .id = s->asked[i].id, .request = s->asked[i].request, .result = ERR_CLOSED};
+
+		to_admin(s, &m);
+	}
+	if (gone == ROLE_SYNC || gone == ROLE_ADMIN)
+		s->asked_count = 0;
 }
 
 static int order_network(struct supervisor *s, const struct role_message *m, enum board_order order, struct text *why)
@@ -39,7 +68,7 @@ static int order_network(struct supervisor *s, const struct role_message *m, enu
 		text_str(why, "a stand-alone server announces nothing: there is nothing to order\n");
 		return ERR_UNSUPPORTED;
 	}
-	err = orders_set(s->board, s->plan.config, s->plan.node, s->plan.state_dir, m->network, order, backstop);
+	err = orders_set(s->board, s->plan.config, s->plan.node, s->plan.state_dir, m->network, order, backstop, m->uid);
 	if (!err) {
 		log_notice("order=%s network=%s uid=%u", board_order_text(order),
 		           m->network == UINT32_MAX ? ORDERS_ALL : s->plan.config->networks[s->plan.node->networks[m->network]].name, m->uid);
@@ -59,7 +88,7 @@ static int order_neighbor(struct supervisor *s, const struct role_message *m, bo
 	text[len] = '\0';
 	if (!s->plan.node || endpoint_parse(text, 0, &at) < 0)
 		return ERR_INVALID;
-	err = orders_set_neighbor(s->board, s->plan.config, s->plan.node, s->plan.state_dir, &at, drain);
+	err = orders_set_neighbor(s->board, s->plan.config, s->plan.node, s->plan.state_dir, &at, drain, m->uid);
 	if (err == ERR_NOT_FOUND)
 		text_fmt(why, "this node has no neighbor %s\n", text);
 	else if (err == ERR_INVALID)
@@ -69,6 +98,13 @@ static int order_neighbor(struct supervisor *s, const struct role_message *m, bo
 		supervisor_tell_all(s, ROLE_ORDERS, false);
 	}
 	return err;
+}
+
+static const char *fault_text(uint32_t kind)
+{
+	static const char *const words[FAULT_COUNT] = {[FAULT_NONE] = "none", [FAULT_SERVFAIL] = "servfail", [FAULT_WRONG] = "wrong"};
+
+	return kind < FAULT_COUNT ? words[kind] : "?";
 }
 
 static int carry_out(struct supervisor *s, const struct role_message *m, int attached, struct text *why)
@@ -118,6 +154,7 @@ static int carry_out(struct supervisor *s, const struct role_message *m, int att
 		if (m->text_len != sizeof(fault))
 			return ERR_MALFORMED;
 		memcpy(&fault, m->text, sizeof(fault));
+		super_event_order(s->board, "", "fault", fault_text(atomic_load(&s->board->supervisor.fault)), fault_text(fault.kind), m->uid);
 		atomic_store(&s->board->supervisor.fault_worker, fault.worker);
 		atomic_store(&s->board->supervisor.fault, fault.kind);
 		log_warn("fault kind=%u worker=%d", fault.kind, (int)fault.worker);
@@ -156,7 +193,6 @@ void supervisor_on_message(void *ctx, struct child *c, const struct role_message
 	if (m->kind != ROLE_REQUEST || c->kind != ROLE_ADMIN)
 		return;
 	text_init(&why);
-	hooks_look(s->hooks, &s->plan, clock_ms()); /* what an earlier order has done may last no longer than until this one */
 	reply.result = carry_out(s, m, c->attached, &why);
 	if (reply.result == PASSED_ON) {
 		text_done(&why);

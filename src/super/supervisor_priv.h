@@ -20,6 +20,7 @@
 #include <uv.h>
 
 /* What the files of the supervisor itself share: supervisor.c (its life), reload.c, requests.c. One thread. */
+enum { SUPERVISOR_ASKED_MAX = 64 };
 enum phase { PHASE_RUN, PHASE_DRAIN, PHASE_STOP };
 
 struct supervisor {
@@ -33,6 +34,11 @@ struct supervisor {
 	struct addresses addresses;
 	struct express *express; /* NULL: sockets answer everything */
 	struct hooks *hooks;
+	/* Of admin's requests those that sync has and has not answered yet, oldest first; more than admin has clients. */
+	struct asked {
+		uint32_t id, request;
+	} asked[SUPERVISOR_ASKED_MAX];
+	size_t asked_count;
 	enum phase phase;
 	uint64_t phase_until_ms;
 	uint8_t seed[COOKIE_SECRET_LEN];
@@ -66,5 +72,7 @@ void supervisor_tell_admin(void *ctx, uint32_t kind, const struct role_socket *s
 
 /* For children.h. */
 void supervisor_on_message(void *ctx, struct child *c, const struct role_message *m);
+/* Sync has ended, and will not answer what it was asked; admin has, and nobody waits for an answer any more. */
+void supervisor_forget_asked(struct supervisor *s, enum board_role gone);
 /* Orders were written to their file by a command that found no admin (orders.h). */
 void supervisor_on_usr1(uv_signal_t *h, int signum);

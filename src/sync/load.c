@@ -50,6 +50,8 @@ void loader_init(struct loader *l, const char *store_path, struct board *board, 
 		l->pins[l->pin_count++] = &board->workers[i].pin;
 	l->known = known_new();
 	l->pins[l->pin_count++] = &board->watch.pin;
+	for (unsigned i = 0; i < BOARD_DRIFT_PINS; i++)
+		l->pins[l->pin_count++] = &board->watch.drift_pins[i];
 	l->pins[l->pin_count++] = &board->admin.pin;
 	l->pins[l->pin_count++] = &l->before_pin;
 	for (unsigned i = 0; i < BOARD_TRANSFER_PINS; i++)

@@ -99,7 +99,7 @@ static void fail_errno(struct probe *p, int err)
 			finish(p, PROBE_OUTCOME_NONE, strerror(err));
 			return;
 		}
-		finish(p, PROBE_OUTCOME_FAIL, "no route to the address, it is not on this machine");
+		finish(p, PROBE_OUTCOME_FAIL, p->job.remote ? "no route to the address" : "no route to the address, it is not on this machine");
 		return;
 	default:
 		snprintf(why, sizeof(why), "socket error: %s", strerror(err));
@@ -261,11 +261,14 @@ static void on_timeout(uv_timer_t *timer)
 
 static int bind_port(const struct probe *p, int fd)
 {
-	struct endpoint from = {.addr = {.family = p->job.address.family}, .port = p->job.from_port};
+	struct endpoint from = {.addr = p->job.from, .port = p->job.from_port};
 	struct sockaddr_storage ss;
-	socklen_t len = endpoint_to_sockaddr(&from, &ss);
+	socklen_t len;
 	int one = 1;
 
+	if (!from.addr.family)
+		from.addr.family = p->job.address.family;
+	len = endpoint_to_sockaddr(&from, &ss);
 	/* A connection of a moment ago from there is gone, but for its state in the kernel. */
 	if (p->job.tcp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)
 		return -errno;
@@ -280,9 +283,9 @@ static int open_socket(const struct probe *p)
 
 	if (fd >= 0 && p->job.tcp)
 		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)); /* only tidiness depends on it */
-	if (fd >= 0 && p->job.from_port && bind_port(p, fd) < 0) {
+	if (fd >= 0 && (p->job.from_port || p->job.from.family) && bind_port(p, fd) < 0) {
 		close(fd);
-		errno = EAGAIN; /* somebody has the port */
+		errno = EAGAIN; /* somebody has the port, or the address is not there yet */
 		return -1;
 	}
 	return fd;
@@ -333,7 +336,7 @@ void probe_start(const struct probe_job *job, struct probe **out)
 		}
 		p->connecting = true;
 	}
-	if (!is_local(p)) {
+	if (!p->job.remote && !is_local(p)) {
 		finish(p, PROBE_OUTCOME_FAIL, "the address is not on this machine");
 		return;
 	}

@@ -29,6 +29,8 @@ struct probe_job {
 	struct ip_addr address;
 	uint16_t port;
 	bool tcp;
+	bool remote;        /* another machine's address; else it must be one of this machine */
+	struct ip_addr from; /* with remote: asked from there; family 0: the kernel's choice */
 	uint16_t from_port; /* 0: a fresh one */
 	uint16_t *used;     /* the port it asks from goes here, before `done` is called; NULL: nobody wants to know */
 	uint32_t timeout_ms;

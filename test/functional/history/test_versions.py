@@ -198,6 +198,16 @@ def test_commands_while_sync_is_restarted(fleet):
             assert [v["serial"] for v in hidden.versions(ZONE)] == [1]
 
 
+@pytest.mark.parametrize("words", [("zone", "publish", ZONE), ("zone", "history", ZONE), ("zone", "status", ZONE)], ids=lambda w: w[1])
+def test_a_command_that_a_dying_sync_has_taken(fleet, words):
+    """Nobody answers what was asked of a process that hangs and is killed for it: the command asks its successor."""
+    hidden = fleet.hidden
+    pid = hidden.pid("sync")
+    os.kill(pid, signal.SIGSTOP)
+    assert hidden.command(*words, timeout=45)
+    assert hidden.pid("sync") != pid
+
+
 def test_publish_of_a_file_that_its_account_cannot_read(fleet):
     """Sync goes on with the right to: the command waits for that."""
     fleet.write(ZONE, 2)

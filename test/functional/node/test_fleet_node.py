@@ -163,11 +163,12 @@ def test_many_reloads_in_a_row_disturb_nobody(site, node):
 
 @pytest.mark.parametrize("role,index", [("answer", 0), ("answer", 1), ("sync", 0), ("watch", 0), ("route", 0), ("admin", 0)])
 def test_a_killed_role_is_back_and_nobody_noticed(site, node, role, index):
-    within([BACK_S, 200 * SLOW], lambda: kill_role(site, node, role, index))
+    """What waits in a worker's sockets is answered by the next one; a question that it had in hand when it was killed is lost, which is rare."""
+    within([BACK_S, 200 * SLOW, 1], lambda: kill_role(site, node, role, index))
 
 
 def kill_role(site, node, role, index):
-    """Seconds until it is back, and milliseconds that the slowest answer took meanwhile."""
+    """Seconds until it is back, milliseconds that the slowest answer took meanwhile, questions lost."""
     before = node.pids()
     established = [n["established_count"] for n in node.status()["neighbors"]]
     with Asker(site) as asker:
@@ -185,11 +186,12 @@ def kill_role(site, node, role, index):
     assert {k: v for k, v in node.pids().items() if k != (role, index)} == {k: v for k, v in before.items() if k != (role, index)}
     print(asker)
     if role == "route":  # its sessions closed and the route was withdrawn: the safe way, by design
-        return took, 0
-    assert asker.lost == {a: 0 for a in SERVICE}
+        return took, 0, 0
+    lost = sum(asker.lost.values())
+    assert lost <= (role == "answer")
     assert [n["established_count"] for n in status["neighbors"]] == established
     assert status["networks"][0]["decision"]["flaps"] == 0
-    return took, asker.latest_ms
+    return took, asker.latest_ms, lost
 
 
 @pytest.mark.parametrize("role", ["answer", "sync", "watch", "route", "admin"])
@@ -243,11 +245,12 @@ def test_all_workers_killed_at_once(site, node):
                     os.kill(pid, signal.SIGKILL)
             asker.more(100)
         print(asker)
-        assert asker.lost == {a: 0 for a in SERVICE}
+        lost = sum(asker.lost.values())
+        assert lost <= 2
         assert node.status()["networks"][0]["decision"]["flaps"] == 0
-        return [asker.latest_ms]
+        return asker.latest_ms, lost
 
-    within([200 * SLOW], kill_all)
+    within([200 * SLOW, 1], kill_all)
 
 
 # ---- planned maintenance ----

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What nodes say to each other: who sees whom, over which family, with which key, and what is made of a node that is cut off, stopped, or lies."""
 import os
+import pty
 import signal
 import subprocess
 import time
@@ -73,15 +74,50 @@ def test_all_see_each_other(fleet):
     assert primary["role"] == "primary" and primary["networks"] == []
 
 
+def well(fleet, name):
+    """The table of the fleet that says so, or None."""
+    out = fleet.zonecast(name, "status", "--fleet").stdout
+    return out if "nodes are well." in out else None
+
+
+def at_terminal(fleet, name, args, **env):
+    """What a command prints to a terminal."""
+    master, slave = pty.openpty()
+    try:
+        done = subprocess.Popen([ZONECAST, *args, "--run-dir", fleet.path(name, "run")], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+                                env={k: v for k, v in {**os.environ, "TERM": "xterm", "NO_COLOR": "", **env}.items() if v})
+        os.close(slave)
+        out = b""
+        try:
+            while piece := os.read(master, 65536):
+                out += piece
+        except OSError:  # its end
+            pass
+        done.wait(60)
+        return out.decode()
+    finally:
+        os.close(master)
+
+
+@pytest.mark.parametrize("args", [("status",), ("status", "--fleet")])
+def test_colors(fleet, args):
+    """At a terminal that has them, and not where NO_COLOR says otherwise."""
+    wait_all(fleet)
+    assert "\033[" in at_terminal(fleet, "fra", args)
+    assert "\033" not in at_terminal(fleet, "fra", args, NO_COLOR="1")
+    assert "\033" not in at_terminal(fleet, "fra", args, TERM="dumb")
+
+
 def test_fleet_table(fleet):
     """`status --fleet` has every node, itself first, in 80 columns; `status` has the others."""
     wait_all(fleet)
     for name in ("hid", "fra"):
-        lines = fleet.zonecast(name, "status", "--fleet").stdout.splitlines()
+        lines = wait_until(lambda n=name: well(fleet, n), 60 * SLOW, lambda n=name: fleet.zonecast(n, "status", "--fleet").stdout).splitlines()
         assert all(len(line) <= 80 for line in lines), lines
-        first = [line.split()[0] for line in lines if not line.startswith(" ")]
+        first = [line.split()[0] for line in lines[:lines.index("")] if not line.startswith(" ")]
         assert first[:2] == ["NODE", name] and sorted(first[2:]) == sorted(set(fleet.names) - {name})
         assert any("  global         v4 announced         pass       v6 announced         pass" == line for line in lines), lines
+        assert lines[-1] == f"All {len(fleet.names)} nodes are well." and "\033" not in "".join(lines), lines
     assert "ams              pop" in fleet.zonecast("fra", "status").stdout
     done = fleet.zonecast("fra", "status", "--fleet", "--json")
     assert '"self"' in done.stdout and '"nodes"' in done.stdout

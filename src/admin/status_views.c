@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "admin/status_views.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *num(uint64_t v)
+{
+	return json_integer((json_int_t)v);
+}
+
+static json_t *age_ms(uint64_t at_ns, uint64_t now_ns)
+{
+	return at_ns ? num((now_ns > at_ns ? now_ns - at_ns : 0) / 1000000U) : json_null();
+}
+
+/* ---- ways to other nodes ---- */
+
+static json_t *path(const struct board_view_path *p, uint64_t now_ns)
+{
+	return json_pack("{s:o, s:o, s:o, s:i, s:i}", "asked", num(board_get(&p->asked)), "answered",
+	                 num(board_get(&p->answered)), "last_ms", age_ms(board_get(&p->last_ns), now_ns), "latency_us",
+	                 (int)atomic_load(&p->latency_us), "failures", (int)atomic_load(&p->failures));
+}
+
+static json_t *nodes(const struct status_facts *f)
+{
+	const struct board_watch *b = &f->board->watch;
+	uint32_t count = MIN(atomic_load(&b->nodes.count), (uint32_t)BOARD_NODES_MAX);
+	struct board_node *copy = malloc(sizeof(*copy));
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; copy && i < count; i++) {
+		json_t *addresses;
+		char text[ADDR_TEXT_MAX];
+
+		if (!board_copy(&b->nodes.node[i].seq, &b->nodes.node[i], copy, sizeof(*copy)))
+			continue;
+		copy->name[sizeof(copy->name) - 1] = '\0';
+		addresses = json_array();
+		for (size_t k = 0; k < BOARD_MANAGEMENT_MAX && copy->address[k].address.family; k++)
+			json_array_append_new(addresses, json_pack("{s:s, s:o, s:o}", "address",
+			                                           addr_text(&copy->address[k].address, text), "udp",
+			                                           path(&b->views.path[i][k][0], f->now_ns), "tcp",
+			                                           path(&b->views.path[i][k][1], f->now_ns)));
+		json_array_append_new(list, json_pack("{s:s, s:o}", "name", copy->name, "addresses", addresses));
+	}
+	free(copy);
+	return list;
+}
+
+/* ---- networks ---- */
+
+static void end_told(struct board_view_told *t)
+{
+	t->viewer[sizeof(t->viewer) - 1] = t->network[sizeof(t->network) - 1] = '\0';
+	for (int k = 0; k < BOARD_FAMILIES; k++)
+		t->family[k].node[BOARD_NAME_MAX - 1] = '\0';
+}
+
+/* What other nodes say that they see. */
+static json_t *told(const struct status_facts *f, const char *network, int family)
+{
+	const struct board_view_told *rows = f->board->watch.views.told;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < BOARD_TOLD_VIEWS_MAX && *rows[i].viewer; i++) {
+		struct board_view_told t;
+
+		if (!board_copy(&rows[i].seq, &rows[i], &t, sizeof(t)))
+			continue;
+		end_told(&t);
+		if (strcmp(t.network, network) != 0 || t.family[family].state == OUTSIDE_UNKNOWN)
+			continue;
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o}", "viewer", t.viewer, "state",
+		                                      board_outside_text((enum board_outside)t.family[family].state),
+		                                      "node", t.family[family].node, "since_ms",
+		                                      age_ms(t.family[family].since_ns, f->now_ns), "heard_ms",
+		                                      age_ms(t.heard_ns, f->now_ns)));
+	}
+	return list;
+}
+
+static json_t *told_family(const struct board_view_told *t, int k, uint64_t now_ns)
+{
+	const struct board_told_family *v = &t->family[k];
+
+	if (v->state == OUTSIDE_UNKNOWN)
+		return json_null();
+	return json_pack("{s:b, s:s, s:s, s:o, s:o}", "own", 0, "seen",
+	                 board_outside_text((enum board_outside)v->state), "node",
+	                 v->state == OUTSIDE_GOOD ? v->node : "", "since_ms", age_ms(v->since_ns, now_ns), "heard_ms",
+	                 age_ms(t->heard_ns, now_ns));
+}
+
+json_t *status_views_by(const struct board *board, const char *viewer, uint64_t now_ns)
+{
+	const struct board_view_told *rows = board->watch.views.told;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < BOARD_TOLD_VIEWS_MAX && *rows[i].viewer; i++) {
+		struct board_view_told t;
+
+		if (!board_copy(&rows[i].seq, &rows[i], &t, sizeof(t)))
+			continue;
+		end_told(&t);
+		if (strcmp(t.viewer, viewer) == 0)
+			json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "network", t.network, "ipv4",
+			                                      told_family(&t, 0, now_ns), "ipv6",
+			                                      told_family(&t, 1, now_ns)));
+	}
+	return list;
+}
+
+static json_t *family(const struct status_facts *f, struct board_view_network *n, int k)
+{
+	struct board_view_family *v = &n->family[k];
+	json_t *o;
+
+	v->node[sizeof(v->node) - 1] = v->why[sizeof(v->why) - 1] = '\0';
+	o = json_pack("{s:b, s:s, s:s, s:o, s:o, s:o, s:i, s:i, s:i}", "own", v->own, "seen",
+	              board_outside_text((enum board_outside)v->seen), "node", v->node, "since_ms",
+	              age_ms(v->since_ns, f->now_ns), "seen_since_ms", age_ms(v->seen_since_ns, f->now_ns), "heard_ms",
+	              age_ms(v->heard_ns, f->now_ns), "latency_us", (int)v->latency_us, "failures", (int)v->failures,
+	              "flips", (int)v->flips);
+	if (o)
+		json_object_update_new(o, json_pack("{s:s, s:o, s:s, s:o}", "outside",
+		                                    board_outside_text((enum board_outside)v->outside),
+		                                    "outside_since_ms", age_ms(v->outside_since_ns, f->now_ns), "why",
+		                                    v->why, "told", told(f, n->network, k)));
+	return o;
+}
+
+static json_t *networks(const struct status_facts *f)
+{
+	const struct board_view_network *rows = f->board->watch.views.network;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < BOARD_NETWORKS_MAX && *rows[i].network; i++) {
+		struct board_view_network n;
+
+		if (!board_copy(&rows[i].seq, &rows[i], &n, sizeof(n)))
+			continue;
+		n.network[sizeof(n.network) - 1] = '\0';
+		json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "name", n.network, "ipv4", family(f, &n, 0),
+		                                      "ipv6", family(f, &n, 1)));
+	}
+	return list;
+}
+
+json_t *status_views(const struct status_facts *f)
+{
+	return json_pack("{s:o, s:o}", "nodes", nodes(f), "networks", networks(f));
+}

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Nodes and networks as clients see them: ways to other nodes at port 53, who answers at an anycast address, what those outside tell, and what eats port 53."""
+import json
+import os
+
+import pytest
+
+from netns import missing, wait_until
+from paths import SANITIZED, ZONECAST
+from several import Several
+
+WHY = missing(ZONECAST, "nft")
+pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
+SLOW = 5 if SANITIZED else 1
+NODES = ("hid", "fra", "ams", "syd")
+SERVICE = {"ipv4": "192.0.2.53", "ipv6": "2001:db8:35::53"}
+POPS = ("fra", "ams")
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    """fra and ams have `global`; syd has `far`, so it asks global from outside, as the hidden primary does."""
+    folder = tmp_path_factory.mktemp("views")
+    os.chmod(folder, 0o755)
+    with Several(folder, NODES, {"global": list(POPS), "far": ["syd"]}) as f:
+        for ns in f.ns.values():  # a packet to an address that is not here is nobody's
+            ns.run(["sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0"])
+        for viewer in ("hid", "syd"):
+            lead(f, viewer, "fra")
+        f.start("hid")
+        f.start("fra", "ams", "syd")
+        yield f
+
+
+def lead(fleet, viewer, pop, families=("ipv4", "ipv6")):
+    """The routing of the Internet: `viewer` comes to this pop."""
+    for family in families:
+        six = family == "ipv6"
+        fleet.ns[viewer].ip(*(["-6"] if six else []), "route", "replace", SERVICE[family] + ("/128" if six else "/32"), "via", (fleet.v6 if six else fleet.v4)(pop))
+
+
+def view(fleet, name, family, network="global"):
+    for n in fleet.status(name).get("views", {}).get("networks", []):
+        if n["name"] == network:
+            return n[family]
+    return {}
+
+
+def told(fleet, name, family, viewer):
+    for t in view(fleet, name, family).get("told", []):
+        if t["viewer"] == viewer:
+            return t
+    return {}
+
+
+def path(fleet, name, other, address, transport):
+    for n in fleet.status(name).get("views", {}).get("nodes", []):
+        if n["name"] == other:
+            for a in n["addresses"]:
+                if a["address"] == address:
+                    return a[transport]
+    return {}
+
+
+def outside(fleet, name, family, state):
+    return lambda: view(fleet, name, family).get("outside") == state
+
+
+def await_outside(fleet, name, family, state):
+    wait_until(outside(fleet, name, family, state), 40 * SLOW, lambda: f"{name} {family} {state}: {view(fleet, name, family)}", 0.1)
+    return view(fleet, name, family)
+
+
+def await_good(fleet):
+    for family in SERVICE:
+        for pop in POPS:
+            await_outside(fleet, pop, family, "good")
+        for viewer in ("hid", "syd"):
+            wait_until(lambda v=viewer, f=family: view(fleet, v, f).get("seen") == "good" and view(fleet, v, f)["node"] == "fra", 40 * SLOW, lambda v=viewer, f=family: f"{v} {f}: {view(fleet, v, f)}", 0.1)
+
+
+def filter_in(ns, rule):
+    ns.run(["nft", "-f", "-"], stdin="add table inet t\nadd chain inet t in { type filter hook input priority 0; }\nadd rule inet t in iifname \"up0\" " + rule + "\n")
+
+
+def unfilter(ns):
+    ns.run(["nft", "delete", "table", "inet", "t"])
+
+
+@pytest.mark.asan
+def test_ways(fleet):
+    """Every node that another one asks answers it at each of its addresses, over UDP and TCP, in some measured time."""
+    for a, b in (("hid", "fra"), ("fra", "hid"), ("fra", "ams"), ("hid", "syd"), ("syd", "hid")):
+        for address in (fleet.v4(b), fleet.v6(b)):
+            for transport in ("udp", "tcp"):
+                wait_until(lambda p=(a, b, address, transport): path(fleet, *p).get("answered", 0), 40 * SLOW, lambda p=(a, b, address, transport): f"{p}: {path(fleet, *p)}")
+                p = path(fleet, a, b, address, transport)
+                assert p["latency_us"] > 0 and p["last_ms"] is not None and p["failures"] == 0, p
+
+
+@pytest.mark.asan
+def test_catchment(fleet):
+    """Who is outside sees who answers, by name and family, and says so to the others; a pop that holds the address sees but itself."""
+    await_good(fleet)
+    for family in SERVICE:
+        for viewer in ("hid", "syd"):
+            v = view(fleet, viewer, family)
+            assert not v["own"] and v["node"] == "fra" and v["latency_us"] > 0 and v["outside"] == "unknown", v
+        # Pops ask the primary, which asks everybody.
+        for asker, viewer in (("fra", "hid"), ("ams", "hid"), ("syd", "hid"), ("hid", "syd")):
+            wait_until(lambda p=asker, w=viewer, f=family: told(fleet, p, f, w).get("node") == "fra", 40 * SLOW, lambda p=asker, f=family: f"{p}: {view(fleet, p, f)}")
+        for pop in POPS:
+            v = view(fleet, pop, family)
+            assert v["own"] and v["seen"] == "unknown" and v["node"] == "" and "hid" in v["why"], v
+    text = fleet.zonecast("hid", "status").stdout
+    assert "global         v6 answered by fra for " in text and "port 53 of other nodes answers at 12 of 12" in text, text
+    text = fleet.zonecast("fra", "status").stdout
+    assert "global         v4 good from outside" in text and "at hid" in text, text
+
+
+@pytest.mark.parametrize("family", list(SERVICE))
+def test_moves(fleet, family):
+    """Routing moves one family of one viewer to the other pop: its catchment changes and is counted, the other family and the other viewer stay."""
+    await_good(fleet)
+    other = "ipv4" if family == "ipv6" else "ipv6"
+    before, still = view(fleet, "hid", family)["flips"], view(fleet, "hid", other)["flips"]
+    lead(fleet, "hid", "ams", [family])
+    try:
+        wait_until(lambda: view(fleet, "hid", family)["node"] == "ams", 20 * SLOW, lambda: f"ams answers: {view(fleet, 'hid', family)}")
+        assert view(fleet, "hid", family)["flips"] == before + 1
+        assert view(fleet, "hid", other)["node"] == "fra" and view(fleet, "hid", other)["flips"] == still and view(fleet, "syd", family)["node"] == "fra"
+        wait_until(lambda: told(fleet, "fra", family, "hid").get("node") == "ams", 20 * SLOW, lambda: f"fra is told: {view(fleet, 'fra', family)}")
+        wait_until(lambda: "old=\"fra\" now=\"ams\"" in fleet.log("hid"), 20 * SLOW, "the log says so")
+    finally:
+        lead(fleet, "hid", "fra", [family])
+    await_good(fleet)
+
+
+@pytest.mark.parametrize("family", list(SERVICE))
+def test_filtered(fleet, family):
+    """Port 53 of fra's service address is filtered for one family: those outside see silence, and fra itself says so, with family and who; ams is told, and the other family is good."""
+    await_good(fleet)
+    other = "ipv4" if family == "ipv6" else "ipv6"
+    filter_in(fleet.ns["fra"], f"{'ip6' if family == 'ipv6' else 'ip'} daddr {SERVICE[family]} udp dport 53 drop")
+    try:
+        v = await_outside(fleet, "fra", family, "filtered")
+        assert "hid, answered by this node before, gets no answer over IP" + family[2:] in v["why"] and v["outside_since_ms"] is not None, v
+        for viewer in ("hid", "syd"):
+            wait_until(lambda w=viewer: view(fleet, w, family)["seen"] == "silent", 20 * SLOW, lambda w=viewer: f"{w}: {view(fleet, w, family)}")
+            assert view(fleet, viewer, family)["node"] == "fra" and view(fleet, viewer, other)["seen"] == "good"
+        await_outside(fleet, "ams", family, "silent")
+        assert view(fleet, "fra", other)["outside"] == "good"
+        # Soft: it is named, and nothing is withdrawn for it.
+        assert json.loads(fleet.zonecast("fra", "status", "--json").stdout)["networks"][0]["decision"]["announce"] == "announced"
+        text = fleet.zonecast("fra", "status").stdout
+        assert f"global         {family[2:]} FILTERED from outside for " in text and "outside-in.md" in text, text
+        assert f"{family[2:]} NOBODY ANSWERS for " in fleet.zonecast("hid", "status").stdout
+    finally:
+        unfilter(fleet.ns["fra"])
+    await_good(fleet)
+
+
+@pytest.mark.parametrize("family", ["v4", "v6"])
+def test_dead_way(fleet, family):
+    """TCP port 53 of ams's management address is filtered for one family: who asks it knows which address and transport, the rest goes on."""
+    await_good(fleet)
+    address, other = (fleet.v4("ams"), fleet.v6("ams")) if family == "v4" else (fleet.v6("ams"), fleet.v4("ams"))
+    filter_in(fleet.ns["ams"], f"{'ip6' if family == 'v6' else 'ip'} daddr {address} tcp dport 53 drop")
+    try:
+        wait_until(lambda: path(fleet, "fra", "ams", address, "tcp")["failures"] >= 2, 40 * SLOW, lambda: f"no TCP: {path(fleet, 'fra', 'ams', address, 'tcp')}")
+        assert path(fleet, "fra", "ams", address, "udp")["failures"] < 2 and path(fleet, "fra", "ams", other, "tcp")["failures"] < 2
+        assert f"{address} over tcp: NO ANSWER" in fleet.zonecast("fra", "status").stdout
+    finally:
+        unfilter(fleet.ns["ams"])
+    wait_until(lambda: path(fleet, "fra", "ams", address, "tcp")["failures"] == 0, 40 * SLOW, "TCP again")
+
+
+def test_restart(fleet):
+    """A watch that is killed goes on with what its predecessor knew; a reload keeps it, too."""
+    await_good(fleet)
+    before = view(fleet, "hid", "ipv4")
+    asked = path(fleet, "hid", "fra", fleet.v4("fra"), "udp")["asked"]
+    pid = fleet.pid("hid", "watch")
+    os.kill(pid, 9)
+    wait_until(lambda: fleet.pid("hid", "watch") not in (pid, None), 30 * SLOW, "a new watch")
+    assert fleet.zonecast("hid", "reload").returncode == 0
+    wait_until(lambda: path(fleet, "hid", "fra", fleet.v4("fra"), "udp")["asked"] > asked, 20 * SLOW, "it asks on")
+    after = view(fleet, "hid", "ipv4")
+    assert after["node"] == "fra" and after["flips"] == before["flips"] and after["since_ms"] >= before["since_ms"]
