@@ -12,7 +12,6 @@
 #include "admin/events.h"
 #include "admin/http.h"
 #include "admin/http_stream.h"
-#include "admin/queries.h"
 #include "admin/rates.h"
 #include "admin/request.h"
 #include "admin/rssac.h"
@@ -22,6 +21,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "proc/role.h"
+#include "sample/queries.h"
 #include "zone/follow.h"
 
 #include <stdlib.h>

@@ -15,7 +15,7 @@ enum { COPY_TRIES = 1000 };
 
 const char *board_role_text(enum board_role role)
 {
-	static const char *const names[ROLE_COUNT] = {"supervisor", "answer", "sync", "watch", "route", "admin"};
+	static const char *const names[ROLE_COUNT] = {"supervisor", "answer", "sync", "watch", "route", "admin", "tap"};
 
 	return role < ROLE_COUNT ? names[role] : "?";
 }
@@ -25,6 +25,13 @@ const char *board_xdp_text(enum board_xdp_rung rung)
 	static const char *const names[] = {"off", "sockets", "generic", "native"};
 
 	return rung < ARRAY_LEN(names) ? names[rung] : "?";
+}
+
+const char *board_tap_text(enum board_tap_state s)
+{
+	static const char *const names[] = {"off", "apart", "open"};
+
+	return s < ARRAY_LEN(names) ? names[s] : "?";
 }
 
 const char *board_verdict_text(enum board_verdict v)

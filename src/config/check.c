@@ -700,6 +700,25 @@ static void check_references(const struct check *k)
 	}
 }
 
+static void check_taps(const struct check *k)
+{
+	const struct config_dnstap *d = &k->c->dnstap;
+	const struct tree *t = tree_get(k->root, "dnstap");
+	int ways = (d->socket != NULL) + (d->file != NULL) + (d->tcp.family != 0);
+
+	if (d->enabled && ways != 1)
+		tree_error(k->src, t, "dnstap needs one of \"socket\", \"tcp\" and \"file\"%s",
+		           ways ? ", and has several" : ": where should it go?");
+	if (d->enabled && !d->queries && !d->responses)
+		tree_error(k->src, t, "without \"queries\" and \"responses\" nothing is left: remove \"dnstap\"");
+	if (k->c->query_log.enabled && !k->c->answer.query_log_sample)
+		tree_warning(k->src, tree_get(k->root, "query-log"),
+		             "nothing comes into the file: \"answer: {query-log-sample: N}\" says how many queries are "
+		             "kept");
+	if (d->enabled && d->file && k->c->query_log.enabled && strcmp(d->file, k->c->query_log.file) == 0)
+		tree_error(k->src, t, "dnstap and query-log cannot write to the same file");
+}
+
 void config_check(const struct tree_source *src, const struct tree *root, const struct config *c)
 {
 	const struct check k = {.src = src, .root = root, .c = c};
@@ -725,4 +744,5 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 	check_rpki(&k);
 	check_references(&k);
 	config_check_http(src, root, c);
+	check_taps(&k);
 }

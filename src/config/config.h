@@ -349,6 +349,28 @@ struct config_hook {
 	uint32_t timeout_ms;      /* 10 s */
 };
 
+/* dnstap: queries and answers for a collector, or into a file. One of socket, file and tcp. */
+struct config_dnstap {
+	bool enabled;
+	const char *socket, *file; /* absolute paths; NULL */
+	struct ip_addr tcp;        /* family 0: none */
+	uint16_t port;             /* of tcp; 6000 */
+	bool queries, responses;   /* both true */
+	uint32_t sample;           /* one query in so many; 1 */
+	uint32_t max_backlog;      /* octets of what waits for the collector; 64 MiB */
+	uint32_t file_size;        /* octets of a file; then another is begun; 1 GiB; 0: any */
+	uint32_t files;            /* earlier ones that are kept; 4 */
+};
+
+/* query-log: the sampled queries into a file. */
+enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+struct config_query_log {
+	bool enabled;
+	const char *file;          /* absolute path */
+	uint8_t format;            /* enum config_log_format; text */
+	uint32_t file_size, files; /* as with dnstap; 100 MiB, 4 */
+};
+
 struct config {
 	struct arena arena;
 	const char *path;         /* of the fleet file; messages and relative paths go by it */
@@ -365,6 +387,8 @@ struct config {
 	struct config_zone *zones; size_t zone_count;
 	struct config_catalog *catalogs; size_t catalog_count;
 	struct config_answer answer;
+	struct config_dnstap dnstap;
+	struct config_query_log query_log;
 	struct config_history history;
 	struct config_rpki rpki;
 	struct config_drift drift;

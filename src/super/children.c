@@ -83,6 +83,8 @@ int children_bundle(const struct children *all, enum board_role kind)
 		return b->watch_fd;
 	case ROLE_ADMIN:
 		return b->admin_fd;
+	case ROLE_TAP:
+		return b->tap_fd;
 	default:
 		return b->config_fd;
 	}
@@ -113,7 +115,8 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	for (unsigned i = 0; i < ARRAY_LEN(b->xdp_fd); i++)
 		b->xdp_fd[i] = may_have(c, i) ? all->xdp_fd[i] : -1;
 	b->journal_fd = c->kind == ROLE_SYNC ? all->journal_fd : -1;
-	b->sample_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_ADMIN ? all->sample_fd : -1;
+	b->sample_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_ADMIN || c->kind == ROLE_TAP ? all->sample_fd : -1;
+	b->tap_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_TAP ? all->tap_fd : -1;
 	b->handover_fd = c->kind == ROLE_ANSWER ? all->handover[c->index][0] : -1;
 	b->status_fd = c->kind == ROLE_ANSWER ? all->status[0] : c->kind == ROLE_WATCH ? all->status[1] : -1;
 	b->workers = p->workers;
@@ -210,8 +213,10 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 	for (unsigned i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		if (may_have(c, i))
 			inherit(all->xdp_fd[i]);
-	if (c->kind == ROLE_ADMIN || c->kind == ROLE_ANSWER)
+	if (c->kind == ROLE_ADMIN || c->kind == ROLE_ANSWER || c->kind == ROLE_TAP)
 		inherit(all->sample_fd);
+	if (c->kind == ROLE_ANSWER || c->kind == ROLE_TAP)
+		inherit(all->tap_fd);
 	if (c->kind == ROLE_ANSWER) {
 		struct role_socket sockets[ROLE_SOCKETS_MAX];
 		uint32_t n = sockets_of_worker(all->sockets, c->index, sockets);
@@ -326,7 +331,7 @@ static int start(struct child *c)
 int children_add(struct children *all, enum board_role kind, unsigned index)
 {
 	struct child *c = &all->child[all->count];
-	size_t slot = kind == ROLE_ANSWER ? ROLE_COUNT - 2U + index : (size_t)kind - ROLE_SYNC;
+	size_t slot = kind == ROLE_ANSWER ? (size_t)ROLE_ADMIN - ROLE_SYNC + 1 + index : kind == ROLE_TAP ? BOARD_PROCS_MAX - 1 : (size_t)kind - ROLE_SYNC;
 
 	if (all->count == CHILDREN_MAX || slot >= BOARD_PROCS_MAX)
 		return ERR_LIMIT;
@@ -334,6 +339,24 @@ int children_add(struct children *all, enum board_role kind, unsigned index)
 	                    .shown = &all->board->supervisor.procs[slot]};
 	all->count++;
 	return start(c);
+}
+
+int children_want(struct children *all, enum board_role kind, bool wanted)
+{
+	struct child *c = children_find(all, kind, 0);
+
+	if (!c)
+		return wanted ? children_add(all, kind, 0) : 0;
+	if (wanted == c->wanted)
+		return 0;
+	if (!wanted) {
+		child_stop(c);
+		return 0;
+	}
+	c->wanted = true;
+	c->quick_ends = 0;
+	c->restart_at_ms = 0; /* one that is still about to end is started anew when it has (children_check()) */
+	return c->pid ? 0 : start(c);
 }
 
 static board_stamp *stamp_of(struct children *all, const struct child *c)
@@ -349,6 +372,8 @@ static board_stamp *stamp_of(struct children *all, const struct child *c)
 		return &all->board->route.stamp;
 	case ROLE_ADMIN:
 		return &all->board->admin.stamp;
+	case ROLE_TAP:
+		return &all->board->tap.stamp;
 	case ROLE_SUPERVISOR:
 	case ROLE_COUNT:
 		break;

@@ -55,6 +55,7 @@ struct children_bundles {
 	int watch_fd;  /* for watch */
 	int answer_fd; /* for workers */
 	int zones_fd;  /* for sync */
+	int tap_fd;    /* for tap */
 };
 
 struct children {
@@ -64,6 +65,7 @@ struct children {
 	struct children_bundles bundles;
 	int journal_fd;          /* the folder of sync's journal; -1: none */
 	int sample_fd;           /* their rings of sampled queries, -1: none */
+	int tap_fd;              /* their rings for dnstap, -1: none */
 	int rate_fd;             /* the workers' table of rate limits, -1: none */
 	uint64_t rate_len;
 	int xdp_fd[4];           /* maps of the kernel's answer cache: control, generations, small, large; -1: none */
@@ -92,6 +94,8 @@ struct children {
 
 /* Add and start a child; it is wanted until children_stop(). */
 int children_add(struct children *all, enum board_role kind, unsigned index) MUST_CHECK;
+/* Have the one child of this kind, or have it end. */
+int children_want(struct children *all, enum board_role kind, bool wanted) MUST_CHECK;
 /* The descriptor of the bundle that this kind of role gets, or -1. */
 int children_bundle(const struct children *all, enum board_role kind);
 struct child *children_find(struct children *all, enum board_role kind, unsigned index);

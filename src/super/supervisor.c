@@ -240,6 +240,8 @@ static int start_roles(struct supervisor *s)
 		err = children_add(all, ROLE_ROUTE, 0);
 	if (!err)
 		err = children_add(all, ROLE_ADMIN, 0);
+	if (!err)
+		err = children_want(all, ROLE_TAP, plan_taps(&s->plan));
 	if (err < 0)
 		log_err("start error=\"%s\"", err_text(err));
 	return err;
@@ -264,8 +266,8 @@ static int set_up(struct supervisor *s)
 	all->board = s->board;
 	all->loop = &s->loop;
 	all->plan = &s->plan;
-	all->bundles = (struct children_bundles){-1, -1, -1, -1, -1};
-	all->rate_fd = all->sample_fd = all->control_fd = -1;
+	all->bundles = (struct children_bundles){-1, -1, -1, -1, -1, -1};
+	all->rate_fd = all->sample_fd = all->tap_fd = all->control_fd = -1;
 	for (size_t i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		all->xdp_fd[i] = -1;
 	all->log_level = s->options->log_level;
@@ -309,6 +311,8 @@ static int set_up(struct supervisor *s)
 	if (!err)
 		err = supervisor_seal(&s->plan.answer, &all->bundles.answer_fd);
 	if (!err)
+		err = supervisor_seal(&s->plan.tap, &all->bundles.tap_fd);
+	if (!err)
 		doors_set_neighbors(all->doors, s->plan.node);
 	if (!err)
 		doors_set_http(all->web, s->plan.config, s->plan.node);
@@ -318,6 +322,8 @@ static int set_up(struct supervisor *s)
 		err = shared_make_rate_table(s->plan.config->answer.rate_limit.table, &all->rate_fd);
 	if (!err)
 		err = shared_make_sample_rings(s->plan.workers, &all->sample_fd);
+	if (!err && s->plan.config)
+		err = shared_make_tap_rings(s->plan.workers, s->plan.config->dnstap.max_backlog, &all->tap_fd);
 	for (unsigned i = 0; !err && i < s->plan.workers; i++)
 		err = handover_pair(all->handover[i]);
 	if (!err && s->plan.routed)

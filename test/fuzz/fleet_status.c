@@ -48,7 +48,7 @@ static void check_report(const uint8_t *data, size_t size)
 
 static void check_answer(const uint8_t *data, size_t size)
 {
-	const struct fleet_question q = {"fra", ""};
+	const struct fleet_question q = {.node = "fra", .network = ""};
 	unsigned rcode = 0;
 	int err = 0;
 

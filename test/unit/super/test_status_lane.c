@@ -132,7 +132,7 @@ static void test_names(void **state)
 static void test_any_octets(void **state)
 {
 	const struct bed *b = *state;
-	const struct fleet_question q = {"fra", "global"};
+	const struct fleet_question q = {.node = "fra", .network = "global"};
 	uint8_t buf[512], bad[512];
 	struct writer w = writer_of(buf, sizeof(buf));
 	size_t question;
