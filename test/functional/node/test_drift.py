@@ -128,7 +128,10 @@ def test_same_serial_other_content(fleet):
         row = wait_for(fleet, by, zone="second.", node=node, kind="content")
         assert row["alert"] and row["here"] == row["there"] == 1, row
     assert not fleet.rows("fra", node="ams") and not fleet.rows("fra", node="sin")
-    fleet.change("second", 3, "192.0.2.99")
+    # Differences between versions do not mend it: the pops' version 1 is another one. A whole transfer does.
+    for node in ("fra", "ams", "sin"):
+        done = fleet.zonecast(node, "zone", "retransfer", "second")
+        assert done.returncode == 0, done.stdout + done.stderr
     fleet.wait_settled()
 
 
