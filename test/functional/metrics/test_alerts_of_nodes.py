@@ -149,7 +149,7 @@ def test_nothing_fires_and_then_everything(fleet):
 
     # Repaired, and worse faults at once.
     fleet.hold("ams", False)
-    fleet.change("second", 3, "192.0.2.99")
+    fleet.change("second", 3, "192.0.2.98")
     fleet.cache.set(GOOD)
     fleet.ns["fra"].ip("addr", "add", f"{fleet.v6('fra')}/64", "dev", "up0", "nodad")
     for name in ("ZonecastZoneStuck", "ZonecastZoneContentDiffers", "ZonecastRpkiInvalid", "ZonecastNodeFamilyNotSeen", "ZonecastOutside"):
