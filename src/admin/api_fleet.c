@@ -5,6 +5,7 @@
 
 #include "admin/api_write.h"
 #include "admin/status_peers.h"
+#include "admin/status_views.h"
 #include "base/clock.h"
 
 #include <string.h>
@@ -39,10 +40,11 @@ static json_t *view_family(const struct board_view_family *v, uint64_t now_ns)
 {
 	char node[BOARD_NAME_MAX], why[BOARD_WHY_MAX];
 
-	memcpy(node, v->node, sizeof(node));
+	memcpy(node, v->seen == OUTSIDE_SILENT ? "" : v->node, v->seen == OUTSIDE_SILENT ? 1 : sizeof(node));
 	memcpy(why, v->why, sizeof(why));
 	node[sizeof(node) - 1] = why[sizeof(why) - 1] = '\0';
-	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "own", v->own, "node", str(node), "since_ms", age_ms(v->since_ns, now_ns), "asked_ms",
+	return json_pack("{s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "own", v->own, "seen", board_outside_text((enum board_outside)v->seen), "seen_since_ms",
+	                 age_ms(v->seen_since_ns, now_ns), "node", str(node), "since_ms", age_ms(v->since_ns, now_ns), "asked_ms",
 	                 age_ms(v->asked_ns, now_ns), "heard_ms", age_ms(v->heard_ns, now_ns), "latency_us", num(v->latency_us), "failures", num(v->failures),
 	                 "flips", num(v->flips), "outside", board_outside_text((enum board_outside)v->outside), "outside_since_ms",
 	                 age_ms(v->outside_since_ns, now_ns), "why", str(why));
@@ -96,12 +98,13 @@ static size_t place_of(const struct board *b, const char *name, size_t from)
 static void add_to(const struct admin_view *v, json_t *node, size_t place)
 {
 	json_t *addresses = json_object_get(node, "addresses"), *address;
+	const char *name = json_string_value(json_object_get(node, "name"));
 	size_t k;
 
 	json_object_set_new(node, "self", json_false());
 	json_object_set_new(node, "drift", drift_counts(v, place));
 	json_object_set_new(node, "compared_ms", age_ms(board_get(&v->board->watch.drift.node[place].compared_ns), v->now_ns));
-	json_object_set_new(node, "views", json_array());
+	json_object_set_new(node, "views", status_views_by(v->board, name ? name : "", v->now_ns));
 	json_array_foreach(addresses, k, address) {
 		if (k >= BOARD_MANAGEMENT_MAX)
 			break;

@@ -245,7 +245,7 @@ static void of_view(struct metrics *m, enum metric family, struct board_view_fam
 	v->node[sizeof(v->node) - 1] = '\0';
 	switch (family) {
 	case METRIC_VIEW_SITE_INFO:
-		if (v->node[0])
+		if (v->node[0] && v->seen != OUTSIDE_SILENT)
 			metric_put_as(m, "node", v->node, 1);
 		break;
 	case METRIC_VIEW_SITE_FLIPS_TOTAL:
