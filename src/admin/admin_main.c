@@ -9,9 +9,9 @@
 #include "admin/admin_main.h"
 
 #include "admin/control.h"
+#include "admin/events.h"
 #include "admin/http.h"
 #include "admin/http_stream.h"
-#include "admin/queries.h"
 #include "admin/rates.h"
 #include "admin/request.h"
 #include "admin/rssac.h"
@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "proc/role.h"
+#include "sample/queries.h"
 #include "zone/follow.h"
 
 #include <stdlib.h>
@@ -29,9 +30,9 @@
 
 enum { SWEEP_MS = 500, LOOK_MS = 100, SECOND_MS = 1000 };
 
-enum client_stream { STREAM_NONE, STREAM_ZONE, STREAM_LIST, STREAM_QUERIES };
+enum client_stream { STREAM_NONE, STREAM_ZONE, STREAM_LIST, STREAM_QUERIES, STREAM_EVENTS };
 enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_WAITING, CLIENT_WRITING,
-                    CLIENT_FOLLOWING /* nothing to send until a query is sampled */ };
+                    CLIENT_FOLLOWING /* nothing to send until a query is sampled, something happens */ };
 
 struct client {
 	struct admin *admin;
@@ -45,6 +46,7 @@ struct client {
 	struct zone_stream zone;
 	struct zones_stream list;
 	struct queries_stream queries;
+	struct board_events_cursor events;
 	bool follows;
 	struct text in, out;
 };
@@ -103,10 +105,11 @@ static bool next_piece(struct client *c)
 	return more >= 0 || more == ERR_STALE;
 }
 
-/* What was sampled since. A client that follows waits for more when there is nothing. */
-static void next_queries(struct client *c)
+/* What was sampled, or has happened, since. A client that follows waits for more when there is nothing. */
+static void next_lines(struct client *c)
 {
-	bool more = queries_stream_piece(&c->queries, c->admin->samples, &c->out);
+	bool more = c->streaming == STREAM_EVENTS ? events_stream_piece(c->admin->role->board, &c->events, &c->out)
+	                                          : queries_stream_piece(&c->queries, c->admin->samples, &c->out);
 
 	if (!more && !c->follows)
 		c->streaming = STREAM_NONE;
@@ -123,8 +126,8 @@ static void on_written(uv_write_t *w, int status)
 	struct client *c = w->data;
 
 	text_clear(&c->out);
-	if (status >= 0 && !c->closing && c->streaming == STREAM_QUERIES) {
-		next_queries(c);
+	if (status >= 0 && !c->closing && (c->streaming == STREAM_QUERIES || c->streaming == STREAM_EVENTS)) {
+		next_lines(c);
 		return;
 	}
 	if (status < 0 || c->closing || !c->streaming || !next_piece(c)) {
@@ -216,32 +219,56 @@ static void do_zone_show(struct client *c, const struct request *r)
 static void on_alloc(uv_handle_t *h, size_t size, uv_buf_t *buf);
 static void on_read_follower(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
+/* Whoever follows stays: room must be left for those who look at the node. */
+static bool may_follow(struct client *c, const struct request *r)
+{
+	const struct admin *a = c->admin;
+	unsigned followers = 0;
+
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		followers += a->clients[i].state != CLIENT_FREE && a->clients[i].follows;
+	if (r->follow && followers >= CONTROL_FOLLOWERS_MAX) {
+		refuse(c, "too many follow the queries or events already");
+		return false;
+	}
+	c->follows = r->follow;
+	return true;
+}
+
+static void flush_follower(struct client *c)
+{
+	/* So that its going is noticed. */
+	if (c->follows && uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read_follower) < 0)
+		client_close(c);
+	else
+		flush(c);
+}
+
 static void do_queries(struct client *c, const struct request *r)
 {
 	struct admin *a = c->admin;
-	unsigned followers = 0;
 
 	if (!a->samples) {
 		refuse(c, "this node keeps no sample of its queries");
 		return;
 	}
-	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
-		followers += a->clients[i].state != CLIENT_FREE && a->clients[i].follows;
-	/* Whoever follows stays: room must be left for those who look at the node. */
-	if (r->follow && followers >= CONTROL_FOLLOWERS_MAX) {
-		refuse(c, "too many follow the queries already");
+	if (!may_follow(c, r))
 		return;
-	}
-	c->follows = r->follow;
 	c->streaming = STREAM_QUERIES;
 	queries_stream_start(&c->queries, a->samples, r->follow);
 	text_fmt(&c->out, "{\"ok\":true,\"stream\":true,\"sample\":%u}\n", a->role->config ? a->role->config->answer.query_log_sample : 0U);
-	/* So that its going is noticed. */
-	if (c->follows && uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read_follower) < 0) {
-		client_close(c);
+	flush_follower(c);
+}
+
+static void do_events(struct client *c, const struct request *r)
+{
+	char now[24];
+
+	if (!may_follow(c, r))
 		return;
-	}
-	flush(c);
+	c->streaming = STREAM_EVENTS;
+	text_fmt(&c->out, "{\"ok\":true,\"stream\":true,\"now\":\"%s\"}\n", clock_wall_text(clock_wall_s(), now));
+	flush_follower(c);
 }
 
 static uint32_t peer_uid(const struct client *c)
@@ -510,6 +537,9 @@ static void act(struct client *c)
 	case COMMAND_QUERIES:
 		do_queries(c, &r);
 		break;
+	case COMMAND_EVENTS:
+		do_events(c, &r);
+		break;
 	default:
 		forward(c, &r);
 		break;
@@ -618,7 +648,7 @@ static void on_look(uv_timer_t *t)
 	rssac_tick(a->role->board, clock_wall_s());
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (a->clients[i].state == CLIENT_FOLLOWING && !a->clients[i].closing)
-			next_queries(&a->clients[i]);
+			next_lines(&a->clients[i]);
 }
 
 static void map_samples(struct admin *a)

@@ -2,6 +2,9 @@
 #include "admin/status.h"
 
 #include "admin/announced.h"
+#include "admin/events.h"
+#include "admin/status_dnstap.h"
+#include "admin/status_drift.h"
 #include "admin/status_http.h"
 #include "admin/status_peers.h"
 #include "admin/status_views.h"
@@ -79,6 +82,7 @@ static json_t *processes(const struct status_facts *f)
 	add_process(list, f, ROLE_WATCH, 0, 1, &b->watch.stamp);
 	add_process(list, f, ROLE_ROUTE, 0, ROUTE_SLOT, &b->route.stamp);
 	add_process(list, f, ROLE_ADMIN, 0, 3, &b->admin.stamp);
+	add_process(list, f, ROLE_TAP, 0, BOARD_PROCS_MAX - 1, &b->tap.stamp);
 	for (unsigned i = 0; i < BOARD_WORKERS_MAX && i < atomic_load(&b->supervisor.workers); i++)
 		add_process(list, f, ROLE_ANSWER, i, 4 + i, &b->workers[i].stamp);
 	return list;
@@ -101,6 +105,7 @@ static json_t *workers(const struct status_facts *f)
 		                                      num(board_get(&w->tcp_open)), "tcp_memory", num(board_get(&w->tcp_memory)), "tcp_idle_ms",
 		                                      num(board_get(&w->tcp_idle_ms)), "tls_expires", num(board_get(&w->tls_expires)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns),
 		                                      "lost", num(board_get(&w->overflows))));
+		json_object_set_new(json_array_get(list, i), "cpu_ms", num(board_get(&w->cpu_ns) / 1000000U));
 	}
 	return list;
 }
@@ -661,11 +666,19 @@ json_t *status_json(const struct status_facts *f)
 	if (o)
 		json_object_set_new(o, "transfers_out", transfers_out(f));
 	if (o)
+		json_object_set_new(o, "drift", status_drift(f));
+	if (o)
 		json_object_set_new(o, "rpki", rpki(f));
 	if (o)
 		json_object_set_new(o, "hijacks", hijacks(f));
 	if (o)
+		json_object_set_new(o, "dnstap", status_dnstap(f));
+	if (o)
+		json_object_set_new(o, "query_log", status_query_log(f));
+	if (o)
 		json_object_set_new(o, "http", status_http(f));
+	if (o)
+		json_object_set_new(o, "events", status_events(b));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	TOLD_SHOWN_S = 600
+}; /* what a node has not said for longer it may not say any more: it is not in the fleet, or asks no longer */
+
 static json_t *num(uint64_t v)
 {
 	return json_integer((json_int_t)v);
@@ -52,11 +56,16 @@ static json_t *nodes(const struct status_facts *f)
 
 /* ---- networks ---- */
 
-static void end_told(struct board_view_told *t)
+/* A copy that can be shown. */
+static bool read_told(const struct board_view_told *row, uint64_t now_ns, struct board_view_told *t)
 {
+	if (!board_copy(&row->seq, row, t, sizeof(*t)) ||
+	    (now_ns > t->heard_ns && now_ns - t->heard_ns > TOLD_SHOWN_S * 1000000000ULL))
+		return false;
 	t->viewer[sizeof(t->viewer) - 1] = t->network[sizeof(t->network) - 1] = '\0';
 	for (int k = 0; k < BOARD_FAMILIES; k++)
 		t->family[k].node[BOARD_NAME_MAX - 1] = '\0';
+	return true;
 }
 
 /* What other nodes say that they see. */
@@ -68,9 +77,8 @@ static json_t *told(const struct status_facts *f, const char *network, int famil
 	for (size_t i = 0; i < BOARD_TOLD_VIEWS_MAX && *rows[i].viewer; i++) {
 		struct board_view_told t;
 
-		if (!board_copy(&rows[i].seq, &rows[i], &t, sizeof(t)))
+		if (!read_told(&rows[i], f->now_ns, &t))
 			continue;
-		end_told(&t);
 		if (strcmp(t.network, network) != 0 || t.family[family].state == OUTSIDE_UNKNOWN)
 			continue;
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:o, s:o}", "viewer", t.viewer, "state",
@@ -102,9 +110,8 @@ json_t *status_views_by(const struct board *board, const char *viewer, uint64_t 
 	for (size_t i = 0; i < BOARD_TOLD_VIEWS_MAX && *rows[i].viewer; i++) {
 		struct board_view_told t;
 
-		if (!board_copy(&rows[i].seq, &rows[i], &t, sizeof(t)))
+		if (!read_told(&rows[i], now_ns, &t))
 			continue;
-		end_told(&t);
 		if (strcmp(t.viewer, viewer) == 0)
 			json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "network", t.network, "ipv4",
 			                                      told_family(&t, 0, now_ns), "ipv6",

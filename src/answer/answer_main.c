@@ -178,6 +178,7 @@ static void set_pace(struct worker *w)
 
 	random_bytes(&seed, sizeof(seed));
 	sample_pace_set(&w->pace, w->settings->sample_every, seed);
+	sample_pace_set(&w->tap_pace, w->taps.ring ? w->settings->tap_every : 0, seed);
 }
 
 /* The cache of the settings in force, with nothing in it. Without memory for one every answer is made anew. */
@@ -330,6 +331,11 @@ static void map_shared(struct worker *w, const struct role_brief *b)
 		err = sample_rings_open(memory, len, &w->samples);
 	if (err < 0 && err != ERR_NOT_FOUND)
 		log_err("answer what=query-log error=\"%s\"", err_text(err));
+	err = role_map(b->tap_fd, true, &memory, &len);
+	if (!err)
+		err = tap_rings_open(memory, len, &w->taps);
+	if (err < 0 && err != ERR_NOT_FOUND)
+		log_err("answer what=dnstap error=\"%s\"", err_text(err));
 }
 
 /* A worker that wakes for a query is to run at once where sync loads or transfers a large zone on the same CPU. What decides is not how much of the CPU it may have, but in how short
@@ -450,9 +456,10 @@ int answer_main(struct role *role)
 				streams_ready = true;
 			else if (s->kind == SOURCE_RING)
 				rings_serve(w.rings, &w, (unsigned)(s - sources->ring));
-			else if (s->fd >= 0 && s->kind == SOURCE_UDP)
+			else if (s->fd >= 0 && s->kind == SOURCE_UDP) {
+				w.local = s->at;
 				udp_serve(udp, &w, s->fd, s->v6, s->wildcard, s->manages, s->network);
-			else if (s->fd >= 0)
+			} else if (s->fd >= 0)
 				stream_accept(w.streams, s->fd, s->kind == SOURCE_TLS, s->manages, s->network);
 		}
 		if (w.hot && w.store)

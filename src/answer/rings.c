@@ -14,6 +14,7 @@
 #include "answer/worker.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/wire.h"
 #include "xdp/bpf/layout.h"
 #include "xdp/cache.h"
 #include "xdp/frame.h"
@@ -117,6 +118,13 @@ static void answer_probe(struct worker *w, const struct store_snapshot *s, const
 		result->len = 0;
 }
 
+/* Where it came to, for dnstap. */
+static void question_local(const struct xdp_packet *p, const struct xdp_question *q, struct endpoint *out)
+{
+	*out = (struct endpoint){.addr.family = q->v6 ? 6 : 4, .port = get_u16(p->octets + q->headers - UDP_HEADER + 2)};
+	memcpy(out->addr.bytes, p->octets + q->eth_len + (q->v6 ? 24 : 16), q->v6 ? 16 : 4);
+}
+
 /* The answer's octets, 0: none. */
 static size_t answer(struct rings *r, struct one *o, struct worker *w, const struct store_snapshot *s, const struct xdp_packet *p,
                      const struct xdp_question *q)
@@ -138,6 +146,8 @@ static size_t answer(struct rings *r, struct one *o, struct worker *w, const str
 		board_add(&w->board->dropped, 1);
 		return 0;
 	}
+	if (w->tap_pace.every)
+		question_local(p, q, &w->local);
 	worker_answer(w, s, &request, r->out, cap, &result);
 	measures_network(&w->measures, measures_network_at(&w->measures, q->v6, destination), q->v6, 1);
 	board_add(&w->board->ring_answers, result.len > 0);

@@ -98,7 +98,9 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 	read_rates(&a->rate_limit, s);
 	s->cache = a->cache;
 	s->sample_every = a->query_log_sample;
-	s->xdp_cache = a->xdp_cache;
+	s->tap_every = config->dnstap.enabled ? config->dnstap.sample : 0;
+	/* What is answered in the kernel cannot be seen: where all is wanted, workers answer all. */
+	s->xdp_cache = a->xdp_cache && s->tap_every != 1;
 	err = read_addresses(config, s);
 	if (!err)
 		err = read_fleet(bundle, s);

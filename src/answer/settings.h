@@ -24,6 +24,7 @@ struct settings {
 	struct filter_set *filters;
 	bool xdp_cache;               /* answers are put into the kernel */
 	uint32_t cache;               /* octets of answers kept, 0: none */
+	uint32_t tap_every;           /* one query in so many goes to dnstap, 0: none */
 	uint32_t sample_every;        /* one query in so many is kept, 0: none */
 };
 

@@ -455,6 +455,19 @@ static bool conn_hand_over(struct stream *s, struct conn *c, const uint8_t *p, s
 	return true;
 }
 
+/* Our own end of it. */
+static void conn_local(const struct conn *c, struct endpoint *out)
+{
+	struct sockaddr_storage at;
+	socklen_t len = sizeof(at);
+
+	*out = (struct endpoint){.port = 0};
+	if (getsockname(c->fd, (struct sockaddr *)&at, &len) < 0)
+		return;
+	client_of_peer(&at, &out->addr);
+	out->port = port_of_peer(&at);
+}
+
 /* Answer whole queries of p until they, the turn, or the client's patience with reading end. *used octets are done with. */
 static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_t len, size_t *used)
 {
@@ -465,6 +478,8 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 	uint64_t began = len >= 2 ? clock_ns() : 0;
 
 	c->more = false;
+	if (w->tap_pace.every)
+		conn_local(c, &w->local);
 	store_pin(w->store, &snapshot);
 	while (len - pos >= 2 && !c->out) {
 		struct engine_request request;

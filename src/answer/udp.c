@@ -203,6 +203,8 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, 
 			request.len = u->in[i].msg_len;
 			client_of_peer(&u->peer[i], &request.client);
 			request.sync = manages ? ENGINE_SYNC_PASS : ENGINE_SYNC_NEVER;
+			if (wildcard && w->tap_pace.every)
+				destination(in, &w->local.addr);
 			worker_answer(w, &snapshot, &request, room, UDP_OUT_MAX, &result);
 			if (result.for_sync && !hand_over(u, w, fd, (unsigned)i, wildcard, result.for_watch)) {
 				request.sync = ENGINE_SYNC_BUSY;

@@ -86,13 +86,47 @@ static void answer_sampled(struct worker *w, const struct store_snapshot *s, con
 	sample_put(w->samples, w->index, &kept);
 }
 
-void worker_answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
-                   struct engine_result *result)
+static void answer_plain(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
+                         struct engine_result *result)
 {
 	if (sample_due(&w->pace) && w->samples)
 		answer_sampled(w, s, request, out, cap, result);
 	else
 		(void)answer(w, s, request, out, cap, result);
+}
+
+/* With its answer into the ring for dnstap, if there is room. */
+static void answer_tapped(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
+                          struct engine_result *result)
+{
+	static const uint8_t transports[] = {[ENGINE_UDP] = TAP_UDP, [ENGINE_TCP] = TAP_TCP, [ENGINE_TLS] = TAP_TLS};
+	struct tap_event e = {.query_ns = clock_wall_ns()};
+
+	answer_plain(w, s, request, out, cap, result);
+	if (result->for_sync)
+		return;
+	e.response_ns = clock_wall_ns();
+	e.query = request->msg;
+	e.query_len = (uint32_t)request->len;
+	e.response = out;
+	e.response_len = (uint32_t)result->len;
+	e.transport = transports[request->transport];
+	e.family = request->client.family;
+	e.client_port = request->port;
+	e.server_family = w->local.addr.family;
+	e.server_port = w->local.port;
+	memcpy(e.client, request->client.bytes, sizeof(e.client));
+	memcpy(e.server, w->local.addr.bytes, sizeof(e.server));
+	board_add(tap_put(&w->taps, w->index, &e) ? &w->board->tapped : &w->board->tap_dropped, 1);
+}
+
+void worker_answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
+                   struct engine_result *result)
+{
+	if (sample_due(&w->tap_pace))
+		answer_tapped(w, s, request, out, cap, result);
+	else
+		answer_plain(w, s, request, out, cap, result);
 }
 
 bool worker_hand_over(struct worker *w, struct handover *head, const uint8_t *octets, int descriptor)

@@ -7,6 +7,7 @@
 #include "base/addr.h"
 #include "base/attr.h"
 #include "board/board.h"
+#include "dnstap/ring.h"
 #include "sample/ring.h"
 #include "zone/store.h"
 
@@ -36,6 +37,9 @@ struct worker {
 	uint32_t rate_turn;
 	struct sample_rings *samples; /* shared with readers; NULL: nothing is sampled */
 	struct sample_pace pace;
+	struct tap_rings taps; /* for dnstap; no ring: there are none */
+	struct sample_pace tap_pace; /* `every` 0: nothing is tapped */
+	struct endpoint local; /* where the query at hand came to, while something is tapped; family 0: not known */
 	unsigned index; /* of this worker */
 	int handover;   /* to sync; -1: none */
 	int status;     /* to watch; -1: none */

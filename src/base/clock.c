@@ -20,12 +20,17 @@ uint64_t clock_ms(void)
 	return clock_ns() / 1000000U;
 }
 
-uint64_t clock_wall_us(void)
+uint64_t clock_wall_ns(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000U + (uint64_t)ts.tv_nsec / 1000U;
+	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t clock_wall_us(void)
+{
+	return clock_wall_ns() / 1000U;
 }
 
 int64_t clock_wall_s(void)

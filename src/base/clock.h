@@ -6,6 +6,8 @@
 /* Monotonic time; the same clock in every process of the machine, never stepped. */
 uint64_t clock_ns(void);
 uint64_t clock_ms(void);
+/* Nanoseconds since the epoch, for people. */
+uint64_t clock_wall_ns(void);
 /* Microseconds since the epoch, for people. */
 uint64_t clock_wall_us(void);
 /* Seconds since the epoch, for people and for signatures only. */

@@ -15,7 +15,7 @@ enum { COPY_TRIES = 1000 };
 
 const char *board_role_text(enum board_role role)
 {
-	static const char *const names[ROLE_COUNT] = {"supervisor", "answer", "sync", "watch", "route", "admin"};
+	static const char *const names[ROLE_COUNT] = {"supervisor", "answer", "sync", "watch", "route", "admin", "tap"};
 
 	return role < ROLE_COUNT ? names[role] : "?";
 }
@@ -25,6 +25,13 @@ const char *board_xdp_text(enum board_xdp_rung rung)
 	static const char *const names[] = {"off", "sockets", "generic", "native"};
 
 	return rung < ARRAY_LEN(names) ? names[rung] : "?";
+}
+
+const char *board_tap_text(enum board_tap_state s)
+{
+	static const char *const names[] = {"off", "apart", "open"};
+
+	return s < ARRAY_LEN(names) ? names[s] : "?";
 }
 
 const char *board_verdict_text(enum board_verdict v)
@@ -136,6 +143,8 @@ int board_create(int *fd, struct board **out)
 		atomic_store(&b->workers[i].pin, UINT64_MAX);
 	atomic_store(&b->sync.pin, UINT64_MAX);
 	atomic_store(&b->watch.pin, UINT64_MAX);
+	for (size_t i = 0; i < BOARD_DRIFT_PINS; i++)
+		atomic_store(&b->watch.drift_pins[i], UINT64_MAX);
 	atomic_store(&b->admin.pin, UINT64_MAX);
 	*fd = f;
 	*out = b;
@@ -202,6 +211,7 @@ void board_route_clear(struct board_route *route)
 		n->announce = ANNOUNCE_NONE;
 		n->since_ns = n->hold_until_ns = 0;
 		n->flaps = n->drained = 0;
+		n->backstop = ANNOUNCE_NONE;
 		snprintf(n->why, sizeof(n->why), "%s", why);
 		for (size_t f = 0; f < BOARD_FAMILIES; f++) {
 			n->family[f] = (struct board_route_family){.announce = ANNOUNCE_NONE};

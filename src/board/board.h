@@ -29,6 +29,7 @@ enum {
 	BOARD_ORIGINS_MAX = 4096,  /* prefixes whose origin is validated */
 	BOARD_HIJACKS_MAX = 32,    /* shown */
 	BOARD_DRIFTS_MAX = 1024,   /* shown */
+	BOARD_DRIFT_PINS = 3,      /* versions of the store that watch holds beside the one that it asks questions by */
 	BOARD_TOLD_VIEWS_MAX = 1024, /* networks as other nodes see them */
 	BOARD_CACHES_MAX = 8,      /* RPKI */
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
@@ -46,13 +47,13 @@ enum {
 	BOARD_SKETCH = 4096,
 	BOARD_FLIPS = 64,
 	BOARD_TRANSFER_PINS = 16,  /* versions of the store that transfers read at a time */
-	BOARD_PROCS_MAX = BOARD_WORKERS_MAX + 4,
+	BOARD_PROCS_MAX = BOARD_WORKERS_MAX + 5,
 };
 
 /* A heartbeat: CLOCK_MONOTONIC in nanoseconds, stamped by the process's own loop. 0 = never. */
 typedef _Atomic uint64_t board_stamp;
 
-enum board_role { ROLE_SUPERVISOR, ROLE_ANSWER, ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE, ROLE_ADMIN, ROLE_COUNT };
+enum board_role { ROLE_SUPERVISOR, ROLE_ANSWER, ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE, ROLE_ADMIN, ROLE_TAP, ROLE_COUNT };
 const char *board_role_text(enum board_role role);
 
 /* What the operator wants of a network, whatever else is known: ORDER_FREEZE: what is announced stays as it is; ORDER_FORCE: announce. */
@@ -92,7 +93,7 @@ struct board_supervisor {
 	_Atomic uint32_t fault;        /* enum board_fault: a drill */
 	_Atomic uint32_t fault_worker; /* that has it; UINT32_MAX: all */
 	struct board_xdp xdp;
-	struct board_process procs[BOARD_PROCS_MAX]; /* sync, watch, route, admin, then workers */
+	struct board_process procs[BOARD_PROCS_MAX]; /* sync, watch, route, admin, then workers; the last is tap */
 	struct board_network_order {
 		_Atomic uint32_t order; /* enum board_order */
 		_Atomic uint64_t since_ns;
@@ -180,6 +181,7 @@ struct board_worker {
 		tls_expires;
 	_Atomic uint64_t tls_relays,
 		tls_relayed; /* TLS connections that sync answers over this worker: now, and ever */
+	_Atomic uint64_t tapped, tap_dropped; /* queries given to dnstap; for which there was no room */
 	struct board_measures measures;
 	struct board_flips flips;
 	_Alignas(128) char end[];
@@ -470,6 +472,7 @@ struct board_watch {
 	board_stamp stamp;
 	struct board_events events;
 	_Atomic uint64_t pin;
+	_Atomic uint64_t drift_pins[BOARD_DRIFT_PINS]; /* store generations being compared with others' zones */
 	_Atomic uint64_t damaged_ino; /* the store file in which content was found that is not as it was written; 0: none. Sync begins a new one */
 	_Atomic uint64_t verified;    /* rounds through all zones in which none was */
 	struct board_watch_network networks[BOARD_NETWORKS_MAX];
@@ -599,6 +602,24 @@ struct board_admin {
 	} http;
 };
 
+/* Written by tap. */
+enum board_tap_state { TAP_OFF, TAP_APART /* from its collector or file: `why` says it */, TAP_OPEN };
+const char *board_tap_text(enum board_tap_state s);
+struct board_tap {
+	board_stamp stamp;
+	_Atomic uint64_t waiting; /* octets in the rings, at this moment */
+	_Atomic uint64_t broken;  /* what was no event */
+	struct board_tap_out {
+		_Atomic uint64_t units, octets;  /* frames, lines; written, or taken by the kernel */
+		_Atomic uint64_t lost;           /* frames of which a part was sent; samples that were overwritten before they were read */
+		_Atomic uint64_t opened, aside;  /* connections; files put aside */
+		_Atomic uint32_t seq;
+		uint32_t state;                  /* enum board_tap_state */
+		uint64_t since_ns;
+		char to[BOARD_WHY_MAX], why[BOARD_WHY_MAX];
+	} dnstap, log;
+};
+
 struct board {
 	uint32_t version;
 	uint32_t size;
@@ -608,6 +629,7 @@ struct board {
 	_Alignas(4096) struct board_watch watch;
 	_Alignas(4096) struct board_route route;
 	_Alignas(4096) struct board_admin admin;
+	_Alignas(4096) struct board_tap tap;
 	_Alignas(4096) struct board_worker workers[BOARD_WORKERS_MAX];
 };
 

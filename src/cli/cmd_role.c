@@ -8,6 +8,7 @@
 #include "proc/role.h"
 #include "route/route_main.h"
 #include "sync/sync_main.h"
+#include "tap/tap_main.h"
 #include "watch/watch_main.h"
 
 #include <stdlib.h>
@@ -19,6 +20,7 @@ int cmd_role(int argc, char **argv)
 	static int (*const mains[ROLE_COUNT])(struct role *) = {
 		[ROLE_ANSWER] = answer_main, [ROLE_SYNC] = sync_main,   [ROLE_WATCH] = watch_main,
 		[ROLE_ROUTE] = route_main,   [ROLE_ADMIN] = admin_main,
+		[ROLE_TAP] = tap_main,
 	};
 	struct role *role;
 	char *end;

@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include "cli/paint.h"
+#include "cli/status_dnstap.h"
+#include "cli/status_drift.h"
 #include "cli/status_fleet.h"
 #include "cli/status_views.h"
 
@@ -325,6 +327,7 @@ static void print_status(const json_t *s)
 	print_expiry(s);
 	print_load(json_object_get(s, "load"));
 	print_xdp(json_object_get(s, "xdp"));
+	status_dnstap_print(s);
 	printf("processes ");
 	json_array_foreach(json_object_get(s, "processes"), i, o)
 		printf("%s%s %lld", i ? ", " : "", get_str(o, "role"), get_int(o, "pid"));
@@ -341,6 +344,7 @@ static void print_status(const json_t *s)
 		printf("\n");
 		print_fleet(s, false);
 	}
+	status_drift_print(json_object_get(s, "drift"));
 	status_views_print(json_object_get(s, "views"));
 	print_rpki(json_object_get(s, "rpki"));
 	print_hijacks(json_object_get(s, "hijacks"));

@@ -681,6 +681,44 @@ static void check_rpki(const struct check *k)
 	}
 }
 
+static void check_references(const struct check *k)
+{
+	const struct config_drift *drift = &k->c->drift;
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < drift->reference_count; i++) {
+		const struct endpoint *server = &drift->references[i].server;
+		const struct tree *at = item_of(tree_get(k->root, "drift"), "references", i);
+		const struct ip_prefix *prefix;
+
+		if (network_around(k->c, &server->addr, &prefix))
+			tree_error(k->src, at, "%s is one of the fleet's own anycast addresses: it says nothing that the nodes do not know of themselves",
+			           addr_text(&server->addr, text));
+		for (size_t j = 0; j < i; j++)
+			if (server->port == drift->references[j].server.port && addr_equal(&server->addr, &drift->references[j].server.addr))
+				tree_error(k->src, at, "reference %s is here twice", addr_text(&server->addr, text));
+	}
+}
+
+static void check_taps(const struct check *k)
+{
+	const struct config_dnstap *d = &k->c->dnstap;
+	const struct tree *t = tree_get(k->root, "dnstap");
+	int ways = (d->socket != NULL) + (d->file != NULL) + (d->tcp.family != 0);
+
+	if (d->enabled && ways != 1)
+		tree_error(k->src, t, "dnstap needs one of \"socket\", \"tcp\" and \"file\"%s",
+		           ways ? ", and has several" : ": where should it go?");
+	if (d->enabled && !d->queries && !d->responses)
+		tree_error(k->src, t, "without \"queries\" and \"responses\" nothing is left: remove \"dnstap\"");
+	if (k->c->query_log.enabled && !k->c->answer.query_log_sample)
+		tree_warning(k->src, tree_get(k->root, "query-log"),
+		             "nothing comes into the file: \"answer: {query-log-sample: N}\" says how many queries are "
+		             "kept");
+	if (d->enabled && d->file && k->c->query_log.enabled && strcmp(d->file, k->c->query_log.file) == 0)
+		tree_error(k->src, t, "dnstap and query-log cannot write to the same file");
+}
+
 void config_check(const struct tree_source *src, const struct tree *root, const struct config *c)
 {
 	const struct check k = {.src = src, .root = root, .c = c};
@@ -704,5 +742,7 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 			           "write the absolute path of the program: there is no PATH to look for \"%.80s\" in",
 			           c->hooks[i].exec[0]);
 	check_rpki(&k);
+	check_references(&k);
 	config_check_http(src, root, c);
+	check_taps(&k);
 }

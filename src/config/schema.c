@@ -33,6 +33,7 @@ static const char *const words_xdp[] = {"off", "auto", "native", "generic", NULL
 static const char *const words_bgp_role[] = {"none", "provider", "rs", "rs-client", "customer", "peer", NULL};
 static const char *const words_dial[] = {"active", "passive", "both", NULL};
 static const char *const words_at_max[] = {"warn", "cease", NULL};
+static const char *const words_log_format[] = {"text", "json", NULL};
 static const char *const words_action[] = {"drop", "refuse", "truncate", NULL};
 
 /* RFC 8945 6; hmac-md5 is left out on purpose. */
@@ -471,18 +472,61 @@ static const struct schema_row rpki_rows[] = {
 };
 static const struct schema_map rpki_map = {"rpki", 0, ROWS(rpki_rows)};
 
+static const struct schema_row reference_rows[] = {
+        {"address", SCHEMA_ENDPOINT, .required = true, .reload = true, AT(config_reference, server), .help = "address and port of the server"},
+        {"zones", SCHEMA_DOMAIN, .reload = true, LIST(config_reference, zones, zone_count, CONFIG_REFERENCE_ZONES_MAX),
+         .help = "zones that it is asked for; without, all that the node serves"},
+};
+static const struct schema_map reference_map = {"a reference", sizeof(struct config_reference), ROWS(reference_rows)};
+
+static const struct schema_row drift_rows[] = {
+        {"alert-after", SCHEMA_TIME, .reload = true, AT(config_drift, alert_after_ms), .min = SECOND, .max = DAY, .value = "60s",
+         .help = "a zone that is behind somewhere and does not move for so long is an alert"},
+        {"references", SCHEMA_MAP, .reload = true, LIST(config_drift, references, reference_count, CONFIG_REFERENCES_MAX), .map = &reference_map,
+         .help = "servers outside of the fleet that should have the same serials"},
+};
+static const struct schema_map drift_map = {"drift", 0, ROWS(drift_rows)};
+
 /* In the order of enum config_event. */
-static const char *const words_event[] = {"announce", "withdraw", "de-prefer", "graceful-shutdown", "neighbor-up", "neighbor-down", "verdict", NULL};
+static const char *const words_event[] = {"announce", "withdraw", "de-prefer", "graceful-shutdown", "neighbor-up", "neighbor-down", "verdict",
+                                          "backstop", "kept", "bfd", "max-prefixes", "peer", "drift", "outside", "rpki", "hijack", "zone", "primary",
+                                          "process", "config", "order", "xdp", "disk", NULL};
 
 static const struct schema_row hook_rows[] = {
         {"on", SCHEMA_WORD, .required = true, .reload = true, .width = 1, LIST(config_hook, on, on_count, CONFIG_EVENTS), .words = words_event,
-         .help = "what it is run for: announce, withdraw, de-prefer, graceful-shutdown, neighbor-up, neighbor-down, verdict"},
+         .help = "what it is run for: announce, withdraw, de-prefer, graceful-shutdown, neighbor-up, neighbor-down, verdict, or another kind of event"},
         {"exec", SCHEMA_TEXT, .required = true, .reload = true, LIST(config_hook, exec, exec_count, CONFIG_HOOK_WORDS_MAX),
          .help = "absolute path of the program, and its arguments"},
         {"timeout", SCHEMA_TIME, .reload = true, AT(config_hook, timeout_ms), .min = 100, .max = 10 * MINUTE, .value = "10s",
          .help = "a program that runs longer is killed"},
 };
 static const struct schema_map hook_map = {"a hook", sizeof(struct config_hook), ROWS(hook_rows)};
+
+static const struct schema_row dnstap_rows[] = {
+        {"socket", SCHEMA_DIR, .reload = true, AT(config_dnstap, socket), .help = "unix socket of a collector (Frame Streams)"},
+        {"tcp", SCHEMA_ADDR, .reload = true, AT(config_dnstap, tcp), .help = "address of a collector, by TCP"},
+        {"port", SCHEMA_UINT, .reload = true, NUMBER(config_dnstap, port), .min = 1, .max = 65535, .value = "6000", .help = "its TCP port"},
+        {"file", SCHEMA_DIR, .reload = true, AT(config_dnstap, file), .help = "file that is written"},
+        {"file-size", SCHEMA_SIZE, .reload = true, NUMBER(config_dnstap, file_size), .min = 1 * MIB, .max = 4095U * MIB, .zero_too = true, .value = "1024MiB",
+         .help = "a file of this size is put aside and another begun; 0: never"},
+        {"files", SCHEMA_UINT, .reload = true, NUMBER(config_dnstap, files), .min = 1, .max = 1000, .value = "4", .help = "files put aside that are kept"},
+        {"queries", SCHEMA_BOOL, .reload = true, AT(config_dnstap, queries), .value = "true", .help = "messages AUTH_QUERY"},
+        {"responses", SCHEMA_BOOL, .reload = true, AT(config_dnstap, responses), .value = "true", .help = "messages AUTH_RESPONSE"},
+        {"sample", SCHEMA_UINT, .reload = true, NUMBER(config_dnstap, sample), .min = 1, .max = 1000000000, .value = "1",
+         .help = "one query in so many, with its response"},
+        {"max-backlog", SCHEMA_SIZE, NUMBER(config_dnstap, max_backlog), .min = 1 * MIB, .max = 4095U * MIB, .value = "64MiB",
+         .help = "memory for what the collector has not taken; beyond it is dropped and counted"},
+};
+static const struct schema_map dnstap_map = {"dnstap", 0, ROWS(dnstap_rows)};
+
+static const struct schema_row query_log_rows[] = {
+        {"file", SCHEMA_DIR, .required = true, .reload = true, AT(config_query_log, file), .help = "file that is written, a line for each query"},
+        {"format", SCHEMA_WORD, .reload = true, NUMBER(config_query_log, format), .words = words_log_format, .value = "text", .help = "text or json"},
+        {"file-size", SCHEMA_SIZE, .reload = true, NUMBER(config_query_log, file_size), .min = 1 * MIB, .max = 4095U * MIB, .zero_too = true, .value = "100MiB",
+         .help = "a file of this size is put aside and another begun; 0: never"},
+        {"files", SCHEMA_UINT, .reload = true, NUMBER(config_query_log, files), .min = 1, .max = 1000, .value = "4", .help = "files put aside that are kept"},
+};
+static const struct schema_map query_log_map = {"query-log", 0, ROWS(query_log_rows)};
 
 static const struct schema_row root_rows[] = {
         {"fleet", SCHEMA_IDENT, .required = true, AT(config, fleet), .help = "name of the fleet"},
@@ -507,12 +551,17 @@ static const struct schema_row root_rows[] = {
          .help = "zones that list zones (RFC 9432)"},
         {"rpki", SCHEMA_MAP, .reload = true, AT(config, rpki), FLAG(config, rpki.enabled), .map = &rpki_map,
          .help = "origin validation of the prefixes announced"},
+        {"drift", SCHEMA_MAP, .reload = true, AT(config, drift), .map = &drift_map, .help = "zones that are not the same everywhere"},
         {"hooks", SCHEMA_MAP, .reload = true, LIST(config, hooks, hook_count, CONFIG_HOOKS_MAX), .map = &hook_map,
          .help = "programs that are run when something changes"},
         {"http", SCHEMA_MAP, .reload = true, AT(config, http), FLAG(config, http.enabled), .map = &http_map,
          .help = "each node's web server: API, metrics, dashboard"},
         {"history", SCHEMA_MAP, .reload = true, AT(config, history), .map = &history_map, .help = "earlier versions of zones"},
         {"answer", SCHEMA_MAP, .reload = true, AT(config, answer), .map = &answer_map, .help = "how questions are answered"},
+        {"dnstap", SCHEMA_MAP, .reload = true, AT(config, dnstap), FLAG(config, dnstap.enabled), .map = &dnstap_map,
+         .help = "queries and answers for a collector, or into a file"},
+        {"query-log", SCHEMA_MAP, .reload = true, AT(config, query_log), FLAG(config, query_log.enabled), .map = &query_log_map,
+         .help = "the sampled queries into a file"},
 };
 const struct schema_map schema_root = {"the configuration", sizeof(struct config), ROWS(root_rows)};
 /* clang-format on */

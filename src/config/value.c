@@ -145,9 +145,9 @@ static bool read_size(const struct config_read *r, const struct schema_row *row,
 		           SHOWN(t));
 		return false;
 	}
-	if (v > (uint64_t)row->max >> shift || v << shift < row->min) {
-		tree_error(r->src, t, "\"%s\" is %.*s: out of range, it must be from %uKiB to %uKiB", row->key,
-		           SHOWN(t), row->min >> 10, row->max >> 10);
+	if ((v > (uint64_t)row->max >> shift || v << shift < row->min) && !(v == 0 && row->zero_too)) {
+		tree_error(r->src, t, "\"%s\" is %.*s: out of range, it must be %sfrom %uKiB to %uKiB", row->key,
+		           SHOWN(t), row->zero_too ? "0 or " : "", row->min >> 10, row->max >> 10);
 		return false;
 	}
 	octets = (uint32_t)(v << shift);

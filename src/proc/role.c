@@ -62,6 +62,8 @@ static board_stamp *stamp_of(struct board *board, const struct role_brief *b)
 		return &board->route.stamp;
 	case ROLE_ADMIN:
 		return &board->admin.stamp;
+	case ROLE_TAP:
+		return &board->tap.stamp;
 	case ROLE_SUPERVISOR:
 	case ROLE_COUNT:
 		break;

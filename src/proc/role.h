@@ -84,6 +84,7 @@ struct role_brief {
 	uint64_t rate_len; /* octets of the table where it is a map of the kernel's, else 0 */
 	int32_t journal_fd; /* sync: the folder of its journal; -1 elsewhere, and in the stand-alone form */
 	int32_t sample_fd; /* answer, admin: the workers' rings of sampled queries (sample/ring.h); -1 elsewhere */
+	int32_t tap_fd;    /* answer, tap: the workers' rings for dnstap (dnstap/ring.h); -1 elsewhere, and in the stand-alone form */
 	int32_t handover_fd; /* answer: its end of the pair with sync (proc/handover.h); -1 elsewhere */
 	int32_t status_fd;   /* answer, watch: their ends of the pair for questions about the node's status; -1 elsewhere, and in the stand-alone form */
 	uint8_t probe_key[8]; /* watch, answer: of probes through devices (xdp/echo.h) */

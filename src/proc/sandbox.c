@@ -59,6 +59,9 @@ static const int storing[] = {
 	SCMP_SYS(getcwd), SCMP_SYS(pwritev), SCMP_SYS(fchdir), SCMP_SYS(statfs), SCMP_SYS(fstatfs),
 };
 
+/* Files that are begun and put aside. */
+static const int recording[] = {SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2)};
+
 static const int hostile[] = {
 	SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
 	SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(pivot_root), SCMP_SYS(chroot), SCMP_SYS(init_module),
@@ -89,6 +92,16 @@ static int add_client_sockets(scmp_filter_ctx ctx)
 	if (!err)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6, 0));
 	return err ? err : add(ctx, SCMP_ACT_ALLOW, calls, ARRAY_LEN(calls));
+}
+
+/* Collectors and files: nothing that listens, nothing that is read. */
+static int add_tap(scmp_filter_ctx ctx)
+{
+	int err = add_client_sockets(ctx);
+
+	if (!err)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
+	return err ? err : add(ctx, SCMP_ACT_ALLOW, recording, ARRAY_LEN(recording));
 }
 
 int role_sandbox(struct role *role)
@@ -126,8 +139,10 @@ int role_sandbox(struct role *role)
 	/* Transfers from primaries: clients of the two families, nothing that listens. */
 	if (!err && kind == ROLE_SYNC)
 		err = add_client_sockets(ctx);
+	if (!err && kind == ROLE_TAP)
+		err = add_tap(ctx);
 	/* Opening for reading only: the store again after sync made it anew, interfaces in /sys. */
-	if (!err && kind != ROLE_SYNC)
+	if (!err && kind != ROLE_SYNC && kind != ROLE_TAP)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
 		                       SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
 	if (!err)

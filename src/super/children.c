@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "super/doors.h"
+#include "super/events.h"
 #include "super/express.h"
 
 #include <errno.h>
@@ -82,6 +83,8 @@ int children_bundle(const struct children *all, enum board_role kind)
 		return b->watch_fd;
 	case ROLE_ADMIN:
 		return b->admin_fd;
+	case ROLE_TAP:
+		return b->tap_fd;
 	default:
 		return b->config_fd;
 	}
@@ -112,7 +115,8 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	for (unsigned i = 0; i < ARRAY_LEN(b->xdp_fd); i++)
 		b->xdp_fd[i] = may_have(c, i) ? all->xdp_fd[i] : -1;
 	b->journal_fd = c->kind == ROLE_SYNC ? all->journal_fd : -1;
-	b->sample_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_ADMIN ? all->sample_fd : -1;
+	b->sample_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_ADMIN || c->kind == ROLE_TAP ? all->sample_fd : -1;
+	b->tap_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_TAP ? all->tap_fd : -1;
 	b->handover_fd = c->kind == ROLE_ANSWER ? all->handover[c->index][0] : -1;
 	b->status_fd = c->kind == ROLE_ANSWER ? all->status[0] : c->kind == ROLE_WATCH ? all->status[1] : -1;
 	b->workers = p->workers;
@@ -209,8 +213,10 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 	for (unsigned i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		if (may_have(c, i))
 			inherit(all->xdp_fd[i]);
-	if (c->kind == ROLE_ADMIN || c->kind == ROLE_ANSWER)
+	if (c->kind == ROLE_ADMIN || c->kind == ROLE_ANSWER || c->kind == ROLE_TAP)
 		inherit(all->sample_fd);
+	if (c->kind == ROLE_ANSWER || c->kind == ROLE_TAP)
+		inherit(all->tap_fd);
 	if (c->kind == ROLE_ANSWER) {
 		struct role_socket sockets[ROLE_SOCKETS_MAX];
 		uint32_t n = sockets_of_worker(all->sockets, c->index, sockets);
@@ -305,6 +311,9 @@ static int start(struct child *c)
 	c->channel = pair[0];
 	c->started_ns = clock_ns();
 	c->killed = false;
+	if (c->fell)
+		super_event_restarted(all->board, c->kind, c->index);
+	c->fell = false;
 	c->restart_at_ms = 0;
 	c->poll = calloc(1, sizeof(*c->poll));
 	if (c->poll) {
@@ -322,7 +331,7 @@ static int start(struct child *c)
 int children_add(struct children *all, enum board_role kind, unsigned index)
 {
 	struct child *c = &all->child[all->count];
-	size_t slot = kind == ROLE_ANSWER ? ROLE_COUNT - 2U + index : (size_t)kind - ROLE_SYNC;
+	size_t slot = kind == ROLE_ANSWER ? (size_t)ROLE_ADMIN - ROLE_SYNC + 1 + index : kind == ROLE_TAP ? BOARD_PROCS_MAX - 1 : (size_t)kind - ROLE_SYNC;
 
 	if (all->count == CHILDREN_MAX || slot >= BOARD_PROCS_MAX)
 		return ERR_LIMIT;
@@ -330,6 +339,24 @@ int children_add(struct children *all, enum board_role kind, unsigned index)
 	                    .shown = &all->board->supervisor.procs[slot]};
 	all->count++;
 	return start(c);
+}
+
+int children_want(struct children *all, enum board_role kind, bool wanted)
+{
+	struct child *c = children_find(all, kind, 0);
+
+	if (!c)
+		return wanted ? children_add(all, kind, 0) : 0;
+	if (wanted == c->wanted)
+		return 0;
+	if (!wanted) {
+		child_stop(c);
+		return 0;
+	}
+	c->wanted = true;
+	c->quick_ends = 0;
+	c->restart_at_ms = 0; /* one that is still about to end is started anew when it has (children_check()) */
+	return c->pid ? 0 : start(c);
 }
 
 static board_stamp *stamp_of(struct children *all, const struct child *c)
@@ -345,6 +372,8 @@ static board_stamp *stamp_of(struct children *all, const struct child *c)
 		return &all->board->route.stamp;
 	case ROLE_ADMIN:
 		return &all->board->admin.stamp;
+	case ROLE_TAP:
+		return &all->board->tap.stamp;
 	case ROLE_SUPERVISOR:
 	case ROLE_COUNT:
 		break;
@@ -357,9 +386,11 @@ static void unpin(struct children *all, const struct child *c)
 {
 	if (c->kind == ROLE_ANSWER)
 		atomic_store(&all->board->workers[c->index].pin, UINT64_MAX);
-	else if (c->kind == ROLE_WATCH)
+	else if (c->kind == ROLE_WATCH) {
 		atomic_store(&all->board->watch.pin, UINT64_MAX);
-	else if (c->kind == ROLE_ADMIN)
+		for (size_t i = 0; i < BOARD_DRIFT_PINS; i++)
+			atomic_store(&all->board->watch.drift_pins[i], UINT64_MAX);
+	} else if (c->kind == ROLE_ADMIN)
 		atomic_store(&all->board->admin.pin, UINT64_MAX);
 }
 
@@ -384,7 +415,10 @@ static void ended(struct child *c, int status)
 	}
 	c->told = false;
 	c->restart_at_ms = now / 1000000U + wait_ms;
-	if (c->wanted && !clean)
+	c->fell = c->wanted && !clean;
+	if (c->fell)
+		super_event_ended(c->all->board, c->kind, c->index, status, c->killed ? c->hung_ms : 0, (uint32_t)wait_ms);
+	if (c->fell)
 		log_err("process=%s index=%u ended %s=%d restart_in_ms=%u", board_role_text(c->kind), c->index,
 		        WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 		        (unsigned)wait_ms);
@@ -482,6 +516,7 @@ static void check_one(struct children *all, struct child *c, uint64_t now)
 	if (c->killed || age_ms < limit_ms * ROLE_PATIENCE || starved(c, since, age_ms))
 		return;
 	c->killed = true;
+	c->hung_ms = (uint32_t)age_ms;
 	log_err("process=%s index=%u pid=%d hangs heartbeat_age_ms=%u action=kill", board_role_text(c->kind), c->index, c->pid,
 	        (unsigned)age_ms);
 	kill(c->pid, SIGKILL);

@@ -42,7 +42,9 @@ struct child {
 	uint64_t late_since;     /* the heartbeat that it was late after, with the CPU time it had used when that was seen */
 	uint64_t late_cpu_ns;
 	bool killed;             /* for hanging, and not gone yet */
+	uint32_t hung_ms;        /* its heartbeat was so old then */
 	bool wanted;             /* to be restarted when it ends */
+	bool fell;               /* it ended by itself, and does not run again yet */
 	bool told;               /* to end, so that it starts anew: no quick end, however short it lived */
 };
 
@@ -53,6 +55,7 @@ struct children_bundles {
 	int watch_fd;  /* for watch */
 	int answer_fd; /* for workers */
 	int zones_fd;  /* for sync */
+	int tap_fd;    /* for tap */
 };
 
 struct children {
@@ -62,6 +65,7 @@ struct children {
 	struct children_bundles bundles;
 	int journal_fd;          /* the folder of sync's journal; -1: none */
 	int sample_fd;           /* their rings of sampled queries, -1: none */
+	int tap_fd;              /* their rings for dnstap, -1: none */
 	int rate_fd;             /* the workers' table of rate limits, -1: none */
 	uint64_t rate_len;
 	int xdp_fd[4];           /* maps of the kernel's answer cache: control, generations, small, large; -1: none */
@@ -90,6 +94,8 @@ struct children {
 
 /* Add and start a child; it is wanted until children_stop(). */
 int children_add(struct children *all, enum board_role kind, unsigned index) MUST_CHECK;
+/* Have the one child of this kind, or have it end. */
+int children_want(struct children *all, enum board_role kind, bool wanted) MUST_CHECK;
 /* The descriptor of the bundle that this kind of role gets, or -1. */
 int children_bundle(const struct children *all, enum board_role kind);
 struct child *children_find(struct children *all, enum board_role kind, unsigned index);

@@ -326,7 +326,12 @@ static int bundle_fleet(struct plan *p)
 	return err;
 }
 
-/* What workers are told. In the stand-alone form all defaults hold, but no rate limit: whoever runs it has not said who asks. */
+bool plan_taps(const struct plan *p)
+{
+	return p->config && (p->config->dnstap.enabled || p->config->query_log.enabled);
+}
+
+/* What workers, and tap, are told. In the stand-alone form all defaults hold, but no rate limit: whoever runs it has not said who asks. */
 static int plan_answer(struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], struct diag *diag)
 {
 	static const char alone[] = "fleet: alone\nnodes: [{name: alone, role: primary}]\n"
@@ -345,6 +350,10 @@ static int plan_answer(struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], st
 		text_str(&yaml, alone);
 	p->answer = bundle_new();
 	err = yaml.failed || !p->answer ? ERR_NO_MEMORY : bundle_add(p->answer, p->config ? p->config->path : "alone", yaml.chars, yaml.len);
+	if (!err && plan_taps(p)) {
+		p->tap = bundle_new();
+		err = p->tap ? bundle_add(p->tap, p->config->path, yaml.chars, yaml.len) : ERR_NO_MEMORY;
+	}
 	if (!err)
 		err = bundle_add(p->answer, ROLE_ITEM_COOKIES, &secrets, sizeof(secrets));
 	if (!err && p->config)
@@ -629,7 +638,8 @@ void plan_done(struct plan *p)
 	bundle_free(p->watch);
 	bundle_free(p->admin);
 	bundle_free(p->answer);
+	bundle_free(p->tap);
 	bundle_free(p->zones);
 	p->config = NULL;
-	p->bundle = p->watch = p->admin = p->answer = p->zones = NULL;
+	p->bundle = p->watch = p->admin = p->answer = p->tap = p->zones = NULL;
 }

@@ -30,6 +30,7 @@ struct plan {
 	struct bundle *admin;       /* admin: everything but the zones; what its web server is known by, and whom it knows */
 	struct bundle *watch;       /* watch: everything but the zones; the key of what nodes say to each other */
 	struct bundle *answer;      /* workers: settings of answering, no zones, no keys */
+	struct bundle *tap;         /* tap: the settings of answering and nothing else; NULL: it has nothing to do */
 	struct bundle *zones;       /* sync: the fleet file as it is */
 	char node_name[BOARD_NAME_MAX];
 	char state_dir[ROLE_PATH_MAX], run_dir[ROLE_PATH_MAX];
@@ -69,4 +70,6 @@ int plan_complete(struct plan *p, struct diag *diag) MUST_CHECK;
 /* May sync have the privilege to read any file, because its account cannot read this one? Only for a zone file of the plan (or the folder
  * of the stand-alone form, or a file in it) for which that is so. */
 bool plan_grants_read(const struct plan *p, const char *zones_dir, const char *path);
+/* Is there work for the process of captures? */
+bool plan_taps(const struct plan *p);
 void plan_done(struct plan *p);

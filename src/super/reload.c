@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "super/accepted.h"
+#include "super/events.h"
 #include "super/fleet_known.h"
 #include "super/orders.h"
 
@@ -186,14 +187,14 @@ void supervisor_show_plan(struct supervisor *s)
 /* with_bundle: the message brings each role its new one. */
 void supervisor_tell_all(struct supervisor *s, uint32_t kind, bool with_bundle)
 {
-	static const enum board_role roles[] = {ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE, ROLE_ADMIN};
+	static const enum board_role roles[] = {ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE, ROLE_ADMIN, ROLE_TAP};
 	struct role_message m = {.kind = kind};
 
 	for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
 		struct child *c = children_find(&s->children, roles[i], 0);
 
 		/* A role that cannot be told is restarted, and starts with the new configuration. */
-		if (c && c->pid && child_send(c, &m, with_bundle ? children_bundle(&s->children, roles[i]) : -1) < 0)
+		if (c && c->pid && c->wanted && child_send(c, &m, with_bundle ? children_bundle(&s->children, roles[i]) : -1) < 0)
 			child_kill(c);
 	}
 }
@@ -251,12 +252,12 @@ int supervisor_seal(struct bundle **b, int *fd)
 
 static void close_bundles(struct children_bundles *b)
 {
-	const int fds[] = {b->config_fd, b->admin_fd, b->watch_fd, b->answer_fd, b->zones_fd};
+	const int fds[] = {b->config_fd, b->admin_fd, b->watch_fd, b->answer_fd, b->zones_fd, b->tap_fd};
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	*b = (struct children_bundles){-1, -1, -1, -1, -1};
+	*b = (struct children_bundles){-1, -1, -1, -1, -1, -1};
 }
 
 void supervisor_stage_accepted(const struct plan *p)
@@ -282,7 +283,7 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	size_t before = sockets_count(s->children.sockets);
 	char problem[300];
 	struct diag diag;
-	struct children_bundles fds = {-1, -1, -1, -1, -1};
+	struct children_bundles fds = {-1, -1, -1, -1, -1, -1};
 	int err;
 
 	if (s->phase != PHASE_RUN) {
@@ -310,6 +311,8 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	if (!err)
 		err = supervisor_seal(&next.answer, &fds.answer_fd);
 	if (!err)
+		err = supervisor_seal(&next.tap, &fds.tap_fd);
+	if (!err)
 		err = supervisor_seal(&next.zones, &fds.zones_fd);
 	if (!err) {
 		err = supervisor_take_up(s, &next, problem, sizeof(problem));
@@ -332,6 +335,8 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	doors_set_neighbors(s->children.doors, s->plan.node);
 	doors_set_http(s->children.web, s->plan.config, s->plan.node);
 	supervisor_tell_all(s, ROLE_RELOAD, true);
+	if (children_want(&s->children, ROLE_TAP, plan_taps(&s->plan)) < 0)
+		log_err("process=tap error=\"cannot be started\" action=\"it is tried again\"");
 	tell_workers(s, before);
 	uv_timer_start(&s->linger, on_linger, RELOAD_LINGER_MS, 0);
 	plan_done(&old);
@@ -362,6 +367,9 @@ int supervisor_reload(struct supervisor *s, const struct plan_leave *leave, stru
 
 	if (s->phase == PHASE_RUN)
 		show_refusal(s, err, why);
+	/* In the stand-alone form there is no file: only zones are looked at. */
+	if (s->phase == PHASE_RUN && s->plan.config)
+		super_event_config(s->board, err >= 0, s->plan.config->generation, err < 0 ? s->board->supervisor.refused.why : "a reload was carried out");
 	return err;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "dnstap/ring.h"
 #include "limit/rate.h"
 #include "sample/ring.h"
 
@@ -51,6 +52,19 @@ int shared_make_sample_rings(unsigned workers, int *out)
 	if (err < 0)
 		return err;
 	sample_rings_init(memory, workers);
+	munmap(memory, size);
+	return 0;
+}
+
+int shared_make_tap_rings(unsigned workers, size_t octets, int *out)
+{
+	size_t ring = tap_ring_octets(octets, workers), size = tap_rings_size(workers, ring);
+	void *memory;
+	int err = shared_memory("zonecast-taps", size, out, &memory);
+
+	if (err < 0)
+		return err;
+	tap_rings_init(memory, workers, ring);
 	munmap(memory, size);
 	return 0;
 }

@@ -25,6 +25,7 @@
 #include "super/addresses.h"
 #include "super/children.h"
 #include "super/doors.h"
+#include "super/events.h"
 #include "super/express.h"
 #include "super/fleet_known.h"
 #include "super/folders.h"
@@ -86,6 +87,7 @@ static void begin_stop(struct supervisor *s)
 	if (s->phase != PHASE_RUN)
 		return;
 	atomic_store(&s->board->supervisor.stopping, 1);
+	super_event_node(s->board, "running", "stopping", "told by a signal");
 	if (!route || !route->pid || !s->plan.node->neighbor_count) {
 		stop_roles(s);
 		return;
@@ -110,6 +112,8 @@ static void on_end(void *ctx, struct child *c, int status)
 
 	(void)status;
 	supervisor_forget_asked(s, c->kind);
+	if (c->kind == ROLE_ROUTE && s->plan.node)
+		super_event_route_gone(s->board, s->plan.config, s->plan.node);
 	if (s->phase == PHASE_DRAIN && c->kind == ROLE_ROUTE)
 		stop_roles(s);
 }
@@ -236,6 +240,8 @@ static int start_roles(struct supervisor *s)
 		err = children_add(all, ROLE_ROUTE, 0);
 	if (!err)
 		err = children_add(all, ROLE_ADMIN, 0);
+	if (!err)
+		err = children_want(all, ROLE_TAP, plan_taps(&s->plan));
 	if (err < 0)
 		log_err("start error=\"%s\"", err_text(err));
 	return err;
@@ -260,8 +266,8 @@ static int set_up(struct supervisor *s)
 	all->board = s->board;
 	all->loop = &s->loop;
 	all->plan = &s->plan;
-	all->bundles = (struct children_bundles){-1, -1, -1, -1, -1};
-	all->rate_fd = all->sample_fd = all->control_fd = -1;
+	all->bundles = (struct children_bundles){-1, -1, -1, -1, -1, -1};
+	all->rate_fd = all->sample_fd = all->tap_fd = all->control_fd = -1;
 	for (size_t i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		all->xdp_fd[i] = -1;
 	all->log_level = s->options->log_level;
@@ -305,6 +311,8 @@ static int set_up(struct supervisor *s)
 	if (!err)
 		err = supervisor_seal(&s->plan.answer, &all->bundles.answer_fd);
 	if (!err)
+		err = supervisor_seal(&s->plan.tap, &all->bundles.tap_fd);
+	if (!err)
 		doors_set_neighbors(all->doors, s->plan.node);
 	if (!err)
 		doors_set_http(all->web, s->plan.config, s->plan.node);
@@ -314,6 +322,8 @@ static int set_up(struct supervisor *s)
 		err = shared_make_rate_table(s->plan.config->answer.rate_limit.table, &all->rate_fd);
 	if (!err)
 		err = shared_make_sample_rings(s->plan.workers, &all->sample_fd);
+	if (!err && s->plan.config)
+		err = shared_make_tap_rings(s->plan.workers, s->plan.config->dnstap.max_backlog, &all->tap_fd);
 	for (unsigned i = 0; !err && i < s->plan.workers; i++)
 		err = handover_pair(all->handover[i]);
 	if (!err && s->plan.routed)
@@ -420,6 +430,7 @@ int supervisor_run(const struct supervisor_options *o)
 		atomic_store(&s->board->supervisor.started_ns, clock_ns());
 		supervisor_show_plan(s);
 		privileges_shed(s->express != NULL);
+		super_event_node(s->board, "", "started", "version " ZONECAST_VERSION);
 		log_notice("start version=%s node=%s workers=%u run-dir=%s", ZONECAST_VERSION, s->plan.node_name, s->plan.workers,
 		           s->plan.run_dir);
 		err = run_loop(s);

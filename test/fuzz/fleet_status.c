@@ -48,7 +48,7 @@ static void check_report(const uint8_t *data, size_t size)
 
 static void check_answer(const uint8_t *data, size_t size)
 {
-	const struct fleet_question q = {"fra", ""};
+	const struct fleet_question q = {.node = "fra", .network = ""};
 	unsigned rcode = 0;
 	int err = 0;
 
@@ -84,7 +84,7 @@ static void check_question(const uint8_t *data, size_t size)
 		struct writer back = writer_of(out, sizeof(out));
 		struct query parsed;
 
-		fleet_question_write(&asked, q.header.id, 0, 0, &back);
+		fleet_question_write(&asked, q.header.id, NULL, 0, 0, 0, &back);
 		check(writer_ok(&back) && query_parse(out, back.pos, &parsed) == QUERY_OK &&
 		      name_equal(parsed.qname.wire, q.qname.wire));
 	}

@@ -96,6 +96,8 @@ static const char everything[] =
         "  invalid: alert\n"
         "  expire: 90m\n"
         "history: {versions: 1000, size: 1GiB, all-for: 48h, step: 1h}\n"
+        "dnstap: {tcp: \"2001:db8::9\", port: 6001, responses: false, sample: 100, max-backlog: 8MiB, file-size: 0, files: 9}\n"
+        "query-log: {file: /var/log/queries, format: json, file-size: 5MiB, files: 2}\n"
         "hooks: [{on: [withdraw, verdict], exec: [/bin/tell, \"a b\"], timeout: 3s}]\n"
         "http: {port: 8443, names: [dns.example], token-file: tokens, allow-changes: true, tls: {certificate-file: w.pem, key-file: w.key}}\n";
 
@@ -151,6 +153,18 @@ static void test_values(void **state)
 	assert_int_equal(c->hooks[0].exec_count, 2);
 	assert_string_equal(c->hooks[0].exec[1], "a b");
 	assert_int_equal(c->hooks[0].timeout_ms, 3000);
+	assert_true(c->dnstap.enabled && c->dnstap.queries && !c->dnstap.responses && !c->dnstap.socket && !c->dnstap.file);
+	assert_string_equal(addr_text(&c->dnstap.tcp, buf), "2001:db8::9");
+	assert_int_equal(c->dnstap.port, 6001);
+	assert_int_equal(c->dnstap.sample, 100);
+	assert_int_equal(c->dnstap.max_backlog, 8 << 20);
+	assert_int_equal(c->dnstap.file_size, 0);
+	assert_int_equal(c->dnstap.files, 9);
+	assert_true(c->query_log.enabled);
+	assert_string_equal(c->query_log.file, "/var/log/queries");
+	assert_int_equal(c->query_log.format, CONFIG_LOG_JSON);
+	assert_int_equal(c->query_log.file_size, 5 << 20);
+	assert_int_equal(c->query_log.files, 2);
 	assert_true(c->http.enabled && c->http.tls.enabled && c->http.allow_changes && !c->http.open && !c->http.metrics_open);
 	assert_int_equal(c->http.port, 8443);
 	assert_int_equal(c->http.name_count, 1);

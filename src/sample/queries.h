@@ -19,5 +19,8 @@ void queries_stream_start(struct queries_stream *q, const struct sample_rings *r
 /* Append up to QUERIES_PIECE lines. What was overwritten before it could be read is told by a line {"lost": n}. True when there may be more
  * now. */
 bool queries_stream_piece(struct queries_stream *q, const struct sample_rings *r, struct text *out);
-/* One entry as a line without its newline. */
+/* Likewise as JSON or as key=value. */
+bool queries_stream_lines(struct queries_stream *q, const struct sample_rings *r, bool json, struct text *out, uint64_t *lines, uint64_t *lost);
+/* One entry as a line without its newline: JSON; key=value. */
 void queries_text(const struct sample *s, unsigned worker, struct text *out);
+void queries_line(const struct sample *s, unsigned worker, struct text *out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The query log sample as JSON. The query is parsed here, where time does not matter, from its octets as they came: they are a stranger's. */
-#include "admin/queries.h"
+/* The query log sample as JSON, and as key=value. The query is parsed here, where time does not matter, from its octets as they came: they are a stranger's. */
+#include "sample/queries.h"
 
 #include "base/addr.h"
 #include "base/attr.h"
@@ -115,6 +115,54 @@ void queries_text(const struct sample *s, unsigned worker, struct text *out)
 	text_fmt(out, ",\"duration_us\":%.1f}", s->duration_ns / 1000.0);
 }
 
+/* The name, type and flags, as far as they can be read. */
+static void put_question(struct text *out, const struct sample *s)
+{
+	char text[NAME_TEXT_MAX], word[RRTYPE_TEXT_MAX];
+	size_t len = MIN(s->query_len, (size_t)SAMPLE_QUERY_MAX);
+	struct query q;
+	enum query_verdict verdict = query_parse(s->query, len, &q);
+
+	if (len >= DNS_HEADER_LEN)
+		text_fmt(out, " id=%u opcode=%u", get_u16(s->query), get_u16(s->query + 2) >> 11 & 15);
+	if (verdict != QUERY_DROP && q.has_question) {
+		name_to_text(q.qname.wire, text);
+		text_str(out, " name=");
+		put_quoted(out, text);
+		text_fmt(out, " class=%s", rrclass_text(q.qclass, word));
+		text_fmt(out, " type=%s", rrtype_text(q.qtype, word));
+	}
+	if (s->query_len > SAMPLE_QUERY_MAX)
+		text_str(out, " cut=yes");
+	else if (verdict == QUERY_DROP || verdict == QUERY_FORMERR)
+		text_str(out, " malformed=yes");
+	if (len >= DNS_HEADER_LEN)
+		text_fmt(out, " rd=%d cd=%d", (get_u16(s->query + 2) & DNS_RD) != 0, (get_u16(s->query + 2) & DNS_CD) != 0);
+	if (verdict != QUERY_DROP && q.has_edns)
+		text_fmt(out, " edns=%u udp_size=%u do=%d", q.edns_version, q.udp_size, q.dnssec_ok);
+}
+
+void queries_line(const struct sample *s, unsigned worker, struct text *out)
+{
+	char text[ADDR_TEXT_MAX], word[12];
+	struct ip_addr client = {.family = s->family};
+
+	memcpy(client.bytes, s->client, sizeof(client.bytes));
+	clock_wall_text((int64_t)(s->wall_us / 1000000), text);
+	text[strlen(text) - 1] = '\0'; /* the Z stands behind the fraction */
+	text_fmt(out, "%s.%06uZ query worker=%u transport=%s", text, (unsigned)(s->wall_us % 1000000), worker, WORD(transports, s->transport));
+	text_fmt(out, " client=%s port=%u query_size=%u", addr_text(&client, text), s->port, s->query_len);
+	put_question(out, s);
+	text_fmt(out, " cookie=%s filtered=%s limited=%s", WORD(cookies, s->cookie), WORD(filters, s->filtered), WORD(limits, s->limited));
+	if (s->answer_len)
+		text_fmt(out, " rcode=%s answer_size=%u truncated=%u", rcode_text(s->rcode, word), s->answer_len, s->truncated);
+	else
+		text_str(out, " rcode=none");
+	if (s->answer_len && s->ede != 0xffff)
+		text_fmt(out, " ede=%u", s->ede);
+	text_fmt(out, " duration_us=%.1f", s->duration_ns / 1000.0);
+}
+
 static unsigned workers_of(const struct sample_rings *r)
 {
 	return MIN(sample_rings_workers(r), (unsigned)QUERIES_WORKERS_MAX);
@@ -157,21 +205,33 @@ static bool oldest(struct queries_stream *q, const struct sample_rings *r, struc
 	return found;
 }
 
-bool queries_stream_piece(struct queries_stream *q, const struct sample_rings *r, struct text *out)
+bool queries_stream_lines(struct queries_stream *q, const struct sample_rings *r, bool json, struct text *out, uint64_t *lines, uint64_t *lost)
 {
 	for (int n = 0; n < QUERIES_PIECE; n++) {
-		uint64_t lost = 0;
 		unsigned worker = 0;
 		struct sample s = {0};
-		bool found = oldest(q, r, &s, &worker, &lost);
+		uint64_t gone = 0;
+		bool found = oldest(q, r, &s, &worker, &gone);
 
-		if (lost)
-			text_fmt(out, "{\"lost\":%" PRIu64 "}\n", lost);
+		if (gone)
+			text_fmt(out, json ? "{\"lost\":%" PRIu64 "}\n" : "lost=%" PRIu64 "\n", gone);
+		*lost += gone;
 		if (!found)
 			return false;
-		queries_text(&s, worker, out);
+		if (json)
+			queries_text(&s, worker, out);
+		else
+			queries_line(&s, worker, out);
 		text_char(out, '\n');
 		q->next[worker]++;
+		++*lines;
 	}
 	return true;
+}
+
+bool queries_stream_piece(struct queries_stream *q, const struct sample_rings *r, struct text *out)
+{
+	uint64_t lines = 0, lost = 0;
+
+	return queries_stream_lines(q, r, true, out, &lines, &lost);
 }
