@@ -9,8 +9,12 @@
 #include "admin/admin_main.h"
 
 #include "admin/control.h"
+#include "admin/events.h"
 #include "admin/http.h"
+#include "admin/http_stream.h"
+#include "admin/rates.h"
 #include "admin/request.h"
+#include "admin/rssac.h"
 #include "admin/status.h"
 #include "admin/zones.h"
 #include "base/clock.h"
@@ -24,11 +28,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { SWEEP_MS = 500, LOOK_MS = 100 };
+enum { SWEEP_MS = 500, LOOK_MS = 100, SECOND_MS = 1000 };
 
-enum client_stream { STREAM_NONE, STREAM_ZONE, STREAM_LIST, STREAM_QUERIES };
+enum client_stream { STREAM_NONE, STREAM_ZONE, STREAM_LIST, STREAM_QUERIES, STREAM_EVENTS };
 enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_WAITING, CLIENT_WRITING,
-                    CLIENT_FOLLOWING /* nothing to send until a query is sampled */ };
+                    CLIENT_FOLLOWING /* nothing to send until a query is sampled, something happens */ };
 
 struct client {
 	struct admin *admin;
@@ -42,6 +46,7 @@ struct client {
 	struct zone_stream zone;
 	struct zones_stream list;
 	struct queries_stream queries;
+	struct board_events_cursor events;
 	bool follows;
 	struct text in, out;
 };
@@ -50,10 +55,11 @@ struct admin {
 	struct role *role;
 	uv_loop_t loop;
 	uv_pipe_t server;
-	uv_timer_t sweep, look;
+	uv_timer_t sweep, look, second;
 	struct store_follow store;
 	struct sample_rings *samples; /* NULL: none */
 	struct http *http;
+	struct rates rates;
 	struct client clients[CONTROL_CLIENTS_MAX];
 	uint32_t next_id;
 };
@@ -99,10 +105,11 @@ static bool next_piece(struct client *c)
 	return more >= 0 || more == ERR_STALE;
 }
 
-/* What was sampled since. A client that follows waits for more when there is nothing. */
-static void next_queries(struct client *c)
+/* What was sampled, or has happened, since. A client that follows waits for more when there is nothing. */
+static void next_lines(struct client *c)
 {
-	bool more = queries_stream_piece(&c->queries, c->admin->samples, &c->out);
+	bool more = c->streaming == STREAM_EVENTS ? events_stream_piece(c->admin->role->board, &c->events, &c->out)
+	                                          : queries_stream_piece(&c->queries, c->admin->samples, &c->out);
 
 	if (!more && !c->follows)
 		c->streaming = STREAM_NONE;
@@ -119,8 +126,8 @@ static void on_written(uv_write_t *w, int status)
 	struct client *c = w->data;
 
 	text_clear(&c->out);
-	if (status >= 0 && !c->closing && c->streaming == STREAM_QUERIES) {
-		next_queries(c);
+	if (status >= 0 && !c->closing && (c->streaming == STREAM_QUERIES || c->streaming == STREAM_EVENTS)) {
+		next_lines(c);
 		return;
 	}
 	if (status < 0 || c->closing || !c->streaming || !next_piece(c)) {
@@ -212,32 +219,56 @@ static void do_zone_show(struct client *c, const struct request *r)
 static void on_alloc(uv_handle_t *h, size_t size, uv_buf_t *buf);
 static void on_read_follower(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
+/* Whoever follows stays: room must be left for those who look at the node. */
+static bool may_follow(struct client *c, const struct request *r)
+{
+	const struct admin *a = c->admin;
+	unsigned followers = 0;
+
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		followers += a->clients[i].state != CLIENT_FREE && a->clients[i].follows;
+	if (r->follow && followers >= CONTROL_FOLLOWERS_MAX) {
+		refuse(c, "too many follow the queries or events already");
+		return false;
+	}
+	c->follows = r->follow;
+	return true;
+}
+
+static void flush_follower(struct client *c)
+{
+	/* So that its going is noticed. */
+	if (c->follows && uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read_follower) < 0)
+		client_close(c);
+	else
+		flush(c);
+}
+
 static void do_queries(struct client *c, const struct request *r)
 {
 	struct admin *a = c->admin;
-	unsigned followers = 0;
 
 	if (!a->samples) {
 		refuse(c, "this node keeps no sample of its queries");
 		return;
 	}
-	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
-		followers += a->clients[i].state != CLIENT_FREE && a->clients[i].follows;
-	/* Whoever follows stays: room must be left for those who look at the node. */
-	if (r->follow && followers >= CONTROL_FOLLOWERS_MAX) {
-		refuse(c, "too many follow the queries already");
+	if (!may_follow(c, r))
 		return;
-	}
-	c->follows = r->follow;
 	c->streaming = STREAM_QUERIES;
 	queries_stream_start(&c->queries, a->samples, r->follow);
 	text_fmt(&c->out, "{\"ok\":true,\"stream\":true,\"sample\":%u}\n", a->role->config ? a->role->config->answer.query_log_sample : 0U);
-	/* So that its going is noticed. */
-	if (c->follows && uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read_follower) < 0) {
-		client_close(c);
+	flush_follower(c);
+}
+
+static void do_events(struct client *c, const struct request *r)
+{
+	char now[24];
+
+	if (!may_follow(c, r))
 		return;
-	}
-	flush(c);
+	c->streaming = STREAM_EVENTS;
+	text_fmt(&c->out, "{\"ok\":true,\"stream\":true,\"now\":\"%s\"}\n", clock_wall_text(clock_wall_s(), now));
+	flush_follower(c);
 }
 
 static uint32_t peer_uid(const struct client *c)
@@ -303,73 +334,83 @@ static void put_text(const struct request *r, uint32_t uid, struct role_message 
 	memcpy(m->text, r->zone, m->text_len);
 }
 
-/* What the supervisor has to do. */
-static void forward(struct client *c, const struct request *r)
+/* What the supervisor has to do. False: this node has no such network. */
+static bool put_message(struct admin *a, const struct request *r, uint32_t uid, struct role_message *m)
 {
-	struct role *role = c->admin->role;
-	struct role_message m = {.kind = ROLE_REQUEST, .id = ++c->admin->next_id, .network = UINT32_MAX, .uid = peer_uid(c)};
-	uv_os_fd_t fd = -1;
+	const struct role *role = a->role;
 
+	*m = (struct role_message){.kind = ROLE_REQUEST, .id = ++a->next_id, .network = UINT32_MAX, .uid = uid};
 	switch (r->command) {
 	case COMMAND_RELOAD:
-		m.request = REQUEST_RELOAD;
+		m->request = REQUEST_RELOAD;
 		break;
 	case COMMAND_DRAIN:
-		m.request = r->neighbor[0] ? REQUEST_DRAIN_NEIGHBOR : REQUEST_DRAIN;
+		m->request = r->neighbor[0] ? REQUEST_DRAIN_NEIGHBOR : REQUEST_DRAIN;
 		break;
 	case COMMAND_RESUME:
-		m.request = r->neighbor[0] ? REQUEST_RESUME_NEIGHBOR : REQUEST_RESUME;
+		m->request = r->neighbor[0] ? REQUEST_RESUME_NEIGHBOR : REQUEST_RESUME;
 		break;
 	case COMMAND_FREEZE:
-		m.request = REQUEST_FREEZE;
+		m->request = REQUEST_FREEZE;
 		break;
 	case COMMAND_FORCE:
-		m.request = REQUEST_FORCE;
+		m->request = REQUEST_FORCE;
 		break;
 	case COMMAND_ZONE_RELOAD:
-		m.request = r->force ? REQUEST_ZONE_RELOAD_FORCE : REQUEST_ZONE_RELOAD;
+		m->request = r->force ? REQUEST_ZONE_RELOAD_FORCE : REQUEST_ZONE_RELOAD;
 		break;
 	case COMMAND_ZONE_STATUS:
-		m.request = r->one ? REQUEST_ZONE_STATUS : REQUEST_ZONES_AFTER;
+		m->request = r->one ? REQUEST_ZONE_STATUS : REQUEST_ZONES_AFTER;
 		break;
 	case COMMAND_ZONE_RETRANSFER:
-		m.request = r->force ? REQUEST_RETRANSFER_FORCE : REQUEST_RETRANSFER;
+		m->request = r->force ? REQUEST_RETRANSFER_FORCE : REQUEST_RETRANSFER;
 		break;
 	case COMMAND_ZONE_HISTORY:
-		m.request = REQUEST_ZONE_HISTORY;
+		m->request = REQUEST_ZONE_HISTORY;
 		break;
 	case COMMAND_ZONE_DIFF:
-		m.request = REQUEST_ZONE_DIFF;
+		m->request = REQUEST_ZONE_DIFF;
 		break;
 	case COMMAND_ZONE_EXPORT:
-		m.request = REQUEST_ZONE_EXPORT;
+		m->request = REQUEST_ZONE_EXPORT;
 		break;
 	case COMMAND_ZONE_ROLLBACK:
-		m.request = REQUEST_ZONE_ROLLBACK;
+		m->request = REQUEST_ZONE_ROLLBACK;
 		break;
 	case COMMAND_ZONE_PUBLISH:
-		m.request = REQUEST_ZONE_PUBLISH;
+		m->request = REQUEST_ZONE_PUBLISH;
 		break;
 	case COMMAND_CATALOG_STATUS:
-		m.request = REQUEST_CATALOGS;
+		m->request = REQUEST_CATALOGS;
 		break;
 	case COMMAND_CATALOG_ACCEPT:
-		m.request = REQUEST_CATALOG_ACCEPT;
+		m->request = REQUEST_CATALOG_ACCEPT;
 		break;
 	default:
-		m.request = REQUEST_FAULT;
+		m->request = REQUEST_FAULT;
 		break;
 	}
 	if (r->network[0]) {
 		for (size_t i = 0; role->node && i < role->node->network_count; i++)
 			if (strcmp(role->config->networks[role->node->networks[i]].name, r->network) == 0)
-				m.network = (uint32_t)i;
-		if (m.network == UINT32_MAX) {
-			refuse(c, "this node has no such network");
-			return;
-		}
+				m->network = (uint32_t)i;
+		if (m->network == UINT32_MAX)
+			return false;
 	}
-	put_text(r, m.uid, &m);
+	put_text(r, uid, m);
+	return true;
+}
+
+static void forward(struct client *c, const struct request *r)
+{
+	struct role *role = c->admin->role;
+	struct role_message m;
+	uv_os_fd_t fd = -1;
+
+	if (!put_message(c->admin, r, peer_uid(c), &m)) {
+		refuse(c, "this node has no such network");
+		return;
+	}
 	if (role_request_is_ask(m.request) && uv_fileno((uv_handle_t *)&c->pipe, &fd) < 0)
 		fd = -1;
 	if (role_send(role->brief.supervisor_fd, &m, fd) < 0) {
@@ -421,6 +462,16 @@ static void on_socket(struct admin *a, const struct role_message *m)
 	}
 }
 
+static void on_order_done(struct admin *a, const struct role_message *m)
+{
+	char *text = strndup(m->text, MIN(m->text_len, (uint32_t)ROLE_TEXT_MAX));
+
+	if (text)
+		text[strcspn(text, "\n")] = '\0';
+	http_order_done(a->http, m->id, m->result, text ? text : "");
+	free(text);
+}
+
 static void on_message(struct role *role, const struct role_message *m)
 {
 	struct admin *a = role->state;
@@ -429,6 +480,7 @@ static void on_message(struct role *role, const struct role_message *m)
 		on_socket(a, m);
 	if (m->kind != ROLE_REPLY)
 		return;
+	on_order_done(a, m);
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *c = &a->clients[i];
 		json_t *problems;
@@ -484,6 +536,9 @@ static void act(struct client *c)
 		break;
 	case COMMAND_QUERIES:
 		do_queries(c, &r);
+		break;
+	case COMMAND_EVENTS:
+		do_events(c, &r);
 		break;
 	default:
 		forward(c, &r);
@@ -590,9 +645,10 @@ static void on_look(uv_timer_t *t)
 	struct admin *a = t->data;
 
 	store_follow_look(&a->store, board_get(&a->role->board->sync.store_ino));
+	rssac_tick(a->role->board, clock_wall_s());
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (a->clients[i].state == CLIENT_FOLLOWING && !a->clients[i].closing)
-			next_queries(&a->clients[i]);
+			next_lines(&a->clients[i]);
 }
 
 static void map_samples(struct admin *a)
@@ -628,9 +684,36 @@ static void view(void *ctx, struct admin_view *out)
 		.node = role->node,
 		.node_name = role->brief.node,
 		.now_ns = clock_ns(),
+		.store_path = role->brief.store_path,
 		.store = a->store.reader,
 		.samples = a->samples,
+		.rates = &a->rates,
 	};
+}
+
+/* For http.h. Who it is by is no account of this machine. */
+static int order(void *ctx, const struct request *r, uint32_t *id, const char **why)
+{
+	struct admin *a = ctx;
+	struct role_message m;
+
+	if (!put_message(a, r, UINT32_MAX, &m)) {
+		*why = "this node has no such network";
+		return ERR_NOT_FOUND;
+	}
+	*why = "the supervisor does not take requests now";
+	*id = m.id;
+	return role_send(a->role->brief.supervisor_fd, &m, -1);
+}
+
+static void on_second(uv_timer_t *t)
+{
+	struct admin *a = t->data;
+	struct admin_view v;
+
+	rates_sample(&a->rates, a->role->board, clock_ns(), clock_wall_us() / 1000);
+	view(a, &v);
+	http_stream_tick(a->http, &v);
 }
 
 int admin_main(struct role *role)
@@ -659,13 +742,15 @@ int admin_main(struct role *role)
 		log_err("control error=\"%s\"", uv_strerror(err));
 		return 1;
 	}
-	if (http_new(&(struct http_host){.role = role, .loop = &a->loop, .view = view, .ctx = a}, &a->http) < 0)
+	if (http_new(&(struct http_host){.role = role, .loop = &a->loop, .view = view, .order = order, .ctx = a}, &a->http) < 0)
 		return 1;
 	if (role_sandbox(role) < 0)
 		return 1;
 	uv_timer_init(&a->loop, &a->sweep);
 	uv_timer_init(&a->loop, &a->look);
-	a->sweep.data = a->look.data = a;
+	uv_timer_init(&a->loop, &a->second);
+	a->sweep.data = a->look.data = a->second.data = a;
+	uv_timer_start(&a->second, on_second, 0, SECOND_MS);
 	uv_timer_start(&a->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 	uv_timer_start(&a->look, on_look, 0, LOOK_MS);
 	uv_run(&a->loop, UV_RUN_DEFAULT);

@@ -11,3 +11,15 @@ unsigned api_login(struct http_request *r, struct text *out);
 unsigned api_logout(struct http_request *r, struct text *out);
 /* api_status.c */
 unsigned api_status(struct http_request *r, struct text *out);
+unsigned api_networks(struct http_request *r, struct text *out);
+/* api_fleet.c, api_zones.c, api_drift.c, api_events.c, api_rates.c, http_stream.c, api_orders.c */
+unsigned api_fleet(struct http_request *r, struct text *out);
+unsigned api_zones(struct http_request *r, struct text *out);
+unsigned api_drift(struct http_request *r, struct text *out);
+unsigned api_events(struct http_request *r, struct text *out);
+unsigned api_rates(struct http_request *r, struct text *out);
+unsigned api_stream(struct http_request *r, struct text *out);
+unsigned api_orders(struct http_request *r, struct text *out);
+/* api_metrics.c */
+unsigned api_metrics(struct http_request *r, struct text *out);
+unsigned api_rssac002(struct http_request *r, struct text *out);

@@ -203,6 +203,7 @@ static void on_sweep(uv_timer_t *t)
 		http_conn_shut(c);
 		any = true;
 	}
+	http_orders_sweep(h, now);
 	if (any)
 		http_pump(h);
 }
@@ -315,6 +316,7 @@ void http_reload(struct http *h)
 
 	h->config = conf;
 	http_access_load(h);
+	http_stream_end_all(h); /* who may not read any more does not, the others come again */
 	/* What the daemon cannot change while it runs. */
 	if (conf && h->daemon && id.tls == h->identity.tls && same_text(id.certificate, h->identity.certificate) &&
 	    same_text(id.key, h->identity.key) && same_text(id.authorities, h->identity.authorities)) {
@@ -375,6 +377,8 @@ int http_new(const struct http_host *host, struct http **out)
 	if (!h)
 		return ERR_NO_MEMORY;
 	h->host = *host;
+	for (size_t i = 0; i < STREAM_FRAMES; i++)
+		text_init(&h->feed.frame[i]);
 	h->count = &host->role->board->admin.http;
 	atomic_store(&h->count->open, 0);
 	atomic_store(&h->count->streams, 0);
@@ -396,5 +400,6 @@ void http_free(struct http *h)
 		return;
 	stop_daemon(h);
 	identity_forget(&h->identity);
+	http_stream_done(h);
 	free(h);
 }

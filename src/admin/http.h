@@ -19,11 +19,12 @@ enum {
 	HTTP_CONNECTION_MEMORY = 24 << 10, /* octets of a request's line and headers, and of what is being sent */
 	HTTP_BODY_MAX = 16 << 10,        /* octets of a request's */
 	HTTP_RESPONSES_MAX = 64 << 20,   /* octets of answers that are made and not yet taken, in all */
-	HTTP_REQUEST_MS = 30000,         /* from a connection's begin, or from the last answer, to the end of the next request */
+	HTTP_REQUEST_MS = 15000,         /* from a connection's begin, or from the last answer, to the end of the next request */
 	HTTP_ANSWER_MS = 60000,          /* to take an answer */
 	HTTP_MAKE_ROOM_MS = 1000,        /* when all connections are taken, the one that has been without a request for longest, and for so long, is closed */
 	HTTP_WAITING_MAX = 8,            /* orders under way */
 	HTTP_STREAMS_MAX = 32,
+	HTTP_ORDER_MS = 60000,           /* for the supervisor */
 	HTTP_SESSIONS_MAX = 64,          /* of browsers that have logged in; the oldest makes room */
 	HTTP_SESSION_MS = 12 * 3600 * 1000, /* since it was last used */
 };
@@ -60,7 +61,7 @@ bool http_query_number(const struct http_request *r, const char *key, uint64_t m
 
 /* Writes the body into out (empty at the start) and returns the status, 200 or another. HTTP_LATER: http_finish() will be called for r->call. */
 typedef unsigned http_handler(struct http_request *r, struct text *out);
-enum { HTTP_LATER = 0 };
+enum { HTTP_LATER = 0, HTTP_STREAM = 1 /* the stream follows; out stays empty */ };
 /* Body {"error": "..."}; returns status. For handlers. */
 unsigned http_problem(struct text *out, unsigned status, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The answer to a request whose handler returned HTTP_LATER. */
@@ -86,11 +87,14 @@ extern const size_t http_route_count;
 #define HTTP_JSON "application/json"
 
 /* What the server needs of admin. */
+struct request;
 struct http_host {
 	struct role *role;
 	uv_loop_t *loop;
 	/* Fills what is to be seen now. */
 	void (*view)(void *ctx, struct admin_view *out);
+	/* Sends an order to the supervisor; http_order_done() is called with its answer. ERR_NOT_FOUND and the like with a sentence in *why. */
+	int (*order)(void *ctx, const struct request *order, uint32_t *id, const char **why);
 	void *ctx;
 };
 /* Before the sandbox: the sockets of the brief, and TLS. A server that cannot be started (a certificate) says so in the log and is not there: all else in admin goes on. */
@@ -100,4 +104,6 @@ void http_reload(struct http *h);
 /* ROLE_SOCKET_OPEN, ROLE_SOCKET_CLOSE. */
 void http_socket_open(struct http *h, const struct role_socket *s);
 void http_socket_close(struct http *h, const struct role_socket *s);
+/* The supervisor's answer; text: what it says beside, "": nothing. An id that is not ours is nothing. */
+void http_order_done(struct http *h, uint32_t id, int result, const char *text);
 void http_free(struct http *h);

@@ -41,6 +41,25 @@ struct http_session {
 	uint64_t used_ms;            /* 0: free */
 };
 
+/* The last frames of the stream, and who takes them: http_stream.c. */
+enum { STREAM_FRAMES = 16 };
+struct http_stream;
+struct http_feed {
+	uint64_t made; /* frames ever; of frame[n % STREAM_FRAMES] the number is n */
+	struct text frame[STREAM_FRAMES];
+	struct http_stream *streams[HTTP_STREAMS_MAX];
+	unsigned count;
+	uint32_t drift_changes;
+	struct board_events_cursor place;
+};
+
+/* An order that the supervisor has. */
+struct http_order {
+	struct http_call *call; /* NULL: the place is free */
+	uint32_t id;
+	uint64_t since_ms;
+};
+
 struct http {
 	struct http_host host;
 	struct board_http *count;
@@ -59,6 +78,8 @@ struct http {
 	unsigned open;
 	uint64_t response_octets;
 	struct http_session sessions[HTTP_SESSIONS_MAX];
+	struct http_order orders[HTTP_WAITING_MAX];
+	struct http_feed feed;
 };
 
 /* http.c: let libmicrohttpd do what there is to do. Not from inside of it. */
@@ -73,6 +94,15 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const cha
 void http_on_completed(void *cls, struct MHD_Connection *mhd, void **call, enum MHD_RequestTerminationCode why);
 
 struct http_conn *http_request_conn(const struct http_request *r);
+
+/* api_orders.c: the request has ended; orders that nobody has answered. */
+void http_orders_forget(struct http *h, const struct http_call *call);
+void http_orders_sweep(struct http *h, uint64_t now_ms);
+
+/* http_stream.c: NULL: there are too many. */
+struct MHD_Response *http_stream_open(struct http_conn *c);
+void http_stream_end_all(struct http *h);
+void http_stream_done(struct http *h);
 
 /* http_access.c */
 void http_access_load(struct http *h);

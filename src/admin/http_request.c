@@ -183,6 +183,22 @@ static enum MHD_Result answer_file(struct http_call *call)
 	return queued;
 }
 
+static enum MHD_Result answer_stream(struct http_call *call)
+{
+	struct MHD_Response *r = http_stream_open(call->conn);
+	enum MHD_Result queued;
+
+	if (!r)
+		return answer(call, http_problem(&call->out, MHD_HTTP_SERVICE_UNAVAILABLE, "%d streams are open already", HTTP_STREAMS_MAX));
+	call->answered = true;
+	add_headers(call, r, MHD_HTTP_OK, call->req.type);
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	http_phase_set(call->conn, HTTP_STREAMING);
+	queued = MHD_queue_response(call->conn->mhd, MHD_HTTP_OK, r);
+	MHD_destroy_response(r);
+	return queued;
+}
+
 /* ---- what is asked ---- */
 
 struct http_conn *http_request_conn(const struct http_request *r)
@@ -335,6 +351,8 @@ static enum MHD_Result act(struct http_call *call)
 	r->type = call->route->type;
 	status = call->route->handle(r, &call->out);
 	r->view = NULL;
+	if (status == HTTP_STREAM)
+		return answer_stream(call);
 	if (status != HTTP_LATER)
 		return answer(call, status);
 	http_phase_set(call->conn, HTTP_WAITING);
@@ -416,12 +434,12 @@ void http_on_completed(void *cls, struct MHD_Connection *mhd, void **state, enum
 {
 	struct http_call *call = *state;
 
-	(void)cls;
 	(void)mhd;
 	(void)why;
 	if (!call)
 		return;
 	*state = NULL;
+	http_orders_forget(cls, call);
 	http_phase_set(call->conn, HTTP_READING);
 	free(call->body);
 	text_done(&call->out);

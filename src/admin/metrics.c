@@ -21,9 +21,9 @@
 #include "admin/metrics_text.h"
 #include "base/clock.h"
 
-void metrics_write(const struct status_facts *f, struct text *out)
+void metrics_write(const struct admin_view *f, struct text *out)
 {
-	struct metrics m = {.facts = f, .out = out, .now_wall_us = (int64_t)clock_wall_us()};
+	struct metrics m = {.view = f, .out = out, .now_wall_us = (int64_t)clock_wall_us()};
 
 	metrics_node(&m);
 	metrics_answer(&m);

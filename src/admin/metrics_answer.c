@@ -16,7 +16,7 @@ static const char *const families[BOARD_FAMILIES] = {"ipv4", "ipv6"};
 #define SUM(m, member) sum_of(m, offsetof(struct board_worker, member))
 static uint64_t sum_of(const struct metrics *m, size_t at)
 {
-	const struct board *b = m->facts->board;
+	const struct board *b = m->view->board;
 	unsigned workers = MIN(atomic_load(&b->supervisor.workers), (unsigned)BOARD_WORKERS_MAX);
 	uint64_t sum = 0;
 
@@ -47,7 +47,7 @@ static void put_family(struct metrics *m, const char *transport, const char *pat
 
 static void questions(struct metrics *m)
 {
-	const struct board_xdp *x = &m->facts->board->supervisor.xdp;
+	const struct board_xdp *x = &m->view->board->supervisor.xdp;
 
 	metric_begin(m, METRIC_QUERIES_TOTAL);
 	for (int f = 0; f < BOARD_FAMILIES; f++) {
@@ -64,12 +64,12 @@ static void questions(struct metrics *m)
 	for (size_t i = 0; i <= BOARD_NETWORKS_MAX; i++) {
 		bool none = i == BOARD_NETWORKS_MAX;
 
-		if (!none && (!m->facts->node || i >= m->facts->node->network_count))
+		if (!none && (!m->view->node || i >= m->view->node->network_count))
 			continue;
 		for (size_t f = 0; f < BOARD_FAMILIES; f++) {
 			labels_clear(&m->labels);
 			labels_add(&m->labels, "network",
-			           none ? "(none)" : m->facts->config->networks[m->facts->node->networks[i]].name);
+			           none ? "(none)" : m->view->config->networks[m->view->node->networks[i]].name);
 			labels_add(&m->labels, "family", families[f]);
 			metric_put(m, sum_of(m, offsetof(struct board_worker, measures.networks) +
 			                                (i * BOARD_FAMILIES + f) * 8));
@@ -79,7 +79,7 @@ static void questions(struct metrics *m)
 
 static void rcodes(struct metrics *m)
 {
-	const struct board_xdp *x = &m->facts->board->supervisor.xdp;
+	const struct board_xdp *x = &m->view->board->supervisor.xdp;
 
 	metric_begin(m, METRIC_RESPONSES_TOTAL);
 	for (unsigned r = 0; r < BOARD_RCODES; r++) {
@@ -194,7 +194,7 @@ static void sources(struct metrics *m)
 			labels_clear(&m->labels);
 			labels_add(&m->labels, "family", kinds[k]);
 			metric_put_as(m, "day", before ? "yesterday" : "today",
-			              sources_count(m->facts->board, today - (uint64_t)before, (enum board_source)k));
+			              sources_count(m->view->board, today - (uint64_t)before, (enum board_source)k));
 		}
 }
 
@@ -223,7 +223,7 @@ static void fates(struct metrics *m)
 	static const struct row cookies[] = {ROW("malformed", cookies[1]), ROW("client-only", cookies[2]),
 	                                     ROW("bad", cookies[3]), ROW("good", cookies[4])};
 	static const struct row handed[] = {ROW("taken", handed_over), ROW("refused", handover_failed)};
-	const struct board_xdp *x = &m->facts->board->supervisor.xdp;
+	const struct board_xdp *x = &m->view->board->supervisor.xdp;
 	uint64_t answers = SUM(m, answers), cached = SUM(m, cached);
 
 	metric_begin(m, METRIC_ANSWERS_BY_TIER_TOTAL);
@@ -255,7 +255,7 @@ static void connections(struct metrics *m)
 	                                    ROW("memory", tcp_closed_memory)};
 	static const struct row shakes[] = {ROW("done", tls_handshakes), ROW("resumed", tls_resumed),
 	                                    ROW("failed", tls_failed), ROW("timeout", tls_timeouts)};
-	const struct board *b = m->facts->board;
+	const struct board *b = m->view->board;
 	uint64_t idle_ms = UINT64_MAX, expires = UINT64_MAX;
 
 	for (unsigned i = 0; i < MIN(atomic_load(&b->supervisor.workers), (unsigned)BOARD_WORKERS_MAX); i++) {
@@ -284,7 +284,7 @@ static void connections(struct metrics *m)
 
 static void xdp(struct metrics *m)
 {
-	const struct board_xdp *x = &m->facts->board->supervisor.xdp;
+	const struct board_xdp *x = &m->view->board->supervisor.xdp;
 	const struct {
 		const char *reason;
 		const _Atomic uint64_t *n;

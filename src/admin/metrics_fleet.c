@@ -105,7 +105,7 @@ static void of_peer(struct metrics *m, enum metric family, const struct peer *p)
 
 static void peers(struct metrics *m, const struct peers *p)
 {
-	const struct board_watch_nodes *b = &m->facts->board->watch.nodes;
+	const struct board_watch_nodes *b = &m->view->board->watch.nodes;
 
 	for (enum metric f = METRIC_PEER_UP; f <= METRIC_PEER_ADDRESS_UP; f++) {
 		metric_begin(m, f);
@@ -153,7 +153,7 @@ static void drift(struct metrics *m, const struct peers *p)
 {
 	static uint32_t alerts[BOARD_NODES_MAX + 1][DRIFT_KINDS]; /* the last: servers outside; one thread */
 	static struct drifted named[METRICS_DRIFT_ROWS];
-	const struct board_watch_drift *b = &m->facts->board->watch.drift;
+	const struct board_watch_drift *b = &m->view->board->watch.drift;
 	struct drifted one;
 	size_t count = 0;
 	uint64_t compared = atomic_load(&b->compared_ns);
@@ -245,7 +245,7 @@ static void of_view(struct metrics *m, enum metric family, struct board_view_fam
 	v->node[sizeof(v->node) - 1] = '\0';
 	switch (family) {
 	case METRIC_VIEW_SITE_INFO:
-		if (v->node[0])
+		if (v->node[0] && v->seen != OUTSIDE_SILENT)
 			metric_put_as(m, "node", v->node, 1);
 		break;
 	case METRIC_VIEW_SITE_FLIPS_TOTAL:
@@ -269,7 +269,7 @@ static void of_view(struct metrics *m, enum metric family, struct board_view_fam
 
 static void views(struct metrics *m, const struct peers *p)
 {
-	const struct board_watch_views *b = &m->facts->board->watch.views;
+	const struct board_watch_views *b = &m->view->board->watch.views;
 
 	for (enum metric f = METRIC_VIEW_PATH_UP; f <= METRIC_VIEW_PATH_DURATION_SECONDS; f++) {
 		metric_begin(m, f);
@@ -302,7 +302,7 @@ void metrics_fleet(struct metrics *m)
 {
 	static struct peers all; /* large; one thread */
 
-	read_peers(m->facts->board, m->facts->now_ns, &all);
+	read_peers(m->view->board, m->view->now_ns, &all);
 	peers(m, &all);
 	drift(m, &all);
 	views(m, &all);

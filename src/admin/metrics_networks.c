@@ -17,7 +17,7 @@ struct network {
 	bool held;                /* something by transfer */
 };
 
-static size_t read_networks(const struct status_facts *f, struct network out[BOARD_NETWORKS_MAX])
+static size_t read_networks(const struct admin_view *f, struct network out[BOARD_NETWORKS_MAX])
 {
 	bool gone = !atomic_load(&f->board->supervisor.procs[ROUTE_SLOT].pid);
 	size_t count = f->node ? MIN(f->node->network_count, (size_t)BOARD_NETWORKS_MAX) : 0;
@@ -120,7 +120,7 @@ static void checks(struct metrics *m, enum metric family, const struct network *
 
 static void of_network(struct metrics *m, enum metric family, const struct network *n, size_t i)
 {
-	const struct board_network_order *o = &m->facts->board->supervisor.orders[i];
+	const struct board_network_order *o = &m->view->board->supervisor.orders[i];
 
 	switch (family) {
 	case METRIC_NETWORK_ORDER:
@@ -156,7 +156,7 @@ static void load(struct metrics *m, const struct network *list, size_t count)
 void metrics_networks(struct metrics *m)
 {
 	static struct network list[BOARD_NETWORKS_MAX]; /* large; one thread */
-	size_t count = read_networks(m->facts, list);
+	size_t count = read_networks(m->view, list);
 
 	for (enum metric f = METRIC_NETWORK_VERDICT; f <= METRIC_NETWORK_CHECKS_PASSING; f++)
 		by_family(m, f, list, count);

@@ -76,14 +76,14 @@ static void processes(struct metrics *m)
 		bool known;
 		uint64_t cpu_us, resident;
 	} stat[ARRAY_LEN(list)];
-	size_t n = members(m->facts->board, list);
+	size_t n = members(m->view->board, list);
 
 	for (size_t i = 0; i < n; i++)
 		stat[i].known = read_stat(list[i].pid, &stat[i].cpu_us, &stat[i].resident);
 	for (enum metric f = METRIC_PROCESS_UP; f <= METRIC_PROCESS_RESIDENT_MEMORY_BYTES; f++) {
 		metric_begin(m, f);
 		for (size_t i = 0; i < n; i++) {
-			uint64_t age = board_age_ns(list[i].stamp, m->facts->now_ns);
+			uint64_t age = board_age_ns(list[i].stamp, m->view->now_ns);
 
 			labels_clear(&m->labels);
 			labels_add(&m->labels, "role", list[i].role);
@@ -104,7 +104,7 @@ static void processes(struct metrics *m)
 
 static void events(struct metrics *m)
 {
-	const struct board *b = m->facts->board;
+	const struct board *b = m->view->board;
 	const struct board_events *const rings[] = {&b->supervisor.events, &b->sync.events, &b->watch.events,
 	                                            &b->route.events};
 
@@ -120,7 +120,7 @@ static void events(struct metrics *m)
 
 static void config(struct metrics *m)
 {
-	const struct board_supervisor *s = &m->facts->board->supervisor;
+	const struct board_supervisor *s = &m->view->board->supervisor;
 	struct board_refusal refused;
 
 	metric_one(m, METRIC_CONFIG_GENERATION, atomic_load(&s->config_generation));
@@ -132,7 +132,7 @@ static void config(struct metrics *m)
 
 void metrics_node(struct metrics *m)
 {
-	const struct status_facts *f = m->facts;
+	const struct admin_view *f = m->view;
 	const struct board *b = f->board;
 
 	metric_begin(m, METRIC_BUILD_INFO);

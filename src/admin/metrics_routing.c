@@ -14,12 +14,12 @@ struct neighbor {
 	struct board_route_neighbor is;
 };
 
-static bool route_is_gone(const struct status_facts *f)
+static bool route_is_gone(const struct admin_view *f)
 {
 	return !atomic_load(&f->board->supervisor.procs[ROUTE_SLOT].pid);
 }
 
-static size_t read_neighbors(const struct status_facts *f, struct neighbor out[BOARD_NEIGHBORS_MAX])
+static size_t read_neighbors(const struct admin_view *f, struct neighbor out[BOARD_NEIGHBORS_MAX])
 {
 	const struct board_route *b = &f->board->route;
 	char address[ADDR_TEXT_MAX];
@@ -121,7 +121,7 @@ static void of_neighbor(struct metrics *m, enum metric family, const struct boar
 static void neighbors(struct metrics *m)
 {
 	static struct neighbor list[BOARD_NEIGHBORS_MAX]; /* large; one thread */
-	size_t count = read_neighbors(m->facts, list);
+	size_t count = read_neighbors(m->view, list);
 
 	for (enum metric f = METRIC_BGP_UP; f <= METRIC_BFD_DETECTION_SECONDS; f++) {
 		metric_begin(m, f);
@@ -131,7 +131,7 @@ static void neighbors(struct metrics *m)
 			of_neighbor(m, f, &list[i].is);
 		}
 	}
-	metric_one(m, METRIC_BFD_HELD, !route_is_gone(m->facts) && atomic_load(&m->facts->board->route.bfd.held));
+	metric_one(m, METRIC_BFD_HELD, !route_is_gone(m->view) && atomic_load(&m->view->board->route.bfd.held));
 }
 
 /* ---- RPKI ---- */
@@ -139,7 +139,7 @@ static void neighbors(struct metrics *m)
 static void origins(struct metrics *m)
 {
 	static uint32_t states[BOARD_NETWORKS_MAX][ORIGIN_NOT_FOUND + 1], refused[BOARD_NETWORKS_MAX]; /* one thread */
-	const struct status_facts *f = m->facts;
+	const struct admin_view *f = m->view;
 	const struct board_rpki *b = &f->board->watch.rpki;
 	size_t count = f->node && f->config->rpki.enabled ? MIN(f->node->network_count, (size_t)BOARD_NETWORKS_MAX) : 0;
 
@@ -169,7 +169,7 @@ static void origins(struct metrics *m)
 
 static void caches(struct metrics *m)
 {
-	const struct board_rpki *b = &m->facts->board->watch.rpki;
+	const struct board_rpki *b = &m->view->board->watch.rpki;
 
 	for (enum metric family = METRIC_RPKI_CACHE_UP; family <= METRIC_RPKI_CACHE_ERRORS_TOTAL; family++) {
 		metric_begin(m, family);
@@ -183,7 +183,7 @@ static void caches(struct metrics *m)
 			labels_add(&m->labels, "cache",
 			           endpoint_text(&(struct endpoint){.addr = c.address, .port = c.port}, text));
 			if (family == METRIC_RPKI_CACHE_UP)
-				metric_put(m, c.expires_ns > m->facts->now_ns);
+				metric_put(m, c.expires_ns > m->view->now_ns);
 			else if (family == METRIC_RPKI_CACHE_ERRORS_TOTAL)
 				metric_put(m, c.errors);
 			else if (c.synced_ns)
@@ -195,9 +195,9 @@ static void caches(struct metrics *m)
 static void hijacks(struct metrics *m)
 {
 	static struct board_hijacks copy; /* large; one thread */
-	const struct board_hijacks *b = &m->facts->board->route.hijacks;
+	const struct board_hijacks *b = &m->view->board->route.hijacks;
 
-	if (route_is_gone(m->facts) || !board_copy(&b->seq, b, &copy, sizeof(copy)))
+	if (route_is_gone(m->view) || !board_copy(&b->seq, b, &copy, sizeof(copy)))
 		memset(&copy, 0, sizeof(copy));
 	metric_one(m, METRIC_HIJACKS, copy.count);
 	metric_one(m, METRIC_HIJACKS_SEEN_TOTAL, copy.seen);

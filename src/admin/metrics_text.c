@@ -135,7 +135,7 @@ void metric_one_micro(struct metrics *m, enum metric family, uint64_t micro)
 
 uint64_t metric_wall_us(const struct metrics *m, uint64_t at_ns)
 {
-	int64_t ago_us = ((int64_t)m->facts->now_ns - (int64_t)at_ns) / 1000, at = m->now_wall_us - ago_us;
+	int64_t ago_us = ((int64_t)m->view->now_ns - (int64_t)at_ns) / 1000, at = m->now_wall_us - ago_us;
 
 	return at > 0 ? (uint64_t)at : 0;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "admin/metrics_table.h"
-#include "admin/status.h"
+#include "admin/view.h"
 #include "base/text.h"
 
 #include <stdbool.h>
@@ -25,7 +25,7 @@ void labels_number(struct labels *l, const char *key, uint64_t value);
 
 /* What the writers of families share. */
 struct metrics {
-	const struct status_facts *facts;
+	const struct admin_view *view;
 	struct text *out;
 	int64_t now_wall_us;
 	enum metric family; /* begun */

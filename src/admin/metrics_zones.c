@@ -27,13 +27,13 @@ static void put_rows(struct metrics *m, enum metric family, const char *key, con
 
 static void store(struct metrics *m)
 {
-	const struct board *b = m->facts->board;
+	const struct board *b = m->view->board;
 	uint64_t damaged = board_get(&b->watch.damaged_ino);
 	struct stat st;
 
 	metric_one(m, METRIC_STORE_GENERATION, board_get(&b->sync.store_generation));
 	metric_begin(m, METRIC_STORE_SIZE_BYTES);
-	if (m->facts->store_path && stat(m->facts->store_path, &st) == 0)
+	if (m->view->store_path && stat(m->view->store_path, &st) == 0)
 		metric_put(m, (uint64_t)st.st_blocks * 512);
 	metric_one(m, METRIC_STORE_VERIFIED_TOTAL, board_get(&b->watch.verified));
 	metric_one(m, METRIC_STORE_DAMAGED, damaged && damaged == board_get(&b->sync.store_ino));
@@ -41,7 +41,7 @@ static void store(struct metrics *m)
 
 static void of_networks(struct metrics *m)
 {
-	const struct status_facts *f = m->facts;
+	const struct admin_view *f = m->view;
 
 	for (enum metric family = METRIC_NETWORK_ZONES; family <= METRIC_ZONE_EXPIRY_TIMESTAMP_SECONDS; family++) {
 		metric_begin(m, family);
@@ -78,7 +78,7 @@ static void of_networks(struct metrics *m)
 
 static void transfers_in(struct metrics *m)
 {
-	const struct board_transfers_in *t = &m->facts->board->sync.in;
+	const struct board_transfers_in *t = &m->view->board->sync.in;
 
 	PUT_ROWS(m, METRIC_SECONDARY_ZONES, "state", {"held", &t->zones}, {"serving", &t->serving},
 	         {"expired", &t->expired}, {"failing", &t->failing}, {"empty", &t->empty});
@@ -93,8 +93,8 @@ static void transfers_in(struct metrics *m)
 
 static void transfers_out(struct metrics *m)
 {
-	const struct board_transfers_in *in = &m->facts->board->sync.in;
-	const struct board_transfers_out *t = &m->facts->board->sync.out;
+	const struct board_transfers_in *in = &m->view->board->sync.in;
+	const struct board_transfers_out *t = &m->view->board->sync.out;
 
 	PUT_ROWS(m, METRIC_TRANSFERS_OUT_TOTAL, "result", {"axfr", &t->axfr}, {"ixfr", &t->ixfr},
 	         {"current", &t->current}, {"refused", &t->refused}, {"failed", &t->failed});
@@ -112,7 +112,7 @@ static void transfers_out(struct metrics *m)
 
 void metrics_zones(struct metrics *m)
 {
-	const struct board_sync *s = &m->facts->board->sync;
+	const struct board_sync *s = &m->view->board->sync;
 
 	PUT_ROWS(m, METRIC_ZONES, "state", {"configured", &s->zones_configured}, {"serving", &s->zones_serving},
 	         {"failed", &s->zones_failed}, {"failing", &s->zones_failing}, {"held-back", &s->zones_held_back});

@@ -14,7 +14,7 @@ static const struct {
 } commands[] = {
 	{"status", COMMAND_STATUS},       {"reload", COMMAND_RELOAD},       {"drain", COMMAND_DRAIN},
 	{"freeze", COMMAND_FREEZE},       {"force", COMMAND_FORCE},         {"resume", COMMAND_RESUME},       {"zone-list", COMMAND_ZONE_LIST}, {"zone-show", COMMAND_ZONE_SHOW},
-	{"zone-reload", COMMAND_ZONE_RELOAD}, {"fault", COMMAND_FAULT},    {"queries", COMMAND_QUERIES},
+	{"zone-reload", COMMAND_ZONE_RELOAD}, {"fault", COMMAND_FAULT},    {"queries", COMMAND_QUERIES}, {"events", COMMAND_EVENTS},
 	{"catalog-status", COMMAND_CATALOG_STATUS}, {"catalog-accept", COMMAND_CATALOG_ACCEPT},
 	{"zone-status", COMMAND_ZONE_STATUS}, {"zone-retransfer", COMMAND_ZONE_RETRANSFER},
 	{"zone-history", COMMAND_ZONE_HISTORY}, {"zone-diff", COMMAND_ZONE_DIFF}, {"zone-export", COMMAND_ZONE_EXPORT},

@@ -13,7 +13,7 @@ enum command { COMMAND_STATUS, COMMAND_RELOAD, COMMAND_DRAIN, COMMAND_RESUME, CO
                COMMAND_CATALOG_STATUS, COMMAND_CATALOG_ACCEPT,
                /* Answered by sync on the client's own connection. */
                COMMAND_ZONE_HISTORY, COMMAND_ZONE_DIFF, COMMAND_ZONE_EXPORT, COMMAND_ZONE_ROLLBACK, COMMAND_ZONE_PUBLISH,
-               COMMAND_FREEZE, COMMAND_FORCE };
+               COMMAND_FREEZE, COMMAND_FORCE, COMMAND_EVENTS };
 enum { REQUEST_NAME_MAX = 1024 };
 
 struct request {
@@ -24,7 +24,7 @@ struct request {
 	bool backstop;                  /* COMMAND_DRAIN: the backstop of the network too */
 	char withdraw[1024];            /* COMMAND_RELOAD: networks that the new file may take away, a line each */
 	bool accept_older;              /* COMMAND_RELOAD: a file of an older generation */
-	bool follow;                    /* COMMAND_QUERIES: what comes from now on, without end */
+	bool follow;                    /* COMMAND_QUERIES: what comes from now on, without end; COMMAND_EVENTS: and what comes, after what is there */
 	bool digest;                    /* COMMAND_ZONE_SHOW: of the zone, in place of its records */
 	bool force;                     /* COMMAND_ZONE_RETRANSFER, COMMAND_ZONE_RELOAD: whatever guards say, even to an older serial */
 	bool one;                       /* COMMAND_ZONE_STATUS: of `zone`; else of those after it */

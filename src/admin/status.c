@@ -2,7 +2,9 @@
 #include "admin/status.h"
 
 #include "admin/announced.h"
+#include "admin/events.h"
 #include "admin/status_dnstap.h"
+#include "admin/status_drift.h"
 #include "admin/status_http.h"
 #include "admin/status_peers.h"
 #include "admin/status_views.h"
@@ -103,6 +105,7 @@ static json_t *workers(const struct status_facts *f)
 		                                      num(board_get(&w->tcp_open)), "tcp_memory", num(board_get(&w->tcp_memory)), "tcp_idle_ms",
 		                                      num(board_get(&w->tcp_idle_ms)), "tls_expires", num(board_get(&w->tls_expires)), "heartbeat_ms", stamp_ms(&w->stamp, f->now_ns),
 		                                      "lost", num(board_get(&w->overflows))));
+		json_object_set_new(json_array_get(list, i), "cpu_ms", num(board_get(&w->cpu_ns) / 1000000U));
 	}
 	return list;
 }
@@ -606,14 +609,21 @@ static json_t *hijacks(const struct status_facts *f)
 	return json_pack("{s:o, s:o, s:o, s:o}", "now", num(copy.count), "seen", num(copy.seen), "left_out", num(copy.left_out), "routes", list);
 }
 
-json_t *status_json(const struct status_facts *f)
+json_t *status_networks(const struct status_facts *f)
 {
-	const struct board *b = f->board;
-	json_t *networks = json_array(), *o;
-	char hash[65] = "";
+	json_t *networks = json_array();
 
 	for (size_t i = 0; f->node && i < f->node->network_count && i < BOARD_NETWORKS_MAX; i++)
 		json_array_append_new(networks, network(f, i));
+	return networks;
+}
+
+json_t *status_json(const struct status_facts *f)
+{
+	const struct board *b = f->board;
+	json_t *networks = status_networks(f), *o;
+	char hash[65] = "";
+
 	for (unsigned i = 0; f->config && i < 32; i++)
 		snprintf(hash + 2 * i, 3, "%02x", f->config->hash[i]);
 	o = json_pack("{s:s, s:s, s:b, s:o, s:b, s:{s:o, s:s}, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:b, s:o, s:o}, s:o, s:o}", "node", f->node_name,
@@ -656,6 +666,8 @@ json_t *status_json(const struct status_facts *f)
 	if (o)
 		json_object_set_new(o, "transfers_out", transfers_out(f));
 	if (o)
+		json_object_set_new(o, "drift", status_drift(f));
+	if (o)
 		json_object_set_new(o, "rpki", rpki(f));
 	if (o)
 		json_object_set_new(o, "hijacks", hijacks(f));
@@ -665,6 +677,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "query_log", status_query_log(f));
 	if (o)
 		json_object_set_new(o, "http", status_http(f));
+	if (o)
+		json_object_set_new(o, "events", status_events(b));
 	if (o && f->config)
 		json_object_set_new(o, "fleet", str(f->config->fleet));
 	return o;

@@ -13,9 +13,10 @@ struct status_facts {
 	const struct config *config;    /* NULL in the stand-alone form */
 	const struct config_node *node;
 	const char *node_name;
-	const char *store_path; /* of the store's file; NULL: not told */
 	uint64_t now_ns;
 };
 
 /* A new object, NULL when out of memory. */
 json_t *status_json(const struct status_facts *f);
+/* Of that: "networks". */
+json_t *status_networks(const struct status_facts *f);

@@ -82,6 +82,37 @@ static json_t *told(const struct status_facts *f, const char *network, int famil
 	return list;
 }
 
+static json_t *told_family(const struct board_view_told *t, int k, uint64_t now_ns)
+{
+	const struct board_told_family *v = &t->family[k];
+
+	if (v->state == OUTSIDE_UNKNOWN)
+		return json_null();
+	return json_pack("{s:b, s:s, s:s, s:o, s:o}", "own", 0, "seen",
+	                 board_outside_text((enum board_outside)v->state), "node",
+	                 v->state == OUTSIDE_GOOD ? v->node : "", "since_ms", age_ms(v->since_ns, now_ns), "heard_ms",
+	                 age_ms(t->heard_ns, now_ns));
+}
+
+json_t *status_views_by(const struct board *board, const char *viewer, uint64_t now_ns)
+{
+	const struct board_view_told *rows = board->watch.views.told;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < BOARD_TOLD_VIEWS_MAX && *rows[i].viewer; i++) {
+		struct board_view_told t;
+
+		if (!board_copy(&rows[i].seq, &rows[i], &t, sizeof(t)))
+			continue;
+		end_told(&t);
+		if (strcmp(t.viewer, viewer) == 0)
+			json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "network", t.network, "ipv4",
+			                                      told_family(&t, 0, now_ns), "ipv6",
+			                                      told_family(&t, 1, now_ns)));
+	}
+	return list;
+}
+
 static json_t *family(const struct status_facts *f, struct board_view_network *n, int k)
 {
 	struct board_view_family *v = &n->family[k];

@@ -16,6 +16,7 @@ struct admin_view {
 	const struct config_node *node; /* NULL in the stand-alone form */
 	const char *node_name;
 	uint64_t now_ns;                /* CLOCK_MONOTONIC */
+	const char *store_path;         /* of the store's file; NULL: not told */
 	struct store_reader *store;     /* NULL: there is none yet. To be pinned for some milliseconds at most */
 	const struct sample_rings *samples; /* NULL: none */
 	const struct rates *rates;      /* admin/rates.h; NULL: none */

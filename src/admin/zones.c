@@ -50,6 +50,46 @@ int zones_stream_piece(struct zones_stream *z, const struct store_snapshot *s, c
 	return 0;
 }
 
+/* Of one pin. False: that was the last zone, or the page is full. */
+static bool page_piece(struct zones_page *p, const struct store_snapshot *s, const struct config *config, uint64_t *told, struct text *out)
+{
+	const struct store_zone *zone;
+
+	for (int n = 0; n < ZONES_PIECE_ZONES; n++) {
+		char name[NAME_TEXT_MAX];
+
+		zone = store_zone_next(s, p->begun ? p->after.wire : NULL);
+		p->more = zone && *told >= p->limit;
+		if (!zone || p->more)
+			return false;
+		name_copy(&p->after, store_zone_apex(zone));
+		p->begun = true;
+		name_to_text(store_zone_apex(zone), name);
+		if (*p->match && !strstr(name, p->match))
+			continue;
+		if ((*told)++)
+			text_char(out, ',');
+		if (add_zone(zone, config, p->now_wall_s, out) < 0)
+			return false;
+	}
+	p->more = true;
+	return true;
+}
+
+int zones_page(struct zones_page *p, struct store_reader *reader, const struct config *config, struct text *out)
+{
+	struct store_snapshot s;
+	uint64_t told = 0;
+	bool on = true;
+
+	for (int n = 0; on && n < ZONES_LOOKED_AT / ZONES_PIECE_ZONES; n++) {
+		store_pin(reader, &s);
+		on = page_piece(p, &s, config, &told, out);
+		store_unpin(reader);
+	}
+	return out->failed ? ERR_NO_MEMORY : 0;
+}
+
 static const struct store_node *resume(const struct zone_stream *z, const struct store_snapshot *s, const struct store_zone *zone)
 {
 	struct store_lookup l;

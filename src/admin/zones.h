@@ -18,6 +18,17 @@ struct zones_stream {
 	bool started;
 	int64_t now_wall_s; /* ages are reckoned from it */
 };
+/* For who asks for a page at a time: at most `limit` zones behind `after` whose names contain `match` (lower case). The store is pinned for ZONES_PIECE_ZONES at a time, and
+ * no more than ZONES_LOOKED_AT are looked at. */
+enum { ZONES_PIECE_ZONES = 4096, ZONES_LOOKED_AT = 100000 };
+struct zones_page {
+	struct name after;  /* in: with `begun`; out: the last one looked at */
+	bool begun, more;   /* more: there are zones behind it */
+	const char *match;  /* "": all */
+	uint64_t limit;
+	int64_t now_wall_s;
+};
+int zones_page(struct zones_page *p, struct store_reader *reader, const struct config *config, struct text *out) MUST_CHECK;
 /* One JSON object a zone, with commas between. 1 more to come, 0 that was the last, ERR_NO_MEMORY. */
 int zones_stream_piece(struct zones_stream *z, const struct store_snapshot *s, const struct config *config, struct text *out) MUST_CHECK;
 

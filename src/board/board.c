@@ -143,6 +143,8 @@ int board_create(int *fd, struct board **out)
 		atomic_store(&b->workers[i].pin, UINT64_MAX);
 	atomic_store(&b->sync.pin, UINT64_MAX);
 	atomic_store(&b->watch.pin, UINT64_MAX);
+	for (size_t i = 0; i < BOARD_DRIFT_PINS; i++)
+		atomic_store(&b->watch.drift_pins[i], UINT64_MAX);
 	atomic_store(&b->admin.pin, UINT64_MAX);
 	*fd = f;
 	*out = b;
@@ -209,6 +211,7 @@ void board_route_clear(struct board_route *route)
 		n->announce = ANNOUNCE_NONE;
 		n->since_ns = n->hold_until_ns = 0;
 		n->flaps = n->drained = 0;
+		n->backstop = ANNOUNCE_NONE;
 		snprintf(n->why, sizeof(n->why), "%s", why);
 		for (size_t f = 0; f < BOARD_FAMILIES; f++) {
 			n->family[f] = (struct board_route_family){.announce = ANNOUNCE_NONE};

@@ -29,6 +29,7 @@ enum {
 	BOARD_ORIGINS_MAX = 4096,  /* prefixes whose origin is validated */
 	BOARD_HIJACKS_MAX = 32,    /* shown */
 	BOARD_DRIFTS_MAX = 1024,   /* shown */
+	BOARD_DRIFT_PINS = 3,      /* versions of the store that watch holds beside the one that it asks questions by */
 	BOARD_TOLD_VIEWS_MAX = 1024, /* networks as other nodes see them */
 	BOARD_CACHES_MAX = 8,      /* RPKI */
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
@@ -455,6 +456,7 @@ struct board_watch {
 	board_stamp stamp;
 	struct board_events events;
 	_Atomic uint64_t pin;
+	_Atomic uint64_t drift_pins[BOARD_DRIFT_PINS]; /* store generations being compared with others' zones */
 	_Atomic uint64_t damaged_ino; /* the store file in which content was found that is not as it was written; 0: none. Sync begins a new one */
 	_Atomic uint64_t verified;    /* rounds through all zones in which none was */
 	struct board_watch_network networks[BOARD_NETWORKS_MAX];
@@ -559,8 +561,17 @@ struct board_route {
 	struct board_hijacks hijacks;
 };
 
+/* Counters of the node when a day began (admin/rssac.c). [0] UDP, [1] TCP and TLS. */
+struct board_rssac {
+	uint64_t day;    /* since 1970, UTC; 0: none */
+	uint64_t from_s; /* since 1970: when they were read */
+	uint64_t queries[2][BOARD_FAMILIES], responses[2][BOARD_FAMILIES], rcodes[BOARD_RCODES];
+	uint64_t query_sizes[2][BOARD_SIZES], answer_sizes[2][BOARD_SIZES];
+};
+
 struct board_admin {
 	board_stamp stamp;
+	struct board_rssac days[2]; /* [day & 1]; read by admin alone */
 	_Atomic uint64_t pin;
 	_Atomic uint64_t requests, refused;
 	/* The web server. Refused: connections, of all (full) and of one client (client_full); requests by who has no access, whose access does not go so far, by a

@@ -28,6 +28,8 @@ static const char *const kinds[EVENT_KINDS] = {
 	[EVENT_ORDER] = "order",
 	[EVENT_XDP] = "xdp",
 	[EVENT_DISK] = "disk",
+	[EVENT_KEPT] = "kept",
+	[EVENT_MAX_PREFIXES] = "max-prefixes",
 };
 
 const char *board_event_kind_text(enum board_event_kind k)
@@ -66,11 +68,18 @@ void board_event_add(struct board_events *r, const struct board_event *e)
 	atomic_store_explicit(&r->written, number, memory_order_release);
 }
 
-bool board_event_next(struct board_events *r, uint64_t *last, uint64_t *lost, struct board_event *out)
+/* Whatever a writer did: what is read of it ends. */
+static void end_texts(struct board_event *e)
+{
+	e->network[sizeof(e->network) - 1] = e->subject[sizeof(e->subject) - 1] = '\0';
+	e->old[sizeof(e->old) - 1] = e->now[sizeof(e->now) - 1] = e->why[sizeof(e->why) - 1] = '\0';
+}
+
+bool board_event_next(const struct board_events *r, uint64_t *last, uint64_t *lost, struct board_event *out)
 {
 	for (;;) {
 		uint64_t written = atomic_load_explicit(&r->written, memory_order_acquire), next = *last + 1;
-		struct board_event_slot *s;
+		const struct board_event_slot *s;
 
 		if (next > written)
 			return false;
@@ -81,20 +90,22 @@ bool board_event_next(struct board_events *r, uint64_t *last, uint64_t *lost, st
 		}
 		s = &r->slot[next % EVENT_RING];
 		*last = next;
-		if (board_copy(&s->seq, &s->event, out, sizeof(*out)) && out->number == next)
+		if (board_copy(&s->seq, &s->event, out, sizeof(*out)) && out->number == next) {
+			end_texts(out);
 			return true;
+		}
 		*lost += 1;
 	}
 }
 
-static struct board_events *ring_of(struct board *b, int ring)
+static const struct board_events *ring_of(const struct board *b, int ring)
 {
-	struct board_events *rings[EVENT_RINGS] = {&b->supervisor.events, &b->sync.events, &b->watch.events, &b->route.events};
+	const struct board_events *const rings[EVENT_RINGS] = {&b->supervisor.events, &b->sync.events, &b->watch.events, &b->route.events};
 
 	return rings[ring];
 }
 
-bool board_events_next(struct board *b, struct board_events_cursor *c, uint64_t *lost, struct board_event *out, int *role)
+bool board_events_next(const struct board *b, struct board_events_cursor *c, uint64_t *lost, struct board_event *out, int *role)
 {
 	static const int roles[EVENT_RINGS] = {ROLE_SUPERVISOR, ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE};
 	int best = -1;
@@ -119,7 +130,7 @@ bool board_events_next(struct board *b, struct board_events_cursor *c, uint64_t 
 	return true;
 }
 
-void board_events_skip(struct board *b, struct board_events_cursor *c)
+void board_events_skip(const struct board *b, struct board_events_cursor *c)
 {
 	for (int i = 0; i < EVENT_RINGS; i++)
 		c->last[i] = atomic_load_explicit(&ring_of(b, i)->written, memory_order_acquire);

@@ -40,6 +40,8 @@ enum board_event_kind {
 	EVENT_ORDER,   /* of an operator */
 	EVENT_XDP,
 	EVENT_DISK,
+	EVENT_KEPT,         /* what is announced stays, though something would speak against it */
+	EVENT_MAX_PREFIXES, /* subject: a neighbor that sends more than it may, or no longer */
 	EVENT_KINDS,
 };
 /* "announce"; "?" beyond the last. */
@@ -74,7 +76,7 @@ struct board_events {
 /* By the ring's writer: takes a copy, gives it its number and the time. */
 void board_event_add(struct board_events *r, const struct board_event *e);
 /* The event after *last; *last is then its number. Where it is not there any more: the oldest that is, and *lost grows by those between. False: nothing newer. */
-bool board_event_next(struct board_events *r, uint64_t *last, uint64_t *lost, struct board_event *out) MUST_CHECK;
+bool board_event_next(const struct board_events *r, uint64_t *last, uint64_t *lost, struct board_event *out) MUST_CHECK;
 
 /* All rings of a board as one sequence, by their times: of two rings' events only what both have by now can be put in order. */
 enum { EVENT_RINGS = 4 };
@@ -83,9 +85,9 @@ struct board_events_cursor {
 	uint64_t last[EVENT_RINGS]; /* supervisor, sync, watch, route; 0 each: from the oldest that is there */
 };
 /* The oldest event after the cursor, and the ring it is from (enum board_role). */
-bool board_events_next(struct board *b, struct board_events_cursor *c, uint64_t *lost, struct board_event *out, int *role) MUST_CHECK;
+bool board_events_next(const struct board *b, struct board_events_cursor *c, uint64_t *lost, struct board_event *out, int *role) MUST_CHECK;
 /* Nothing that is there by now is told. */
-void board_events_skip(struct board *b, struct board_events_cursor *c);
+void board_events_skip(const struct board *b, struct board_events_cursor *c);
 
 /* For things of which many can change at once: of each EVENT_BURST_MS a writer tells the first so many, then how many more there were. */
 enum { EVENT_BURST_MS = 10000 };

@@ -18,7 +18,6 @@ enum {
 	VIEW_INDENT = 8,
 	SPAN_TEXT = 16,
 	AGE_SHOWN_MS = 10000, /* primaries are asked every few seconds */
-	SILENT_MS = 10000,    /* a node that was not heard for so long is not seen */
 	LOST_QUESTIONS = 3,   /* plain questions in a row without an answer, before that is said */
 	NAMED_MAX = 5,        /* nodes in the closing sentence */
 	WRONG_MAX = 120,
@@ -127,6 +126,29 @@ static bool is_alarm(const json_t *row)
 	return json_is_true(alert) || json_integer_value(alert) || strcmp(get_str(row, "kind"), "content") == 0;
 }
 
+static const json_t *named(const json_t *list, const char *name)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(list, i, o) {
+		if (strcmp(get_str(o, "name"), name) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+size_t status_fleet_drifts(const json_t *drift, const char *name)
+{
+	static const char *const kinds[] = {"behind", "stuck", "content", "missing", "ahead"};
+	const json_t *o = named(json_object_get(drift, "nodes"), name);
+	size_t sum = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		sum += (size_t)MAX(get_int(o, kinds[i]), 0);
+	return sum;
+}
+
 static void look_at_zones(struct seen *s, const json_t *drift)
 {
 	const char *name = get_str(s->node, "name");
@@ -138,18 +160,8 @@ static void look_at_zones(struct seen *s, const json_t *drift)
 			continue;
 		note(s, is_alarm(row) ? BAD : MINDED, "%.70s %s", get_str(row, "zone"), drift_words(row));
 	}
-}
-
-static const json_t *named(const json_t *list, const char *name)
-{
-	const json_t *o;
-	size_t i;
-
-	json_array_foreach(list, i, o) {
-		if (strcmp(get_str(o, "name"), name) == 0)
-			return o;
-	}
-	return NULL;
+	if (!s->self && status_fleet_drifts(drift, name))
+		note(s, MINDED, "has zones that differ");
 }
 
 /* Plain questions to it that are lost, while its status may come through. */
@@ -176,7 +188,7 @@ static void look(const struct page *p, const json_t *node, bool self, struct see
 	*s = (struct seen){.node = node, .self = self, .known = self || json_is_integer(heard)};
 	if (!s->known)
 		note(s, SILENT, "was never seen");
-	else if (!self && get_int(node, "heard_ms") >= SILENT_MS)
+	else if (!self && get_int(node, "heard_ms") >= STATUS_FLEET_SILENT_MS)
 		note(s, SILENT, "has not been seen for %s", clock_span_text((uint64_t)get_int(node, "heard_ms"), span));
 	if (!s->known)
 		return;
@@ -320,6 +332,7 @@ static void put_zones(const struct page *p, const char *name)
 		clock_span_text((uint64_t)get_int(first, "since_ms"), span);
 	put_line(p, is_alarm(first) ? PAINT_RED : PAINT_YELLOW, "zone %s %s for %s: serial %lld, here %lld",
 	         get_str(first, "zone"), drift_words(first), span, get_int(first, "there"), get_int(first, "here"));
+	count = MAX(count, status_fleet_drifts(p->drift, name));
 	if (count > 1)
 		put_line(p, PAINT_NONE, "and %zu more zone%s that differ%s", count - 1, count == 2 ? "" : "s",
 		         count == 2 ? "s" : "");
@@ -384,23 +397,30 @@ static void family_view(const json_t *f, char *out, size_t cap)
 		         get_int(f, "failures") >= LOST_QUESTIONS ? ", lost" : "");
 }
 
+/* Its own network as others see it, or another's as it sees it itself. */
 static bool seen_badly(const json_t *f)
 {
-	const char *outside = get_str(f, "outside");
+	const char *state = get_str(f, json_is_true(json_object_get(f, "own")) ? "outside" : "seen");
 
-	return strcmp(outside, "silent") == 0 || strcmp(outside, "filtered") == 0;
+	return strcmp(state, "silent") == 0 || strcmp(state, "filtered") == 0;
 }
 
 static void put_outside(const struct page *p, const json_t *f, const char *network, const char *name)
 {
+	bool own = json_is_true(json_object_get(f, "own"));
+	const char *since = own ? "outside_since_ms" : "seen_since_ms";
 	char span[SPAN_TEXT] = "?";
 
 	if (!seen_badly(f))
 		return;
-	if (json_is_integer(json_object_get(f, "outside_since_ms")))
-		clock_span_text((uint64_t)get_int(f, "outside_since_ms"), span);
-	put_line(p, PAINT_RED, "%s of %s is %s from outside for %s: %s", name, network, get_str(f, "outside"), span,
-	         get_str(f, "why"));
+	if (json_is_integer(json_object_get(f, since)))
+		clock_span_text((uint64_t)get_int(f, since), span);
+	if (own)
+		put_line(p, PAINT_RED, "%s of %s is %s from outside for %s: %s", name, network, get_str(f, "outside"),
+		         span, get_str(f, "why"));
+	else
+		put_line(p, PAINT_RED, "%s of %s is not answered here for %s: %s", name, network, span,
+		         get_str(f, "why"));
 }
 
 static size_t put_views(const struct page *p)
@@ -475,8 +495,7 @@ static void put_closing(const struct page *p, const struct seen *list, size_t co
 		text_fmt(&line, "; and %zu more", bad - NAMED_MAX);
 	text_char(&line, '.');
 	if (networks_bad)
-		text_fmt(&line, " %zu network%s badly from outside.", networks_bad,
-		         networks_bad == 1 ? " is seen" : "s are seen");
+		text_fmt(&line, " %zu network%s badly.", networks_bad, networks_bad == 1 ? " is seen" : "s are seen");
 	if (references)
 		text_fmt(&line, " %zu zone%s not as %s outside of the fleet.", references,
 		         references == 1 ? " is" : "s are", references == 1 ? "it is" : "they are");
@@ -517,7 +536,7 @@ void status_fleet_text(const json_t *status, bool with_self, bool color, struct 
 	                 .color = color,
 	                 .out = out};
 	struct seen *list = calloc(json_array_size(nodes) + 1, sizeof(*list));
-	size_t count = 0, i, networks_bad, references;
+	size_t count = 0, i, networks_bad = 0, references = 0;
 
 	if (!list)
 		return;
@@ -530,8 +549,11 @@ void status_fleet_text(const json_t *status, bool with_self, bool color, struct 
 	         "ROLE", "SEEN", "ANSWERS", "CONFIG", "ZONES", "UP", paint_end(color));
 	for (i = 0; i < count; i++)
 		put_node(&p, &list[i]);
-	networks_bad = put_views(&p);
-	references = put_references(&p);
+	/* In a node's own status these have sections of their own. */
+	if (with_self) {
+		networks_bad = put_views(&p);
+		references = put_references(&p);
+	}
 	put_closing(&p, list, count, networks_bad, references);
 	free(list);
 }

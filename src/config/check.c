@@ -681,6 +681,25 @@ static void check_rpki(const struct check *k)
 	}
 }
 
+static void check_references(const struct check *k)
+{
+	const struct config_drift *drift = &k->c->drift;
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < drift->reference_count; i++) {
+		const struct endpoint *server = &drift->references[i].server;
+		const struct tree *at = item_of(tree_get(k->root, "drift"), "references", i);
+		const struct ip_prefix *prefix;
+
+		if (network_around(k->c, &server->addr, &prefix))
+			tree_error(k->src, at, "%s is one of the fleet's own anycast addresses: it says nothing that the nodes do not know of themselves",
+			           addr_text(&server->addr, text));
+		for (size_t j = 0; j < i; j++)
+			if (server->port == drift->references[j].server.port && addr_equal(&server->addr, &drift->references[j].server.addr))
+				tree_error(k->src, at, "reference %s is here twice", addr_text(&server->addr, text));
+	}
+}
+
 static void check_taps(const struct check *k)
 {
 	const struct config_dnstap *d = &k->c->dnstap;
@@ -723,6 +742,7 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 			           "write the absolute path of the program: there is no PATH to look for \"%.80s\" in",
 			           c->hooks[i].exec[0]);
 	check_rpki(&k);
+	check_references(&k);
 	config_check_http(src, root, c);
 	check_taps(&k);
 }

@@ -43,6 +43,8 @@ enum {
 	CONFIG_CATALOGS_MAX = 64,
 	CONFIG_GROUPS_MAX = 256,    /* of a catalog */
 	CONFIG_CACHES_MAX = 8,      /* RPKI */
+	CONFIG_REFERENCES_MAX = 64,
+	CONFIG_REFERENCE_ZONES_MAX = 10000,
 	CONFIG_HOOKS_MAX = 32,
 	CONFIG_HOOK_WORDS_MAX = 32, /* path and arguments of a hook */
 	CONFIG_HTTP_LISTEN_MAX = 16,
@@ -319,6 +321,16 @@ struct config_rpki {
 	uint32_t expire_ms;        /* results are held no longer than this without a cache; 48 h */
 };
 
+/* drift: zones that are not the same everywhere. */
+struct config_reference {
+	struct endpoint server;
+	const uint8_t **zones;       size_t zone_count; /* asked for there; none: all that this node serves */
+};
+struct config_drift {
+	uint32_t alert_after_ms;     /* a zone that is behind and does not move for so long is an alert; 60 s */
+	struct config_reference *references; size_t reference_count; /* servers outside of the fleet that should have the same serials */
+};
+
 /* history: how many earlier versions of each zone the journal keeps. */
 struct config_history {
 	uint32_t versions;           /* 200; 0: none */
@@ -328,7 +340,9 @@ struct config_history {
 
 /* hooks[]: programs run when something changes. */
 enum config_event { CONFIG_ON_ANNOUNCE, CONFIG_ON_WITHDRAW, CONFIG_ON_DE_PREFER, CONFIG_ON_GSHUT, CONFIG_ON_NEIGHBOR_UP, CONFIG_ON_NEIGHBOR_DOWN,
-                    CONFIG_ON_VERDICT, CONFIG_EVENTS };
+                    CONFIG_ON_VERDICT, CONFIG_ON_BACKSTOP, CONFIG_ON_KEPT, CONFIG_ON_BFD, CONFIG_ON_MAX_PREFIXES, CONFIG_ON_PEER, CONFIG_ON_DRIFT,
+                    CONFIG_ON_OUTSIDE, CONFIG_ON_RPKI, CONFIG_ON_HIJACK, CONFIG_ON_ZONE, CONFIG_ON_PRIMARY, CONFIG_ON_PROCESS, CONFIG_ON_CONFIG,
+                    CONFIG_ON_ORDER, CONFIG_ON_XDP, CONFIG_ON_DISK, CONFIG_EVENTS };
 struct config_hook {
 	uint8_t *on;              size_t on_count;   /* enum config_event */
 	const char **exec;        size_t exec_count; /* absolute path, arguments */
@@ -377,6 +391,7 @@ struct config {
 	struct config_query_log query_log;
 	struct config_history history;
 	struct config_rpki rpki;
+	struct config_drift drift;
 	struct config_hook *hooks; size_t hook_count;
 	struct config_http http;  /* of nodes that have none of their own */
 	uint8_t hash[32];         /* SHA-256 of the file's octets */

@@ -472,12 +472,29 @@ static const struct schema_row rpki_rows[] = {
 };
 static const struct schema_map rpki_map = {"rpki", 0, ROWS(rpki_rows)};
 
+static const struct schema_row reference_rows[] = {
+        {"address", SCHEMA_ENDPOINT, .required = true, .reload = true, AT(config_reference, server), .help = "address and port of the server"},
+        {"zones", SCHEMA_DOMAIN, .reload = true, LIST(config_reference, zones, zone_count, CONFIG_REFERENCE_ZONES_MAX),
+         .help = "zones that it is asked for; without, all that the node serves"},
+};
+static const struct schema_map reference_map = {"a reference", sizeof(struct config_reference), ROWS(reference_rows)};
+
+static const struct schema_row drift_rows[] = {
+        {"alert-after", SCHEMA_TIME, .reload = true, AT(config_drift, alert_after_ms), .min = SECOND, .max = DAY, .value = "60s",
+         .help = "a zone that is behind somewhere and does not move for so long is an alert"},
+        {"references", SCHEMA_MAP, .reload = true, LIST(config_drift, references, reference_count, CONFIG_REFERENCES_MAX), .map = &reference_map,
+         .help = "servers outside of the fleet that should have the same serials"},
+};
+static const struct schema_map drift_map = {"drift", 0, ROWS(drift_rows)};
+
 /* In the order of enum config_event. */
-static const char *const words_event[] = {"announce", "withdraw", "de-prefer", "graceful-shutdown", "neighbor-up", "neighbor-down", "verdict", NULL};
+static const char *const words_event[] = {"announce", "withdraw", "de-prefer", "graceful-shutdown", "neighbor-up", "neighbor-down", "verdict",
+                                          "backstop", "kept", "bfd", "max-prefixes", "peer", "drift", "outside", "rpki", "hijack", "zone", "primary",
+                                          "process", "config", "order", "xdp", "disk", NULL};
 
 static const struct schema_row hook_rows[] = {
         {"on", SCHEMA_WORD, .required = true, .reload = true, .width = 1, LIST(config_hook, on, on_count, CONFIG_EVENTS), .words = words_event,
-         .help = "what it is run for: announce, withdraw, de-prefer, graceful-shutdown, neighbor-up, neighbor-down, verdict"},
+         .help = "what it is run for: announce, withdraw, de-prefer, graceful-shutdown, neighbor-up, neighbor-down, verdict, or another kind of event"},
         {"exec", SCHEMA_TEXT, .required = true, .reload = true, LIST(config_hook, exec, exec_count, CONFIG_HOOK_WORDS_MAX),
          .help = "absolute path of the program, and its arguments"},
         {"timeout", SCHEMA_TIME, .reload = true, AT(config_hook, timeout_ms), .min = 100, .max = 10 * MINUTE, .value = "10s",
@@ -534,6 +551,7 @@ static const struct schema_row root_rows[] = {
          .help = "zones that list zones (RFC 9432)"},
         {"rpki", SCHEMA_MAP, .reload = true, AT(config, rpki), FLAG(config, rpki.enabled), .map = &rpki_map,
          .help = "origin validation of the prefixes announced"},
+        {"drift", SCHEMA_MAP, .reload = true, AT(config, drift), .map = &drift_map, .help = "zones that are not the same everywhere"},
         {"hooks", SCHEMA_MAP, .reload = true, LIST(config, hooks, hook_count, CONFIG_HOOKS_MAX), .map = &hook_map,
          .help = "programs that are run when something changes"},
         {"http", SCHEMA_MAP, .reload = true, AT(config, http), FLAG(config, http.enabled), .map = &http_map,

@@ -8,6 +8,10 @@
  *	"network=global v4=yes,pass,0,0,1 v6=depref,soft,1,1,1 age=312000 load=125 qps=2100 room=14000"
  *	"sees=eu v4=good,ams,86400 v6=silent,ams,12"
  *
+ * Behind them, as far as there is room, one about the zones of each network (fleet/tree.c):
+ *
+ *	"tree=global root=9f2b00c1a4d5e6f7"
+ *
  * A string is key=value items with one blank between them. Of a family: what is announced (no, yes, gshut, depref), the verdict (unknown, pass, soft, hard), the causes of
  * the verdict and those for which it means to leave (hexadecimal, enum board_cause), and whether it answers anything. age is that of the data in
  * ms, load is in permille, qps and room in queries per second; without room it is not known what could come on top.
@@ -78,6 +82,19 @@ static void write_network(const struct fleet_network *n, struct writer *w)
 	                      (unsigned long long)n->data_age_ms, n->load, n->qps, room));
 }
 
+/* These may be left out: the next answer begins with others. */
+static void write_trees(const struct fleet_report *r, struct writer *w)
+{
+	for (uint32_t i = 0; i < r->trees && i < FLEET_NETWORKS_MAX; i++) {
+		char text[FLEET_NODE_TEXT_MAX + 1];
+		int len = snprintf(text, sizeof(text), "tree=%s root=%016llx", r->tree[i].network, (unsigned long long)r->tree[i].root);
+
+		if (!writer_ok(w) || w->cap - w->pos < (size_t)len + 1 + FLEET_AFTER_MAX)
+			return;
+		write_string(w, text, len);
+	}
+}
+
 static int sees_text(const struct fleet_sees *s, char text[512])
 {
 	int len = snprintf(text, 512, "sees=%s", s->network);
@@ -106,6 +123,7 @@ void fleet_report_write(const struct fleet_report *r, struct writer *rdata)
 	                      r->generation, r->zones, r->serving, r->networks, r->stopping ? " stopping=1" : ""));
 	for (uint32_t i = 0; i < r->count && i < FLEET_NETWORKS_MAX; i++)
 		write_network(&r->network[i], rdata);
+	write_trees(r, rdata);
 	for (uint32_t i = 0; i < r->sees_count && i < FLEET_NETWORKS_MAX && writer_ok(rdata); i++) {
 		int len = sees_text(&r->sees[i], text);
 
@@ -351,6 +369,45 @@ static int read_items(struct span s, struct fleet_report *r, struct fleet_networ
 	return 0;
 }
 
+static bool read_root(struct span s, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (s.len != 16)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		int digit = hex_digit(s.at[i]);
+
+		if (digit < 0)
+			return false;
+		v = v << 4 | (unsigned)digit;
+	}
+	*out = v;
+	return true;
+}
+
+/* "tree=NETWORK root=..."; without a root it says nothing. */
+static int read_tree(struct span name, struct span s, struct fleet_report *r)
+{
+	struct fleet_tree *t = &r->tree[r->trees];
+
+	if (r->trees == FLEET_NETWORKS_MAX)
+		return 0;
+	if (!read_name(name, t->network))
+		return ERR_MALFORMED;
+	while (s.len) {
+		struct span value = cut(&s, ' '), key = cut(&value, '=');
+
+		if (!span_is(key, "root"))
+			continue;
+		if (!read_root(value, &t->root))
+			return ERR_MALFORMED;
+		r->trees++;
+		return 0;
+	}
+	return 0;
+}
+
 static int read_string(struct span s, bool first, struct fleet_report *r)
 {
 	struct span value = cut(&s, ' '), key = cut(&value, '=');
@@ -363,6 +420,8 @@ static int read_string(struct span s, bool first, struct fleet_report *r)
 			return ERR_MALFORMED;
 		return form == FLEET_FORM ? read_items(s, r, NULL) : ERR_UNSUPPORTED;
 	}
+	if (span_is(key, "tree"))
+		return read_tree(value, s, r);
 	if (span_is(key, "sees"))
 		return read_sees(s, value, r);
 	if (!span_is(key, "network"))

@@ -47,6 +47,12 @@ struct fleet_report {
 	uint8_t config[FLEET_HASH_LEN]; /* of the fleet file in force */
 	uint32_t zones, serving;
 	bool stopping;
+	/* Of the zones of a network that it serves: the root of their tree (fleet/tree.h). As many as there is room for, the first of them changing. */
+	uint32_t trees;
+	struct fleet_tree {
+		char network[BOARD_NAME_MAX];
+		uint64_t root;
+	} tree[FLEET_NETWORKS_MAX];
 	uint32_t networks; /* that the node has; the report may be about fewer */
 	uint32_t count;
 	struct fleet_network network[FLEET_NETWORKS_MAX];

@@ -11,8 +11,7 @@
  * apart, and nothing may be. The meters ask each 5 ms from eight ports each, so a gap is known to 5 ms, and one that moves with the hash of a flow is
  * seen. All of this runs on one machine: a gap of some ms more may be that machine's, which is why the specified figures leave room.
  *
- * Left out: what nobody in the lab can see. A filter between clients and PoP (outside-in) is noticed only by asking from outside, which this version
- * does not do; the drill shows that. */
+ * A filter between clients and PoP (outside-in) withdraws nothing: the drill's claim is that it is named. */
 #include "lab/drill.h"
 
 #include "base/err.h"

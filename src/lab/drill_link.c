@@ -2,12 +2,13 @@
 /* Drills about the way to a PoP. */
 #include "lab/drill.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { OUTSIDE_MS = 4000, HOLD_MS = 9000 };
+enum { OUTSIDE_LEARN_MS = 15000, OUTSIDE_NAMED_MS = 5000, OUTSIDE_WAIT_MS = 20000, HOLD_MS = 9000 };
 
 /* Seen by BFD after three intervals, and by the hold time without it; then it takes some ms at BIRD, and what zebra takes at FRR. */
 void drill_cut_aim(const struct lab *l, const struct lab_drill_options *o, unsigned *gap_ms)
@@ -69,6 +70,9 @@ int drill_outside_fail(struct drill_run *r)
 {
 	char pop[LAB_NETNS_MAX];
 
+	/* It must know how many queries come as a rule. */
+	drill_pass(r, OUTSIDE_LEARN_MS);
+	r->failed_ns = clock_ns();
 	lab_netns(r->lab, 'p', r->region, pop);
 	return node_filter(pop, "add chain inet lab in { type filter hook input priority 0; };"
 	                        "add rule inet lab in iifname \"transit\" ip daddr " LAB_ANYCAST_V4
@@ -77,18 +81,51 @@ int drill_outside_fail(struct drill_run *r)
 	                        " meta l4proto {tcp, udp} th dport 53 drop;");
 }
 
-/* What is specified is the limit of this version: a node alone cannot know. */
+/* "filtered" of both families, as the PoP's own status has it; *why: of the last. */
+static bool is_named(struct drill_run *r, char why[200])
+{
+	static const char *const families[] = {"ipv4", "ipv6"};
+	json_t *reply = node_ask(r->lab, r->region, "{\"command\":\"status\"}\n", 1000), *n;
+	const json_t *list = json_object_get(json_object_get(json_object_get(reply, "status"), "views"), "networks");
+	unsigned named = 0;
+	size_t i;
+
+	json_array_foreach(list, i, n) {
+		for (int f = 0; f < 2; f++) {
+			const json_t *v = json_object_get(n, families[f]);
+			const char *outside = json_string_value(json_object_get(v, "outside")), *says = json_string_value(json_object_get(v, "why"));
+
+			named += outside && strcmp(outside, "filtered") == 0;
+			snprintf(why, 200, "%.20s: %.150s", outside ? outside : "nothing", says ? says : "");
+		}
+	}
+	json_decref(reply);
+	return named == 2;
+}
+
+static bool both_named(struct drill_run *r)
+{
+	char why[200];
+
+	return is_named(r, why);
+}
+
+/* A node alone cannot know; but its queries stop, and who asks it from outside says so. Nothing is withdrawn for it. */
 int drill_outside_judge(struct drill_run *r)
 {
-	char seen[200];
+	char seen[200], why[200] = "nothing";
+	double named_ms;
+	bool named;
 
-	drill_pass(r, OUTSIDE_MS);
+	drill_await(r, both_named, OUTSIDE_WAIT_MS);
+	named_ms = ((double)clock_ns() - (double)r->failed_ns) / 1e6;
+	named = is_named(r, why);
+	drill_claim(r, named, "the PoP says of both families that they are filtered", "%s", why);
+	drill_claim(r, named && named_ms < OUTSIDE_NAMED_MS, "it is named within 5 s", "after %.0f ms", named_ms);
 	snprintf(seen, sizeof(seen), "%.19s: %.150s", r->last[r->region].announce[0], r->last[r->region].why);
 	drill_claim(r, r->last[r->region].established == r->before[r->region].established, "the BGP sessions stay",
 	            "%u of %u", r->last[r->region].established, r->before[r->region].established);
-	drill_claim(r, strcmp(r->last[r->region].announce[0], "announced") == 0,
-	            "known limit: checks from inside cannot see it, the route stays until somebody outside asks", "%s",
-	            seen);
+	drill_claim(r, strcmp(r->last[r->region].announce[0], "announced") == 0, "nothing is withdrawn for what others see", "%s", seen);
 	return 0;
 }
 

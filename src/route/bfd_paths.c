@@ -77,6 +77,11 @@ static void see(struct route *r, struct watched_path *w)
 		           (unsigned)(v.detect_us / 1000));
 	else
 		log_notice("bfd peer=%s state=%s why=\"%s\"", peer, bfd_state_text(v.state), bfd_why_text(v.why));
+	if (w->up != (v.state == BFD_UP) || fell) {
+		w->up = v.state == BFD_UP;
+		event_bfd(r, &w->path.remote, w->up, fell ? EVENT_ALERT : EVENT_INFO, bfd_state_text(v.state),
+		          fell ? bfd_why_text(v.why) : w->up ? "the path answers" : bfd_why_text(v.why));
+	}
 	w->transitions = v.transitions;
 	w->falls = v.falls;
 	touch(r, w, fell);
@@ -92,6 +97,10 @@ static void see_held(struct route *r)
 		return;
 	r->bfd_held = t.held;
 	r->bfd_held_count = t.held_count;
+	event_bfd_held(r, t.held,
+	               !t.held                ? "workers and this process live again: BFD sessions may be up"
+	               : t.held_by < workers ? "an answer worker does not live: no BFD session may be up"
+	                                      : "the route process hung: no BFD session may be up");
 	if (!t.held)
 		log_notice("bfd held=false count=%u", (unsigned)t.held_count);
 	else if (t.held_by < workers)

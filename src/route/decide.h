@@ -133,3 +133,6 @@ bool decide_step(struct decide_state *s, const struct decide_conf *conf, const s
 /* The one sentence: what, which check, what the guard said, whom it saw. `in` is that of the last step. It is the same as long as nothing but
  * the time changes. Returns why. */
 const char *decide_explain(const struct decide_state *s, const struct decide_conf *conf, const struct decide_input *in, char why[DECIDE_WHY_MAX]);
+/* inputs.c: all that the last step rested on, as key=value for the log, into buf; the other pops for whom there is room. Returns buf. */
+enum { DECIDE_INPUTS_MAX = 1400 };
+char *decide_inputs(const struct decide_state *s, const struct decide_input *in, char *buf, size_t cap);

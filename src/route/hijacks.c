@@ -12,12 +12,13 @@
 
 enum { LOGS_PER_SECOND = 20 };
 
-static void tell(const struct hijack *h, enum hijack_event event, const char *note)
+static void tell(struct route *r, const struct hijack *h, enum hijack_event event, const char *note)
 {
 	static const char *const states[] = {"", "begun", "other-path", "over", "begun"};
 	static struct log_limit limit;
 	char prefix[PREFIX_TEXT_MAX], ours[PREFIX_TEXT_MAX], from[ENDPOINT_TEXT_MAX], origin[24] = "a set";
 
+	event_hijack(r, h, event, note);
 	if (!log_limit_pass(&limit, LOGS_PER_SECOND))
 		return;
 	if (h->origin)
@@ -65,7 +66,7 @@ static void on_route(void *ctx, const struct ip_prefix *prefix, const struct bgp
 	if (event == HIJACK_NOTHING)
 		return;
 	n->route->hijacks_dirty = true;
-	tell(&h, event, event == HIJACK_NO_ROOM ? "there are more than are remembered" : NULL);
+	tell(n->route, &h, event, event == HIJACK_NO_ROOM ? "there are more than are remembered" : NULL);
 }
 
 void hijacks_update(struct neighbor *n, const struct bgp_frame *update)
@@ -80,7 +81,7 @@ void hijacks_lost(struct neighbor *n, const char *why)
 
 	while (hijack_forget(&n->route->hijacks, &n->at, &h)) {
 		n->route->hijacks_dirty = true;
-		tell(&h, HIJACK_OVER, why);
+		tell(n->route, &h, HIJACK_OVER, why);
 	}
 }
 

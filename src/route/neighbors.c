@@ -9,12 +9,24 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Up or down: on the board at once, for the supervisor, who must know what was up when this process is gone. */
+static void tell_state(struct neighbor *n, const struct bgp_session *s, const struct bgp_session_event *ev)
+{
+	struct route *r = n->route;
+	struct bgp_session_status st;
+	bool ours = n >= r->neighbors && n < r->neighbors + r->neighbor_count;
+
+	bgp_session_status(s, &st);
+	event_neighbor(r, n, ev->from, ev->to, ours ? st.last_error : "removed or changed by a reload");
+	if (ours)
+		show_neighbor(r, (size_t)(n - r->neighbors));
+}
+
 static void on_session(void *ctx, struct bgp_session *s, const struct bgp_session_event *ev)
 {
 	struct neighbor *n = ctx;
 	char text[ENDPOINT_TEXT_MAX];
 
-	(void)s;
 	if (!n) /* leaving: nobody is interested any more */
 		return;
 	endpoint_text(&n->at, text);
@@ -24,6 +36,8 @@ static void on_session(void *ctx, struct bgp_session *s, const struct bgp_sessio
 			log_notice("bgp peer=%s as=%u state=%s", text, n->conf.peer_as, bgp_state_text(ev->to));
 		else
 			log_debug("bgp peer=%s state=%s", text, bgp_state_text(ev->to));
+		if (ev->to == BGP_ESTABLISHED || ev->from == BGP_ESTABLISHED)
+			tell_state(n, s, ev);
 		if (ev->from == BGP_ESTABLISHED)
 			hijacks_lost(n, "the session with who saw it has ended");
 		break;
@@ -216,6 +230,7 @@ void neighbors_set(struct route *r)
 		if (!stays) {
 			listen_key(r, &old[k], false);
 			hijacks_lost(&old[k], "its neighbor is gone");
+			bgp_session_set_ctx(old[k].session, &old[k]);
 			bgp_session_stop(old[k].session, BGP_CEASE_DECONFIGURED, "zonecast: neighbor removed or changed");
 			leave(r, old[k].session);
 			old[k].session = NULL;
@@ -231,6 +246,7 @@ void neighbors_set(struct route *r)
 			if (old[k].session && same_session(&old[k], n)) {
 				n->session = old[k].session;
 				n->leave = old[k].leave;
+				n->over_max = old[k].over_max;
 				n->route = r;
 				old[k].session = NULL;
 				bgp_session_set_ctx(n->session, n);

@@ -67,6 +67,25 @@ static void find_pops(const struct route *r, struct network *n, uint32_t network
 		}
 }
 
+/* What the node announced of a network that it does not have any more, or not in that family. */
+static void tell_gone(struct route *r, const struct network *old)
+{
+	static const char why[] = "a reload has taken the network, or this family of it, from this node";
+	const struct network *now = NULL;
+
+	for (size_t i = 0; i < r->network_count; i++)
+		if (strcmp(r->networks[i].name, old->name) == 0)
+			now = &r->networks[i];
+	for (int f = 0; f < BOARD_FAMILIES; f++) {
+		const struct unit *u = &old->family[f];
+
+		if (!u->exists || u->decide.now == DECIDE_WITHDRAW || (now && now->family[f].exists))
+			continue;
+		event_announce(r, old->name, f, show_announce_of(u->decide.now), ANNOUNCE_NONE, DECIDE_DRAINED, why);
+		log_notice("network=%s family=ipv%d decision=withdraw why=\"%s\"", old->name, f ? 6 : 4, why);
+	}
+}
+
 void networks_set(struct route *r)
 {
 	static struct network old[CONFIG_NETWORKS_MAX];
@@ -100,6 +119,8 @@ void networks_set(struct route *r)
 					n->family[f] = old[k].family[f];
 		}
 	}
+	for (size_t k = 0; k < old_count; k++)
+		tell_gone(r, &old[k]);
 }
 
 enum decide_announce networks_wanted(const struct route *r, size_t network, int family)
@@ -233,9 +254,10 @@ static bool judge(struct route *r, size_t i, int f, const struct decide_input *i
 	struct network *n = &r->networks[i];
 	struct unit *u = &n->family[f];
 	enum decide_reason reason = u->decide.reason;
+	enum decide_announce was = u->decide.now;
 	uint32_t intent = u->decide.guard.intent;
 	bool changed = decide_step(&u->decide, &n->conf, in, now);
-	char why[DECIDE_WHY_MAX] = "";
+	char why[DECIDE_WHY_MAX] = "", inputs[DECIDE_INPUTS_MAX];
 
 	decide_explain(&u->decide, &n->conf, in, why);
 	if (changed || strcmp(why, u->why) != 0 || intent != u->decide.guard.intent) {
@@ -243,10 +265,14 @@ static bool judge(struct route *r, size_t i, int f, const struct decide_input *i
 		show_network(r, i);
 	}
 	if (changed) {
-		log_notice("network=%s family=ipv%d decision=%s flaps=%u why=\"%s\"", n->name, f ? 6 : 4, words[u->decide.now], u->decide.flaps, u->why);
+		event_announce(r, n->name, f, show_announce_of(was), show_announce_of(u->decide.now), u->decide.reason, u->why);
+		log_notice("network=%s family=ipv%d decision=%s was=%s flaps=%u why=\"%s\" %s", n->name, f ? 6 : 4, words[u->decide.now], words[was],
+		           u->decide.flaps, u->why, decide_inputs(&u->decide, in, inputs, sizeof(inputs)));
 	} else if (u->decide.reason != reason && is_alert(u->decide.reason) && (!u->alerted_ms || now - u->alerted_ms >= ALERT_EVERY_MS)) {
 		u->alerted_ms = now;
-		log_warn("network=%s family=ipv%d kept=%s why=\"%s\"", n->name, f ? 6 : 4, words[u->decide.now], u->why);
+		event_kept(r, n->name, f, show_announce_of(u->decide.now), u->why);
+		log_warn("network=%s family=ipv%d kept=%s why=\"%s\" %s", n->name, f ? 6 : 4, words[u->decide.now], u->why,
+		         decide_inputs(&u->decide, in, inputs, sizeof(inputs)));
 	}
 	return changed;
 }

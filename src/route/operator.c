@@ -57,6 +57,8 @@ static bool judge_backstops(struct route *r, uint64_t now_ns)
 	for (size_t i = 0; i < r->network_count; i++) {
 		struct backstop_of *b = &r->backstops[i];
 
+		enum decide_announce was = b->state.now;
+
 		if (!b->network[0])
 			continue;
 		in.drain = atomic_load(&r->role->board->supervisor.orders[i].backstop);
@@ -64,7 +66,10 @@ static bool judge_backstops(struct route *r, uint64_t now_ns)
 		if (!backstop_step(&b->state, &in, now_ns / 1000000U))
 			continue;
 		changed = true;
-		log_notice("network=%s backstop=%s why=\"%s\"", b->network, words[b->state.now], b->state.why);
+		event_backstop(r, b->network, show_announce_of(was), show_announce_of(b->state.now), b->state.why);
+		log_notice("network=%s backstop=%s why=\"%s\" youngest_worker_ms=%lld drain=%s stopping=%s others_gone=%s", b->network, words[b->state.now],
+		           b->state.why, in.youngest_ms == UINT64_MAX ? -1LL : (long long)in.youngest_ms, in.drain ? "yes" : "no", in.stopping ? "yes" : "no",
+		           in.others_gone ? "yes" : "no");
 		show_network(r, i);
 	}
 	return changed;
@@ -90,6 +95,11 @@ static uint32_t drain_ms(const struct route *r)
 	return ms;
 }
 
+static const char *leave_word(const struct neighbor *n)
+{
+	return board_announce_text(show_announce_of(leave_limit(&n->leave, DECIDE_ANNOUNCE)));
+}
+
 bool operator_judge(struct route *r, uint64_t now_ns)
 {
 	bool changed = judge_backstops(r, now_ns);
@@ -97,11 +107,13 @@ bool operator_judge(struct route *r, uint64_t now_ns)
 
 	for (size_t i = 0; i < r->neighbor_count; i++) {
 		struct neighbor *n = &r->neighbors[i];
+		const char *was = leave_word(n);
 
 		if (!leave_step(&n->leave, is_ordered(r, &n->at), drain_ms(r), now_ns / 1000000U))
 			continue;
 		changed = true;
 		n->dirty = true;
+		event_neighbor_order(r, n, was, leave_word(n));
 		log_notice("bgp peer=%s order=%s", endpoint_text(&n->at, text),
 		           !n->leave.since_ms ? "none" : n->leave.done ? "drain state=withdrawn" : "drain state=graceful-shutdown");
 	}

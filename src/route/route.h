@@ -36,6 +36,7 @@ struct neighbor {
 	struct leave leave;
 	bool dirty; /* its state on the board is old */
 	bool told_dirty; /* what it was told, there, is old */
+	bool over_max;   /* as last told (events.c) */
 	struct config_bfd bfd;
 	struct watched_path *path; /* by BFD; NULL: not */
 };
@@ -83,6 +84,7 @@ struct watched_path {
 	uint64_t transitions, falls; /* acted upon */
 	uint64_t retry_ms;
 	int error; /* of the last try to open it */
+	bool up;   /* as last told (events.c) */
 };
 
 struct route {
@@ -106,6 +108,7 @@ struct route {
 	struct refusals refusals;
 	struct hijack_table hijacks;
 	bool hijacks_dirty; /* those on the board are old */
+	struct event_burst hijack_burst;
 	uint64_t shown_ms, withdrawn_ms, closing_ms;
 	bool stopping;
 };
@@ -181,7 +184,26 @@ void hijacks_update(struct neighbor *n, const struct bgp_frame *update);
 void hijacks_lost(struct neighbor *n, const char *why);
 void hijacks_show(struct route *r);
 
+/* ---- events.c: what changes, as events on the board ---- */
+
+void route_event(struct route *r, const struct board_event *e);
+void event_announce(struct route *r, const char *network, int family, enum board_announce was, enum board_announce now, enum decide_reason reason,
+                    const char *why);
+/* What is announced stays as it is, against something. */
+void event_kept(struct route *r, const char *network, int family, enum board_announce now, const char *why);
+void event_backstop(struct route *r, const char *network, enum board_announce was, enum board_announce now, const char *why);
+void event_neighbor(struct route *r, const struct neighbor *n, enum bgp_state from, enum bgp_state to, const char *why);
+void event_neighbor_order(struct route *r, const struct neighbor *n, const char *old, const char *now);
+void event_max_prefixes(struct route *r, const struct neighbor *n, uint32_t received, bool over);
+void event_bfd(struct route *r, const struct ip_addr *peer, bool up, enum board_event_level level, const char *now, const char *why);
+void event_bfd_held(struct route *r, bool held, const char *why);
+void event_hijack(struct route *r, const struct hijack *h, enum hijack_event event, const char *note);
+/* What was held back for its number. */
+void events_tick(struct route *r, uint64_t now_ms);
+
 /* ---- show.c: what the board is told ---- */
+
+enum board_announce show_announce_of(enum decide_announce a);
 
 void show_network(struct route *r, size_t i);
 void show_neighbor(struct route *r, size_t i);

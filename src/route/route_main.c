@@ -66,6 +66,7 @@ static void evaluate(struct route *r)
 		bfd_paths_set(r);
 	}
 	bfd_paths_tick(r, now);
+	events_tick(r, now);
 	if (now - r->shown_ms >= ROUTE_SHOW_MS)
 		show_all(r);
 	if (r->stopping)

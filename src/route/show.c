@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum board_announce announce_of(enum decide_announce a)
+enum board_announce show_announce_of(enum decide_announce a)
 {
 	static const enum board_announce as[] = {ANNOUNCE_NONE, ANNOUNCE_YES, ANNOUNCE_GSHUT, ANNOUNCE_DEPREF};
 
@@ -35,7 +35,7 @@ void show_network(struct route *r, size_t i)
 	for (int f = 0; f < BOARD_FAMILIES; f++)
 		drained &= !n->family[f].exists || (n->family[f].decide.drained && n->family[f].decide.now == DECIDE_WITHDRAW);
 	board_write_begin(&b->seq);
-	b->announce = announce_of(d->now);
+	b->announce = show_announce_of(d->now);
 	b->since_ns = d->since_ms * 1000000U;
 	b->hold_until_ns = d->hold_until_ms * 1000000U;
 	b->flaps = MAX(n->family[0].decide.flaps, n->family[1].decide.flaps);
@@ -45,7 +45,7 @@ void show_network(struct route *r, size_t i)
 		const struct unit *u = &n->family[f];
 		struct board_route_family *to = &b->family[f];
 
-		to->announce = u->exists ? announce_of(u->decide.now) : ANNOUNCE_NONE;
+		to->announce = u->exists ? show_announce_of(u->decide.now) : ANNOUNCE_NONE;
 		to->intent = u->decide.guard.intent;
 		to->intent_ns = u->decide.guard.intent ? u->decide.guard.intent_since_ms * 1000000U : 0;
 		to->since_ns = u->decide.since_ms * 1000000U;
@@ -54,7 +54,7 @@ void show_network(struct route *r, size_t i)
 		snprintf(to->why, sizeof(to->why), "%s", u->why);
 		snprintf(to->page, sizeof(to->page), "%s", page_of(u->decide.reason));
 	}
-	b->backstop = announce_of(r->backstops[i].state.now);
+	b->backstop = show_announce_of(r->backstops[i].state.now);
 	b->backstop_since_ns = r->backstops[i].network[0] ? r->backstops[i].state.since_ms * 1000000U : 0;
 	snprintf(b->backstop_why, sizeof(b->backstop_why), "%s", r->backstops[i].state.why);
 	board_write_end(&b->seq);
@@ -104,7 +104,7 @@ void show_neighbor(struct route *r, size_t i)
 	b->hold_s = st.hold_s;
 	b->announced = (uint32_t)st.rib->told;
 	b->bad_messages = (uint32_t)st.garbage;
-	b->order = (uint32_t)announce_of(leave_limit(&n->leave, DECIDE_ANNOUNCE));
+	b->order = (uint32_t)show_announce_of(leave_limit(&n->leave, DECIDE_ANNOUNCE));
 	snprintf(b->state_text, sizeof(b->state_text), "%s",
 	         st.state == BGP_IDLE && st.enabled && n->conf.connect == BGP_CONNECT_PASSIVE ? "listening" : bgp_state_text(st.state));
 	snprintf(b->last_error, sizeof(b->last_error), "%.*s", BOARD_WHY_MAX - 1, st.last_error);
@@ -113,6 +113,10 @@ void show_neighbor(struct route *r, size_t i)
 	memcpy(b->interface, n->conf.interface, sizeof(b->interface));
 	bfd_paths_show(r, n, &b->bfd);
 	board_write_end(&b->seq);
+	if (n->over_max != st.over_max) {
+		n->over_max = st.over_max;
+		event_max_prefixes(r, n, st.received, st.over_max);
+	}
 	if (n->told_dirty)
 		show_told(r, i, st.rib);
 	n->told_dirty = false;

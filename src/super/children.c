@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "super/doors.h"
+#include "super/events.h"
 #include "super/express.h"
 
 #include <errno.h>
@@ -310,6 +311,9 @@ static int start(struct child *c)
 	c->channel = pair[0];
 	c->started_ns = clock_ns();
 	c->killed = false;
+	if (c->fell)
+		super_event_restarted(all->board, c->kind, c->index);
+	c->fell = false;
 	c->restart_at_ms = 0;
 	c->poll = calloc(1, sizeof(*c->poll));
 	if (c->poll) {
@@ -382,9 +386,11 @@ static void unpin(struct children *all, const struct child *c)
 {
 	if (c->kind == ROLE_ANSWER)
 		atomic_store(&all->board->workers[c->index].pin, UINT64_MAX);
-	else if (c->kind == ROLE_WATCH)
+	else if (c->kind == ROLE_WATCH) {
 		atomic_store(&all->board->watch.pin, UINT64_MAX);
-	else if (c->kind == ROLE_ADMIN)
+		for (size_t i = 0; i < BOARD_DRIFT_PINS; i++)
+			atomic_store(&all->board->watch.drift_pins[i], UINT64_MAX);
+	} else if (c->kind == ROLE_ADMIN)
 		atomic_store(&all->board->admin.pin, UINT64_MAX);
 }
 
@@ -409,7 +415,10 @@ static void ended(struct child *c, int status)
 	}
 	c->told = false;
 	c->restart_at_ms = now / 1000000U + wait_ms;
-	if (c->wanted && !clean)
+	c->fell = c->wanted && !clean;
+	if (c->fell)
+		super_event_ended(c->all->board, c->kind, c->index, status, c->killed ? c->hung_ms : 0, (uint32_t)wait_ms);
+	if (c->fell)
 		log_err("process=%s index=%u ended %s=%d restart_in_ms=%u", board_role_text(c->kind), c->index,
 		        WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 		        (unsigned)wait_ms);
@@ -507,6 +516,7 @@ static void check_one(struct children *all, struct child *c, uint64_t now)
 	if (c->killed || age_ms < limit_ms * ROLE_PATIENCE || starved(c, since, age_ms))
 		return;
 	c->killed = true;
+	c->hung_ms = (uint32_t)age_ms;
 	log_err("process=%s index=%u pid=%d hangs heartbeat_age_ms=%u action=kill", board_role_text(c->kind), c->index, c->pid,
 	        (unsigned)age_ms);
 	kill(c->pid, SIGKILL);

@@ -42,7 +42,9 @@ struct child {
 	uint64_t late_since;     /* the heartbeat that it was late after, with the CPU time it had used when that was seen */
 	uint64_t late_cpu_ns;
 	bool killed;             /* for hanging, and not gone yet */
+	uint32_t hung_ms;        /* its heartbeat was so old then */
 	bool wanted;             /* to be restarted when it ends */
+	bool fell;               /* it ended by itself, and does not run again yet */
 	bool told;               /* to end, so that it starts anew: no quick end, however short it lived */
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "base/addr.h"
 #include "base/attr.h"
 #include "board/board.h"
 #include "config/config.h"
@@ -9,37 +8,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What changes on the board that hooks are run for: a look at it now and then, compared with the last one. A state that comes and goes between two looks is not
- * seen, its successor is. Pure but for the board it reads. */
-enum { EVENT_WORD_MAX = 24 };
+/* What the supervisor does and sees, as events in its ring of the board: see board/events.h. */
 
-struct event {
-	enum config_event what;
-	char network[BOARD_NAME_MAX];     /* "": about a neighbor */
-	const char *family;               /* "ipv4", "ipv6", "both" */
-	char neighbor[ADDR_TEXT_MAX];     /* "": about a network */
-	uint32_t neighbor_as;
-	char old[EVENT_WORD_MAX], now[EVENT_WORD_MAX];
-	char why[BOARD_WHY_MAX];
-};
-
-struct events {
-	struct events_network {
-		char name[BOARD_NAME_MAX];
-		uint32_t announce[BOARD_FAMILIES], verdict[BOARD_FAMILIES];
-	} network[BOARD_NETWORKS_MAX];
-	struct events_neighbor {
-		struct ip_addr address;
-		uint32_t as;
-		bool up;
-	} neighbor[BOARD_NEIGHBORS_MAX];
-};
-
-typedef void event_fn(void *ctx, const struct event *e);
-
-/* The configuration has changed: what it still has keeps what was seen of it. */
-void events_set(struct events *ev, const struct config *config, const struct config_node *node);
-/* Compare with the last look. route_gone: the route process does not run, so nothing is announced, whatever stands on the board. fn NULL: what
- * there is is taken for known. */
-void events_look(struct events *ev, const struct board *board, const struct config *config, const struct config_node *node, bool route_gone,
-                 event_fn *fn, void *ctx);
+/* A process of ours has ended, as `status` of waitpid(2) says. hung_ms: its heartbeat was so old when it was killed for that; 0: it was not. */
+void super_event_ended(struct board *b, enum board_role role, unsigned index, int status, uint32_t hung_ms, uint32_t restart_ms);
+/* It runs again. */
+void super_event_restarted(struct board *b, enum board_role role, unsigned index);
+/* The route process is gone, and with its sessions all that it announced. Its section is then as a new one leaves it: nobody writes there until that runs. */
+void super_event_route_gone(struct board *b, const struct config *config, const struct config_node *node);
+/* The node itself: "started", "stopping". */
+void super_event_node(struct board *b, const char *old, const char *now, const char *why);
+void super_event_config(struct board *b, bool taken, uint32_t generation, const char *why);
+/* network or neighbor: one is "". uid UINT32_MAX: the file of orders has it so. */
+void super_event_order(struct board *b, const char *network, const char *neighbor, const char *old, const char *now, uint32_t uid);
+void super_event_xdp(struct board *b, enum board_xdp_rung old, enum board_xdp_rung now, const char *why);

@@ -21,6 +21,7 @@
 #include "limit/rate.h"
 #include "super/children.h"
 #include "super/devices.h"
+#include "super/events.h"
 #include "xdp/measure.h"
 #include "xdp/program.h"
 
@@ -70,6 +71,8 @@ static void show(struct board *board, enum board_xdp_rung rung, const char *why)
 {
 	struct board_xdp *b = &board->supervisor.xdp;
 
+	if (b->rung != rung)
+		super_event_xdp(board, (enum board_xdp_rung)b->rung, rung, why);
 	board_write_begin(&b->seq);
 	b->rung = rung;
 	snprintf(b->why, sizeof(b->why), "%s", why);

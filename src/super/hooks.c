@@ -6,10 +6,12 @@
  * without privileges it could get back, in a session of its own, in "/", with /dev/null as input, no other descriptor, and nothing in its environment but PATH
  * and what it is about:
  *
- *	ZONECAST_EVENT       announce, withdraw, de-prefer, graceful-shutdown, neighbor-up, neighbor-down, verdict
- *	ZONECAST_FLEET, ZONECAST_NODE, ZONECAST_TIME (seconds since 1970)
+ *	ZONECAST_EVENT       the kind of event: announce, withdraw, verdict ... (board/events.h)
+ *	ZONECAST_FLEET, ZONECAST_NODE, ZONECAST_TIME (of the event, seconds since 1970)
+ *	ZONECAST_LEVEL       info, warn, alert
  *	ZONECAST_NETWORK     of events of a network
  *	ZONECAST_FAMILY      ipv4, ipv6, both
+ *	ZONECAST_SUBJECT     what else it is about: a neighbor, a node, a zone, a prefix, a process
  *	ZONECAST_NEIGHBOR, ZONECAST_NEIGHBOR_AS   of events of a neighbor
  *	ZONECAST_OLD, ZONECAST_NEW   the states: announced, withdrawn ...; pass, hard-fail ...; established ...
  *	ZONECAST_WHY         the sentence of `zonecast status`
@@ -18,8 +20,10 @@
  * events wait, further ones are dropped and counted. What runs longer than its timeout is killed with all that it started (its session's process group). The
  * end is logged with the first line it printed. At the end of the node what runs gets a moment, then it is killed.
  *
- * Limits: states are looked at every 20 ms, so one that comes and goes between two looks is not seen. A value of the environment is what the board has: text of
- * at most 240 octets, of which control characters are replaced, since some of it comes from other machines. */
+ * Events come from the rings of the board, in which every process writes what changes at the moment of the change: a state may be as short as it likes. A ring holds the last 255 and is
+ * looked at every 20 ms; what is overwritten before is counted as dropped, and said.
+ *
+ * Limits: a value of the environment is what the board has: text of at most 240 octets, of which control characters are replaced, since some of it comes from other machines. */
 #include "super/hooks.h"
 
 #include "base/clock.h"
@@ -40,10 +44,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HOOKS_RUNNING_MAX = 4, HOOKS_QUEUE_MAX = 256, HOOKS_SAID_MAX = 160, HOOKS_ENV_MAX = 16, HOOKS_DRAIN_READS = 16, HOOKS_QUIET_MS = 500 };
+enum { HOOKS_RUNNING_MAX = 4, HOOKS_QUEUE_MAX = 256, HOOKS_SAID_MAX = 160, HOOKS_ENV_MAX = 16, HOOKS_DRAIN_READS = 16, HOOKS_EVENTS_MAX = 1024 /* in one look */ };
 
-static const char *const event_words[CONFIG_EVENTS] = {"announce",    "withdraw",      "de-prefer", "graceful-shutdown",
-                                                       "neighbor-up", "neighbor-down", "verdict"};
+static const enum config_event hook_event_of[EVENT_KINDS] = {
+	[EVENT_ANNOUNCE] = CONFIG_ON_ANNOUNCE,       [EVENT_DE_PREFER] = CONFIG_ON_DE_PREFER,
+	[EVENT_GSHUT] = CONFIG_ON_GSHUT,             [EVENT_WITHDRAW] = CONFIG_ON_WITHDRAW,
+	[EVENT_BACKSTOP] = CONFIG_ON_BACKSTOP,       [EVENT_VERDICT] = CONFIG_ON_VERDICT,
+	[EVENT_NEIGHBOR_UP] = CONFIG_ON_NEIGHBOR_UP, [EVENT_NEIGHBOR_DOWN] = CONFIG_ON_NEIGHBOR_DOWN,
+	[EVENT_BFD] = CONFIG_ON_BFD,                 [EVENT_PEER] = CONFIG_ON_PEER,
+	[EVENT_DRIFT] = CONFIG_ON_DRIFT,             [EVENT_OUTSIDE] = CONFIG_ON_OUTSIDE,
+	[EVENT_RPKI] = CONFIG_ON_RPKI,               [EVENT_HIJACK] = CONFIG_ON_HIJACK,
+	[EVENT_ZONE] = CONFIG_ON_ZONE,               [EVENT_PRIMARY] = CONFIG_ON_PRIMARY,
+	[EVENT_PROCESS] = CONFIG_ON_PROCESS,         [EVENT_CONFIG] = CONFIG_ON_CONFIG,
+	[EVENT_ORDER] = CONFIG_ON_ORDER,             [EVENT_XDP] = CONFIG_ON_XDP,
+	[EVENT_DISK] = CONFIG_ON_DISK,               [EVENT_KEPT] = CONFIG_ON_KEPT,
+	[EVENT_MAX_PREFIXES] = CONFIG_ON_MAX_PREFIXES,
+};
 
 struct job {
 	size_t hook;        /* in the configuration of its time: of one hook one job runs at a time */
@@ -61,11 +77,9 @@ struct job {
 
 struct hooks {
 	struct board *board;
-	const struct plan *plan;
-	struct events events;
-	uint64_t quiet_until_ms;  /* after a reload: the board still has the networks in the old order */
-	size_t hook_count;        /* of the plan before */
-	bool silent;              /* there were no hooks: what there is is no news */
+	struct board_events_cursor seen;
+	bool has_plan;
+	size_t hook_count;        /* of the plan in force */
 	struct job *queue[HOOKS_QUEUE_MAX]; /* oldest first */
 	size_t queued;
 	struct job *running[HOOKS_RUNNING_MAX];
@@ -113,11 +127,10 @@ void hooks_set(struct hooks *h, const struct plan *plan)
 	h->account = pw ? strdup(pw->pw_name) : NULL;
 	if (!plan->node)
 		return;
-	events_set(&h->events, plan->config, plan->node);
-	if (h->plan) {
-		h->quiet_until_ms = clock_ms() + HOOKS_QUIET_MS;
-		h->silent |= !h->hook_count;
-	}
+	/* To hooks that come later what has happened before is no news. */
+	if (h->has_plan && !h->hook_count)
+		board_events_skip(h->board, &h->seen);
+	h->has_plan = true;
 	h->hook_count = plan->config->hook_count;
 }
 
@@ -136,7 +149,19 @@ static void add_env(char **env, size_t *count, const char *name, const char *val
 		++*count;
 }
 
-static char **environment(const struct plan *plan, const struct event *e)
+/* 0: it is not in the fleet file any more. */
+static uint32_t neighbor_as(const struct plan *plan, const char *address)
+{
+	for (size_t i = 0; i < plan->node->neighbor_count; i++) {
+		char text[ADDR_TEXT_MAX];
+
+		if (strcmp(addr_text(&plan->node->neighbors[i].address, text), address) == 0)
+			return plan->node->neighbors[i].as;
+	}
+	return 0;
+}
+
+static char **environment(const struct plan *plan, const struct board_event *e)
 {
 	char **env = calloc(HOOKS_ENV_MAX, sizeof(*env)), number[24];
 	size_t n = 0;
@@ -144,17 +169,20 @@ static char **environment(const struct plan *plan, const struct event *e)
 	if (!env)
 		return NULL;
 	add_env(env, &n, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	add_env(env, &n, "ZONECAST_EVENT", event_words[e->what]);
+	add_env(env, &n, "ZONECAST_EVENT", board_event_kind_text(e->kind));
+	add_env(env, &n, "ZONECAST_LEVEL", board_event_level_text(e->level));
 	add_env(env, &n, "ZONECAST_FLEET", plan->config->fleet);
 	add_env(env, &n, "ZONECAST_NODE", plan->node_name);
-	snprintf(number, sizeof(number), "%lld", (long long)clock_wall_s());
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)(e->wall_us / 1000000U));
 	add_env(env, &n, "ZONECAST_TIME", number);
-	add_env(env, &n, "ZONECAST_FAMILY", e->family);
+	add_env(env, &n, "ZONECAST_FAMILY", e->family == 4 ? "ipv4" : e->family == 6 ? "ipv6" : "both");
 	if (e->network[0])
 		add_env(env, &n, "ZONECAST_NETWORK", e->network);
-	if (e->neighbor[0]) {
-		add_env(env, &n, "ZONECAST_NEIGHBOR", e->neighbor);
-		snprintf(number, sizeof(number), "%u", e->neighbor_as);
+	if (e->subject[0])
+		add_env(env, &n, "ZONECAST_SUBJECT", e->subject);
+	if (e->kind == EVENT_NEIGHBOR_UP || e->kind == EVENT_NEIGHBOR_DOWN || e->kind == EVENT_BFD || e->kind == EVENT_MAX_PREFIXES) {
+		add_env(env, &n, "ZONECAST_NEIGHBOR", e->subject);
+		snprintf(number, sizeof(number), "%u", neighbor_as(plan, e->subject));
 		add_env(env, &n, "ZONECAST_NEIGHBOR_AS", number);
 	}
 	add_env(env, &n, "ZONECAST_OLD", e->old);
@@ -177,17 +205,17 @@ static char **arguments(const struct config_hook *hook)
 	return argv;
 }
 
-static void drop(struct hooks *h, const struct event *e)
+static void drop(struct hooks *h, const struct board_event *e)
 {
 	struct board_hooks *b = &h->board->supervisor.hooks;
 
 	/* Said at the first, then at every hundredth. */
 	if (board_get(&b->dropped) % 100 == 0)
-		log_warn("hooks event=%s note=\"%d events wait already: this one and others are dropped\"", event_words[e->what], HOOKS_QUEUE_MAX);
+		log_warn("hooks event=%s note=\"%d events wait already: this one and others are dropped\"", board_event_kind_text(e->kind), HOOKS_QUEUE_MAX);
 	board_add(&b->dropped, 1);
 }
 
-static void add_job(struct hooks *h, const struct plan *plan, size_t hook, const struct event *e)
+static void add_job(struct hooks *h, const struct plan *plan, size_t hook, const struct board_event *e)
 {
 	struct job *j = h->queued < HOOKS_QUEUE_MAX ? calloc(1, sizeof(*j)) : NULL;
 
@@ -197,7 +225,7 @@ static void add_job(struct hooks *h, const struct plan *plan, size_t hook, const
 	}
 	j->hook = hook;
 	j->output = -1;
-	j->event = event_words[e->what];
+	j->event = board_event_kind_text(e->kind);
 	j->timeout_ms = plan->config->hooks[hook].timeout_ms;
 	j->argv = arguments(&plan->config->hooks[hook]);
 	j->env = environment(plan, e);
@@ -209,15 +237,14 @@ static void add_job(struct hooks *h, const struct plan *plan, size_t hook, const
 	h->queue[h->queued++] = j;
 }
 
-static void on_event(void *ctx, const struct event *e)
+static void on_event(struct hooks *h, const struct plan *plan, const struct board_event *e)
 {
-	struct hooks *h = ctx;
-	const struct config *c = h->plan->config;
+	const struct config *c = plan->config;
 
 	for (size_t i = 0; i < c->hook_count; i++)
 		for (size_t k = 0; k < c->hooks[i].on_count; k++)
-			if (c->hooks[i].on[k] == e->what) {
-				add_job(h, h->plan, i, e);
+			if (c->hooks[i].on[k] == hook_event_of[e->kind]) {
+				add_job(h, plan, i, e);
 				break;
 			}
 }
@@ -377,20 +404,21 @@ static void look_after(struct hooks *h, uint64_t now_ms)
 	}
 }
 
-static bool route_is_gone(const struct board *b)
+static void look(struct hooks *h, const struct plan *plan)
 {
-	const struct board_process *p = &b->supervisor.procs[ROLE_ROUTE - ROLE_SYNC];
+	struct board_event e;
+	uint64_t lost = 0;
+	int role;
 
-	return atomic_load(&p->starts) && (!atomic_load(&p->pid) || atomic_load(&b->route.stamp) <= atomic_load(&p->started_ns));
-}
-
-void hooks_look(struct hooks *h, const struct plan *plan, uint64_t now_ms)
-{
-	h->plan = plan;
-	if (!plan->node || !plan->config->hook_count || now_ms < h->quiet_until_ms)
+	if (!plan->node || !plan->config->hook_count)
 		return;
-	events_look(&h->events, h->board, plan->config, plan->node, route_is_gone(h->board), h->silent ? NULL : on_event, h);
-	h->silent = false;
+	for (int i = 0; i < HOOKS_EVENTS_MAX && board_events_next(h->board, &h->seen, &lost, &e, &role); i++)
+		if (e.kind < EVENT_KINDS)
+			on_event(h, plan, &e);
+	if (!lost)
+		return;
+	log_warn("hooks lost=%llu note=\"so many events came at once that these were overwritten before they were seen\"", (unsigned long long)lost);
+	board_add(&h->board->supervisor.hooks.dropped, lost);
 }
 
 void hooks_tick(struct hooks *h, const struct plan *plan, uint64_t now_ms)
@@ -398,7 +426,7 @@ void hooks_tick(struct hooks *h, const struct plan *plan, uint64_t now_ms)
 	struct board_hooks *b = &h->board->supervisor.hooks;
 	uint32_t running = 0;
 
-	hooks_look(h, plan, now_ms);
+	look(h, plan);
 	look_after(h, now_ms);
 	start_some(h, plan, now_ms);
 	for (size_t i = 0; i < HOOKS_RUNNING_MAX; i++)

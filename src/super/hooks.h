@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/attr.h"
-#include "super/events.h"
+#include "board/board.h"
 #include "super/plan.h"
 
 #include <stdbool.h>
@@ -15,8 +15,6 @@ struct hooks;
 struct hooks *hooks_new(struct board *board);
 /* The plan in force has changed, or is the first. Programs that run go on. */
 void hooks_set(struct hooks *h, const struct plan *plan);
-/* Look what has changed; before an order changes it again. */
-void hooks_look(struct hooks *h, const struct plan *plan, uint64_t now_ms);
 /* Every few milliseconds: look, start what waits, kill what takes too long. */
 void hooks_tick(struct hooks *h, const struct plan *plan, uint64_t now_ms);
 /* A process has ended. False: it is none of ours. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "super/events.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,20 +34,38 @@ static bool put(struct board_network_order *o, enum board_order order)
 	return true;
 }
 
-/* told: what is new on the board came from before, or from elsewhere, and is worth a line in the log. */
-static void show(struct board *board, const struct config *config, const struct config_node *node, const struct orders *o, bool told)
+/* Of all places, since a reload may have moved the neighbor to another. */
+static bool is_drained(const uint64_t keys[BOARD_NEIGHBORS_MAX], uint64_t key)
+{
+	for (size_t i = 0; i < BOARD_NEIGHBORS_MAX; i++)
+		if (keys[i] == key)
+			return true;
+	return false;
+}
+
+/* uid: who has said so, and is in the log already; UINT32_MAX: what is new on the board came from before, or from elsewhere. */
+static void show(struct board *board, const struct config *config, const struct config_node *node, const struct orders *o, uint32_t uid)
 {
 	struct board_supervisor *b = &board->supervisor;
+	uint64_t before[BOARD_NEIGHBORS_MAX];
 	char text[ENDPOINT_TEXT_MAX];
+	bool told = uid == UINT32_MAX;
 
 	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
 		const char *name = i < node->network_count ? name_of(config, node, i) : NULL;
 		enum board_order order = name ? order_of_word[orders_of_network(o, name)] : ORDER_NONE;
 
+		enum board_order was = (enum board_order)atomic_load(&b->orders[i].order);
+
 		atomic_store(&b->orders[i].backstop, name && order == ORDER_DRAIN && orders_has(o, WORD_DRAIN_BACKSTOP, name));
-		if (put(&b->orders[i], order) && told && name)
+		if (!put(&b->orders[i], order) || !name)
+			continue;
+		super_event_order(board, name, "", board_order_text(was), board_order_text(order), uid);
+		if (told)
 			log_notice("network=%s order=%s note=\"as the orders file has it; zonecast resume ends it\"", name, board_order_text(order));
 	}
+	for (size_t i = 0; i < BOARD_NEIGHBORS_MAX; i++)
+		before[i] = board_get(&b->drained_neighbors[i]);
 	for (size_t i = 0; i < BOARD_NEIGHBORS_MAX; i++) {
 		uint64_t key = 0;
 
@@ -56,8 +75,10 @@ static void show(struct board *board, const struct config *config, const struct 
 			endpoint_of(&node->neighbors[i], &at);
 			if (orders_has(o, WORD_DRAIN_NEIGHBOR, endpoint_text(&at, text)))
 				key = board_neighbor_key(&at);
+			if (is_drained(before, board_neighbor_key(&at)) != (key != 0))
+				super_event_order(board, "", text, key ? "none" : "drain", key ? "drain" : "none", uid);
 		}
-		if (key && told && atomic_load(&b->drained_neighbors[i]) != key)
+		if (key && told && before[i] != key)
 			log_notice("bgp peer=%s order=drain note=\"as the orders file has it; zonecast resume %s ends it\"", text, text);
 		atomic_store(&b->drained_neighbors[i], key);
 	}
@@ -103,7 +124,7 @@ void orders_load(struct board *board, const struct config *config, const struct 
 		log_err("orders folder=%s error=\"%s\" note=\"orders stay as they are\"", state_dir, err_text(err));
 		return;
 	}
-	show(board, config, node, &o, true);
+	show(board, config, node, &o, UINT32_MAX);
 	if (marked)
 		note_taken(run_dir, mark);
 }
@@ -130,17 +151,18 @@ static int spell_out(struct orders *o, const struct config *config, const struct
 	return err;
 }
 
-static int keep(struct board *board, const struct config *config, const struct config_node *node, const char *state_dir, const struct orders *o)
+static int keep(struct board *board, const struct config *config, const struct config_node *node, const char *state_dir, const struct orders *o,
+                uint32_t uid)
 {
 	int err = orders_write(state_dir, o);
 
 	if (!err)
-		show(board, config, node, o, false);
+		show(board, config, node, o, uid);
 	return err;
 }
 
 int orders_set(struct board *board, const struct config *config, const struct config_node *node, const char *state_dir,
-               uint32_t network, enum board_order order, bool backstop)
+               uint32_t network, enum board_order order, bool backstop, uint32_t uid)
 {
 	struct orders o;
 	int err;
@@ -161,11 +183,11 @@ int orders_set(struct board *board, const struct config *config, const struct co
 	for (size_t i = o.count; !err && order == ORDER_NONE && network == UINT32_MAX && i-- > 0;)
 		if (o.row[i].word == WORD_DRAIN_NEIGHBOR)
 			err = orders_put(&o, WORD_DRAIN_NEIGHBOR, o.row[i].name, false);
-	return err ? err : keep(board, config, node, state_dir, &o);
+	return err ? err : keep(board, config, node, state_dir, &o, uid);
 }
 
 int orders_set_neighbor(struct board *board, const struct config *config, const struct config_node *node, const char *state_dir,
-                        const struct endpoint *at, bool drain)
+                        const struct endpoint *at, bool drain, uint32_t uid)
 {
 	const struct config_neighbor *found = NULL;
 	char text[ENDPOINT_TEXT_MAX];
@@ -188,5 +210,5 @@ int orders_set_neighbor(struct board *board, const struct config *config, const 
 	err = orders_read(state_dir, &o);
 	if (!err)
 		err = orders_put(&o, WORD_DRAIN_NEIGHBOR, endpoint_text(&whole, text), drain);
-	return err ? err : keep(board, config, node, state_dir, &o);
+	return err ? err : keep(board, config, node, state_dir, &o, uid);
 }

@@ -14,12 +14,13 @@
  * is, for who wrote it without the control socket and waits for its effect. */
 void orders_load(struct board *board, const struct config *config, const struct config_node *node, const char *state_dir,
                  const char *run_dir);
-/* Set the order of one network (index in the node's list), or of all (UINT32_MAX), and save. backstop: with a drain, its backstop too. */
+/* Set the order of one network (index in the node's list), or of all (UINT32_MAX), and save. backstop: with a drain, its backstop too. uid: whose
+ * order it is. */
 int orders_set(struct board *board, const struct config *config, const struct config_node *node, const char *state_dir,
-               uint32_t network, enum board_order order, bool backstop) MUST_CHECK;
+               uint32_t network, enum board_order order, bool backstop, uint32_t uid) MUST_CHECK;
 /* Drain a neighbor, or end that. The neighbor by its address; port 0: the only one with that address. ERR_NOT_FOUND: the node has none
  * such; ERR_INVALID: it has several. */
 int orders_set_neighbor(struct board *board, const struct config *config, const struct config_node *node, const char *state_dir,
-                        const struct endpoint *at, bool drain) MUST_CHECK;
+                        const struct endpoint *at, bool drain, uint32_t uid) MUST_CHECK;
 /* What stands in RUN_DIR/orders.taken when the file STATE_DIR/orders as it is now has been taken. false: there is none. */
 bool orders_mark(const char *state_dir, char *out, size_t cap);

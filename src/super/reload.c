@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "super/accepted.h"
+#include "super/events.h"
 #include "super/fleet_known.h"
 #include "super/orders.h"
 
@@ -366,6 +367,9 @@ int supervisor_reload(struct supervisor *s, const struct plan_leave *leave, stru
 
 	if (s->phase == PHASE_RUN)
 		show_refusal(s, err, why);
+	/* In the stand-alone form there is no file: only zones are looked at. */
+	if (s->phase == PHASE_RUN && s->plan.config)
+		super_event_config(s->board, err >= 0, s->plan.config->generation, err < 0 ? s->board->supervisor.refused.why : "a reload was carried out");
 	return err;
 }
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "super/events.h"
 #include "super/orders.h"
 
 #include <string.h>
@@ -67,7 +68,7 @@ static int order_network(struct supervisor *s, const struct role_message *m, enu
 		text_str(why, "a stand-alone server announces nothing: there is nothing to order\n");
 		return ERR_UNSUPPORTED;
 	}
-	err = orders_set(s->board, s->plan.config, s->plan.node, s->plan.state_dir, m->network, order, backstop);
+	err = orders_set(s->board, s->plan.config, s->plan.node, s->plan.state_dir, m->network, order, backstop, m->uid);
 	if (!err) {
 		log_notice("order=%s network=%s uid=%u", board_order_text(order),
 		           m->network == UINT32_MAX ? ORDERS_ALL : s->plan.config->networks[s->plan.node->networks[m->network]].name, m->uid);
@@ -87,7 +88,7 @@ static int order_neighbor(struct supervisor *s, const struct role_message *m, bo
 	text[len] = '\0';
 	if (!s->plan.node || endpoint_parse(text, 0, &at) < 0)
 		return ERR_INVALID;
-	err = orders_set_neighbor(s->board, s->plan.config, s->plan.node, s->plan.state_dir, &at, drain);
+	err = orders_set_neighbor(s->board, s->plan.config, s->plan.node, s->plan.state_dir, &at, drain, m->uid);
 	if (err == ERR_NOT_FOUND)
 		text_fmt(why, "this node has no neighbor %s\n", text);
 	else if (err == ERR_INVALID)
@@ -97,6 +98,13 @@ static int order_neighbor(struct supervisor *s, const struct role_message *m, bo
 		supervisor_tell_all(s, ROLE_ORDERS, false);
 	}
 	return err;
+}
+
+static const char *fault_text(uint32_t kind)
+{
+	static const char *const words[FAULT_COUNT] = {[FAULT_NONE] = "none", [FAULT_SERVFAIL] = "servfail", [FAULT_WRONG] = "wrong"};
+
+	return kind < FAULT_COUNT ? words[kind] : "?";
 }
 
 static int carry_out(struct supervisor *s, const struct role_message *m, int attached, struct text *why)
@@ -146,6 +154,7 @@ static int carry_out(struct supervisor *s, const struct role_message *m, int att
 		if (m->text_len != sizeof(fault))
 			return ERR_MALFORMED;
 		memcpy(&fault, m->text, sizeof(fault));
+		super_event_order(s->board, "", "fault", fault_text(atomic_load(&s->board->supervisor.fault)), fault_text(fault.kind), m->uid);
 		atomic_store(&s->board->supervisor.fault_worker, fault.worker);
 		atomic_store(&s->board->supervisor.fault, fault.kind);
 		log_warn("fault kind=%u worker=%d", fault.kind, (int)fault.worker);
@@ -184,7 +193,6 @@ void supervisor_on_message(void *ctx, struct child *c, const struct role_message
 	if (m->kind != ROLE_REQUEST || c->kind != ROLE_ADMIN)
 		return;
 	text_init(&why);
-	hooks_look(s->hooks, &s->plan, clock_ms()); /* what an earlier order has done may last no longer than until this one */
 	reply.result = carry_out(s, m, c->attached, &why);
 	if (reply.result == PASSED_ON) {
 		text_done(&why);

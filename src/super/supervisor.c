@@ -25,6 +25,7 @@
 #include "super/addresses.h"
 #include "super/children.h"
 #include "super/doors.h"
+#include "super/events.h"
 #include "super/express.h"
 #include "super/fleet_known.h"
 #include "super/folders.h"
@@ -86,6 +87,7 @@ static void begin_stop(struct supervisor *s)
 	if (s->phase != PHASE_RUN)
 		return;
 	atomic_store(&s->board->supervisor.stopping, 1);
+	super_event_node(s->board, "running", "stopping", "told by a signal");
 	if (!route || !route->pid || !s->plan.node->neighbor_count) {
 		stop_roles(s);
 		return;
@@ -110,6 +112,8 @@ static void on_end(void *ctx, struct child *c, int status)
 
 	(void)status;
 	supervisor_forget_asked(s, c->kind);
+	if (c->kind == ROLE_ROUTE && s->plan.node)
+		super_event_route_gone(s->board, s->plan.config, s->plan.node);
 	if (s->phase == PHASE_DRAIN && c->kind == ROLE_ROUTE)
 		stop_roles(s);
 }
@@ -426,6 +430,7 @@ int supervisor_run(const struct supervisor_options *o)
 		atomic_store(&s->board->supervisor.started_ns, clock_ns());
 		supervisor_show_plan(s);
 		privileges_shed(s->express != NULL);
+		super_event_node(s->board, "", "started", "version " ZONECAST_VERSION);
 		log_notice("start version=%s node=%s workers=%u run-dir=%s", ZONECAST_VERSION, s->plan.node_name, s->plan.workers,
 		           s->plan.run_dir);
 		err = run_loop(s);

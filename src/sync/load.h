@@ -26,7 +26,7 @@ struct loader {
 	const char *store_path;
 	struct board *board;
 	struct store_writer *writer; /* NULL until the store is open */
-	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 3 + BOARD_TRANSFER_PINS];
+	_Atomic uint64_t *pins[BOARD_WORKERS_MAX + 3 + BOARD_DRIFT_PINS + BOARD_TRANSFER_PINS];
 	size_t pin_count;
 	struct xdp_cache *kernel;    /* answers kept there die with each change; NULL: there are none; borrowed */
 	struct known *known;         /* fingerprints of large zones; NULL: none are kept */

@@ -5,13 +5,13 @@
  * - Nodes outside of the network (the hidden primary, PoPs of other networks) ask the anycast address each second and tell who answers (views.c, fleet/report.c). One
  *   that this node answered and that now gets nothing is a client lost here: FILTERED. Where every one of them gets nothing, and somebody else answered last, the
  *   network is SILENT, though this node announces it. One that another node answers says nothing of this one, but that the network is GOOD from there.
- * - Queries. Where a hundred a second and more came for ten seconds and longer, and for three seconds hardly any comes while the prefix is announced as before, they are
+ * - Queries. Where a hundred and more came in each of ten seconds, and for three seconds hardly any comes while the prefix is announced as before, they are
  *   kept away: a filter, or routing that has left this node. Which of both cannot be told from here, and the sentence says so: FILTERED.
  *
  * What comes of it is an alert (EVENT_OUTSIDE, status) and not a withdrawal: who tells it is few, may itself be cut off, and a mistake common to all of them would take away
  * a network that works. An operator who sees it drains the node.
  *
- * Limits: queries are counted for the node and family, not for each network of it; a PoP that gets few queries, and that no node outside is routed to, is not noticed
+ * Limits: of queries that the kernel answers (XDP) it is not known which network of the node they are for; a PoP that gets few queries, and that no node outside is routed to, is not noticed
  * when it is filtered. */
 #include "watch/outside.h"
 
@@ -20,38 +20,53 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { USUAL_MS = 30000, STEP_MIN_MS = 500, STEP_MAX_MS = 5000 };
+enum { STEP_MIN_MS = 500, STEP_MAX_MS = 5000 };
 
-static void learn_anew(struct outside_traffic *t, uint64_t now_ns)
+static void learn_anew(struct outside_traffic *t)
 {
-	t->steady_ns = now_ns;
-	t->usual = 0;
+	t->filled = t->next = t->usual = 0;
 	t->low_ns = 0;
 	t->fell = false;
 }
 
-static void look_at_rate(struct outside_traffic *t, double rate, double span_ms, uint64_t now_ns)
+/* Mean of the last seconds; 0: there is no such thing. */
+static uint32_t find_usual(const struct outside_traffic *t)
 {
-	bool known = now_ns - t->steady_ns >= OUTSIDE_LEARN_MS * 1000000ULL && t->usual >= OUTSIDE_USUAL_MIN;
+	uint32_t least = UINT32_MAX, mean;
+	uint64_t sum = 0;
 
-	if (known && rate <= t->usual / OUTSIDE_FELL_PART) {
+	for (uint32_t i = 0; i < t->filled; i++) {
+		sum += t->bins[i];
+		least = MIN(least, t->bins[i]);
+	}
+	mean = (uint32_t)(sum / OUTSIDE_BINS);
+	return t->filled == OUTSIDE_BINS && least >= mean / 4 && mean >= OUTSIDE_USUAL_MIN ? mean : 0;
+}
+
+static void look_at_rate(struct outside_traffic *t, uint64_t now_ns)
+{
+	if (!t->low_ns)
+		t->usual = find_usual(t);
+	if (t->usual && t->rate <= t->usual / OUTSIDE_FELL_PART && t->rate <= OUTSIDE_FEW) {
 		if (!t->low_ns)
 			t->low_ns = t->at_ns;
 		t->fell = now_ns - t->low_ns >= OUTSIDE_FELL_MS * 1000000ULL;
 		if (now_ns - t->low_ns >= OUTSIDE_FORGET_MS * 1000000ULL)
-			learn_anew(t, now_ns);
+			learn_anew(t);
 		return;
 	}
-	if (t->fell && rate < t->usual / 4)
+	if (t->fell && t->rate < t->usual / 4)
 		return; /* not back yet */
 	t->low_ns = 0;
 	t->fell = false;
-	t->usual += t->usual > 0 ? (rate - t->usual) * MIN(span_ms / USUAL_MS, 1.0) : rate;
+	t->bins[t->next] = t->rate;
+	t->next = (t->next + 1) % OUTSIDE_BINS;
+	t->filled = MIN(t->filled + 1, (uint32_t)OUTSIDE_BINS);
 }
 
 void outside_traffic_step(struct outside_traffic *t, uint64_t count, bool announced, uint64_t now_ns)
 {
-	double span_ms = (double)(now_ns - t->at_ns) / 1e6, rate;
+	uint64_t span_ms = (now_ns - t->at_ns) / 1000000U;
 
 	if (!announced) {
 		*t = (struct outside_traffic){.at_ns = now_ns, .count = count};
@@ -59,17 +74,14 @@ void outside_traffic_step(struct outside_traffic *t, uint64_t count, bool announ
 	}
 	if (t->at_ns && span_ms < STEP_MIN_MS)
 		return;
-	if (!t->announced_ns) {
-		t->announced_ns = now_ns;
-		learn_anew(t, now_ns);
-	} else if (span_ms <= STEP_MAX_MS && count >= t->count) {
-		rate = (double)(count - t->count) * 1000 / span_ms;
-		t->rate = (uint32_t)MIN(rate, 4e9);
-		look_at_rate(t, rate, span_ms, now_ns);
+	if (t->running && span_ms <= STEP_MAX_MS && count >= t->count) {
+		t->rate = (uint32_t)MIN((count - t->count) * 1000 / span_ms, (uint64_t)UINT32_MAX);
+		look_at_rate(t, now_ns);
 	} else {
-		/* This process was stopped, or a worker's counters began anew. */
-		learn_anew(t, now_ns);
+		/* The first, or this process was stopped, or a worker's counters began anew. */
+		learn_anew(t);
 	}
+	t->running = true;
 	t->at_ns = now_ns;
 	t->count = count;
 }
@@ -123,7 +135,7 @@ static enum board_outside say_filtered(const struct outside_input *in, const cha
 		at = say(why, 0, text);
 	}
 	if (in->traffic->fell) {
-		snprintf(text, sizeof(text), "%s%u of %.0f queries a second come over IPv%d%s",
+		snprintf(text, sizeof(text), "%s%u of %u queries a second come over IPv%d%s",
 		         at ? "; " : "announced, checks pass, but only ", in->traffic->rate, in->traffic->usual,
 		         in->family, at ? "" : ": port 53 is filtered before this node, or routing has left it");
 		if (!*names || in->traffic->low_ns < *since_ns)

@@ -10,8 +10,10 @@
 /* What this node's own network looks like from outside, of one family: from what others tell, and from the queries that come. Pure. */
 enum {
 	OUTSIDE_VIEWERS_MAX = 32,
-	OUTSIDE_LEARN_MS = 10000,   /* queries are watched for so long before it is known what is usual */
+	OUTSIDE_BINS =
+		10, /* seconds of queries from which it is known what is usual; in none of them less than a quarter of their mean */
 	OUTSIDE_USUAL_MIN = 100,    /* fewer queries a second than this prove nothing when they stop */
+	OUTSIDE_FEW = 50,           /* a second: what other nodes ask may go on coming */
 	OUTSIDE_FELL_PART = 20,     /* to a twentieth of what is usual */
 	OUTSIDE_FELL_MS = 3000,     /* for so long */
 	OUTSIDE_FORGET_MS = 600000, /* then it is the new usual */
@@ -21,12 +23,12 @@ enum {
 /* Queries from outside. */
 struct outside_traffic {
 	uint64_t at_ns, count; /* of the last step */
-	uint64_t announced_ns; /* since when it has been, without a break; 0: it is not */
-	uint64_t steady_ns;    /* learned from since */
-	uint64_t low_ns;       /* 0: not so few */
+	bool running;          /* announced since the step before the last, at least */
 	bool fell;
-	double usual;  /* a second; mean of the last half minute */
-	uint32_t rate; /* last second */
+	uint64_t low_ns;      /* so few since; 0: not so */
+	uint32_t rate, usual; /* a second: last, and as a rule, 0: not known */
+	uint32_t filled, next;
+	uint32_t bins[OUTSIDE_BINS];
 };
 /* count: queries from outside so far. About once a second. */
 void outside_traffic_step(struct outside_traffic *t, uint64_t count, bool announced, uint64_t now_ns);

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "fleet/message.h"
 #include "fleet/pace.h"
+#include "watch/drift.h"
 #include "watch/status_key.h"
 #include "watch/views.h"
 #include "watch/watch.h"
@@ -48,7 +49,7 @@ enum {
 	UNSEEN_MS = 3000,
 	ANSWERS_MAX = 64, /* taken in one turn of the loop */
 	PAD_BASE = 256,
-	PAD_NETWORK = 210, /* octets of an answer without a signature: of a node, of each network */
+	PAD_NETWORK = 300, /* octets of an answer without a signature: of a node, of each network */
 	PAD_SEES = 100, PAD_SEES_MAX = 6, /* of each network that it sees from outside */
 };
 
@@ -59,6 +60,10 @@ struct pending {
 	uint32_t peer, address;
 	uint64_t sent_ns;
 	uint8_t network; /* in peer.network, PEERS_NO_ROW: all */
+	bool tree;       /* about a place of the tree of `about` */
+	struct tree_place place;
+	uint32_t tag;
+	char about[BOARD_NAME_MAX];
 	uint8_t mac_len;
 	uint8_t mac[TSIG_MAC_MAX];
 };
@@ -83,6 +88,7 @@ struct peers {
 	struct log_limit limit;
 	struct pending pending[PENDING_SLOTS];
 	struct fleet_report report;
+	struct tree_answer answer;
 	struct peer list[BOARD_NODES_MAX];
 };
 
@@ -175,15 +181,16 @@ static bool write_question(struct peers *p, const struct fleet_question *q, uint
                            struct writer *w)
 {
 	size_t sees = MIN(p->watch->role->config->network_count, (size_t)PAD_SEES_MAX);
+	struct fleet_root roots[FLEET_ROOTS_MAX];
+	size_t root_count = q->tree ? 0 : drift_roots(p->watch->drift, s->peer, roots);
+	size_t answer_len = q->tree ? DNS_UDP_DEFAULT : PAD_BASE + (size_t)PAD_NETWORK * networks + PAD_SEES * sees;
 	struct tsig_session session;
 	bool ok;
 
 	tsig_session_init(&session);
 	if (p->key.key)
 		tsig_session_key(&session, p->key.key);
-	fleet_question_write(q, s->id,
-	                     p->key.key ? 0 : MIN(PAD_BASE + (size_t)PAD_NETWORK * networks + PAD_SEES * sees, (size_t)DNS_UDP_DEFAULT),
-	                     0, w);
+	fleet_question_write(q, s->id, roots, root_count, p->key.key ? 0 : MIN(answer_len, (size_t)DNS_UDP_DEFAULT), 0, w);
 	ok = writer_ok(w) && tsig_sign(&session, w, (uint64_t)clock_wall_s()) == 0;
 	s->mac_len = ok && p->key.key ? session.prior_len : 0;
 	memcpy(s->mac, session.prior, s->mac_len);
@@ -191,36 +198,82 @@ static bool write_question(struct peers *p, const struct fleet_question *q, uint
 	return ok;
 }
 
-static void ask_at(struct peers *p, uint32_t i, uint32_t address, uint8_t network, uint64_t now_ns)
+/* s: what is asked, but for who, where and when. */
+static void send_question(struct peers *p, uint32_t i, uint32_t address, const struct pending *what, const struct fleet_question *q, uint32_t networks,
+                          uint64_t now_ns)
 {
-	const struct board_node *b = row_of(p, i);
-	const struct board_node_address *at = &b->address[address];
+	const struct board_node_address *at = &row_of(p, i)->address[address];
 	const struct endpoint to = {.addr = at->address, .port = p->watch->port};
 	const struct door *door = &p->doors[at->address.family == 6];
 	struct pending *s = door->fd < 0 ? NULL : take_slot(p, now_ns);
-	struct fleet_question q = {.network = ""};
 	uint8_t bytes[DNS_UDP_DEFAULT + TSIG_RECORD_MAX];
 	struct writer w = writer_of(bytes, sizeof(bytes));
 	struct sockaddr_storage ss;
 	socklen_t len = endpoint_to_sockaddr(&to, &ss);
+	uint16_t id;
 
 	if (!s)
 		return;
-	memcpy(q.node, b->name, sizeof(q.node));
-	if (network != PEERS_NO_ROW)
-		memcpy(q.network, b->network[network].name, sizeof(q.network));
-	if (!write_question(p, &q, network == PEERS_NO_ROW ? p->list[i].network_count : 1, s, &w))
-		return;
-	s->active = true;
-	s->counted = false;
+	id = s->id;
+	*s = *what;
+	s->id = id;
 	s->peer = i;
 	s->address = address;
-	s->network = network;
 	s->sent_ns = now_ns;
-	peers_asked(&p->watch->board->watch, &p->list[i], i, address, q.network, now_ns);
+	if (!write_question(p, q, networks, s, &w))
+		return;
+	s->active = true;
+	if (!s->tree)
+		peers_asked(&p->watch->board->watch, &p->list[i], i, address, q->network, now_ns);
 	board_add(&p->watch->board->watch.nodes.asked, 1);
 	/* What cannot be sent is not answered, and counted so. */
 	(void)!sendto(door->fd, bytes, w.pos, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&ss, len);
+}
+
+/* As its slot has it. */
+static struct fleet_question question_of(const struct peers *p, uint32_t i, const struct pending *s)
+{
+	const struct board_node *b = row_of(p, i);
+	struct fleet_question q = {.tree = s->tree, .place = s->place};
+
+	memcpy(q.node, b->name, sizeof(q.node));
+	if (s->tree)
+		memcpy(q.network, s->about, sizeof(q.network));
+	else if (s->network != PEERS_NO_ROW)
+		memcpy(q.network, b->network[s->network].name, sizeof(q.network));
+	return q;
+}
+
+static void ask_at(struct peers *p, uint32_t i, uint32_t address, uint8_t network, uint64_t now_ns)
+{
+	const struct pending what = {.network = network};
+	struct fleet_question q = question_of(p, i, &what);
+
+	send_question(p, i, address, &what, &q, network == PEERS_NO_ROW ? p->list[i].network_count : 1, now_ns);
+}
+
+void peers_ask_tree(struct peers *p, uint32_t i, const char *network, struct tree_place place, uint32_t tag, uint64_t now_ns)
+{
+	struct pending what = {.network = PEERS_NO_ROW, .tree = true, .place = place, .tag = tag};
+	struct fleet_question q;
+	uint32_t at, more;
+
+	if (i >= p->count || !p->list[i].address_count || (p->key.wanted && !p->key.key))
+		return;
+	snprintf(what.about, sizeof(what.about), "%s", network);
+	q = question_of(p, i, &what);
+	at = peers_address(row_of(p, i), &p->list[i], &more);
+	send_question(p, i, more != UINT32_MAX ? more : at, &what, &q, 1, now_ns);
+}
+
+uint32_t peers_count(const struct peers *p)
+{
+	return p->count;
+}
+
+uint32_t peers_node(const struct peers *p, uint32_t i)
+{
+	return p->list[i].node;
 }
 
 static bool is_urgent(const struct peers *p, const struct peer_network *n)
@@ -292,6 +345,21 @@ static void blame(struct peers *p, uint32_t i, const char *why)
 	board_write_end(&b->seq);
 }
 
+static void tell_seen(struct peers *p, uint32_t i, bool seen, uint64_t silent_ms)
+{
+	struct board_event e = {.kind = EVENT_PEER, .level = seen ? EVENT_INFO : EVENT_WARN};
+	char span[16];
+
+	snprintf(e.subject, sizeof(e.subject), "%s", row_of(p, i)->name);
+	snprintf(e.old, sizeof(e.old), "%s", seen ? "not-seen" : "seen");
+	snprintf(e.now, sizeof(e.now), "%s", seen ? "seen" : "not-seen");
+	if (seen)
+		snprintf(e.why, sizeof(e.why), "it answers questions about its status");
+	else
+		snprintf(e.why, sizeof(e.why), "it has not answered any question about its status for %s", clock_span_text(silent_ms, span));
+	watch_event_many(p->watch, WATCH_BURST_PEER, &e);
+}
+
 static void answered(struct peers *p, struct pending *s)
 {
 	struct board_node *b = row_of(p, s->peer);
@@ -303,8 +371,10 @@ static void answered(struct peers *p, struct pending *s)
 	at->heard_ns = MAX(at->heard_ns, s->sent_ns);
 	board_write_end(&b->seq);
 	board_add(&p->watch->board->watch.nodes.heard, 1);
-	if (!p->list[s->peer].seen)
+	if (!p->list[s->peer].seen) {
+		tell_seen(p, s->peer, true, 0);
 		log_notice("status node=%s seen=yes", b->name);
+	}
 	p->list[s->peer].seen = true;
 }
 
@@ -328,18 +398,14 @@ static enum tsig_verdict verify(const struct peers *p, const struct pending *s, 
 /* An answer by address and id. Until one is found good, the question stays open: anybody can send a bad one. */
 static void take_answer(struct peers *p, struct pending *s, const uint8_t *msg, size_t len)
 {
-	struct board_node *b = row_of(p, s->peer);
 	struct peer *peer = &p->list[s->peer];
-	struct fleet_question q = {.network = ""};
+	struct fleet_question q = question_of(p, s->peer, s);
 	char why[BOARD_WHY_MAX], text[12];
 	enum tsig_verdict signature;
 	enum fleet_answer kind;
 	unsigned rcode = 0;
 	int err = 0;
 
-	memcpy(q.node, b->name, sizeof(q.node));
-	if (s->network != PEERS_NO_ROW)
-		memcpy(q.network, b->network[s->network].name, sizeof(q.network));
 	kind = fleet_answer_read(msg, len, s->id, &q, &p->report, &rcode, &err);
 	if (kind == FLEET_ANSWER_OTHER)
 		return;
@@ -360,8 +426,9 @@ static void take_answer(struct peers *p, struct pending *s, const uint8_t *msg, 
 	case FLEET_ANSWER_GOOD:
 		peers_take(&p->watch->board->watch, peer, s->peer, &p->report, q.network, s->sent_ns, clock_ns(),
 		           p->config);
+		drift_heard(p->watch->drift, s->peer, &p->report, s->sent_ns);
 		for (uint32_t i = 0; i < p->report.sees_count; i++)
-			views_told_take(&p->watch->board->watch.views, b->name, &p->report.sees[i], s->sent_ns);
+			views_told_take(&p->watch->board->watch.views, q.node, &p->report.sees[i], s->sent_ns);
 		break;
 	case FLEET_ANSWER_TRUNCATED:
 		peer->single_until_ns = clock_ns() + SINGLE_MS * 1000000ULL;
@@ -380,6 +447,22 @@ static void take_answer(struct peers *p, struct pending *s, const uint8_t *msg, 
 	case FLEET_ANSWER_OTHER:
 		break;
 	}
+}
+
+/* Likewise to a question about zones. A refusal without a signature is one of a version that does not know it, or none at all: it counts as lost. */
+static void take_tree(struct peers *p, struct pending *s, const uint8_t *msg, size_t len)
+{
+	struct fleet_question q = question_of(p, s->peer, s);
+	enum fleet_answer kind;
+	uint32_t tag = s->tag;
+	unsigned rcode = 0;
+	int err = 0;
+
+	kind = fleet_tree_read(msg, len, s->id, &q, &p->answer, &rcode, &err);
+	if (kind == FLEET_ANSWER_OTHER || verify(p, s, msg, len) != TSIG_GOOD)
+		return;
+	answered(p, s);
+	drift_answered(p->watch->drift, tag, kind == FLEET_ANSWER_GOOD ? &p->answer : NULL, clock_ns());
 }
 
 static void on_answers(uv_poll_t *poll, int status, int events)
@@ -406,7 +489,7 @@ static void on_answers(uv_poll_t *poll, int status, int events)
 		s = &p->pending[get_u16(msg) % PENDING_SLOTS];
 		if (s->active && s->id == get_u16(msg) && s->peer < p->count && from.port == p->watch->port &&
 		    addr_equal(&from.addr, &row_of(p, s->peer)->address[s->address].address))
-			take_answer(p, s, msg, (size_t)n);
+			(s->tree ? take_tree : take_answer)(p, s, msg, (size_t)n);
 	}
 }
 
@@ -472,6 +555,7 @@ static void note_silence(struct peers *p, uint32_t i, uint64_t now_ns)
 	if (!p->list[i].seen || now_ns - b->heard_ns < most_ms * 1000000U)
 		return;
 	p->list[i].seen = false;
+	tell_seen(p, i, false, (now_ns - b->heard_ns) / 1000000U);
 	log_warn("status node=%s seen=no since_ms=%llu", b->name,
 	         (unsigned long long)((now_ns - b->heard_ns) / 1000000U));
 }

@@ -5,6 +5,7 @@
 #include "board/board.h"
 #include "config/config.h"
 #include "fleet/report.h"
+#include "fleet/tree.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +17,12 @@ struct peers;
 int peers_new(struct watch *w, struct peers **out) MUST_CHECK;
 /* Go by the configuration in force; what is known of nodes that stay is kept. On ERR_NO_MEMORY all is as it was. NULL is fine. */
 int peers_replan(struct peers *p) MUST_CHECK;
+
+/* How many are asked: rows of the board's nodes; and the index of one in the configuration. */
+uint32_t peers_count(const struct peers *p);
+uint32_t peers_node(const struct peers *p, uint32_t i);
+/* Ask the i-th for a place of its tree of a network's zones; drift_answered() gets the tag with what it says. What is lost is lost. */
+void peers_ask_tree(struct peers *p, uint32_t i, const char *network, struct tree_place place, uint32_t tag, uint64_t now_ns);
 
 /* ---- peers_plan.c: pure but for the board's memory ---- */
 enum { PEERS_NO_ROW = UINT8_MAX };

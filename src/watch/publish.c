@@ -122,7 +122,8 @@ static void log_verdict(const struct watch_network *n, const char *family, enum 
 }
 
 /* One line for the network; and one for a family that is not as the whole. */
-static void note_changes(struct watch_network *n, const struct verdict *all, const struct verdict family[BOARD_FAMILIES], uint64_t now_ns)
+static void note_changes(struct watch *w, struct watch_network *n, const struct verdict *all, const struct verdict family[BOARD_FAMILIES],
+                         const bool own[BOARD_FAMILIES], uint64_t now_ns)
 {
 	static const char *const words[BOARD_FAMILIES] = {" family=ipv4", " family=ipv6"};
 	enum board_verdict was = n->all.verdict;
@@ -131,8 +132,11 @@ static void note_changes(struct watch_network *n, const struct verdict *all, con
 		log_verdict(n, "", was, all);
 	for (int f = 0; f < BOARD_FAMILIES; f++) {
 		was = n->family[f].verdict;
-		if (take(&n->family[f], family[f].verdict, now_ns) && family[f].checks && family[f].checks < all->checks &&
-		    family[f].verdict != all->verdict)
+		if (!take(&n->family[f], family[f].verdict, now_ns))
+			continue;
+		if (own[f])
+			watch_event_verdict(w, n->name, f, was, family[f].verdict, family[f].why);
+		if (family[f].checks && family[f].checks < all->checks && family[f].verdict != all->verdict)
 			log_verdict(n, words[f], was, &family[f]);
 	}
 }
@@ -144,6 +148,7 @@ void watch_publish(struct watch *w, struct watch_network *n, uint64_t now_ns)
 	struct verdict_facts facts = {.loaded = w->loaded, .no_zones = true, .rise = n->rule.rise, .overload = w->load.overload,
 	                              .overload_why = w->load.why};
 	struct verdict all, family[BOARD_FAMILIES];
+	bool own[BOARD_FAMILIES];
 	uint64_t checked_ns = 0;
 	struct texts texts;
 
@@ -164,9 +169,11 @@ void watch_publish(struct watch *w, struct watch_network *n, uint64_t now_ns)
 	for (int f = 0; f < BOARD_FAMILIES; f++)
 		verdict_judge(checks, n->check_count, f ? 6 : 4, &facts, &family[f]);
 	for (int f = 0; f < BOARD_FAMILIES; f++)
-		if (!family[f].checks && family[!f].checks)
+		own[f] = family[f].checks > 0;
+	for (int f = 0; f < BOARD_FAMILIES; f++)
+		if (!own[f] && own[!f])
 			family[f] = family[!f];
-	note_changes(n, &all, family, now_ns);
+	note_changes(w, n, &all, family, own, now_ns);
 	board_write_begin(&b->seq);
 	b->verdict = all.verdict;
 	b->since_ns = n->all.since_ns;

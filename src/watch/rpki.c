@@ -168,6 +168,21 @@ static void log_row(const struct rpki_watch *r, const struct row *row)
 	         row->origin.why);
 }
 
+static void tell_row(const struct rpki_watch *r, const struct row *row, enum vrp_state before)
+{
+	bool refused = row->origin.state == VRP_INVALID && r->refuse && !row->backstop;
+	struct board_event e = {.kind = EVENT_RPKI, .family = row->origin.prefix.addr.family};
+	char text[PREFIX_TEXT_MAX];
+
+	e.level = row->origin.state == VRP_INVALID ? EVENT_ALERT : row->origin.state == VRP_VALID ? EVENT_INFO : EVENT_WARN;
+	snprintf(e.network, sizeof(e.network), "%s", r->w->networks[row->network].name);
+	snprintf(e.subject, sizeof(e.subject), "%s", prefix_text(&row->origin.prefix, text));
+	snprintf(e.old, sizeof(e.old), "%s", vrp_state_text(before));
+	snprintf(e.now, sizeof(e.now), "%s", vrp_state_text(row->origin.state));
+	snprintf(e.why, sizeof(e.why), "%s%.200s", refused ? "not announced: " : "", row->origin.why);
+	watch_event_many(r->w, WATCH_BURST_RPKI, &e);
+}
+
 static void judge(struct rpki_watch *r, uint64_t now_ms)
 {
 	struct origin_cache list[CONFIG_CACHES_MAX];
@@ -197,6 +212,8 @@ static void judge(struct rpki_watch *r, uint64_t now_ms)
 			publish_row(r, i);
 			changed = true;
 		}
+		if (o->state != before)
+			tell_row(r, &r->rows[i], before);
 		if (news && (o->state != before || o->state == VRP_INVALID))
 			log_row(r, &r->rows[i]);
 	}

@@ -22,6 +22,7 @@
 #include "fleet/self.h"
 #include "limit/prefix_set.h"
 #include "proc/handover.h"
+#include "watch/drift.h"
 #include "watch/status_key.h"
 #include "watch/watch.h"
 #include "xfr/tsig.h"
@@ -129,6 +130,8 @@ static const char *judge(const struct teller *t, bool known, enum tsig_verdict s
 static size_t answer(struct teller *t, const uint8_t *msg, size_t len, const struct ip_addr *from, bool udp)
 {
 	struct writer w = writer_of(t->out + 2, TELL_ANSWER_MAX);
+	struct fleet_root roots[FLEET_ROOTS_MAX];
+	const struct zone_tree *zones = NULL;
 	struct fleet_question question;
 	struct tsig_session session;
 	enum tsig_verdict signature;
@@ -153,8 +156,14 @@ static size_t answer(struct teller *t, const uint8_t *msg, size_t len, const str
 		}
 	} else {
 		rcode = RCODE_NOERROR;
-		self_report(t->watch->board, t->watch->role->config, t->watch->role->node, question.network, clock_ns(),
-		            &t->report);
+		if (question.tree) {
+			zones = drift_tree(t->watch->drift, question.network);
+			rcode = zones ? RCODE_NOERROR : RCODE_NXDOMAIN;
+		} else {
+			self_report(t->watch->board, t->watch->role->config, t->watch->role->node, question.network, clock_ns(), &t->report);
+			drift_report(t->watch->drift, question.network, &t->report);
+			drift_heard_from(t->watch->drift, from, roots, fleet_question_roots(msg, len, roots), clock_ns());
+		}
 		board_add(&t->watch->board->watch.nodes.told, 1);
 	}
 	if (udp)
@@ -163,7 +172,10 @@ static size_t answer(struct teller *t, const uint8_t *msg, size_t len, const str
 		w.cap = MIN(w.cap, MAX(len, (size_t)DNS_HEADER_LEN + q.question_len + tsig_space(&session)));
 	cap = w.cap;
 	w.cap -= MIN(tsig_space(&session), w.cap);
-	fleet_answer_write(&q, msg, rcode, why ? NULL : &t->report, &w);
+	if (!why && question.tree)
+		fleet_tree_write(&q, msg, rcode, zones, question.place, &w);
+	else
+		fleet_answer_write(&q, msg, rcode, why ? NULL : &t->report, &w);
 	w.cap = cap;
 	if (!writer_ok(&w) || tsig_sign(&session, &w, (uint64_t)clock_wall_s()) < 0)
 		w.pos = 0;

@@ -75,7 +75,7 @@ struct views {
 	uint32_t target_count, anycast_count, next_target;
 	struct target *targets;
 	struct anycast anycasts[BOARD_NETWORKS_MAX * BOARD_FAMILIES];
-	struct outside_traffic traffic[BOARD_FAMILIES];
+	struct outside_traffic traffic[BOARD_NETWORKS_MAX][BOARD_FAMILIES]; /* by place in the configuration */
 	struct log_limit limit;
 	struct asked slots[VIEWS_SLOTS];
 };
@@ -326,47 +326,38 @@ static void ask_due(struct views *v, uint64_t now_ns)
 
 /* ---- our own networks, from outside ---- */
 
-/* Queries over the family that did not come from this node's own checks. */
-static uint64_t count_queries(const struct watch *w, int f)
+static bool is_announced(const struct board_route_network *route, int f)
+{
+	return route->family[f].since_ns && route->family[f].announce == ANNOUNCE_YES;
+}
+
+/* Queries to the network's addresses that did not come from this node's own checks. What the kernel answers is not known by network. */
+static uint64_t count_queries(const struct watch *w, const struct watch_network *n, int f)
 {
 	const struct board *b = w->board;
 	uint64_t all = board_get(&b->supervisor.xdp.answered[f]), own = 0;
 
 	for (uint32_t i = 0; i < MIN(atomic_load(&b->supervisor.workers), (uint32_t)BOARD_WORKERS_MAX); i++)
-		all += board_get(&b->workers[i].queries[0][f]) + board_get(&b->workers[i].queries[1][f]) +
-		       board_get(&b->workers[i].tls_queries[f]);
-	for (uint32_t i = 0; i < w->network_count; i++)
-		for (uint32_t k = 0; k < w->networks[i].check_count; k++) {
-			const struct check *c = w->networks[i].checks[k];
-
-			if ((c->address.family == 6) == f)
-				own += c->health.passes + c->health.failures;
-		}
+		all += board_get(&b->workers[i].measures.networks[n->index][f]);
+	for (uint32_t k = 0; k < n->check_count; k++)
+		if ((n->checks[k]->address.family == 6) == f)
+			own += n->checks[k]->health.passes + n->checks[k]->health.failures;
 	return all > own ? all - own : 0;
-}
-
-static bool is_announced(const struct board_route_network *route, int f)
-{
-	return route->family[f].since_ns && route->family[f].announce == ANNOUNCE_YES;
 }
 
 static void look_at_traffic(struct views *v, uint64_t now_ns)
 {
 	const struct watch *w = v->watch;
 
-	for (int f = 0; f < BOARD_FAMILIES; f++) {
-		bool announced = w->network_count > 0;
+	for (uint32_t i = 0; i < w->network_count; i++) {
+		const struct watch_network *n = &w->networks[i];
+		struct board_route_network route;
+		bool known = board_copy(&w->board->route.networks[n->index].seq, &w->board->route.networks[n->index],
+		                        &route, sizeof(route));
 
-		/* Where one of several networks is withdrawn its queries go by right. */
-		for (uint32_t i = 0; i < w->network_count; i++) {
-			struct board_route_network route;
-
-			announced = announced &&
-			            board_copy(&w->board->route.networks[i].seq, &w->board->route.networks[i], &route,
-			                       sizeof(route)) &&
-			            is_announced(&route, f);
-		}
-		outside_traffic_step(&v->traffic[f], count_queries(w, f), announced, now_ns);
+		for (int f = 0; f < BOARD_FAMILIES; f++)
+			outside_traffic_step(&v->traffic[n->config_index][f], count_queries(w, n, f),
+			                     known && is_announced(&route, f), now_ns);
 	}
 }
 
@@ -395,7 +386,7 @@ static void look_at_family(struct views *v, const struct watch_network *n, struc
 	static struct board_view_told copies[OUTSIDE_VIEWERS_MAX]; /* large; one thread */
 	struct outside_input in = {.self = v->watch->node,
 	                           .family = f ? 6 : 4,
-	                           .traffic = &v->traffic[f],
+	                           .traffic = &v->traffic[n->config_index][f],
 	                           .now_ns = now_ns};
 	struct board_view_family *out = &row->family[f];
 	struct board_route_network route;
@@ -562,6 +553,7 @@ int views_replan(struct views *v)
 			move_path(&board_of(v)->path[old[i].node][old[i].address][tcp], &was[i][tcp]);
 	v->targets = targets;
 	choose_sources(v, v->watch->role->node);
+	memset(v->traffic, 0, sizeof(v->traffic));
 	views_lay_out(board_of(v), v->watch->role->config, v->watch->role->node);
 	list_targets(v, now_ns);
 	list_anycasts(v, now_ns);

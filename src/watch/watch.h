@@ -35,6 +35,9 @@ struct watch_network {
 	} all, family[BOARD_FAMILIES];
 };
 
+/* Of what many may change at once. */
+enum watch_burst { WATCH_BURST_PEER, WATCH_BURST_RPKI, WATCH_BURSTS };
+
 struct watch {
 	uv_loop_t loop;
 	struct role *role;
@@ -51,10 +54,12 @@ struct watch {
 	struct paths *paths; /* NULL: no device has XDP */
 	struct teller *teller; /* tells other nodes how this one is; NULL: nobody can ask */
 	struct peers *peers; /* asks them; NULL in the stand-alone form */
+	struct drift *drift; /* likewise */
 	struct views *views; /* other nodes and networks as clients see them; NULL in the stand-alone form */
 	struct rpki_watch *rpki;
 	uint32_t network_count;
 	struct watch_network networks[BOARD_NETWORKS_MAX];
+	struct event_burst bursts[WATCH_BURSTS];
 	uint64_t looked_ns; /* when `slow` ran last */
 	unsigned ticks;     /* of `slow` */
 	uv_timer_t slow; /* looks for the store and the end of the first load */
@@ -70,3 +75,11 @@ void plan_free(struct watch *w);
 void watch_publish(struct watch *w, struct watch_network *n, uint64_t now_ns);
 /* A mark of address and transport: what a slot on the board was written for. */
 void check_mark(const struct check *c, uint8_t mark[3]);
+
+/* ---- events.c: what is found out, as events on the board ---- */
+
+void watch_event(struct watch *w, const struct board_event *e);
+void watch_event_verdict(struct watch *w, const char *network, int family, enum board_verdict was, enum board_verdict now, const char *why);
+/* One of perhaps many; beyond a few they are counted, and told in one by the tick. */
+void watch_event_many(struct watch *w, enum watch_burst burst, const struct board_event *e);
+void watch_events_tick(struct watch *w, uint64_t now_ms);

@@ -27,7 +27,7 @@
  * Whether the prefixes may be announced at all is asked of RPKI caches (rpki.c).
  *
  * Other nodes are asked how they are (peers.c), and are told how this one is (tell.c). They, and networks from outside, are asked at port 53 as well, as clients
- * do (views.c, outside.c).
+ * do (views.c, outside.c). Whether they serve the same zones is found out with few questions more (drift.c).
  *
  * What other processes know makes a verdict soft (publish.c, verdict.c): data that sync cannot have confirmed, zones that are missing or near their SOA EXPIRE, DNSSEC signatures,
  * load (load.c). These may be the same at every PoP, so they are causes that are told to others, and the guard decides.
@@ -40,6 +40,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "watch/drift.h"
 #include "watch/peers.h"
 #include "watch/rpki.h"
 #include "watch/tell.h"
@@ -97,17 +98,29 @@ static void forget_idle(struct watch *w, uint64_t now_ns)
 	}
 }
 
+static void tell_store(struct watch *w, bool damaged, const char *why)
+{
+	struct board_event e = {.kind = EVENT_DISK, .level = damaged ? EVENT_ALERT : EVENT_INFO};
+
+	snprintf(e.subject, sizeof(e.subject), "store");
+	snprintf(e.old, sizeof(e.old), "%s", damaged ? "good" : "damaged");
+	snprintf(e.now, sizeof(e.now), "%s", damaged ? "damaged" : "good");
+	snprintf(e.why, sizeof(e.why), "%s", why);
+	watch_event(w, &e);
+}
+
 /* A damaged store is whole as far as anybody knows: only the zone that was met is told, but all of it is made anew. */
 static void look_at_store(struct watch *w)
 {
 	uint64_t ino = board_get(&w->board->sync.store_ino);
 	struct store_snapshot s;
-	char zone[NAME_TEXT_MAX];
+	char zone[NAME_TEXT_MAX], why[EVENT_SENTENCE_MAX];
 	enum store_verified found;
 
 	if (w->damaged.len && w->damaged_ino != ino) {
 		w->damaged.len = 0;
 		atomic_store(&w->board->watch.damaged_ino, 0);
+		tell_store(w, false, "the store has been made anew");
 		log_notice("store state=\"made anew\"");
 	}
 	if (!w->store.reader || w->damaged.len || w->store.ino != ino)
@@ -122,6 +135,8 @@ static void look_at_store(struct watch *w)
 	w->damaged_ino = ino;
 	atomic_store(&w->board->watch.damaged_ino, ino);
 	name_to_text(w->damaged.wire, zone);
+	snprintf(why, sizeof(why), "the content of zone %.150s is not as it was written: a new store is made", zone);
+	tell_store(w, true, why);
 	log_err("store zone=%s error=\"its content is not as it was written\" action=\"a new store is made\"", zone);
 	publish_all(w);
 }
@@ -137,6 +152,7 @@ static void on_slow(uv_timer_t *timer)
 		publish_all(w);
 	}
 	forget_idle(w, clock_ns());
+	watch_events_tick(w, clock_ms());
 	if (w->loaded)
 		look_at_store(w);
 	if (w->loaded && ++w->ticks % JUDGE_EVERY == 0) {
@@ -158,7 +174,7 @@ static int on_reload(struct role *role, struct config *old)
 	if (!role->node || plan_build(w, role->config, role->node) < 0)
 		return -1;
 	/* Asked to start anew, it finds on the board what it knew. */
-	if (teller_replan(w->teller) < 0 || peers_replan(w->peers) < 0 || views_replan(w->views) < 0)
+	if (teller_replan(w->teller) < 0 || peers_replan(w->peers) < 0 || drift_replan(w->drift) < 0 || views_replan(w->views) < 0)
 		return -1;
 	paths_replan(w->paths);
 	rpki_replan(w->rpki);
@@ -207,6 +223,8 @@ int watch_main(struct role *role)
 				err = teller_new(w, &w->teller);
 			if (!err)
 				err = peers_new(w, &w->peers);
+			if (!err)
+				err = drift_new(w, &w->drift);
 			if (!err)
 				err = views_new(w, &w->views);
 			if (!err)

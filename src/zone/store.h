@@ -105,6 +105,9 @@ struct store_zone {
 	uint64_t generation;  /* of the store when this version was committed: caches compare it */
 	uint64_t node_count, rrset_count, record_count;
 	uint64_t bytes;       /* of all regions, spare and waste included */
+	/* The content's digest (zone/digest.h) is that of the version digest_from, the first that was made as a whole, plus digest_moved, which changes since have added. */
+	uint64_t digest_from; /* generation */
+	uint64_t digest_moved[4];
 	int64_t loaded_wall_s;
 	uint32_t source_len;
 	uint32_t spare;       /* cells at the end of the last region that no version has used */
@@ -148,6 +151,10 @@ uint64_t store_generation(const struct store_reader *r);
 const struct store_zone *store_zone_find(const struct store_snapshot *s, const uint8_t *name, bool above);
 /* The zone with exactly this apex, or NULL. */
 const struct store_zone *store_zone_get(const struct store_snapshot *s, const uint8_t *apex);
+/* The zones that are not the same record in two versions of one file, of which at least the older is pinned: `was` NULL: it is new; `now` NULL: it is gone. The cost goes with the
+ * number of those. No order. fn returns 0 to go on; anything else ends it and is returned. */
+typedef int store_changed_fn(void *ctx, const struct store_zone *was, const struct store_zone *now);
+int store_zones_changed(const struct store_snapshot *from, const struct store_snapshot *to, store_changed_fn *fn, void *ctx) MUST_CHECK;
 /* Zones in canonical order of apex: the first whose apex is after name (NULL: the very first), or NULL. */
 const struct store_zone *store_zone_next(const struct store_snapshot *s, const uint8_t *name);
 

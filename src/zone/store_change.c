@@ -4,6 +4,7 @@
  * change: that costs next to nothing and keeps its cells together. */
 #include "base/err.h"
 #include "zone/difference.h"
+#include "zone/digest.h"
 #include "zone/store_copy.h"
 #include "zone/store_edit.h"
 
@@ -18,6 +19,7 @@ enum {
 	EXTENT_SHARE = 64,        /* the zone's size is this many times the extent's */
 	REGIONS_MANY = STORE_REGIONS_MAX / 2,
 	NO_SPACE_PAUSE = 100,     /* changes until compacting is tried again; it costs a copy until it fails */
+	DIGEST_FOLLOW_MAX = 20000, /* records of a change; of a larger one whoever wants the digest begins anew */
 };
 
 static uint32_t used_cells(const struct chunks *c)
@@ -66,6 +68,30 @@ static int compact(struct chunks *c, struct store_zone *z, const uint8_t *apex, 
 	return 0;
 }
 
+/* The zone's digest follows the change: what it touches, as it was, goes, and as it is now, comes. `was` is 0 where that is not known. Readers that know the digest of the version
+ * it is counted from know that of each later one. */
+static void follow_digest(struct store_writer *w, struct store_zone *z, const uint8_t *apex, const struct zone_change *change, const struct zone_digest *was)
+{
+	union {
+		struct store_zone z;
+		uint8_t bytes[offsetof(struct store_zone, tail) + NAME_LEN_MAX];
+	} edited;
+	struct store_snapshot draft = {.base = w->base};
+	struct zone_digest moved, now;
+
+	memcpy(edited.bytes, z, offsetof(struct store_zone, tail));
+	memcpy(edited.bytes + offsetof(struct store_zone, tail), apex, name_len(apex));
+	if (!was || zone_digest_touched(&draft, &edited.z, change, &now) < 0) {
+		z->digest_from = 0; /* that is: from this version */
+		memset(z->digest_moved, 0, sizeof(z->digest_moved));
+		return;
+	}
+	memcpy(moved.words, z->digest_moved, sizeof(moved.words));
+	zone_digest_subtract(&moved, was);
+	zone_digest_add(&moved, &now);
+	memcpy(z->digest_moved, moved.words, sizeof(z->digest_moved));
+}
+
 int store_change_zone(struct store_writer *w, const uint8_t *apex, const struct zone_change *change, const struct store_zone_meta *meta,
                       struct zone_change_problem *problem)
 {
@@ -75,7 +101,9 @@ int store_change_zone(struct store_writer *w, const uint8_t *apex, const struct 
 	struct chunks chunks;
 	struct store_zone z;
 	struct trie_key k;
-	bool compacted = false;
+	bool compacted = false, followed;
+	struct store_snapshot draft = {.base = w->base};
+	struct zone_digest was;
 	store_ref ref;
 	int err;
 
@@ -94,7 +122,10 @@ int store_change_zone(struct store_writer *w, const uint8_t *apex, const struct 
 	                                                       (uint64_t)EXTENT_CELLS_MIN));
 	if (err)
 		return err;
+	followed = zone_change_size(change) <= DIGEST_FOLLOW_MAX && zone_digest_touched(&draft, old, change, &was) == 0;
 	err = store_edit_zone(&chunks, &z, store_zone_apex(old), change, problem);
+	if (!err)
+		follow_digest(w, &z, store_zone_apex(old), change, followed ? &was : NULL);
 	if (!err && is_wasteful(&chunks))
 		compacted = compact(&chunks, &z, store_zone_apex(old), first) == 0;
 	if (err)

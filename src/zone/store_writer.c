@@ -311,6 +311,8 @@ int store_install_zone(struct store_writer *w, struct store_zone *z, const uint8
 
 	z->magic = STORE_ZONE_MAGIC;
 	z->generation = w->generation + 1;
+	if (!z->digest_from)
+		z->digest_from = z->generation;
 	z->loaded_wall_s = clock_wall_s();
 	z->apex_len = (uint8_t)name_len(apex);
 	z->source_len = (uint32_t)strlen(source);

@@ -36,6 +36,10 @@ static void check_report(const uint8_t *data, size_t size)
 			check(r.network[i].family[f].announce <= ANNOUNCE_DEPREF &&
 			      r.network[i].family[f].verdict <= VERDICT_HARD);
 	}
+	check(r.sees_count <= FLEET_NETWORKS_MAX);
+	for (uint32_t i = 0; i < r.sees_count; i++)
+		for (int f = 0; f < BOARD_FAMILIES; f++)
+			check(memchr(r.sees[i].family[f].node, 0, BOARD_NAME_MAX) && r.sees[i].family[f].state <= OUTSIDE_SILENT);
 	fleet_report_write(&r, &w);
 	check(writer_ok(&w) && fleet_report_read(out, w.pos, &again) == 0);
 	fleet_report_write(&again, &w2);
@@ -44,7 +48,7 @@ static void check_report(const uint8_t *data, size_t size)
 
 static void check_answer(const uint8_t *data, size_t size)
 {
-	const struct fleet_question q = {"fra", ""};
+	const struct fleet_question q = {.node = "fra", .network = ""};
 	unsigned rcode = 0;
 	int err = 0;
 
@@ -80,7 +84,7 @@ static void check_question(const uint8_t *data, size_t size)
 		struct writer back = writer_of(out, sizeof(out));
 		struct query parsed;
 
-		fleet_question_write(&asked, q.header.id, 0, 0, &back);
+		fleet_question_write(&asked, q.header.id, NULL, 0, 0, 0, &back);
 		check(writer_ok(&back) && query_parse(out, back.pos, &parsed) == QUERY_OK &&
 		      name_equal(parsed.qname.wire, q.qname.wire));
 	}

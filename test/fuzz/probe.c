@@ -41,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rdata_problem problem;
 	uint8_t rdata[PROBE_SOA_MAX];
 	struct writer w = writer_of(rdata, sizeof(rdata));
-	char why[PROBE_WHY_MAX] = "";
+	char why[PROBE_WHY_MAX] = "", nsid[PROBE_NSID_MAX] = "";
+	unsigned rcode = 0;
 
 	if (rdata_from_string(RR_SOA, "ns1.example. host.example. 42 3600 600 86400 60", root, &w, &problem) < 0)
 		abort();
@@ -54,5 +55,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	why[0] = '\0';
 	probe_ask_id(&q, ID);
 	check(probe_judge_id(&q, "fra", data, size, why), why, data, size);
+	why[0] = '\0';
+	check(probe_judge_nsid(&q, data, size, nsid, &rcode, why), why, data, size);
+	if (!memchr(nsid, 0, sizeof(nsid)) || rcode > 0xfff)
+		abort();
 	return 0;
 }

@@ -9,6 +9,7 @@
         page.requests    # all addresses asked for
 """
 import base64
+import fcntl
 import json
 import os
 import queue
@@ -39,14 +40,15 @@ class Chrome:
         argv = [PROGRAM, "--headless", "--no-sandbox", "--remote-debugging-pipe", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
                 "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-default-apps", "--no-proxy-server", "--force-color-profile=srgb",
                 "--disable-features=Translate,OptimizationHints,MediaRouter", f"--user-data-dir={self.folder}/profile", "about:blank"]
-        # The browser wants its pipe as descriptors 3 and 4.
-        shell = ["/bin/sh", "-c", f"exec 3<&{to_read} 4>&{from_write}; exec \"$@\"", "sh", *argv]
+        # The browser wants its pipe as descriptors 3 and 4, which may be something else here.
+        theirs = [fcntl.fcntl(fd, fcntl.F_DUPFD, 20) for fd in (to_read, from_write)]
+        shell = ["/bin/bash", "-c", f"exec 3<&{theirs[0]} 4>&{theirs[1]}; exec \"$@\"", "bash", *argv]
         popen = self.netns.popen if self.netns else subprocess.Popen
         with open(f"{self.folder}/chromium.log", "wb") as log:
-            self.process = popen(shell, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(to_read, from_write), start_new_session=True,
+            self.process = popen(shell, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=theirs, start_new_session=True,
                                  env={**os.environ, "HOME": self.folder, "XDG_CONFIG_HOME": self.folder, "DBUS_SESSION_BUS_ADDRESS": "disabled:"})
-        os.close(to_read)
-        os.close(from_write)
+        for fd in (to_read, from_write, *theirs):
+            os.close(fd)
         self.out, self.back = to_write, from_read
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -135,7 +137,7 @@ class Page:
 
     def wait(self, condition, seconds=30, what=None):
         until = time.monotonic() + seconds
-        while not (got := self.js(f"document.body ? {condition} : null")):
+        while not (got := self.js(f"document.body ? !!({condition}) : false")):
             if time.monotonic() > until:
                 raise AssertionError(f"not so within {seconds} s: {what or condition}; the page says: {self.js('document.body.innerText.slice(0, 1500)')}; errors: {self.errors}")
             time.sleep(0.05)

@@ -3,7 +3,7 @@
 serves from the source folder with the same policy (Content-Security-Policy) as the node does.
 
     with FakeApi(nodes=100, zones=100_000) as api:    # api.url
-        api.fleet.kill("hkg")                         # is in the stream a second later
+        api.fleet.kill("hkg")                         # is in the stream a moment later
 """
 import http.server
 import json
@@ -19,7 +19,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 UI = os.path.join(ROOT, "src", "admin", "ui")
 HOWTO = os.path.join(ROOT, "doc", "howto")
 TYPES = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml", "md": "text/markdown; charset=utf-8"}
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+          "frame-ancestors 'none'")  # as src/admin/http_request.c
 
 CITIES = """fra Frankfurt 50.1 8.7;hkg Hong Kong 22.3 114.2;iad Ashburn 39 -77.5;lhr London 51.5 -.1;sin Singapore 1.3 103.8;gru São Paulo -23.5 -46.6;syd Sydney -33.9 151.2;
 nrt Tokyo 35.7 139.7;sjc San Jose 37.3 -121.9;jnb Johannesburg -26.2 28;ams Amsterdam 52.4 4.9;cdg Paris 48.9 2.4;bom Mumbai 19.1 72.9;ord Chicago 41.9 -87.6;dfw Dallas 32.8 -96.8;
@@ -194,7 +195,7 @@ class Fleet:
 
     def _point(self, at):
         v = 5200 * (1 + .2 * math.sin(at / 37) + self.random.uniform(-.05, .05))
-        self.points.append({"time_ms": int(at * 1000), "udp_ipv4": v * .6, "udp_ipv6": v * .36, "tcp_ipv4": v * .02, "tcp_ipv6": v * .015, "tls_ipv4": v * .003, "tls_ipv6": v * .002,
+        self.points.append({"time_ms": int(at * 1000), "udp_ipv4": v * .6, "udp_ipv6": v * .36, "tcp_ipv4": v * .02, "tcp_ipv6": v * .015, "tls_ipv4": v * .003, "tls_ipv6": v * .002, "xdp": v * .4,
                             "noerror": v * .71, "nxdomain": v * .26, "other": v * .02, "dropped": v * .01, "cpu_percent": v / 400, "latency_p50_us": 4 + v / 4000, "latency_p99_us": 30 + v / 300})
         del self.points[:-300]
 
@@ -240,7 +241,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if at.path == "/api/v1/stream":
             return self.stream()
         made = {"/api/v1/fleet": fleet.fleet_json, "/api/v1/status": fleet.status_json, "/api/v1/drift": fleet.drift_json,
-                "/api/v1/networks": lambda: {"networks": fleet.status_json()["networks"]}, "/api/v1/events": lambda: {"events": fleet.events},
+                "/api/v1/networks": lambda: {"networks": fleet.status_json()["networks"]}, "/api/v1/events": lambda: {"events": [] if "after" in asked else fleet.events, "next": "0.0.0.9", "lost": 0},
                 "/api/v1/rates": lambda: {"points": fleet.points}, "/api/v1/session": lambda: {"by": "session" if self.server.token else "anybody", "changes": self.server.changes},
                 "/api/v1/zones": lambda: fleet.zones_json(asked.get("after", ""), int(asked.get("limit", 100)), asked.get("match", ""))}.get(at.path)
         return self.reply(200, "application/json", json.dumps(made()).encode()) if made else self.reply(404, "application/json", b"{}")
@@ -284,21 +285,21 @@ class FakeApi(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, nodes=3, zones=1200, token=None, changes=False):
+    def __init__(self, nodes=3, zones=1200, token=None, changes=False, pace=0.25):
         super().__init__(("127.0.0.1", 0), Handler)
         self.fleet = Fleet(nodes, zones)
-        self.token, self.changes = token, changes
+        self.token, self.changes, self.pace = token, changes, pace
         self.streams, self.asked, self.posted = [], [], []
         self.url = f"http://127.0.0.1:{self.server_address[1]}/"
         self.ending = threading.Event()
-        self.threads = [threading.Thread(target=f, daemon=True) for f in (self.serve_forever, self._talk)]
+        self.threads = [threading.Thread(target=f, daemon=True) for f in (lambda: self.serve_forever(0.05), self._talk)]
 
     def handle_error(self, request, client_address):
         """A browser that has gone is no news."""
 
     def _talk(self):
         told = len(self.fleet.events)
-        while not self.ending.wait(1):
+        while not self.ending.wait(self.pace):
             lines = [("rates", self.fleet.tick()), ("fleet", self.fleet.fleet_json()), ("drift", self.fleet.drift_json())]
             lines += [("event", e) for e in self.fleet.events[told:]]
             told = len(self.fleet.events)

@@ -12,8 +12,10 @@ export class Denied extends Error {}
 async function answer(response) {
 	if (response.status === 401 || response.status === 403)
 		throw new Denied(`the node answered ${response.status}`);
-	if (!response.ok)
-		throw new Error(`the node answered ${response.status} ${response.statusText}`);
+	if (!response.ok) {
+		const body = await response.json().catch(() => null);
+		throw new Error(body && body.error || `the node answered ${response.status} ${response.statusText}`);
+	}
 	return response.status === 204 ? null : response.json();
 }
 

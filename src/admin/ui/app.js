@@ -76,7 +76,18 @@ async function lastRates() {
 	here.rates(got.points || []);
 }
 
+// What came while nothing came.
+async function catchUp() {
+	events.add(await allEvents());
+	await lastRates();
+}
+
+let wasLive = true;
+
 function live(isLive, last) {
+	if (isLive && !wasLive)
+		catchUp().catch(() => {});
+	wasLive = isLive;
 	attribute($("live"), "data-state", isLive ? "live" : "stale");
 	text($("live-text"), isLive ? "live" : "not live");
 	document.body.classList.toggle("old", !isLive);
@@ -84,7 +95,7 @@ function live(isLive, last) {
 	if (!isLive)
 		text($("stale"), last ? `Nothing has come from this node since ${clock(last)}: what is shown here is as it was then. Trying again …` :
 			"This node does not answer. Trying again …");
-	else if (fresh !== null && statusAt)
+	else if (statusAt)
 		askStatus();
 }
 
@@ -111,10 +122,23 @@ const handlers = {
 	},
 };
 
+// The rings hold about a thousand; the API gives the oldest first, a part at a time.
+async function allEvents() {
+	let list = [], after = null;
+	for (let part = 0; part < 4; part++) {
+		const got = await get("events", {after, limit: 1000});
+		list = [...list, ...(got.events || [])];
+		if (!got.events || !got.events.length || got.next === after)
+			break;
+		after = got.next;
+	}
+	return list;
+}
+
 async function begin() {
 	let parts;
 	try {
-		parts = await Promise.all([get("fleet"), get("status"), get("drift"), get("events"), get("session").catch((e) => {
+		parts = await Promise.all([get("fleet"), get("status"), get("drift"), allEvents(), get("session").catch((e) => {
 			if (e instanceof Denied)
 				throw e;
 			return null;
@@ -134,7 +158,7 @@ async function begin() {
 	statusAt = Date.now();
 	fresh = true;
 	zones.updateDrift(known.drift);
-	events.add(parts[3].events || []);
+	events.add(parts[3]);
 	draw();
 	zones.loadZones();
 	lastRates().catch(() => {});
@@ -145,7 +169,10 @@ async function begin() {
 
 /* ---- the token ---- */
 
+let denied = false;
+
 function login(wrong) {
+	denied = true;
 	if (close) {
 		close();
 		close = null;
@@ -168,11 +195,15 @@ function startLogin() {
 			login(problem instanceof Denied ? "This is none of the node's tokens." : `It did not work: ${problem.message}`);
 			return;
 		}
+		denied = false;
 		$("login").close();
 		begin();
 	});
 	// Escape would leave a page that can show nothing.
-	$("login").addEventListener("cancel", (e) => e.preventDefault());
+	$("login").addEventListener("close", () => {
+		if (denied)
+			login();
+	});
 	$("logout").addEventListener("click", async () => {
 		await post("logout", {}).catch(() => {});
 		location.reload();

@@ -31,7 +31,7 @@ const rows = table("Events of this node, the newest first", [
 const about = (e) => [e.network, e.subject, e.family ? `IPv${e.family}` : ""].filter(Boolean).join(" ");
 
 function drawNewest() {
-	keyed($("newest"), events.slice(0, NEWEST), id, (e) => el("li", {}, mark(STATE[e.level] || "unknown"), el("span", {class: "when"}, moment(e.time_ms)), " ",
+	keyed($("newest"), events.slice(0, NEWEST), id, (e) => el("li", {}, mark(STATE[e.level] || "unknown", true), el("span", {class: "unseen"}, `${e.level}: `), el("span", {class: "when"}, moment(e.time_ms)), " ",
 		el("b", {}, e.kind), ` ${about(e)}${e.now ? `: ${e.now}` : ""}`), () => {});
 }
 

@@ -12,9 +12,8 @@ const percent = (v) => `${v.toFixed(v < 10 ? 1 : 0)} %`;
 
 /* ---- charts ---- */
 
-// name of a chart -> the lists of rates.js it draws, under the names that the API gives them.
 const queries = chart("Queries a second", [{name: "IPv4", class: "one"}, {name: "IPv6", class: "two"}]);
-const kinds = chart("Transports", [{name: "UDP", class: "one"}, {name: "TCP", class: "two"}, {name: "TLS", class: "three"}]);
+const kinds = chart("Transports", [{name: "UDP", class: "one"}, {name: "TCP", class: "two"}, {name: "TLS", class: "three"}, {name: "of UDP in the kernel", class: "four"}]);
 const rcodes = chart("Answers a second", [{name: "NOERROR", class: "one"}, {name: "NXDOMAIN", class: "two"}, {name: "other", class: "three"}, {name: "dropped", class: "four"}]);
 const cpu = chart("Processor, all workers", [{name: "used", class: "one"}], "");
 const slow = chart("Time to answer, inside", [{name: "median", class: "one"}, {name: "99 %", class: "three"}]);
@@ -27,10 +26,10 @@ export function rates(list) {
 		const got = points.map((p) => p[key] === undefined ? null : p[key]);
 		return got.length < POINTS ? [...new Array(POINTS - got.length).fill(null), ...got] : got;
 	};
-	const family = (f) => sum(of(`udp_${f}`), of(`tcp_${f}`), of(`tls_${f}`), of(`xdp_${f}`));
+	const family = (f) => sum(of(`udp_${f}`), of(`tcp_${f}`), of(`tls_${f}`));
 	const kind = (t) => sum(of(`${t}_ipv4`), of(`${t}_ipv6`));
 	queries.draw([family("ipv4"), family("ipv6")]);
-	kinds.draw([sum(kind("udp"), kind("xdp")), kind("tcp"), kind("tls")]);
+	kinds.draw([kind("udp"), kind("tcp"), kind("tls"), of("xdp")]);
 	rcodes.draw([of("noerror"), of("nxdomain"), of("other"), of("dropped")]);
 	cpu.draw([of("cpu_percent")], percent);
 	slow.draw([of("latency_p50_us"), of("latency_p99_us")], latency);
@@ -79,7 +78,13 @@ function ask(title, words, yes) {
 	text($("ask-text"), words);
 	text($("ask-yes"), yes);
 	return new Promise((resolve) => {
-		dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), {once: true});
+		// The event comes later than the closing: it may be that of the question before.
+		dialog.addEventListener("close", function closed() {
+			if (dialog.open)
+				return;
+			dialog.removeEventListener("close", closed);
+			resolve(dialog.returnValue === "yes");
+		});
 		dialog.returnValue = "no";
 		dialog.showModal();
 	});

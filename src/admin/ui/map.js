@@ -152,7 +152,7 @@ function drawMarks(nodes) {
 			attribute(node, "transform", `translate(${p[0].toFixed(2)} ${p[1].toFixed(2)}) scale(${scale.toFixed(4)})`);
 			attribute(node, "class", `spot ${n.health}${n.self ? " self" : ""}`);
 			attribute(node.lastChild, "href", `#shape-${n.health}`);
-			text(node.firstChild, `${n.name}${n.site.city ? `, ${n.site.city}` : ""}: ${n.reasons.length ? n.reasons[0].text : STATES[n.health]}`);
+			text(node.firstChild, `${n.name}${n.city ? `, ${n.city}` : ""}: ${n.reasons.length ? n.reasons[0].text : STATES[n.health]}`);
 		});
 }
 

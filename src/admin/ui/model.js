@@ -24,6 +24,9 @@ const some = (names, max) => names.length <= max ? join(names) : `${names.slice(
 
 /* ---- nodes ---- */
 
+// A node whose place is not in the fleet file has none, or 0 and 0, where only water is.
+const siteOf = (s) => s && Number.isFinite(s.latitude) && Number.isFinite(s.longitude) && (s.latitude || s.longitude) ? s : null;
+
 function addressesSilent(node, v6) {
 	const of = list(node.addresses).filter((a) => isV6(a.address) === v6);
 	return of.length > 0 && of.every((a) => a.failures >= SILENT_AFTER);
@@ -64,7 +67,7 @@ function familyProblems(node, network, family, name, add) {
 		add("note", `${node.name} is well, but does not announce ${network.name} on ${name}`, more);
 }
 
-function nodeProblems(node, selfVersion, add) {
+function nodeProblems(node, add) {
 	if (!node.self && node.heard_ms === null) {
 		add("bad", `${node.name} has never answered`, {key: "silent"});
 		return;
@@ -88,18 +91,18 @@ function nodeProblems(node, selfVersion, add) {
 		add("warn", `${node.name}: ${node.why}`, {key: "why"});
 }
 
-function makeNode(raw, problems, selfVersion) {
+function makeNode(raw, problems) {
 	const networks = new Map(list(raw.networks).map((n) => [n.name, n]));
 	const kinds = raw.drift || {};
 	const node = {
-		name: raw.name, role: raw.role, self: !!raw.self, site: raw.site || null, version: raw.version || "", uptimeS: raw.uptime_s,
+		name: raw.name, role: raw.role, self: !!raw.self, site: siteOf(raw.site), city: raw.site && raw.site.city, version: raw.version || "", uptimeS: raw.uptime_s,
 		heardMs: raw.self ? 0 : raw.heard_ms, sameConfig: raw.self ? true : raw.same_config, zones: raw.zones, serving: raw.serving,
 		generation: raw.generation, networks, latencyUs: raw.self ? null : nodeLatency(raw), addresses: list(raw.addresses),
 		qps: Math.max(0, ...list(raw.networks).map((n) => n.qps || 0)), load: Math.max(0, ...list(raw.networks).map((n) => n.load || 0)),
 		drifting: ["behind", "stuck", "content", "missing", "ahead"].reduce((sum, k) => sum + (kinds[k] || 0), 0), kinds,
 		views: list(raw.views), health: "good", reasons: [],
 	};
-	nodeProblems(raw, selfVersion, (level, words, more) => {
+	nodeProblems(raw, (level, words, more) => {
 		const p = {level, text: words, where: "nodes", node: raw.name, page: null, sinceMs: null, ...more, key: `${raw.name} ${more.key}`};
 		problems.push(p);
 		node.reasons.push(p);
@@ -235,7 +238,7 @@ function headline(problems, s) {
 	if (!s.total)
 		return {state: "unknown", text: "Nothing is known yet."};
 	if (!bad.length && !warn.length) {
-		const parts = [`${s.answering} of ${plural(s.total, "node")} answer`];
+		const parts = [s.total === 1 ? "it answers" : `${s.answering} of ${plural(s.total, "node")} answer`];
 		if (s.networks)
 			parts.unshift(`${s.networks === 1 ? "the network is" : `all ${s.networks} networks are`} announced by ${plural(s.announcers, "node")}`);
 		if (s.zones)

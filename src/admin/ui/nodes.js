@@ -35,7 +35,7 @@ const driftWords = (n) => n.drifting ? ["content", "stuck", "missing", "behind",
 const rows = table("Nodes: health, what they serve and how fast they answer, as seen from this node", [
 	{key: "name", title: "Node", value: (n) => n.name, cell: () => el("div", {}, el("span"), el("span", {class: "sub"})), show(cell, n) {
 		text(cell.firstChild, n.name);
-		text(cell.lastChild, [n.role === "primary" ? "primary" : "", n.site && n.site.city, n.self ? "this node" : ""].filter(Boolean).join(", "));
+		text(cell.lastChild, [n.role === "primary" ? "primary" : "", n.city, n.self ? "this node" : ""].filter(Boolean).join(", "));
 	}},
 	{key: "health", title: "Health", value: (n) => RANK[n.health], cell: () => el("div"), show(cell, n) {
 		if (cell.dataset.health !== n.health) {
@@ -65,7 +65,7 @@ const rows = table("Nodes: health, what they serve and how fast they answer, as 
 function draw() {
 	const wanted = $("nodes-find").value.trim().toLowerCase(), onlyBad = $("nodes-bad").checked;
 	const shown = last.filter((n) => (!onlyBad || n.health !== "good") &&
-		(!wanted || [n.name, n.site && n.site.city, n.version, ...n.networks.keys()].some((t) => t && t.toLowerCase().includes(wanted))));
+		(!wanted || [n.name, n.city, n.version, ...n.networks.keys()].some((t) => t && t.toLowerCase().includes(wanted))));
 	rows.update(shown);
 	text($("nodes-count"), shown.length === last.length ? "" : `${shown.length} of ${last.length}`);
 }

@@ -81,20 +81,25 @@ const zones = table("Zones of this node", [
 let before = [""], asked = 0, zonesPager = null, wait = null;
 
 async function load() {
-	const mine = ++asked, after = before[before.length - 1], match = $("zones-find").value.trim();
-	let got;
-	try {
-		got = await get("zones", {after, limit: PAGE, match});
-	} catch (e) {
-		if (mine === asked)
-			text($("zones-count"), `could not be asked for: ${e.message}`);
-		return;
-	}
-	if (mine !== asked)
-		return;
-	const list = got.zones || [];
-	zones.update(list);
-	const next = got.next || null, begin = (before.length - 1) * PAGE;
+	const mine = ++asked, match = $("zones-find").value.trim();
+	let next = before[before.length - 1], list = [], got;
+	// With `match` a part of an answer may have few names or none and yet a next: the node looks at so many in one request, and no more.
+	do {
+		try {
+			got = await get("zones", {after: next, limit: PAGE - list.length, match});
+		} catch (e) {
+			if (mine === asked)
+				text($("zones-count"), `could not be asked for: ${e.message}`);
+			return;
+		}
+		if (mine !== asked)
+			return;
+		list = [...list, ...(got.zones || [])];
+		next = got.next || null;
+		zones.update(list);
+		text($("zones-count"), next && list.length < PAGE ? "looking …" : "");
+	} while (next && list.length < PAGE);
+	const begin = (before.length - 1) * PAGE;
 	text($("zones-count"), got.total !== undefined && got.total !== null && !match ? plural(got.total, "zone") : !list.length ? "none found" : "");
 	zonesPager(list.length ? `${count(begin + 1)} to ${count(begin + list.length)}` : "", before.length > 1, !!next);
 	zonesPager.next = next;

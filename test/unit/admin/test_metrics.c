@@ -43,7 +43,7 @@ static const char yaml[] = "fleet: test\n"
 struct bed {
 	struct board *board;
 	struct config *config;
-	struct status_facts facts;
+	struct admin_view view;
 	struct text out;
 };
 
@@ -74,7 +74,7 @@ static int setup(void **state)
 	if (!bed.config)
 		return -1;
 	text_init(&bed.out);
-	bed.facts = (struct status_facts){.board = bed.board,
+	bed.view = (struct admin_view){.board = bed.board,
 	                                  .config = bed.config,
 	                                  .node = config_node_find(bed.config, "fra"),
 	                                  .node_name = "fra",
@@ -238,9 +238,9 @@ static void fill_fleet(struct board *b, uint64_t now_ns)
 static void fill(struct bed *b)
 {
 	fill_workers(b->board);
-	fill_routes(b->board, b->facts.now_ns);
-	fill_fleet(b->board, b->facts.now_ns);
-	metrics_write(&b->facts, &b->out);
+	fill_routes(b->board, b->view.now_ns);
+	fill_fleet(b->board, b->view.now_ns);
+	metrics_write(&b->view, &b->out);
 	assert_false(b->out.failed);
 }
 
@@ -369,7 +369,7 @@ static void test_route_gone(void **state)
 	fill(b);
 	atomic_store(&b->board->supervisor.procs[2].pid, 0);
 	text_clear(&b->out);
-	metrics_write(&b->facts, &b->out);
+	metrics_write(&b->view, &b->out);
 	assert_string_equal(value_of(b, "zonecast_process_up{role=\"route\",index=\"0\"}"), "0");
 	assert_string_equal(value_of(b, "zonecast_bgp_up{neighbor=\"10.0.0.2\"}"), "0");
 	assert_string_equal(value_of(b, "zonecast_bgp_state{neighbor=\"10.0.0.2\",state=\"idle\"}"), "1");
@@ -385,9 +385,9 @@ static void test_alone(void **state)
 	struct bed *b = *state;
 
 	fill_workers(b->board);
-	b->facts.config = NULL;
-	b->facts.node = NULL;
-	metrics_write(&b->facts, &b->out);
+	b->view.config = NULL;
+	b->view.node = NULL;
+	metrics_write(&b->view, &b->out);
 	assert_string_equal(value_of(b, "zonecast_node_info{node=\"fra\",role=\"standalone\",fleet=\"\"}"), "1");
 	assert_string_equal(value_of(b, "zonecast_queries_total{transport=\"udp\",family=\"ipv4\",path=\"worker\"}"),
 	                    "200");
@@ -509,7 +509,7 @@ static void fill_all(struct bed *b)
 {
 	struct board *o = b->board;
 	struct text conf;
-	uint64_t now = b->facts.now_ns;
+	uint64_t now = b->view.now_ns;
 
 	text_init(&conf);
 	text_str(&conf, "fleet: full\nrpki: {caches: [{address: 10.0.0.9}]}\nnetworks:\n");
@@ -531,8 +531,8 @@ static void fill_all(struct bed *b)
 	b->config = parse(conf.chars);
 	text_done(&conf);
 	assert_non_null(b->config);
-	b->facts.config = b->config;
-	b->facts.node = config_node_find(b->config, "fra");
+	b->view.config = b->config;
+	b->view.node = config_node_find(b->config, "fra");
 	fill_workers(o);
 	fill_routes(o, now);
 	fill_fleet(o, now);
@@ -592,7 +592,7 @@ static void fill_all(struct bed *b)
 		snprintf(zone, sizeof(zone), "zone-%u.example.", i);
 		fill_drift(o, i, i % BOARD_NODES_MAX, zone, now);
 	}
-	metrics_write(&b->facts, &b->out);
+	metrics_write(&b->view, &b->out);
 }
 
 static void test_full(void **state)
@@ -695,7 +695,7 @@ static int print(bool full)
 	if (setup(&state) < 0)
 		return 1;
 	b = state;
-	b->facts.now_ns = clock_ns();
+	b->view.now_ns = clock_ns();
 	if (full)
 		fill_all(b);
 	else

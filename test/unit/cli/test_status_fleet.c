@@ -197,27 +197,31 @@ static void test_drift_and_views(void **state)
 {
 	static const char drift[] =
 		"{'rows': [{'kind': 'behind', 'node': 'ams', 'zone': 'one.example.', 'network': 'global', 'alert': "
-	        "false, 'here': 9, 'there': 8, 'since_ms': 900, 'why': ''},"
+		"false, 'here': 9, 'there': 8, 'since_ms': 900, 'why': ''},"
 		" {'kind': 'content', 'node': 'ams', 'zone': 'two.example.', 'network': 'global', 'alert': true, "
-	        "'here': 5, 'there': 5, 'since_ms': 200000, 'why': ''},"
+		"'here': 5, 'there': 5, 'since_ms': 200000, 'why': ''},"
 		" {'kind': 'behind', 'node': 'sin', 'zone': 'one.example.', 'network': 'global', 'alert': false, "
-	        "'here': 9, 'there': 8, 'since_ms': 900, 'why': ''},"
+		"'here': 9, 'there': 8, 'since_ms': 900, 'why': ''},"
 		" {'kind': 'stuck', 'node': null, 'server': '192.0.2.77', 'zone': 'three.example.', 'alert': true, "
-	        "'here': 5, 'there': 4, 'since_ms': 200000, 'why': ''}]}";
+		"'here': 5, 'there': 4, 'since_ms': 200000, 'why': ''}], 'nodes': [{'name': 'ams', 'behind': 4, "
+	        "'content': 1}, {'name': 'fra', 'behind': 0}]}";
 	static const char views[] =
 		"{'nodes': [{'name': 'fra', 'addresses': [{'address': '10.0.0.1', 'udp': {'failures': 0}, 'tcp': "
-	        "{'failures': 7}}]}],"
+		"{'failures': 7}}]}],"
 		" 'networks': [{'name': 'global', 'ipv4': {'own': false, 'node': 'sin', 'heard_ms': 20, 'latency_us': "
-	        "1260, 'failures': 0, 'outside': 'good'},"
-		" 'ipv6': {'own': false, 'node': '', 'heard_ms': null, 'latency_us': 0, 'failures': 9, 'outside': "
-	        "'filtered', 'outside_since_ms': 61000, 'why': 'nobody reaches it'}}]}";
+		"1260, 'failures': 0, 'outside': 'good'},"
+		" 'ipv6': {'own': true, 'node': '', 'heard_ms': null, 'latency_us': 0, 'failures': 9, 'outside': "
+	        "'filtered', 'outside_since_ms': 61000, 'why': 'nobody reaches it'}},"
+		" {'name': 'eu', 'ipv4': {'own': false, 'seen': 'silent', 'seen_since_ms': 2000, 'node': 'sin', "
+	        "'heard_ms': null, 'why': 'three were lost'}, 'ipv6': {'own': false, 'seen': 'unknown', 'node': ''}}]}";
 	static const char *const said[] = {
 		"    zone two.example. has other content under the same serial for 3m20s: serial\n      5, here 5\n",
-		"    and 1 more zone that differs\n",
+		"    and 4 more zones that differ\n",
 		"    zone one.example. is behind for 900ms: serial 8, here 9\n",
 		"    7 plain questions over TCP to 10.0.0.1 were lost in a row\n",
-		"\nANYCAST FROM HERE\n  global         v4 sin, 1.3 ms; v6 no answer\n",
+		"\nANYCAST FROM HERE\n  global         v4 sin, 1.3 ms; v6 own\n",
 		"    IPv6 of global is filtered from outside for 1m01s: nobody reaches it\n",
+		"    IPv4 of eu is not answered here for 2s: three were lost\n",
 		"    zone three.example. is stuck at 192.0.2.77 for 3m20s: serial 4, here 5\n",
 	};
 	json_t *status = fleet(names, 3);
@@ -234,7 +238,7 @@ static void test_drift_and_views(void **state)
 	assert_true(strstr(text, "\nams ") < strstr(text, "\nfra ") &&
 	            strstr(text, "\nfra ") < strstr(text, "\nsin ") && strstr(text, "\nsin ") < strstr(text, "\nme "));
 	assert_non_null(strstr(text, "\n\n3 of 4 nodes are not as they should be: ams two.example. has other content"));
-	assert_non_null(strstr(text, "1 network is seen badly"));
+	assert_non_null(strstr(text, "2 networks are seen badly."));
 	free(text);
 	json_decref(status);
 }

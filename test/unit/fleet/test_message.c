@@ -34,7 +34,7 @@ static void test_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct fleet_question q = {"unchanged", "unchanged"};
+		struct fleet_question q = {.node = "unchanged", .network = "unchanged"};
 		struct name name;
 
 		print_message("%s\n", rows[i].name);
@@ -49,7 +49,7 @@ static size_t ask(const struct fleet_question *q, size_t pad_to, size_t signatur
 {
 	struct writer w = writer_of(buf, cap);
 
-	fleet_question_write(q, 0x1234, pad_to, signature, &w);
+	fleet_question_write(q, 0x1234, NULL, 0, pad_to, signature, &w);
 	return writer_ok(&w) ? w.pos : 0;
 }
 
@@ -59,7 +59,7 @@ static void test_question(void **state)
 		size_t pad_to, signature, len;
 	} rows[] = {{0, 0, 55},  {0, 100, 55},  {55, 0, 55},     {59, 0, 55},
 	            {60, 0, 60}, {600, 0, 600}, {600, 100, 500}, {100, 100, 55}};
-	const struct fleet_question q = {"fra", "global"};
+	const struct fleet_question q = {.node = "fra", .network = "global"};
 	struct fleet_question back;
 	uint8_t buf[DNS_MESSAGE_MAX];
 	struct query parsed;
@@ -124,20 +124,20 @@ struct change {
 static void test_answer(void **state)
 {
 	static const struct change rows[] = {
-		{"good", {"fra", ""}, .want = FLEET_ANSWER_GOOD},
-		{"of one network", {"fra", "global"}, .want = FLEET_ANSWER_OTHER},
-		{"of another node", {"ams", ""}, .want = FLEET_ANSWER_OTHER},
-		{"another id", {"fra", ""}, .id_xor = 1, .want = FLEET_ANSWER_OTHER},
-		{"a question", {"fra", ""}, .flags_xor = DNS_QR, .want = FLEET_ANSWER_OTHER},
-		{"another opcode", {"fra", ""}, .flags_xor = 0x2000, .want = FLEET_ANSWER_OTHER},
-		{"refused", {"fra", ""}, .rcode = RCODE_REFUSED, .no_report = true, .want = FLEET_ANSWER_REFUSED},
-		{"too long", {"fra", ""}, .cap = 60, .want = FLEET_ANSWER_TRUNCATED},
-		{"says it is another node", {"fra", ""}, .node = "ams", .want = FLEET_ANSWER_BAD},
-		{"no record", {"fra", ""}, .no_report = true, .want = FLEET_ANSWER_BAD},
-		{"cut short", {"fra", ""}, .cut = 1, .want = FLEET_ANSWER_BAD},
-		{"nothing but a header", {"fra", ""}, .cut = 1000, .want = FLEET_ANSWER_OTHER},
+		{"good", {.node = "fra", .network = ""}, .want = FLEET_ANSWER_GOOD},
+		{"of one network", {.node = "fra", .network = "global"}, .want = FLEET_ANSWER_OTHER},
+		{"of another node", {.node = "ams", .network = ""}, .want = FLEET_ANSWER_OTHER},
+		{"another id", {.node = "fra", .network = ""}, .id_xor = 1, .want = FLEET_ANSWER_OTHER},
+		{"a question", {.node = "fra", .network = ""}, .flags_xor = DNS_QR, .want = FLEET_ANSWER_OTHER},
+		{"another opcode", {.node = "fra", .network = ""}, .flags_xor = 0x2000, .want = FLEET_ANSWER_OTHER},
+		{"refused", {.node = "fra", .network = ""}, .rcode = RCODE_REFUSED, .no_report = true, .want = FLEET_ANSWER_REFUSED},
+		{"too long", {.node = "fra", .network = ""}, .cap = 60, .want = FLEET_ANSWER_TRUNCATED},
+		{"says it is another node", {.node = "fra", .network = ""}, .node = "ams", .want = FLEET_ANSWER_BAD},
+		{"no record", {.node = "fra", .network = ""}, .no_report = true, .want = FLEET_ANSWER_BAD},
+		{"cut short", {.node = "fra", .network = ""}, .cut = 1, .want = FLEET_ANSWER_BAD},
+		{"nothing but a header", {.node = "fra", .network = ""}, .cut = 1000, .want = FLEET_ANSWER_OTHER},
 	};
-	const struct fleet_question mine = {"fra", ""};
+	const struct fleet_question mine = {.node = "fra", .network = ""};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -173,7 +173,7 @@ static void test_answer(void **state)
 /* Two records are none: which of them would it be? */
 static void test_two_records(void **state)
 {
-	const struct fleet_question mine = {"fra", ""};
+	const struct fleet_question mine = {.node = "fra", .network = ""};
 	uint8_t question[512], out[2 * DNS_UDP_DEFAULT];
 	static struct fleet_report got;
 	struct writer w = writer_of(out, sizeof(out));
@@ -198,7 +198,7 @@ static void test_two_records(void **state)
 /* An answer that is not to be longer than its question says so, or fits. */
 static void test_no_amplification(void **state)
 {
-	const struct fleet_question q = {"fra", ""};
+	const struct fleet_question q = {.node = "fra", .network = ""};
 	uint8_t question[DNS_UDP_DEFAULT], out[DNS_UDP_DEFAULT];
 	struct query parsed;
 

@@ -102,6 +102,36 @@ static void test_grows(void **state)
 	}
 }
 
+static void test_sees(void **state)
+{
+	static struct fleet_report r;
+	uint8_t small[160];
+	struct writer w = writer_of(small, sizeof(small));
+
+	(void)state;
+	assert_int_equal(fleet_report_read(rdata, strings((const char *const[]){NODE, "sees=eu v4=good,ams,86400 v6=silent,ams,12", NET,
+	                                                                          "sees=us v6=silent,,3,more v5=x mood", "sees=far v4=perhaps,x,1", NULL}),
+	                                   &r), 0);
+	assert_int_equal(r.count, 1);
+	assert_int_equal(r.sees_count, 3);
+	assert_string_equal(r.sees[0].network, "eu");
+	assert_int_equal(r.sees[0].family[0].state, OUTSIDE_GOOD);
+	assert_string_equal(r.sees[0].family[0].node, "ams");
+	assert_int_equal(r.sees[0].family[0].since_s, 86400);
+	assert_int_equal(r.sees[0].family[1].state, OUTSIDE_SILENT);
+	assert_int_equal(r.sees[0].family[1].since_s, 12);
+	assert_int_equal(r.sees[1].family[0].state, OUTSIDE_UNKNOWN);
+	assert_string_equal(r.sees[1].family[1].node, "");
+	assert_int_equal(r.sees[2].family[0].state, OUTSIDE_UNKNOWN);
+	/* What does not fit is left out, with room for what comes behind; the rest stays whole. */
+	r.count = 0;
+	fleet_report_write(&r, &w);
+	assert_true(writer_ok(&w) && w.pos + FLEET_AFTER_MAX <= sizeof(small));
+	assert_int_equal(fleet_report_read(small, w.pos, &r), 0);
+	assert_int_equal(r.sees_count, 1);
+	assert_string_equal(r.sees[0].network, "eu");
+}
+
 static void test_refuses(void **state)
 {
 	static const struct {
@@ -139,6 +169,13 @@ static void test_refuses(void **state)
 		{"stopping no flag", {NODE " stopping=2"}, ERR_MALFORMED},
 		{"a network twice", {NODE, NET, NET}, ERR_MALFORMED},
 		{"a network without name", {NODE, "network="}, ERR_MALFORMED},
+		{"seen without a name", {NODE, "sees= v4=good,fra,1"}, ERR_MALFORMED},
+		{"seen twice", {NODE, "sees=a", "sees=a"}, ERR_MALFORMED},
+		{"seen with a bad name", {NODE, "sees=a v4=good,f\"a,1"}, ERR_MALFORMED},
+		{"good, and nobody", {NODE, "sees=a v4=good,,1"}, ERR_MALFORMED},
+		{"seen without a time", {NODE, "sees=a v4=silent,fra"}, ERR_MALFORMED},
+		{"seen for too long", {NODE, "sees=a v6=silent,fra,4294967296"}, ERR_MALFORMED},
+		{"seen, two blanks", {NODE, "sees=a  v4=good,fra,1"}, ERR_MALFORMED},
 	};
 	struct fleet_report r;
 
@@ -205,6 +242,15 @@ static void test_round_trip(void **state)
 		n->headroom = i % 2 ? UINT32_MAX : UINT32_MAX - 1;
 	}
 	r.network[63].name[62] = '_'; /* all different */
+	r.sees_count = FLEET_NETWORKS_MAX;
+	for (uint32_t i = 0; i < r.sees_count; i++) {
+		memcpy(r.sees[i].network, r.network[i].name, sizeof(r.sees[i].network));
+		for (int f = 0; f < BOARD_FAMILIES; f++) {
+			memset(r.sees[i].family[f].node, 'o', BOARD_NAME_MAX - 1);
+			r.sees[i].family[f].state = OUTSIDE_SILENT;
+			r.sees[i].family[f].since_s = UINT32_MAX;
+		}
+	}
 	fleet_report_write(&r, &w);
 	assert_true(writer_ok(&w));
 	assert_int_equal(fleet_report_read(rdata, w.pos, &back), 0);
@@ -244,6 +290,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reads),  cmocka_unit_test(test_grows),      cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_counts), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_pace),
+		cmocka_unit_test(test_sees),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

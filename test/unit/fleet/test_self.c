@@ -114,9 +114,51 @@ static void test_families(void **state)
 	diag_done(&d);
 }
 
+/* Networks that it asks from outside: not those that it never asked, or whose answers have no name. */
+static void test_sees(void **state)
+{
+	static struct fleet_report r;
+	struct config *config;
+	struct board *board;
+	struct diag d;
+	int fd;
+
+	(void)state;
+	diag_init(&d);
+	assert_int_equal(config_parse("f.yaml", yaml, sizeof(yaml) - 1, &d, &config), 0);
+	assert_int_equal(board_create(&fd, &board), 0);
+	close(fd);
+	board->watch.views.network[0] = (struct board_view_network){.network = "global", .family = {{.own = true}, {.own = true}}};
+	board->watch.views.network[1] = (struct board_view_network){
+		.network = "eu",
+		.family = {{.node = "ams", .since_ns = 3ULL * SECOND, .seen = OUTSIDE_GOOD, .seen_since_ns = 1},
+	                   {.node = "sin", .since_ns = 1, .seen = OUTSIDE_SILENT, .seen_since_ns = 4ULL * SECOND}}};
+	board->watch.views.network[2] = (struct board_view_network){.network = "us", .family = {{.seen = OUTSIDE_GOOD}}};
+	for (unsigned s = 5; s < 80; s++) {
+		bool first = false;
+
+		self_report(board, config, &config->nodes[0], "", (uint64_t)s * SECOND, &r);
+		assert_int_equal(r.sees_count, 2);
+		first = strcmp(r.sees[0].network, "eu") == 0;
+		assert_string_equal(r.sees[!first].network, "eu");
+		assert_string_equal(r.sees[!first].family[0].node, "ams");
+		assert_int_equal(r.sees[!first].family[0].since_s, s - 3);
+		assert_int_equal(r.sees[!first].family[1].state, OUTSIDE_SILENT);
+		assert_int_equal(r.sees[!first].family[1].since_s, s - 4);
+		assert_int_equal(r.sees[first].family[0].state, OUTSIDE_UNKNOWN);
+	}
+	self_report(board, config, &config->nodes[0], "eu", 5ULL * SECOND, &r);
+	assert_int_equal(r.sees_count, 1);
+	self_report(board, config, &config->nodes[0], "global", 5ULL * SECOND, &r);
+	assert_int_equal(r.sees_count, 0);
+	munmap(board, sizeof(*board));
+	config_free(config);
+	diag_done(&d);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_families)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_families), cmocka_unit_test(test_sees)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "journal_kit.h"
 
 #include "base/err.h"
+#include "journal/rows.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,9 +6,11 @@
 #include "journal/rows.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <lmdb.h>
 

@@ -28,9 +28,9 @@ static char *read_page(const char *name)
 
 static void each_has_one(void **state)
 {
-	/* Those of causes and of other parts of the status are named by src/cli/cmd_status.c. */
+	/* Those of causes and of other parts of the status are named by src/cli/cmd_status.c and status_views.c. */
 	static const char *const others[] = {"stale", "near-expiry", "zones-missing", "overload", "backstop-only", "route-gone", "generation-refused",
-	                                     "reload-refused", "neighbor-down", "neighbor-drained"};
+	                                     "reload-refused", "neighbor-down", "neighbor-drained", "outside-in"};
 	char *index = read_page("README");
 
 	(void)state;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Hooks: which changes on the board are events, and how their programs are run: in order, one of a hook at a time, in bounds. With real programs of the system. */
+/* Hooks: which events they are run for, and how their programs are run: in order, one of a hook at a time, in bounds. With real programs of the system. And what the supervisor writes
+ * of a route process that is gone. */
 #include "base/clock.h"
+#include "super/events.h"
 #include "super/hooks.h"
 
 #include <errno.h>
@@ -16,7 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { SEEN_MAX = 40, PATIENCE_MS = 30000 };
+enum { PATIENCE_MS = 30000 };
 
 static const char fleet[] =
     "fleet: f\n"
@@ -28,6 +30,7 @@ struct kit {
 	struct board *board;
 	struct plan plan;
 	char folder[64];
+	enum board_announce announced[2];
 };
 
 static void kit_config(struct kit *k, const char *more)
@@ -68,122 +71,18 @@ static void kit_close(struct kit *k)
 	rmdir(k->folder);
 }
 
-static void announce(struct kit *k, size_t network, uint32_t announce, const char *why)
+/* As route writes it. */
+static void announce(struct kit *k, size_t network, enum board_announce now, const char *why)
 {
-	struct board_route_network *n = &k->board->route.networks[network];
+	static const enum board_event_kind kinds[] = {EVENT_WITHDRAW, EVENT_ANNOUNCE, EVENT_GSHUT, EVENT_DE_PREFER};
+	struct board_event e = {.kind = (uint8_t)kinds[now], .level = EVENT_WARN};
 
-	board_write_begin(&n->seq);
-	n->announce = announce;
-	snprintf(n->why, sizeof(n->why), "%s", why);
-	board_write_end(&n->seq);
-}
-
-static void announce_family(struct kit *k, size_t network, unsigned f, uint32_t announce)
-{
-	struct board_route_network *n = &k->board->route.networks[network];
-
-	board_write_begin(&n->seq);
-	n->family[f].announce = announce;
-	n->family[f].since_ns = 1;
-	board_write_end(&n->seq);
-}
-
-static void neighbor(struct kit *k, uint32_t i, const char *address, const char *state)
-{
-	struct board_route_neighbor *n = &k->board->route.neighbor[i];
-
-	board_write_begin(&n->seq);
-	assert_int_equal(addr_parse(address, &n->address), 0);
-	n->as = 1;
-	snprintf(n->state_text, sizeof(n->state_text), "%s", state);
-	snprintf(n->last_error, sizeof(n->last_error), "as it was");
-	board_write_end(&n->seq);
-	atomic_store(&k->board->route.neighbors, i + 1);
-}
-
-/* ---- events ---- */
-
-struct seen {
-	char line[SEEN_MAX][500];
-	size_t count;
-};
-
-static void note(void *ctx, const struct event *e)
-{
-	struct seen *s = ctx;
-
-	assert_true(s->count < SEEN_MAX);
-	snprintf(s->line[s->count++], sizeof(s->line[0]), "%d %s%s %s %s->%s %s", e->what, e->network, e->neighbor, e->family, e->old, e->now, e->why);
-}
-
-static void expect(struct kit *k, struct events *ev, bool gone, const char *const want[])
-{
-	struct seen s = {.count = 0};
-	size_t n = 0;
-
-	events_look(ev, k->board, k->plan.config, k->plan.node, gone, note, &s);
-	for (; want[n]; n++) {
-		if (n >= s.count)
-			fail_msg("not seen: %s", want[n]);
-		assert_string_equal(s.line[n], want[n]);
-	}
-	if (s.count > n)
-		fail_msg("too much: %s", s.line[n]);
-}
-
-#define EXPECT(gone, ...) expect(&k, &ev, gone, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
-
-static void what_is_an_event(void **state)
-{
-	static struct events ev;
-	struct kit k;
-
-	(void)state;
-	kit_open(&k);
-	kit_config(&k, "");
-	events_set(&ev, k.plan.config, k.plan.node);
-	EXPECT(false);
-	announce(&k, 0, ANNOUNCE_YES, "good");
-	EXPECT(false, "0 a both withdrawn->announced good");
-	EXPECT(false);
-	announce(&k, 0, ANNOUNCE_GSHUT, "bye");
-	announce(&k, 1, ANNOUNCE_YES, "x");
-	EXPECT(false, "3 a both announced->graceful-shutdown bye", "0 b both withdrawn->announced x");
-	announce(&k, 0, ANNOUNCE_DEPREF, "meh");
-	EXPECT(false, "2 a both graceful-shutdown->de-preferred meh");
-	announce(&k, 0, ANNOUNCE_NONE, "");
-	EXPECT(false, "1 a both de-preferred->withdrawn ");
-	k.board->watch.networks[1].verdict = VERDICT_HARD;
-	EXPECT(false, "6 b both unknown->hard-fail ");
-	/* Neighbors: by address, wherever they stand. */
-	neighbor(&k, 0, "10.0.0.1", "established");
-	neighbor(&k, 1, "2001:db8::1", "connect");
-	EXPECT(false, "4 10.0.0.1 ipv4 down->established ");
-	neighbor(&k, 0, "2001:db8::1", "established");
-	neighbor(&k, 1, "10.0.0.1", "established");
-	EXPECT(false, "4 2001:db8::1 ipv6 down->established ");
-	neighbor(&k, 1, "10.0.0.1", "idle");
-	EXPECT(false, "5 10.0.0.1 ipv4 established->idle as it was");
-	atomic_store(&k.board->route.neighbors, 0);
-	EXPECT(false, "5 2001:db8::1 ipv6 established->removed removed or changed by a reload");
-	/* The route process is gone. */
-	EXPECT(true, "1 b both announced->withdrawn the route process is not running: its sessions are closed");
-	EXPECT(false, "0 b both withdrawn->announced x");
-	/* Families, once they are told apart: those that the network has. */
-	announce_family(&k, 0, 1, ANNOUNCE_YES);
-	EXPECT(false, "0 a ipv6 withdrawn->announced ");
-	announce_family(&k, 0, 0, ANNOUNCE_YES);
-	EXPECT(false, "0 a ipv4 withdrawn->announced ");
-	announce_family(&k, 1, 0, ANNOUNCE_YES);
-	announce_family(&k, 1, 1, ANNOUNCE_YES);
-	EXPECT(false);
-	/* A group that is being written is looked at later. */
-	board_write_begin(&k.board->route.networks[0].seq);
-	k.board->route.networks[0].family[0].announce = ANNOUNCE_NONE;
-	EXPECT(false);
-	board_write_end(&k.board->route.networks[0].seq);
-	EXPECT(false, "1 a ipv4 announced->withdrawn ");
-	kit_close(&k);
+	snprintf(e.network, sizeof(e.network), "%s", network ? "b" : "a");
+	snprintf(e.old, sizeof(e.old), "%s", board_announce_text(k->announced[network]));
+	snprintf(e.now, sizeof(e.now), "%s", board_announce_text(now));
+	snprintf(e.why, sizeof(e.why), "%s", why);
+	k->announced[network] = now;
+	board_event_add(&k->board->route.events, &e);
 }
 
 /* ---- programs ---- */
@@ -251,10 +150,9 @@ static void in_order_one_at_a_time(void **state)
 	hook(&k, "announce, withdraw", "echo begin $ZONECAST_EVENT $ZONECAST_NETWORK $ZONECAST_OLD $ZONECAST_NEW >> $1; sleep 0.05; echo end >> $1", "20s");
 	hooks_set(h, &k.plan);
 	turn(h, &k);
-	for (int i = 0; i < 3; i++) {
+	/* Between two looks: none of them lasted until the next one. */
+	for (int i = 0; i < 3; i++)
 		announce(&k, 0, i % 2 ? ANNOUNCE_NONE : ANNOUNCE_YES, "");
-		turn(h, &k);
-	}
 	announce(&k, 0, ANNOUNCE_GSHUT, ""); /* nobody asked for it */
 	until_idle(h, &k);
 	out_is(&k, "begin announce a withdrawn announced\nend\nbegin withdraw a announced withdrawn\nend\nbegin announce a withdrawn announced\nend\n");
@@ -279,7 +177,7 @@ static void what_it_is_given(void **state)
 	turn(h, &k);
 	announce(&k, 1, ANNOUNCE_NONE, "of a \"neighbor\"\n\x1b[31m $(reboot)");
 	until_idle(h, &k);
-	out_is(&k, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nZONECAST_EVENT=withdraw\nZONECAST_FAMILY=both\nZONECAST_FLEET=f\nZONECAST_NETWORK=b\n"
+	out_is(&k, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nZONECAST_EVENT=withdraw\nZONECAST_FAMILY=both\nZONECAST_FLEET=f\nZONECAST_LEVEL=warn\nZONECAST_NETWORK=b\n"
 	           "ZONECAST_NEW=withdrawn\nZONECAST_NODE=n\nZONECAST_OLD=announced\nZONECAST_WHY=of a \"neighbor\"  [31m $(reboot)\n/\n4\n");
 	unsetenv("ZONECAST_TEST_SECRET");
 	hooks_free(h);
@@ -361,7 +259,6 @@ static void hooks_that_come_later(void **state)
 	struct config *old;
 	struct hooks *h;
 	struct kit k;
-	uint64_t end;
 
 	(void)state;
 	kit_open(&k);
@@ -374,9 +271,7 @@ static void hooks_that_come_later(void **state)
 	hook(&k, "announce, withdraw", "echo $ZONECAST_EVENT >> $1", "20s");
 	hooks_set(h, &k.plan);
 	config_free(old);
-	for (end = clock_ms() + 700; clock_ms() < end; poll(NULL, 0, 5)) /* the board may lag behind a reload for half a second */
-		turn(h, &k);
-	turn(h, &k); /* at least one look after that, however busy the machine is */
+	turn(h, &k);
 	assert_int_equal(board_get(&k.board->supervisor.hooks.run), 0);
 	announce(&k, 0, ANNOUNCE_NONE, "");
 	until_idle(h, &k);
@@ -385,9 +280,102 @@ static void hooks_that_come_later(void **state)
 	kit_close(&k);
 }
 
+/* Every kind of event has its word in the fleet file, and what it is about gets to the program. */
+static void every_kind(void **state)
+{
+	(void)state;
+	for (enum board_event_kind kind = 0; kind < EVENT_KINDS; kind++) {
+		bool neighbor = kind == EVENT_NEIGHBOR_UP || kind == EVENT_NEIGHBOR_DOWN || kind == EVENT_BFD || kind == EVENT_MAX_PREFIXES;
+		struct board_event e = {.kind = (uint8_t)kind, .level = EVENT_ALERT, .family = 6, .subject = "10.0.0.1", .why = "x"};
+		char want[200];
+		struct hooks *h;
+		struct kit k;
+
+		kit_open(&k);
+		hook(&k, board_event_kind_text(kind), "echo $ZONECAST_EVENT $ZONECAST_SUBJECT $ZONECAST_FAMILY $ZONECAST_LEVEL $ZONECAST_NEIGHBOR_AS >> $1", "20s");
+		h = hooks_new(k.board);
+		hooks_set(h, &k.plan);
+		for (int other = 0; other < EVENT_KINDS; other++) {
+			e.kind = (uint8_t)other;
+			board_event_add(&k.board->watch.events, &e);
+		}
+		until_idle(h, &k);
+		snprintf(want, sizeof(want), "%s 10.0.0.1 ipv6 alert%s\n", board_event_kind_text(kind), neighbor ? " 1" : "");
+		out_is(&k, want);
+		hooks_free(h);
+		kit_close(&k);
+	}
+}
+
+/* More than a ring holds, between two looks. */
+static void events_that_are_lost(void **state)
+{
+	struct hooks *h;
+	struct kit k;
+
+	(void)state;
+	kit_open(&k);
+	hook(&k, "verdict", "true", "20s");
+	h = hooks_new(k.board);
+	hooks_set(h, &k.plan);
+	for (int i = 0; i < EVENT_RING + 44; i++)
+		announce(&k, 0, ANNOUNCE_YES, "");
+	turn(h, &k);
+	assert_int_equal(board_get(&k.board->supervisor.hooks.dropped), 45);
+	turn(h, &k);
+	assert_int_equal(board_get(&k.board->supervisor.hooks.dropped), 45);
+	assert_int_equal(board_get(&k.board->supervisor.hooks.run), 0);
+	hooks_free(h);
+	kit_close(&k);
+}
+
+/* The route process was killed, in the middle of a group even: what it announced is withdrawn, once. */
+static void route_is_gone(void **state)
+{
+	static const struct {
+		uint8_t kind, family;
+		const char *network, *subject, *old;
+	} want[] = {
+	        {EVENT_WITHDRAW, 4, "a", "", "announced"},        {EVENT_WITHDRAW, 6, "a", "", "de-preferred"},     {EVENT_BACKSTOP, 0, "a", "backstop", "announced"},
+	        {EVENT_WITHDRAW, 4, "b", "", "graceful-shutdown"}, {EVENT_NEIGHBOR_DOWN, 4, "", "10.0.0.1", "established"},
+	};
+	uint64_t last = 0, lost = 0;
+	struct board_route *r;
+	struct board_event e;
+	struct kit k;
+
+	(void)state;
+	kit_open(&k);
+	kit_config(&k, "");
+	r = &k.board->route;
+	board_write_begin(&r->networks[0].seq);
+	r->networks[0].family[0].announce = ANNOUNCE_YES;
+	r->networks[0].family[1].announce = ANNOUNCE_DEPREF;
+	r->networks[0].backstop = ANNOUNCE_YES;
+	r->networks[1].family[0].announce = ANNOUNCE_GSHUT;
+	atomic_store(&r->neighbors, 2);
+	assert_int_equal(addr_parse("10.0.0.1", &r->neighbor[0].address), 0);
+	assert_int_equal(addr_parse("10.0.0.2", &r->neighbor[1].address), 0);
+	snprintf(r->neighbor[0].state_text, sizeof(r->neighbor[0].state_text), "established");
+	snprintf(r->neighbor[1].state_text, sizeof(r->neighbor[1].state_text), "connect");
+	super_event_route_gone(k.board, k.plan.config, k.plan.node);
+	super_event_route_gone(k.board, k.plan.config, k.plan.node); /* its successor has died before it came to anything */
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		assert_true(board_event_next(&k.board->supervisor.events, &last, &lost, &e));
+		assert_int_equal(e.kind, want[i].kind);
+		assert_int_equal(e.family, want[i].family);
+		assert_string_equal(e.network, want[i].network);
+		assert_string_equal(e.subject, want[i].subject);
+		assert_string_equal(e.old, want[i].old);
+		assert_string_equal(e.why, "the route process is not running: its sessions are closed");
+	}
+	assert_false(board_event_next(&k.board->supervisor.events, &last, &lost, &e));
+	kit_close(&k);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_an_event), cmocka_unit_test(in_order_one_at_a_time), cmocka_unit_test(what_it_is_given),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(every_kind), cmocka_unit_test(events_that_are_lost), cmocka_unit_test(route_is_gone), cmocka_unit_test(in_order_one_at_a_time), cmocka_unit_test(what_it_is_given),
 	                                   cmocka_unit_test(what_goes_wrong), cmocka_unit_test(more_than_there_is_room_for), cmocka_unit_test(ends_at_once),
 	                                   cmocka_unit_test(hooks_that_come_later)};
 

@@ -132,12 +132,12 @@ static void test_names(void **state)
 static void test_any_octets(void **state)
 {
 	const struct bed *b = *state;
-	const struct fleet_question q = {"fra", "global"};
+	const struct fleet_question q = {.node = "fra", .network = "global"};
 	uint8_t buf[512], bad[512];
 	struct writer w = writer_of(buf, sizeof(buf));
 	size_t question;
 
-	fleet_question_write(&q, 7, 0, 0, &w);
+	fleet_question_write(&q, 7, NULL, 0, 0, 0, &w);
 	question = w.pos - 11;
 	assert_int_equal(meets(b, buf, w.pos), 0);
 	for (size_t len = 0; len < question; len++)
