@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 /* A whole anycast internet on this machine: three regions, each with a transit router, a client and a PoP, in network namespaces of their
- * own. Nothing outside these namespaces is touched but files below the lab's folder.
+ * own. Nothing outside these namespaces is touched but files below the lab's folder and ports of 127.0.0.1 (web.h).
  *
  *	client -- transit(eu, BIRD) -- pop        the transits form a full mesh with latency between regions;
  *	client -- transit(us, FRR)  -- pop        every pop announces 192.0.2.0/24 and 2001:db8:53::/48
