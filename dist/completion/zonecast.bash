@@ -4,7 +4,7 @@
 _zonecast()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="run status trace top queries drain freeze announce resume reload plan check zone catalog lab version help"
+	local verbs="run status trace top queries events drain freeze announce resume reload plan check zone catalog lab version help"
 	local words=""
 
 	COMPREPLY=()
@@ -17,10 +17,16 @@ _zonecast()
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
+	--kind)
+		words="announce de-prefer graceful-shutdown withdraw kept backstop verdict neighbor-up neighbor-down bfd max-prefixes rpki hijack peer drift outside zone primary process config order xdp disk"
+		;;
+	--level)
+		words="info warn alert"
+		;;
 	--log-level)
 		words="error warning notice info debug"
 		;;
-	--node | --listen | --allow-transfer | --workers | --name | --client | --rcode | --count | --timeout | --network | --from | --interval)
+	--node | --listen | --allow-transfer | --workers | --name | --client | --rcode | --since | --count | --timeout | --network | --from | --interval)
 		return
 		;;
 	*)
@@ -40,6 +46,7 @@ _zonecast()
 		trace:*) words="--network --from --tcp --config --json --help" ;;
 		status:*) words="--fleet --config --run-dir --json --help" ;;
 		top:*) words="--fleet --interval --once --config --run-dir --json --help" ;;
+		events:*) words="--follow --since --kind --level --network --config --run-dir --json --help" ;;
 		queries:*) words="--follow --name --client --rcode --count --config --run-dir --json --help" ;;
 		drain:*) words="--no-wait --backstop --config --run-dir --state-dir --json --help" ;;
 		announce:*) words="--force --config --run-dir --state-dir --json --help" ;;

@@ -13,7 +13,5 @@ enum { EVENTS_PIECE = 64 };
 
 /* From the cursor on, up to EVENTS_PIECE lines. What was overwritten before it could be read is told by a line {"lost": n}. True when there may be more now. */
 bool events_stream_piece(const struct board *b, struct board_events_cursor *c, struct text *out);
-/* One event as a line without its newline. */
-void events_text(const struct board_event *e, enum board_role role, struct text *out);
 /* "events" of the status: how many there ever were, how many can be read, and the newest alert. */
 json_t *status_events(const struct board *b);

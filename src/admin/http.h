@@ -19,7 +19,7 @@ enum {
 	HTTP_CONNECTION_MEMORY = 24 << 10, /* octets of a request's line and headers, and of what is being sent */
 	HTTP_BODY_MAX = 16 << 10,        /* octets of a request's */
 	HTTP_RESPONSES_MAX = 64 << 20,   /* octets of answers that are made and not yet taken, in all */
-	HTTP_REQUEST_MS = 30000,         /* from a connection's begin, or from the last answer, to the end of the next request */
+	HTTP_REQUEST_MS = 15000,         /* from a connection's begin, or from the last answer, to the end of the next request */
 	HTTP_ANSWER_MS = 60000,          /* to take an answer */
 	HTTP_MAKE_ROOM_MS = 1000,        /* when all connections are taken, the one that has been without a request for longest, and for so long, is closed */
 	HTTP_WAITING_MAX = 8,            /* orders under way */

@@ -79,7 +79,7 @@ bool http_text_number(const char *text, uint64_t max, uint64_t *out)
 	for (; *text; text++) {
 		unsigned digit = (unsigned)(*text - '0');
 
-		if (digit > 9 || n > (max - digit) / 10)
+		if (digit > 9 || digit > max || n > (max - digit) / 10)
 			return false;
 		n = n * 10 + digit;
 	}

@@ -122,3 +122,5 @@ extern const char help_trace[], help_top[];
 cli_verb_fn cmd_freeze, cmd_announce, cmd_plan;
 extern const char help_freeze[], help_announce[], help_plan[];
 extern const char help_catalog[], help_catalog_status[], help_catalog_accept[];
+cli_verb_fn cmd_events;
+extern const char help_events[];

@@ -11,6 +11,7 @@ const struct cli_verb cli_verbs[] = {
         {"trace", cmd_trace, "ask the anycast address and every node: who answers, what, how fast", help_trace},
         {"top", cmd_top, "what the node does now, live: rates, clients, names, nodes", help_top},
         {"queries", cmd_queries, "the last queries, or those that come: who asks what", help_queries},
+        {"events", cmd_events, "what has happened, and what happens, with its reasons", help_events},
         {"drain", cmd_drain, "planned maintenance: move traffic away, then withdraw", help_drain},
         {"freeze", cmd_freeze, "break glass: what is announced stays as it is", help_freeze},
         {"announce", cmd_announce, "break glass: announce whatever the checks say", help_announce},

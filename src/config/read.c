@@ -31,6 +31,7 @@ size_t config_item_size(const struct schema_row *row)
 	case SCHEMA_FILE:
 	case SCHEMA_TEXT:
 	case SCHEMA_IDENT:
+	case SCHEMA_DOMAIN:
 		return sizeof(const char *);
 	case SCHEMA_WORD:
 		return row->width;

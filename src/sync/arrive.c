@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "sync/apply.h"
+#include "sync/events.h"
 #include "sync/from_store.h"
 #include "sync/gate.h"
 #include "sync/history.h"
@@ -378,8 +379,12 @@ static void note_all(struct loader *l, struct journal *j, struct arrival *first,
 	struct noting n = {l, first, end};
 	struct text why;
 
-	if (!j || journal_write(j, note, &n, NULL) == 0)
+	if (!j)
 		return;
+	if (journal_write(j, note, &n, NULL) == 0) {
+		sync_event_journal(true, NULL);
+		return;
+	}
 	text_init(&why);
 	for (struct arrival *a = first; a != end; a = a->next) {
 		char zone[NAME_TEXT_MAX];
@@ -389,6 +394,7 @@ static void note_all(struct loader *l, struct journal *j, struct arrival *first,
 		if (journal_write(j, note, &n, &why) == 0)
 			continue;
 		(*failed)++;
+		sync_event_journal(false, why.chars);
 		name_to_text(a->apex.wire, zone);
 		log_err("journal zone=%s serial=%u error=\"%s\" action=\"the version is answered, but would not survive a reboot\"", zone, a->serial,
 		        why.chars);
@@ -603,6 +609,7 @@ static void heal(struct loader *l, struct journal *j, const struct held *held, c
 		text_clear(&why);
 		if (journal_write(j, note_lacking, &k, &why) < 0) {
 			(*failed)++;
+			sync_event_journal(false, why.chars);
 			log_err("journal error=\"%s\" action=\"zones that are answered would not survive a reboot\"", why.chars);
 		}
 	}

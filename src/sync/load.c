@@ -7,6 +7,7 @@
 #include "sync/ahead.h"
 #include "sync/align.h"
 #include "sync/apply.h"
+#include "sync/events.h"
 #include "sync/gate.h"
 #include "sync/history.h"
 #include "sync/known.h"
@@ -568,6 +569,8 @@ static int take_file(struct run *r, struct zone_row *row, struct ahead_zone *rea
 	}
 	if (row->error)
 		told_error(l, row, NULL);
+	else if (!row->serving && board_get(&l->board->sync.loads_done))
+		sync_event_zone(row->apex, EVENT_INFO, "none", "served", "for the first time, with %zu records", content_record_count(served));
 	if (!applied.unchanged)
 		row->stored = r->dirty = true;
 	else if (l->versions)
@@ -763,6 +766,8 @@ static int end(struct run *r, int worst)
 		return -EACCES;
 	}
 	publish_counts(l);
+	if (!board_get(&b->loads_done))
+		sync_event_loaded(l->zones->count, l->serving);
 	board_add(&b->loads_done, 1);
 	log_notice("zones configured=%zu serving=%" PRIu64 " failed=%" PRIu64 " records=%" PRIu64, l->zones->count, l->serving,
 	           l->zones->count - l->serving, l->records);

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "proc/role.h"
 #include "sync/catalogs.h"
+#include "sync/events.h"
 #include "sync/keyring.h"
 #include "sync/link.h"
 #include "sync/load.h"
@@ -117,6 +118,9 @@ static void failed(struct secondaries *s, struct secondary *z, const char *why)
 
 	board_add(&s->board->failed, 1);
 	secondary_failed(s->set, z, why, now);
+	if (z->failures == 1)
+		sync_event_zone(z->apex, EVENT_WARN, z->has_version ? "served" : "none", z->has_version ? "not-refreshed" : "failed", "%s%.160s",
+		                z->has_version ? "the version before is served on: " : "it is not served: ", why);
 	secondaries_excuse(s, z, z->origin && !z->has_version);
 	secondaries_note(s, z);
 	/* The first, then ever more rarely. */
@@ -125,6 +129,18 @@ static void failed(struct secondaries *s, struct secondary *z, const char *why)
 		log_warn("zone=%s failures=%u error=\"%s\" action=\"%s, next attempt in %s\"", zone, z->failures, why,
 		         z->has_version ? "the version served stays" : "answers SERVFAIL", clock_span_text((uint64_t)MAX(z->due_ms - now, (int64_t)0), span));
 	}
+}
+
+/* A primary has confirmed the zone, or is about to be believed with a new version. */
+static void tell_good(const struct secondary *z)
+{
+	if (z->expired)
+		sync_event_zone(z->apex, EVENT_INFO, "expired", "served", "a primary has sent or confirmed it");
+	else if (z->failures)
+		sync_event_zone(z->apex, EVENT_INFO, z->has_version ? "not-refreshed" : "failed", "served", "a primary has sent or confirmed it, after %u failed attempts",
+		                z->failures);
+	else if (!z->has_version)
+		sync_event_zone(z->apex, EVENT_INFO, "none", "served", "transferred from a primary for the first time");
 }
 
 static void on_fetched(void *ctx, struct fetch *fetch, struct fetch_result *r)
@@ -151,6 +167,8 @@ static void on_fetched(void *ctx, struct fetch *fetch, struct fetch_result *r)
 	switch (r->outcome) {
 	case FETCH_CURRENT:
 		board_add(&s->board->confirmed, 1);
+		if (z->has_version)
+			tell_good(z);
 		if (z->has_version)
 			secondary_confirmed(s->set, z, &news, secondaries_now_ms());
 		else
@@ -250,6 +268,8 @@ static void expire(struct secondaries *s, struct secondary *z)
 	name_to_text(z->apex, zone);
 	log_err("zone=%s serial=%u state=expired action=\"%s\"", zone, z->serial,
 	        z->serve_expired ? "the last version is served on" : "answers SERVFAIL until a primary sends it");
+	sync_event_zone(z->apex, EVENT_ALERT, "served", "expired", "no primary has confirmed serial %u for its SOA EXPIRE; %s: %.120s", z->serial,
+	                z->serve_expired ? "it is served on" : "it is not served any more", z->error ? z->error : "no primary answers");
 	secondaries_note(s, z);
 	if (z->serve_expired)
 		return;
@@ -427,6 +447,7 @@ static void served(struct secondaries *s, struct secondary *z, const struct flig
 	bool ixfr = a->kind == ARRIVAL_DIFFERENCES;
 	char zone[NAME_TEXT_MAX];
 
+	tell_good(z);
 	board_add(ixfr ? &s->board->ixfr : &s->board->axfr, 1);
 	board_add(&s->board->repeated, a->repeated);
 	secondary_arrived(s->set, z, &news, secondaries_now_ms());

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "dns/rr.h"
 #include "proc/role.h"
+#include "sync/events.h"
 #include "sync/keyring.h"
 #include "sync/tls_profiles.h"
 
@@ -137,8 +138,10 @@ void secondaries_current_heard(struct secondaries *s, const struct secondary *z)
 	n = &s->current[z->network];
 	n->heard_ms = secondaries_now_ms();
 	n->known = true;
-	if (n->unanswered >= SILENT_LOOKS)
+	if (n->unanswered >= SILENT_LOOKS) {
+		sync_event_primaries(n->name, true, "a primary of the network's zones answers again");
 		log_notice("network=%s primaries=answer", n->name);
+	}
 	n->unanswered = 0;
 	if (n->held)
 		publish(s, z->network);
@@ -147,13 +150,15 @@ void secondaries_current_heard(struct secondaries *s, const struct secondary *z)
 static void not_heard(struct secondaries *s, const struct look *l, const char *why)
 {
 	struct current_network *n = &s->current[l->network];
-	char zone[NAME_TEXT_MAX];
+	char zone[NAME_TEXT_MAX], sentence[EVENT_SENTENCE_MAX];
 
 	n->known = true;
 	publish(s, l->network);
 	if (++n->unanswered != SILENT_LOOKS)
 		return;
 	name_to_text(l->apex.wire, zone);
+	snprintf(sentence, sizeof(sentence), "no primary has answered about %.80s: %.100s; its data counts as aging", zone, why);
+	sync_event_primaries(n->name, false, sentence);
 	log_warn("network=%s primaries=silent zone=%s error=\"%s\" action=\"its data counts as aging\"", n->name, zone, why);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "sync/events.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,6 +125,7 @@ void secondaries_note_timers(struct secondaries *s)
 	text_init(&why);
 	if (arrive_note_timers(s->journal, s->timers, s->timer_count, &why) < 0) {
 		s->journal_failed++;
+		sync_event_journal(false, why.chars);
 		log_err("journal what=timers error=\"%s\"", why.chars);
 	}
 	text_done(&why);

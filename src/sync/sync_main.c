@@ -15,6 +15,7 @@
 #include "sync/access.h"
 #include "sync/asks.h"
 #include "sync/catalogs.h"
+#include "sync/events.h"
 #include "sync/history.h"
 #include "sync/load.h"
 #include "sync/notify.h"
@@ -595,6 +596,7 @@ static void on_collect(uv_timer_t *t)
 {
 	struct sync *s = t->data;
 
+	sync_events_tick(clock_ms());
 	if (!s->busy && store_is_damaged(s)) {
 		log_err("store error=\"damaged\" action=\"restarting to make a new one\"");
 		s->damaged = true;
@@ -650,12 +652,15 @@ static int open_journal(struct sync *s)
 	if (!err)
 		err = journal_begin(&o, &why, &s->journal);
 	if (err == ERR_STALE || err == ERR_MALFORMED || err == ERR_UNSUPPORTED) {
+		sync_event_journal(false, "it is damaged: it is set aside as journal.damaged, and a new one begun");
 		log_err("journal error=\"%s\" action=\"it is set aside as journal.damaged, and a new one begun\"", why.chars);
 		err = journal_set_aside(".");
 		if (!err)
 			err = journal_begin(&o, &why, &s->journal);
 	}
 	/* A predecessor has it for a moment yet: start again. Anything else (a full disk, say) must not keep zones from being answered. */
+	if (err < 0 && err != -EBUSY)
+		sync_event_journal(false, why.len ? why.chars : err_text(err));
 	if (err < 0)
 		log_err("journal error=\"%s\" action=\"%s\"", why.len ? why.chars : err_text(err),
 		        err == -EBUSY ? "starting again" : "going on without: transferred zones will not survive a reboot, and there is no history");
@@ -686,6 +691,7 @@ int sync_main(struct role *role)
 		return 1;
 	s->role = role;
 	role->state = s;
+	sync_events_start(role->board);
 	role->on_reload = on_reload;
 	role->keeps_old = true;
 	role->on_message = on_message;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "sync/events.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -27,7 +28,13 @@ void told_string(struct text *out, const char *key, const char *value)
 void told_error(struct loader *l, struct zone_row *row, const char *why_or_null)
 {
 	char *copy = why_or_null ? strdup(why_or_null) : NULL;
+	const char *was = row->error ? (row->serving ? "refused" : "failed") : row->serving ? "served" : "none";
 
+	if (why_or_null)
+		sync_event_zone(row->apex, row->serving ? EVENT_WARN : EVENT_ALERT, was, row->serving ? "refused" : "failed", "%s%.160s",
+		                row->serving ? "the version before is served on: " : "it is not served: ", why_or_null);
+	else if (row->error)
+		sync_event_zone(row->apex, EVENT_INFO, was, "served", "its file is good again");
 	pthread_mutex_lock(&l->lock);
 	l->failing += (uint64_t)(copy != NULL) - (row->error != NULL);
 	free(row->error);

@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "sync/apply.h"
+#include "sync/events.h"
 #include "sync/from_store.h"
 #include "sync/history.h"
 #include "sync/load.h"
@@ -280,6 +281,7 @@ static void note_failed(struct versions *v, struct loader *l, const struct zone_
 	char zone[NAME_TEXT_MAX];
 
 	board_add(&l->board->sync.history_failed, 1);
+	sync_event_journal(false, why->chars);
 	if (v->failing)
 		return;
 	v->failing = true;
@@ -297,6 +299,7 @@ static void note_some(struct versions *v, struct loader *l, const struct zone_ro
 
 	if (journal_write(v->journal, note_rows, &n, NULL) == 0) {
 		v->failing = false;
+		sync_event_journal(true, NULL);
 		return;
 	}
 	text_init(&why);

@@ -76,7 +76,18 @@ async function lastRates() {
 	here.rates(got.points || []);
 }
 
+// What came while nothing came.
+async function catchUp() {
+	events.add(await allEvents());
+	await lastRates();
+}
+
+let wasLive = true;
+
 function live(isLive, last) {
+	if (isLive && !wasLive)
+		catchUp().catch(() => {});
+	wasLive = isLive;
 	attribute($("live"), "data-state", isLive ? "live" : "stale");
 	text($("live-text"), isLive ? "live" : "not live");
 	document.body.classList.toggle("old", !isLive);
@@ -84,7 +95,7 @@ function live(isLive, last) {
 	if (!isLive)
 		text($("stale"), last ? `Nothing has come from this node since ${clock(last)}: what is shown here is as it was then. Trying again …` :
 			"This node does not answer. Trying again …");
-	else if (fresh !== null && statusAt)
+	else if (statusAt)
 		askStatus();
 }
 

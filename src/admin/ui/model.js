@@ -238,7 +238,7 @@ function headline(problems, s) {
 	if (!s.total)
 		return {state: "unknown", text: "Nothing is known yet."};
 	if (!bad.length && !warn.length) {
-		const parts = [`${s.answering} of ${plural(s.total, "node")} answer`];
+		const parts = [s.total === 1 ? "it answers" : `${s.answering} of ${plural(s.total, "node")} answer`];
 		if (s.networks)
 			parts.unshift(`${s.networks === 1 ? "the network is" : `all ${s.networks} networks are`} announced by ${plural(s.announcers, "node")}`);
 		if (s.zones)

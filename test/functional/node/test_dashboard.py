@@ -8,8 +8,10 @@ import pytest
 
 from chrome import PROGRAM, Chrome
 from fake_api import FakeApi
-from netns import wait_until
-from paths import TOP
+from fleet import Node, Site
+from netns import missing, wait_until
+from paths import TOP, ZONECAST
+from routers import Bird
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="chromium is not installed")
 
@@ -414,3 +416,75 @@ def test_a_hundred_nodes_and_a_hundred_thousand_zones(show):
         page.wait(f"{DRAWN} > {drawn} + 3", 30)
         # What one update costs is measured by tools/screenshots; here only that it is no matter of seconds.
         assert page.js("performance.getEntriesByName('zonecast draw').slice(-3).every((e) => e.duration < 1000)")
+
+
+# ---- a real node ----
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    why = missing(ZONECAST, *Bird.needs)
+    if why:
+        pytest.skip(str(why))
+    with Site(tmp_path_factory.mktemp("site")) as s:
+        yield s
+
+
+def with_http(text):
+    assert "management: [10.9.0.2]" in text
+    return text.replace("management: [10.9.0.2]", 'management: [10.9.0.2, "2001:db8:9::2"]\n    site: {city: Frankfurt, latitude: 50.11, longitude: 8.68}') + \
+        "http: {token-file: tokens, allow-changes: true}\n"
+
+
+@pytest.mark.asan
+def test_a_real_node(site, tmp_path):
+    token = "b0f26a4c0d1f4bd2a9c31b7d5a8e6f01"
+    (tmp_path / "tokens").write_text(f"oncall rw {token}\n")
+    (tmp_path / "tokens").chmod(0o600)
+    (tmp_path / "chromium").mkdir()
+    with Node(site, tmp_path, change=with_http) as node, Chrome(tmp_path / "chromium", netns=site.pop) as chrome:
+        pages = []
+        for host in ("10.9.0.2", "[2001:db8:9::2]"):
+            page = chrome.open(f"http://{host}:8053/")
+            page.wait("document.getElementById('login') && document.getElementById('login').open", 60)
+            # A browser says that it was not let in before it was: no other complaint is.
+            assert all("401" in e for e in page.errors), page.errors
+            page.errors.clear()
+            page.type(token)
+            page.key("Enter")
+            page.wait(f"{DRAWN} >= 2 && !document.getElementById('login').open", 60)
+            page.wait("document.getElementById('live').dataset.state === 'live'", 30)
+            pages.append((host, page))
+        page = pages[0][1]
+        for _, one in reversed(pages):
+            one.call("Page.bringToFront")  # a page that nobody sees is not drawn
+            one.wait(f"{HEADLINE} === 'Everything is all right: the network is announced by 1 node, it answers and the zone is the same everywhere.'", 40)
+        assert page.js("document.querySelector('#map .spot.self title').textContent") == "pop, Frankfurt: good"
+        page.wait("[...document.querySelectorAll('#neighbors tbody tr')].filter((r) => r.textContent.includes('established')).length === 2", 30)
+        page.wait("document.querySelector('#zones tbody tr') && document.querySelector('#zones tbody tr').textContent.startsWith('example.') && "
+                  "document.getElementById('zones-count').textContent === '1 zone'", 30)
+        page.wait("[...document.querySelectorAll('#networks tbody tr')].some((r) => r.textContent.includes('IPv6 announced'))", 30)
+        # Queries are seen in the charts.
+        assert site.answers("192.0.2.53")
+        page.wait("/IPv4 now [1-9]/.test(document.querySelector('#charts svg').getAttribute('aria-label'))", 40)
+        # An order of the command line is seen as it is carried out, with its reason and what to do.
+        page.js("window.still = true")
+        node.control("drain", "global")
+        page.wait(f"{PROBLEMS}.some((p) => p.startsWith('pop has global ') && p.includes('drained by order'))", 40)
+        page.wait("[...document.querySelectorAll('#problems button')].some((b) => b.textContent === 'What to do: drained')", 40)
+        page.wait("document.querySelector('[data-order=resume]').checkVisibility()", 40)
+        # And one of the page is carried out by the node.
+        page.js("document.querySelector('[data-order=resume]').click()")
+        page.wait("document.getElementById('ask').open", 10)
+        page.js("document.getElementById('ask-yes').click()")
+        page.wait("document.getElementById('orders-said').textContent === 'Resume global: done'", 40)
+        node.wait_announced(30)
+        page.wait(f"{HEADLINE}.startsWith('Everything is all right')", 40)
+        assert page.js("window.still")
+        page.js("import('/ui/pages.js').then((m) => m.openPage('drained'))")
+        page.wait("document.querySelectorAll('#page-text p').length > 0 && document.getElementById('page-title').textContent !== 'drained'", 20)
+        for host, one in pages:
+            assert one.errors == [], one.errors
+            assert [r for r in one.requests if not r.startswith(f"http://{host}:8053/")] == []
+        node.stop()
+        page.wait("document.getElementById('stale').checkVisibility()", 60)

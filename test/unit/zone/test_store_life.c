@@ -337,7 +337,7 @@ static void test_one_large_transaction(void **state)
 	assert_int_equal(store_commit(b->w, &g), 0);
 	store_stats(b->w, &stats);
 	assert_int_equal(stats.zones, 20000);
-	assert_true(stats.file_bytes < 20000 * 250);
+	assert_true(stats.file_bytes < 20000 * 290);
 	assert_int_equal(stats.waiting_bytes, 0);
 	close_writer(b);
 	open_writer(b);
