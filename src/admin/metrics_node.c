@@ -11,7 +11,7 @@
 
 enum { NODE_ROLES = 4, STAT_MAX = 1024 };
 
-/* A process of the node: supervisor.procs has sync, watch, route, admin, then workers; the supervisor itself is our parent. */
+/* A process of the node: supervisor.procs has sync, watch, route, admin, then workers, and at its end tap; the supervisor itself is our parent. */
 struct member {
 	const char *role;
 	unsigned index;
@@ -25,6 +25,7 @@ static size_t members(const struct board *b, struct member *out)
 	static const char *const roles[NODE_ROLES] = {"sync", "watch", "route", "admin"};
 	const board_stamp *const stamps[NODE_ROLES] = {&b->sync.stamp, &b->watch.stamp, &b->route.stamp,
 	                                               &b->admin.stamp};
+	const struct board_process *tap = &b->supervisor.procs[BOARD_PROCS_MAX - 1];
 	size_t n = 0;
 
 	out[n++] = (struct member){"supervisor", 0, getppid(), 1, &b->supervisor.stamp};
@@ -38,6 +39,8 @@ static size_t members(const struct board *b, struct member *out)
 			                           atomic_load(&p->pid), atomic_load(&p->starts),
 			                           worker ? &b->workers[i - NODE_ROLES].stamp : stamps[i]};
 	}
+	if (atomic_load(&tap->starts))
+		out[n++] = (struct member){"tap", 0, atomic_load(&tap->pid), atomic_load(&tap->starts), &b->tap.stamp};
 	return n;
 }
 
@@ -71,7 +74,7 @@ static bool read_stat(pid_t pid, uint64_t *cpu_us, uint64_t *resident)
 
 static void processes(struct metrics *m)
 {
-	static struct member list[1 + NODE_ROLES + BOARD_WORKERS_MAX]; /* one thread */
+	static struct member list[2 + NODE_ROLES + BOARD_WORKERS_MAX]; /* one thread */
 	static struct {
 		bool known;
 		uint64_t cpu_us, resident;
@@ -118,6 +121,50 @@ static void events(struct metrics *m)
 	}
 }
 
+static void http(struct metrics *m)
+{
+	const struct board_http *h = &m->view->board->admin.http;
+	const struct {
+		const char *reason;
+		const _Atomic uint64_t *n;
+	} refused[] = {{"full", &h->full},
+	               {"client-full", &h->client_full},
+	               {"unauthorized", &h->unauthorized},
+	               {"forbidden", &h->forbidden},
+	               {"misdirected", &h->misdirected},
+	               {"too-large", &h->too_large},
+	               {"bad", &h->bad},
+	               {"not-found", &h->not_found},
+	               {"busy", &h->busy},
+	               {"slow", &h->slow}};
+
+	metric_one(m, METRIC_HTTP_REQUESTS_TOTAL, board_get(&h->requests));
+	metric_begin(m, METRIC_HTTP_REFUSED_TOTAL);
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		metric_put_as(m, "reason", refused[i].reason, board_get(refused[i].n));
+	metric_one(m, METRIC_HTTP_CONNECTIONS, board_get(&h->open));
+}
+
+static void taps(struct metrics *m)
+{
+	const struct board *b = m->view->board;
+	uint64_t taken = 0, dropped = 0;
+
+	for (unsigned i = 0; i < MIN(atomic_load(&b->supervisor.workers), (unsigned)BOARD_WORKERS_MAX); i++) {
+		taken += board_get(&b->workers[i].tapped);
+		dropped += board_get(&b->workers[i].tap_dropped);
+	}
+	metric_begin(m, METRIC_DNSTAP_EVENTS_TOTAL);
+	metric_put_as(m, "result", "captured", taken);
+	metric_put_as(m, "result", "dropped", dropped);
+	metric_begin(m, METRIC_TAP_WRITTEN_TOTAL);
+	metric_put_as(m, "to", "dnstap", board_get(&b->tap.dnstap.units));
+	metric_put_as(m, "to", "query-log", board_get(&b->tap.log.units));
+	metric_begin(m, METRIC_TAP_LOST_TOTAL);
+	metric_put_as(m, "to", "dnstap", board_get(&b->tap.dnstap.lost));
+	metric_put_as(m, "to", "query-log", board_get(&b->tap.log.lost));
+}
+
 static void config(struct metrics *m)
 {
 	const struct board_supervisor *s = &m->view->board->supervisor;
@@ -160,4 +207,6 @@ void metrics_node(struct metrics *m)
 	metric_begin(m, METRIC_CONTROL_REQUESTS_TOTAL);
 	metric_put_as(m, "result", "taken", board_get(&b->admin.requests));
 	metric_put_as(m, "result", "refused", board_get(&b->admin.refused));
+	http(m);
+	taps(m);
 }
