@@ -266,6 +266,15 @@ void peers_ask_tree(struct peers *p, uint32_t i, const char *network, struct tre
 	send_question(p, i, more != UINT32_MAX ? more : at, &what, &q, 1, now_ns);
 }
 
+/* Never put off by more than half a turn, however often it asks. */
+void peers_was_asked(struct peers *p, uint32_t i, uint64_t now_ns)
+{
+	uint64_t pace_ns = fleet_pace_ms(p->count, 1, false) * 1000000ULL, asked_ns = row_of(p, i)->asked_ns;
+
+	if (p->count > FLEET_ALL_AT_ONCE && !p->any_urgent && p->list[i].whole && asked_ns)
+		p->list[i].due_ns = MIN(now_ns + pace_ns / 2, asked_ns + pace_ns + pace_ns / 2);
+}
+
 uint32_t peers_count(const struct peers *p)
 {
 	return p->count;
