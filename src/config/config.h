@@ -378,6 +378,7 @@ struct config {
 	uint32_t generation;      /* 0: not said; a file of an older one is refused */
 	const char *state_dir;    /* default /var/lib/zonecast */
 	const char *run_dir;      /* default /run/zonecast */
+	const char *control_group; /* whose members may use the control socket, beside root and the account; NULL: none */
 	const char *user;         /* roles run as; NULL: "zonecast" if there is such a user, else "nobody" */
 	struct config_network *networks; size_t network_count;
 	struct config_node *nodes; size_t node_count;

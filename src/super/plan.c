@@ -13,6 +13,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <grp.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
@@ -56,6 +57,17 @@ static void choose_user(struct plan *p, const char *name, struct diag *diag)
 		pw = getpwnam("nobody");
 	p->uid = pw ? pw->pw_uid : 65534;
 	p->gid = pw ? pw->pw_gid : 65534;
+}
+
+/* The group that the fleet file names for the control socket. Who does not run as root has no say over groups, unless it is in it. */
+static void choose_control_group(struct plan *p, struct diag *diag)
+{
+	const char *name = p->config ? p->config->control_group : NULL;
+	const struct group *g = name ? getgrnam(name) : NULL;
+
+	p->control_gid = g ? g->gr_gid : UINT32_MAX;
+	if (name && !g)
+		diag_add(diag, DIAG_ERROR, p->config->path, 0, 0, "control-group: there is no group \"%s\" on this machine; create it or name another", name);
 }
 
 /* As the file system sees this thread. A pipe must not keep it waiting. */
@@ -596,6 +608,7 @@ int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECR
 		diag_add(diag, DIAG_ERROR, NULL, 0, 0, "at most %d workers", BOARD_WORKERS_MAX);
 	if (!err) {
 		choose_user(p, p->config ? p->config->user : NULL, diag);
+		choose_control_group(p, diag);
 		p->keep_dac_read = (in_force && in_force->keep_dac_read) || needs_read(p, o->zones_dir);
 	}
 	if (!err && diag->errors)
