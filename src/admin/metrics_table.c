@@ -85,6 +85,9 @@ static const struct metric_family families[METRICS] = {
 	[METRIC_FILTERED_TOTAL] = {"zonecast_filtered_total", METRIC_COUNTER, "action",
                                    "Questions that a filter concerned."},
 	[METRIC_COOKIES_TOTAL] = {"zonecast_cookies_total", METRIC_COUNTER, "verdict", "DNS cookies of questions."},
+	[METRIC_COOKIES_OF_OTHERS_TOTAL] = {"zonecast_cookies_of_others_total", METRIC_COUNTER, "family",
+                                            "Questions with a cookie that another node gave: routing has moved the "
+                                            "client."},
 	[METRIC_HANDED_OVER_TOTAL] = {"zonecast_handed_over_total", METRIC_COUNTER, "result",
                                       "Requests passed on to sync or watch, and those that they did not take."},
 	[METRIC_TCP_CONNECTIONS] = {"zonecast_tcp_connections", METRIC_GAUGE, "",

@@ -268,6 +268,26 @@ static int cookie_secrets(const struct plan *p, const uint8_t seed[COOKIE_SECRET
 	return 0;
 }
 
+/* Whose cookies can be told apart: those of pops that share their secrets. */
+static void mark_cookies(const struct plan *p, struct cookie_secrets *out)
+{
+	uint8_t marks[CONFIG_NODES_MAX];
+	size_t pops = 0;
+
+	if (!p->config || !out->count || (!p->config->answer.cookies.secret_file_count && !p->config->key_count))
+		return;
+	config_site_marks(p->config, marks);
+	for (size_t i = 0; i < p->config->node_count; i++) {
+		pops += marks[i] > 0;
+		if (&p->config->nodes[i] == p->node)
+			out->site = marks[i];
+		if (marks[i])
+			out->sites |= 1ULL << marks[i];
+	}
+	if (pops < 2)
+		out->site = 0;
+}
+
 /* Fast Open cookies (RFC 7413) are good at every node that has the same secrets, as DNS cookies are. */
 static bool fastopen_keys(struct plan *p, const struct cookie_secrets *secrets)
 {
@@ -334,6 +354,7 @@ static int plan_answer(struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], st
 
 	if (err < 0)
 		return err;
+	mark_cookies(p, &secrets);
 	text_init(&yaml);
 	if (p->config)
 		config_print_for_answer(p->config, p->node, &yaml);
