@@ -34,7 +34,10 @@ enum log_format log_get_format(void)
 
 static void write_json(enum log_level level, const char *message)
 {
-	const struct log_record r = {.wall_us = clock_wall_us(), .level = level_names[level], .role = log_role, .message = message};
+	const struct log_record r = {.wall_us = clock_wall_us(),
+	                             .level = level_names[level],
+	                             .role = log_role,
+	                             .message = message};
 	char line[LOG_JSON_MAX];
 
 	if (write(STDERR_FILENO, line, log_json(&r, line, sizeof(line))) < 0)
@@ -51,7 +54,9 @@ void log_line(enum log_level level, const char *fmt, ...)
 
 	if (level > log_max)
 		return;
-	n = log_format == LOG_JSON ? 0 : snprintf(line, sizeof(line), "%s %s %s: ", clock_wall_text(clock_wall_s(), when), level_names[level], log_role);
+	n = log_format == LOG_JSON ? 0
+	                           : snprintf(line, sizeof(line), "%s %s %s: ", clock_wall_text(clock_wall_s(), when),
+	                                      level_names[level], log_role);
 	va_start(ap, fmt);
 	m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 	va_end(ap);

@@ -18,7 +18,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEYS_MAX = 64, EVENT_WORDS_MAX = 3, EVENT_LEN_MAX = 64, TEXT_MAX = 512, DIGITS_MAX = 15, END_ROOM = 16 /* quote, brace, newline, NUL */ };
+enum {
+	KEYS_MAX = 64,
+	EVENT_WORDS_MAX = 3,
+	EVENT_LEN_MAX = 64,
+	TEXT_MAX = 512,
+	DIGITS_MAX = 15,
+	END_ROOM = 16 /* quote, brace, newline, NUL */
+};
 
 struct span {
 	const char *chars;
@@ -71,7 +78,8 @@ static size_t utf8_len(const struct span *s, size_t at)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 	/* Overlong forms, surrogates, and what is beyond Unicode. */
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+	    (p[0] == 0xf4 && p[1] > 0x8f))
 		return 0;
 	return n;
 }
@@ -165,7 +173,8 @@ static size_t key_len(const char *p)
 {
 	size_t n = 0;
 
-	while ((p[n] >= 'a' && p[n] <= 'z') || (p[n] >= 'A' && p[n] <= 'Z') || (n && p[n] >= '0' && p[n] <= '9') || p[n] == '_' || (n && p[n] == '-'))
+	while ((p[n] >= 'a' && p[n] <= 'z') || (p[n] >= 'A' && p[n] <= 'Z') || (n && p[n] >= '0' && p[n] <= '9') ||
+	       p[n] == '_' || (n && p[n] == '-'))
 		n++;
 	return p[n] == '=' ? n : 0;
 }
@@ -252,7 +261,8 @@ size_t log_json(const struct log_record *r, char *out, size_t cap)
 	char when[24];
 
 	clock_wall_text((int64_t)(r->wall_us / 1000000U), when);
-	put_fmt(&j, "{\"time\":\"%.19s.%06uZ\",\"level\":\"%s\",\"role\":\"%s\",\"event\":", when, (unsigned)(r->wall_us % 1000000U), r->level, r->role);
+	put_fmt(&j, "{\"time\":\"%.19s.%06uZ\",\"level\":\"%s\",\"role\":\"%s\",\"event\":", when,
+	        (unsigned)(r->wall_us % 1000000U), r->level, r->role);
 	if (event_of(r->message, &event, &keys)) {
 		put_string(&j, event);
 		put_pairs(&j, keys);
