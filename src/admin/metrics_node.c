@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NODE_ROLES = 4, STAT_MAX = 1024 };
+enum { NODE_ROLES = 4, STAT_MAX = 1024, TAP_SLOT = BOARD_PROCS_MAX - 1 };
 
-/* A process of the node: supervisor.procs has sync, watch, route, admin, then workers, and at its end tap; the supervisor itself is our parent. */
+/* A process of the node: supervisor.procs has sync, watch, route, admin, then workers, at the end tap; the supervisor itself is our parent. */
 struct member {
 	const char *role;
 	unsigned index;
@@ -25,7 +25,6 @@ static size_t members(const struct board *b, struct member *out)
 	static const char *const roles[NODE_ROLES] = {"sync", "watch", "route", "admin"};
 	const board_stamp *const stamps[NODE_ROLES] = {&b->sync.stamp, &b->watch.stamp, &b->route.stamp,
 	                                               &b->admin.stamp};
-	const struct board_process *tap = &b->supervisor.procs[BOARD_PROCS_MAX - 1];
 	size_t n = 0;
 
 	out[n++] = (struct member){"supervisor", 0, getppid(), 1, &b->supervisor.stamp};
@@ -39,8 +38,9 @@ static size_t members(const struct board *b, struct member *out)
 			                           atomic_load(&p->pid), atomic_load(&p->starts),
 			                           worker ? &b->workers[i - NODE_ROLES].stamp : stamps[i]};
 	}
-	if (atomic_load(&tap->starts))
-		out[n++] = (struct member){"tap", 0, atomic_load(&tap->pid), atomic_load(&tap->starts), &b->tap.stamp};
+	if (atomic_load(&b->supervisor.procs[TAP_SLOT].starts))
+		out[n++] = (struct member){"tap", 0, atomic_load(&b->supervisor.procs[TAP_SLOT].pid),
+		                           atomic_load(&b->supervisor.procs[TAP_SLOT].starts), &b->tap.stamp};
 	return n;
 }
 
@@ -145,26 +145,6 @@ static void http(struct metrics *m)
 	metric_one(m, METRIC_HTTP_CONNECTIONS, board_get(&h->open));
 }
 
-static void taps(struct metrics *m)
-{
-	const struct board *b = m->view->board;
-	uint64_t taken = 0, dropped = 0;
-
-	for (unsigned i = 0; i < MIN(atomic_load(&b->supervisor.workers), (unsigned)BOARD_WORKERS_MAX); i++) {
-		taken += board_get(&b->workers[i].tapped);
-		dropped += board_get(&b->workers[i].tap_dropped);
-	}
-	metric_begin(m, METRIC_DNSTAP_EVENTS_TOTAL);
-	metric_put_as(m, "result", "captured", taken);
-	metric_put_as(m, "result", "dropped", dropped);
-	metric_begin(m, METRIC_TAP_WRITTEN_TOTAL);
-	metric_put_as(m, "to", "dnstap", board_get(&b->tap.dnstap.units));
-	metric_put_as(m, "to", "query-log", board_get(&b->tap.log.units));
-	metric_begin(m, METRIC_TAP_LOST_TOTAL);
-	metric_put_as(m, "to", "dnstap", board_get(&b->tap.dnstap.lost));
-	metric_put_as(m, "to", "query-log", board_get(&b->tap.log.lost));
-}
-
 static void config(struct metrics *m)
 {
 	const struct board_supervisor *s = &m->view->board->supervisor;
@@ -175,6 +155,39 @@ static void config(struct metrics *m)
 	metric_one(m, METRIC_FLEET_FILE_REFUSED,
 	           board_copy(&s->refused.seq, &s->refused, &refused, sizeof(refused)) && refused.at_ns);
 	metric_one(m, METRIC_FLEET_FILE_OLDER, atomic_load(&s->fleet_file_older) != 0);
+}
+
+static void captures(struct metrics *m)
+{
+	const struct board *b = m->view->board;
+	const struct config *c = m->view->config;
+	const struct {
+		const char *name;
+		bool configured;
+		const struct board_tap_out *out;
+	} ways[] = {{"dnstap", c && c->dnstap.enabled, &b->tap.dnstap},
+	            {"query-log", c && c->query_log.enabled, &b->tap.log}};
+	bool runs = atomic_load(&b->supervisor.procs[TAP_SLOT].pid) > 0;
+	uint64_t taken = 0, dropped = 0;
+
+	for (unsigned i = 0; i < MIN(atomic_load(&b->supervisor.workers), (unsigned)BOARD_WORKERS_MAX); i++) {
+		taken += board_get(&b->workers[i].tapped);
+		dropped += board_get(&b->workers[i].tap_dropped);
+	}
+	metric_begin(m, METRIC_CAPTURE_OPEN);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		if (ways[i].configured)
+			metric_put_as(m, "output", ways[i].name, runs && ways[i].out->state == TAP_OPEN);
+	metric_begin(m, METRIC_DNSTAP_QUERIES_TOTAL);
+	metric_put_as(m, "result", "taken", taken);
+	metric_put_as(m, "result", "dropped", dropped);
+	metric_begin(m, METRIC_DNSTAP_FRAMES_TOTAL);
+	metric_put_as(m, "result", "made", board_get(&b->tap.dnstap.units));
+	metric_put_as(m, "result", "lost", board_get(&b->tap.dnstap.lost));
+	metric_one(m, METRIC_DNSTAP_BACKLOG_BYTES, board_get(&b->tap.waiting));
+	metric_begin(m, METRIC_QUERY_LOG_LINES_TOTAL);
+	metric_put_as(m, "result", "written", board_get(&b->tap.log.units));
+	metric_put_as(m, "result", "lost", board_get(&b->tap.log.lost));
 }
 
 void metrics_node(struct metrics *m)
@@ -208,5 +221,5 @@ void metrics_node(struct metrics *m)
 	metric_put_as(m, "result", "taken", board_get(&b->admin.requests));
 	metric_put_as(m, "result", "refused", board_get(&b->admin.refused));
 	http(m);
-	taps(m);
+	captures(m);
 }

@@ -49,7 +49,7 @@ function later() {
 	if (waiting || document.hidden)
 		return;
 	waiting = true;
-	requestAnimationFrame(draw);
+	setTimeout(draw, 20); // several messages that come together are drawn together
 }
 
 /* ---- asking ---- */

@@ -72,22 +72,27 @@ const ORDERS = {
 	freeze: ["Freeze", (n) => `Freeze ${n}?`, (n, me) => `${me} will keep ${n} as it is now, announced or not, whatever the checks say, until it is resumed.`],
 };
 
+// Of the question that is open. The event of its end comes later than the end: it may come when the next one is open already.
+let answered = null;
+
 function ask(title, words, yes) {
 	const dialog = $("ask");
+	if (answered)
+		answered(false);
 	text($("ask-title"), title);
 	text($("ask-text"), words);
 	text($("ask-yes"), yes);
+	dialog.returnValue = "no";
+	dialog.showModal();
 	return new Promise((resolve) => {
-		// The event comes later than the closing: it may be that of the question before.
-		dialog.addEventListener("close", function closed() {
-			if (dialog.open)
-				return;
-			dialog.removeEventListener("close", closed);
-			resolve(dialog.returnValue === "yes");
-		});
-		dialog.returnValue = "no";
-		dialog.showModal();
+		answered = resolve;
 	});
+}
+function closed() {
+	if ($("ask").open || !answered)
+		return;
+	answered($("ask").returnValue === "yes");
+	answered = null;
 }
 
 let me = "this node", after = () => {};
@@ -130,6 +135,7 @@ export function update(status, mayChange) {
 
 export function start(again) {
 	after = again;
+	$("ask").addEventListener("close", closed);
 	$("charts").append(queries.node, kinds.node, rcodes.node, cpu.node, slow.node);
 	$("neighbors").append(neighbors.node);
 	$("processes").append(processes.node);

@@ -95,10 +95,10 @@ function place(nodes) {
 	spots = new Map(at.map((s) => [s.node.name, s.p]));
 }
 
-// A bow, so that lines between the same two cities in both directions are two.
-function bow(a, b) {
+// A bow, so that lines between the same two cities in both directions, and of both families, are not one.
+function bow(a, b, bend) {
 	const dx = b[0] - a[0], dy = b[1] - a[1];
-	return `M${a[0].toFixed(2)} ${a[1].toFixed(2)}Q${(a[0] + dx / 2 + dy * 0.18).toFixed(2)} ${(a[1] + dy / 2 - dx * 0.18).toFixed(2)} ${b[0].toFixed(2)} ${b[1].toFixed(2)}`;
+	return `M${a[0].toFixed(2)} ${a[1].toFixed(2)}Q${(a[0] + dx / 2 + dy * bend).toFixed(2)} ${(a[1] + dy / 2 - dx * bend).toFixed(2)} ${b[0].toFixed(2)} ${b[1].toFixed(2)}`;
 }
 
 function drawLines() {
@@ -106,7 +106,7 @@ function drawLines() {
 	const found = catchment(shown.model, shown.network, families).filter((l) => spots.has(l.from));
 	const seen = found.filter((l) => l.to && l.to !== l.from && spots.has(l.to));
 	keyed(lines, seen, (l) => `${l.from} ${l.to} ${l.family}`, (l) => svg("path", {class: `catch ${l.family}`}, svg("title")), (node, l) => {
-		attribute(node, "d", bow(spots.get(l.from), spots.get(l.to)));
+		attribute(node, "d", bow(spots.get(l.from), spots.get(l.to), l.family === "ipv4" ? 0.15 : 0.21));
 		text(node.firstChild, `${l.from} reaches ${l.to} by ${l.family === "ipv4" ? "IPv4" : "IPv6"}${l.latencyUs ? `, ${latency(l.latencyUs)}` : ""}`);
 	});
 	const silent = found.filter((l) => !l.to).length;
@@ -145,7 +145,9 @@ function drawNames(nodes) {
 
 function drawMarks(nodes) {
 	const scale = unit() * MARK_PX / 7;
-	keyed(marks, nodes.filter((n) => spots.has(n.name)), (n) => n.name,
+	// What matters most is drawn last, over the others.
+	const order = (n) => ({bad: 3, warn: 2}[n.health] || 0) + (n.self ? 1.5 : 0);
+	keyed(marks, nodes.filter((n) => spots.has(n.name)).sort((a, b) => order(a) - order(b)), (n) => n.name,
 		(n) => svg("g", {class: "spot"}, svg("title"), svg("circle", {class: "around", r: 11}), svg("use", {})),
 		(node, n) => {
 			const p = spots.get(n.name);

@@ -177,10 +177,10 @@ function ownProblems(status, add) {
 	for (const n of list(status.neighbors))
 		if (n.state !== "established")
 			add("warn", `${me} has no BGP session with ${n.address}${n.last_error ? `: ${n.last_error}` : ""}`,
-				{key: `neighbor ${n.address}`, where: "here", page: n.order === "none" ? "neighbor-down" : "neighbor-drained", sinceMs: n.since_ms});
+				{node: me, key: `neighbor ${n.address}`, where: "here", page: n.order === "none" ? "neighbor-down" : "neighbor-drained", sinceMs: n.since_ms});
 	for (const p of list(status.processes))
 		if (!p.pid)
-			add("bad", `the process ${p.role} of ${me} does not run: ${p.why}`, {key: `process ${p.role} ${p.index}`, where: "here", page: "worker-dead"});
+			add("bad", `the process ${p.role} of ${me} does not run: ${p.why}`, {node: me, key: `process ${p.role} ${p.index}`, where: "here", page: "worker-dead"});
 	if (status.zones && status.zones.failing > 0)
 		add("warn", `${plural(status.zones.failing, "zone file")} of ${me} cannot be served as ${status.zones.failing === 1 ? "it is" : "they are"}`,
 			{key: "failing", where: "zones", page: "zones-missing"});
@@ -268,6 +268,13 @@ export function model(input) {
 	for (const p of problems)
 		if (!(p.where === "nodes" && told.has(p.key)))
 			unique.set(p.key, p);
+	for (const p of unique.values()) {
+		const node = p.where !== "nodes" && nodes.find((n) => n.name === p.node);
+		if (node && p.level !== "note") {
+			node.reasons.push(p);
+			node.health = worst(node.health, p.level);
+		}
+	}
 	const sorted = [...unique.values()].sort((a, b) => RANK[b.level] - RANK[a.level]);
 	return {nodes, networks, drift, problems: sorted, summary: summary(nodes, networks, drift),
 		headline: headline(sorted, summary(nodes, networks, drift))};

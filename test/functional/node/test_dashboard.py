@@ -205,7 +205,7 @@ def test_logging_in(show, chrome):
         page = chrome.open(api.url)
         page.wait("document.getElementById('login') && document.getElementById('login').open", 30)
         page.key("Escape")
-        assert page.js("document.getElementById('login').open")
+        page.wait("document.getElementById('login').open && document.activeElement.id === 'login-token'", 10)
         page.type("wrong")
         page.key("Enter")
         page.wait("document.getElementById('login-wrong').textContent", 20)
