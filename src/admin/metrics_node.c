@@ -25,6 +25,7 @@ static size_t members(const struct board *b, struct member *out)
 	static const char *const roles[NODE_ROLES] = {"sync", "watch", "route", "admin"};
 	const board_stamp *const stamps[NODE_ROLES] = {&b->sync.stamp, &b->watch.stamp, &b->route.stamp,
 	                                               &b->admin.stamp};
+	const struct board_process *tap = &b->supervisor.procs[TAP_SLOT];
 	size_t n = 0;
 
 	out[n++] = (struct member){"supervisor", 0, getppid(), 1, &b->supervisor.stamp};
@@ -38,9 +39,8 @@ static size_t members(const struct board *b, struct member *out)
 			                           atomic_load(&p->pid), atomic_load(&p->starts),
 			                           worker ? &b->workers[i - NODE_ROLES].stamp : stamps[i]};
 	}
-	if (atomic_load(&b->supervisor.procs[TAP_SLOT].starts))
-		out[n++] = (struct member){"tap", 0, atomic_load(&b->supervisor.procs[TAP_SLOT].pid),
-		                           atomic_load(&b->supervisor.procs[TAP_SLOT].starts), &b->tap.stamp};
+	if (atomic_load(&tap->starts))
+		out[n++] = (struct member){"tap", 0, atomic_load(&tap->pid), atomic_load(&tap->starts), &b->tap.stamp};
 	return n;
 }
 
@@ -165,8 +165,7 @@ static void captures(struct metrics *m)
 		const char *name;
 		bool configured;
 		const struct board_tap_out *out;
-	} ways[] = {{"dnstap", c && c->dnstap.enabled, &b->tap.dnstap},
-	            {"query-log", c && c->query_log.enabled, &b->tap.log}};
+	} ways[] = {{"dnstap", c && c->dnstap.enabled, &b->tap.dnstap}, {"query-log", c && c->query_log.enabled, &b->tap.log}};
 	bool runs = atomic_load(&b->supervisor.procs[TAP_SLOT].pid) > 0;
 	uint64_t taken = 0, dropped = 0;
 
