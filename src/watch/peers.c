@@ -561,7 +561,8 @@ static void note_silence(struct peers *p, uint32_t i, uint64_t now_ns)
 	uint64_t most_ms = MAX((uint64_t)UNSEEN_MS, (uint64_t)UNSEEN_TURNS * fleet_pace_ms(p->count, 1, false));
 	const struct board_node *b = row_of(p, i);
 
-	if (!p->list[i].seen || now_ns - b->heard_ns < most_ms * 1000000U)
+	/* Seen by another answer than the one about all of it, which is on its way. */
+	if (!p->list[i].seen || !b->heard_ns || now_ns - b->heard_ns < most_ms * 1000000U)
 		return;
 	p->list[i].seen = false;
 	tell_seen(p, i, false, (now_ns - b->heard_ns) / 1000000U);
