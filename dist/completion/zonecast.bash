@@ -37,8 +37,8 @@ _zonecast()
 		help:3) [[ ${COMP_WORDS[2]} == catalog ]] && words="status accept" || words="check list show reload history diff rollback export publish status retransfer" ;;
 		zone:2) words="check list show reload history diff rollback export publish status retransfer" ;;
 		lab:2) words="up status drill down" ;;
-		lab:3) words="kill crash hang wrong flap one-family cut outside-in drain rolling-upgrade bad-zone stale expire primary-lost overload rpki-invalid withdraw-all old-config dormant-mistake all zone" ;;
-		lab:*) words="--region --runs --bfd --backup --deep --silent --zones --dir --name --json --help" ;;
+		lab:3) words="kill crash hang wrong flap one-family cut outside-in drain rolling-upgrade bad-zone stale expire drift same-serial cut-region primary-lost overload rpki-invalid withdraw-all old-config dormant-mistake all zone" ;;
+		lab:*) words="--region --runs --bfd --backup --no-prometheus --deep --silent --zones --dir --name --json --help" ;;
 		run:*) words="--config --node --zones --listen --allow-transfer --workers --state-dir --run-dir --log-level --allow-faults --accept-older --help" ;;
 		plan:*) words="--config --withdraw --accept-older --json --help" ;;
 		reload:*) words="--withdraw --accept-older --config --run-dir --json --help" ;;

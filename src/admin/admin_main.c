@@ -9,6 +9,7 @@
 #include "admin/admin_main.h"
 
 #include "admin/control.h"
+#include "admin/control_peer.h"
 #include "admin/events.h"
 #include "admin/http.h"
 #include "admin/http_stream.h"
@@ -28,7 +29,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { SWEEP_MS = 500, LOOK_MS = 100, SECOND_MS = 1000 };
+enum { SWEEP_MS = 500, TELL_AWAY_MS = 10000, LOOK_MS = 100, SECOND_MS = 1000 };
 
 enum client_stream { STREAM_NONE, STREAM_ZONE, STREAM_LIST, STREAM_QUERIES, STREAM_EVENTS };
 enum client_state { CLIENT_FREE, CLIENT_READING, CLIENT_WAITING, CLIENT_WRITING,
@@ -43,6 +44,7 @@ struct client {
 	uint32_t waits_for; /* id of the request sent to the supervisor */
 	enum client_stream streaming;
 	bool closing;
+	struct control_peer peer;
 	struct zone_stream zone;
 	struct zones_stream list;
 	struct queries_stream queries;
@@ -62,6 +64,8 @@ struct admin {
 	struct rates rates;
 	struct client clients[CONTROL_CLIENTS_MAX];
 	uint32_t next_id;
+	uint32_t turned_away; /* connections of who may not use the socket */
+	uint64_t turned_away_told_ms;
 };
 
 static void on_closed(uv_handle_t *h)
@@ -271,17 +275,6 @@ static void do_events(struct client *c, const struct request *r)
 	flush_follower(c);
 }
 
-static uint32_t peer_uid(const struct client *c)
-{
-	struct ucred who = {.uid = UINT32_MAX};
-	socklen_t len = sizeof(who);
-	uv_os_fd_t fd;
-
-	if (uv_fileno((const uv_handle_t *)&c->pipe, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
-		return UINT32_MAX;
-	return who.uid;
-}
-
 /* What a reload may do that it would be refused otherwise. */
 static void put_leave(const struct request *r, struct role_message *m)
 {
@@ -403,14 +396,18 @@ static bool put_message(struct admin *a, const struct request *r, uint32_t uid, 
 
 static void forward(struct client *c, const struct request *r)
 {
+	const char *change = request_change_text(r->command);
 	struct role *role = c->admin->role;
 	struct role_message m;
 	uv_os_fd_t fd = -1;
 
-	if (!put_message(c->admin, r, peer_uid(c), &m)) {
+	if (!put_message(c->admin, r, c->peer.uid, &m)) {
 		refuse(c, "this node has no such network");
 		return;
 	}
+	if (change)
+		log_notice("control request=%s%s%s%s%s uid=%u pid=%d", change, *r->network ? " network=" : "", r->network, r->neighbor[0] ? " peer=" : "", r->neighbor,
+		           c->peer.uid, c->peer.pid);
 	if (role_request_is_ask(m.request) && uv_fileno((uv_handle_t *)&c->pipe, &fd) < 0)
 		fd = -1;
 	if (role_send(role->brief.supervisor_fd, &m, fd) < 0) {
@@ -590,6 +587,24 @@ static void free_handle(uv_handle_t *h)
 	free(h);
 }
 
+static bool is_welcome(struct client *c)
+{
+	struct admin *a = c->admin;
+	uint64_t now = clock_ms();
+	uv_os_fd_t fd;
+
+	if (uv_fileno((const uv_handle_t *)&c->pipe, &fd) < 0)
+		return false;
+	control_peer_of(fd, &c->peer);
+	if (control_peer_may(fd, &c->peer, a->role->brief.control_gid))
+		return true;
+	if (!a->turned_away++ || now - a->turned_away_told_ms > TELL_AWAY_MS) {
+		log_warn("control refused uid=%u gid=%u pid=%d refused_so_far=%u", c->peer.uid, c->peer.gid, c->peer.pid, a->turned_away);
+		a->turned_away_told_ms = now;
+	}
+	return false;
+}
+
 static void on_connection(uv_stream_t *server, int status)
 {
 	struct admin *a = server->data;
@@ -619,7 +634,11 @@ static void on_connection(uv_stream_t *server, int status)
 	text_init(&c->out);
 	uv_pipe_init(&a->loop, &c->pipe, 0);
 	c->pipe.data = c;
-	if (uv_accept(server, (uv_stream_t *)&c->pipe) < 0 || uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) < 0)
+	if (uv_accept(server, (uv_stream_t *)&c->pipe) < 0)
+		client_close(c);
+	else if (!is_welcome(c))
+		refuse(c, "the control socket is for root, the node's account, and the members of control-group");
+	else if (uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) < 0)
 		client_close(c);
 }
 

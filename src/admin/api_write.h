@@ -18,5 +18,3 @@ void events_place_text(const struct board_events_cursor *c, struct text *out);
 void event_text(const struct board_event *e, int role, struct text *out);
 /* api_fleet.c: all nodes as this one sees them. */
 json_t *fleet_json(const struct admin_view *v);
-/* api_drift.c: zones that are not the same here and elsewhere. */
-json_t *drift_json(const struct admin_view *v);

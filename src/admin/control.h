@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* The control socket: RUN_DIR/control.sock, SOCK_STREAM, mode 0600 and owned by the account the roles run as. One request a connection:
+/* The control socket: RUN_DIR/control.sock, SOCK_STREAM, mode 0600 and owned by the account the roles run as; with `control-group` mode 0660 and
+ * that group's. Whoever is neither root nor of that account or group is refused, whatever the mode (control_peer.h). One request a connection:
  * one JSON object on one line, answered by one JSON object on one line, then closed by the server. Requests are at most
  * CONTROL_REQUEST_MAX octets; what follows the line is not read. Every refusal is {"ok": false, "error": "..."}; with
  * "again": true because a process is just being restarted, and the request may be made again.

@@ -12,6 +12,7 @@
 #include "admin/api_write.h"
 #include "admin/http_priv.h"
 #include "admin/rates.h"
+#include "admin/status_drift.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,7 @@ static void put_events(struct http_feed *f, const struct admin_view *v, struct t
 
 static void make_frame(struct http_feed *f, const struct admin_view *v)
 {
+	struct status_facts facts = api_facts(v);
 	struct text *out = frame_of(f, f->made);
 	uint32_t changes = atomic_load(&v->board->watch.drift.changes);
 	unsigned fleet_every = 1 + atomic_load(&v->board->watch.nodes.count) / FLEET_EACH;
@@ -159,7 +161,7 @@ static void make_frame(struct http_feed *f, const struct admin_view *v)
 	if (f->made % fleet_every == 0)
 		put_line(out, "fleet", fleet_json(v));
 	if (changes != f->drift_changes || f->made % DRIFT_EVERY == 0)
-		put_line(out, "drift", drift_json(v));
+		put_line(out, "drift", status_drift(&facts));
 	f->drift_changes = changes;
 	put_events(f, v, out);
 	if (out->failed) { /* half a frame is none: the clients ask again */

@@ -222,6 +222,7 @@ static void fates(struct metrics *m)
 	                                      ROW("truncated", filtered[2])};
 	static const struct row cookies[] = {ROW("malformed", cookies[1]), ROW("client-only", cookies[2]),
 	                                     ROW("bad", cookies[3]), ROW("good", cookies[4])};
+	static const struct row others[] = {ROW("ipv4", flips.total[0]), ROW("ipv6", flips.total[1])};
 	static const struct row handed[] = {ROW("taken", handed_over), ROW("refused", handover_failed)};
 	const struct board_xdp *x = &m->view->board->supervisor.xdp;
 	uint64_t answers = SUM(m, answers), cached = SUM(m, cached);
@@ -245,6 +246,7 @@ static void fates(struct metrics *m)
 	metric_put_as(m, "action", "truncated", board_get(&x->limited_slipped));
 	put_rows(m, METRIC_FILTERED_TOTAL, "action", filtered, ARRAY_LEN(filtered));
 	put_rows(m, METRIC_COOKIES_TOTAL, "verdict", cookies, ARRAY_LEN(cookies));
+	put_rows(m, METRIC_COOKIES_OF_OTHERS_TOTAL, "family", others, ARRAY_LEN(others));
 	put_rows(m, METRIC_HANDED_OVER_TOTAL, "result", handed, ARRAY_LEN(handed));
 }
 

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { NODE_ROLES = 4, STAT_MAX = 1024 };
+enum { NODE_ROLES = 4, STAT_MAX = 1024, TAP_SLOT = BOARD_PROCS_MAX - 1 };
 
-/* A process of the node: supervisor.procs has sync, watch, route, admin, then workers; the supervisor itself is our parent. */
+/* A process of the node: supervisor.procs has sync, watch, route, admin, then workers, at the end tap; the supervisor itself is our parent. */
 struct member {
 	const char *role;
 	unsigned index;
@@ -38,6 +38,9 @@ static size_t members(const struct board *b, struct member *out)
 			                           atomic_load(&p->pid), atomic_load(&p->starts),
 			                           worker ? &b->workers[i - NODE_ROLES].stamp : stamps[i]};
 	}
+	if (atomic_load(&b->supervisor.procs[TAP_SLOT].starts))
+		out[n++] = (struct member){"tap", 0, atomic_load(&b->supervisor.procs[TAP_SLOT].pid),
+		                           atomic_load(&b->supervisor.procs[TAP_SLOT].starts), &b->tap.stamp};
 	return n;
 }
 
@@ -71,7 +74,7 @@ static bool read_stat(pid_t pid, uint64_t *cpu_us, uint64_t *resident)
 
 static void processes(struct metrics *m)
 {
-	static struct member list[1 + NODE_ROLES + BOARD_WORKERS_MAX]; /* one thread */
+	static struct member list[2 + NODE_ROLES + BOARD_WORKERS_MAX]; /* one thread */
 	static struct {
 		bool known;
 		uint64_t cpu_us, resident;
@@ -130,6 +133,38 @@ static void config(struct metrics *m)
 	metric_one(m, METRIC_FLEET_FILE_OLDER, atomic_load(&s->fleet_file_older) != 0);
 }
 
+static void captures(struct metrics *m)
+{
+	const struct board *b = m->view->board;
+	const struct config *c = m->view->config;
+	const struct {
+		const char *name;
+		bool configured;
+		const struct board_tap_out *out;
+	} ways[] = {{"dnstap", c && c->dnstap.enabled, &b->tap.dnstap}, {"query-log", c && c->query_log.enabled, &b->tap.log}};
+	bool runs = atomic_load(&b->supervisor.procs[TAP_SLOT].pid) > 0;
+	uint64_t taken = 0, dropped = 0;
+
+	for (unsigned i = 0; i < MIN(atomic_load(&b->supervisor.workers), (unsigned)BOARD_WORKERS_MAX); i++) {
+		taken += board_get(&b->workers[i].tapped);
+		dropped += board_get(&b->workers[i].tap_dropped);
+	}
+	metric_begin(m, METRIC_CAPTURE_OPEN);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		if (ways[i].configured)
+			metric_put_as(m, "output", ways[i].name, runs && ways[i].out->state == TAP_OPEN);
+	metric_begin(m, METRIC_DNSTAP_QUERIES_TOTAL);
+	metric_put_as(m, "result", "taken", taken);
+	metric_put_as(m, "result", "dropped", dropped);
+	metric_begin(m, METRIC_DNSTAP_FRAMES_TOTAL);
+	metric_put_as(m, "result", "made", board_get(&b->tap.dnstap.units));
+	metric_put_as(m, "result", "lost", board_get(&b->tap.dnstap.lost));
+	metric_one(m, METRIC_DNSTAP_BACKLOG_BYTES, board_get(&b->tap.waiting));
+	metric_begin(m, METRIC_QUERY_LOG_LINES_TOTAL);
+	metric_put_as(m, "result", "written", board_get(&b->tap.log.units));
+	metric_put_as(m, "result", "lost", board_get(&b->tap.log.lost));
+}
+
 void metrics_node(struct metrics *m)
 {
 	const struct admin_view *f = m->view;
@@ -160,4 +195,5 @@ void metrics_node(struct metrics *m)
 	metric_begin(m, METRIC_CONTROL_REQUESTS_TOTAL);
 	metric_put_as(m, "result", "taken", board_get(&b->admin.requests));
 	metric_put_as(m, "result", "refused", board_get(&b->admin.refused));
+	captures(m);
 }

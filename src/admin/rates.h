@@ -22,13 +22,16 @@ enum rates_value {
 	RATES_OTHER,
 	RATES_DROPPED,  /* questions without an answer: malformed, limited, filtered, lost before they were read */
 	RATES_CPU,      /* percent of one CPU that the workers used */
+	RATES_COUNTED,  /* so far: differences of counters */
+	RATES_P50 = RATES_COUNTED, /* microseconds within which half of the answers over UDP were made, 99 of 100; 0: there were none */
+	RATES_P99,
 	RATES_VALUES,
 };
 
 struct rates {
 	uint64_t count; /* of points ever; the newest is at (count - 1) % RATES_POINTS */
 	uint64_t at_ns; /* of the counters below; 0: there are none yet */
-	uint64_t before[RATES_VALUES];
+	uint64_t before[RATES_COUNTED], latency_before[BOARD_LATENCIES];
 	struct rates_point {
 		uint64_t wall_ms;
 		double value[RATES_VALUES];

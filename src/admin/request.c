@@ -21,6 +21,21 @@ static const struct {
 	{"zone-rollback", COMMAND_ZONE_ROLLBACK}, {"zone-publish", COMMAND_ZONE_PUBLISH},
 };
 
+const char *request_change_text(enum command command)
+{
+	static const enum command changes[] = {COMMAND_RELOAD, COMMAND_DRAIN, COMMAND_RESUME, COMMAND_FREEZE, COMMAND_FORCE, COMMAND_ZONE_RELOAD,
+	                                       COMMAND_ZONE_RETRANSFER, COMMAND_ZONE_ROLLBACK, COMMAND_ZONE_PUBLISH, COMMAND_CATALOG_ACCEPT,
+	                                       COMMAND_FAULT};
+	bool is_change = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++)
+		is_change = is_change || changes[i] == command;
+	for (size_t i = 0; is_change && i < ARRAY_LEN(commands); i++)
+		if (commands[i].command == command)
+			return commands[i].word;
+	return NULL;
+}
+
 /* An optional string member. */
 static int member(const json_t *o, const char *key, char *out, size_t cap, char *problem, size_t problem_cap)
 {

@@ -32,5 +32,7 @@ struct request {
 	uint32_t fault, fault_worker;   /* COMMAND_FAULT: enum board_fault; UINT32_MAX: all workers */
 };
 
+/* The word of a command that changes something; NULL: it only reads. */
+const char *request_change_text(enum command command);
 /* Parse one line. ERR_INVALID with a sentence in problem (cap octets). */
 int request_parse(const char *line, size_t len, struct request *out, char *problem, size_t cap) MUST_CHECK;

@@ -206,7 +206,7 @@ static json_t *xdp(const struct status_facts *f)
 static json_t *queries(const struct status_facts *f)
 {
 	unsigned workers = MIN(atomic_load(&f->board->supervisor.workers), (unsigned)BOARD_WORKERS_MAX);
-	json_t *out = json_object(), *by_rcode = json_object();
+	json_t *out = json_object(), *by_rcode = json_object(), *by_type = json_object();
 
 	for (size_t c = 0; c < ARRAY_LEN(counters); c++) {
 		uint64_t sum = 0;
@@ -225,7 +225,16 @@ static json_t *queries(const struct status_facts *f)
 		if (sum)
 			json_object_set_new(by_rcode, key, num(sum));
 	}
+	for (unsigned t = 0; t < BOARD_TYPES; t++) {
+		uint64_t sum = 0;
+
+		for (unsigned i = 0; i < workers; i++)
+			sum += board_get(&f->board->workers[i].measures.types[t]);
+		if (sum)
+			json_object_set_new(by_type, board_query_type_text(t), num(sum));
+	}
 	json_object_set_new(out, "rcodes", by_rcode);
+	json_object_set_new(out, "types", by_type);
 	return out;
 }
 

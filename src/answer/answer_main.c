@@ -35,11 +35,12 @@
 
 enum {
 	WORKER_EVENTS = 256,
+	URGENT_EVENTS = 32,
 	LOAD_TELL_MS = 200,
 	SLICE_NS = 200000, /* see take_short_slices() */
 };
 
-enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_TLS, SOURCE_STREAMS, SOURCE_RING, SOURCE_SUPERVISOR };
+enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_TLS, SOURCE_STREAMS, SOURCE_RING, SOURCE_SUPERVISOR, SOURCE_URGENT };
 
 /* What stands behind a descriptor in the epoll set. */
 struct source {
@@ -47,13 +48,14 @@ struct source {
 	int fd; /* -1: a free row */
 	bool v6, wildcard;
 	bool manages; /* sync may be asked over it: see serves_management() */
+	bool urgent;
 	unsigned network; /* whose address it is: measures_network_of() */
 	struct endpoint at;
 };
 
 struct sources {
 	struct source row[ROLE_SOCKETS_MAX];
-	struct source supervisor, streams, ring[ROLE_RINGS_MAX];
+	struct source supervisor, streams, urgent, ring[ROLE_RINGS_MAX];
 	bool listening;
 };
 
@@ -75,7 +77,27 @@ static int watch_source(struct worker *w, struct source *s)
 {
 	struct epoll_event e = {.events = EPOLLIN, .data.ptr = s};
 
-	return epoll_ctl(w->epoll, EPOLL_CTL_ADD, s->fd, &e) < 0 ? -errno : 0;
+	return epoll_ctl(s->urgent ? w->urgent : w->epoll, EPOLL_CTL_ADD, s->fd, &e) < 0 ? -errno : 0;
+}
+
+static void serve(struct worker *w, const struct source *s, int turns)
+{
+	const struct udp_source udp = {.fd = s->fd, .v6 = s->v6, .wildcard = s->wildcard, .manages = s->manages, .urgent = s->urgent,
+	                               .network = s->network, .at = s->at};
+
+	if (s->fd >= 0 && s->kind == SOURCE_UDP)
+		udp_serve(w->udp, w, &udp, turns);
+	else if (s->fd >= 0)
+		stream_accept(w->streams, s->fd, s->kind == SOURCE_TLS, s->manages, s->network);
+}
+
+void worker_serve_urgent(struct worker *w, int turns)
+{
+	struct epoll_event events[URGENT_EVENTS];
+	int n = w->urgent < 0 ? 0 : epoll_wait(w->urgent, events, URGENT_EVENTS, 0);
+
+	for (int i = 0; i < n; i++)
+		serve(w, events[i].data.ptr, turns);
 }
 
 static enum source_kind kind_of(const struct role_socket *s)
@@ -117,6 +139,7 @@ static int source_open(struct worker *w, const struct role *role, struct sources
 		*r = (struct source){.kind = kind_of(s), .fd = s->fd,
 		                     .v6 = s->at.addr.family == 6, .wildcard = addr_is_any(&s->at.addr),
 		                     .manages = serves_management(role, &s->at.addr),
+		                     .urgent = w->urgent >= 0 && serves_management(role, &s->at.addr),
 		                     .network = measures_network_of(&w->measures, &s->at.addr), .at = s->at};
 		return all->listening ? watch_source(w, r) : 0;
 	}
@@ -133,7 +156,7 @@ static void source_close(struct worker *w, struct sources *all, const struct rol
 
 		if (r->fd < 0 || r->kind != kind || r->at.port != s->at.port || !addr_equal(&r->at.addr, &s->at.addr))
 			continue;
-		epoll_ctl(w->epoll, EPOLL_CTL_DEL, r->fd, NULL); /* closing does not do it: the supervisor has a copy */
+		epoll_ctl(r->urgent ? w->urgent : w->epoll, EPOLL_CTL_DEL, r->fd, NULL); /* closing does not do it: the supervisor has a copy */
 		close(r->fd);
 		r->fd = -1;
 	}
@@ -362,14 +385,16 @@ int answer_main(struct role *role)
 	struct sources *sources = calloc(1, sizeof(*sources));
 	struct role_message *message = calloc(1, sizeof(*message));
 	struct epoll_event events[WORKER_EVENTS];
-	struct udp *udp = udp_new();
 	uint64_t stamped_ns = 0, told_ns = 0;
 	bool running = true, busy = false;
 	int err;
 
 	w.scratch = calloc(1, sizeof(*w.scratch));
+	w.udp = udp_new();
 	w.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (!sources || !message || !udp || !w.scratch || w.epoll < 0) {
+	/* In the stand-alone form every address is for everything. */
+	w.urgent = role->brief.zones_dir[0] ? -1 : epoll_create1(EPOLL_CLOEXEC);
+	if (!sources || !message || !w.udp || !w.scratch || w.epoll < 0) {
 		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
 		return 1;
 	}
@@ -416,6 +441,9 @@ int answer_main(struct role *role)
 	sources->streams = (struct source){.kind = SOURCE_STREAMS, .fd = stream_fd(w.streams)};
 	if (!err)
 		err = watch_source(&w, &sources->streams);
+	sources->urgent = (struct source){.kind = SOURCE_URGENT, .fd = w.urgent};
+	if (!err && w.urgent >= 0)
+		err = watch_source(&w, &sources->urgent);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
 	while (running) {
@@ -456,11 +484,10 @@ int answer_main(struct role *role)
 				streams_ready = true;
 			else if (s->kind == SOURCE_RING)
 				rings_serve(w.rings, &w, (unsigned)(s - sources->ring));
-			else if (s->fd >= 0 && s->kind == SOURCE_UDP) {
-				w.local = s->at;
-				udp_serve(udp, &w, s->fd, s->v6, s->wildcard, s->manages, s->network);
-			} else if (s->fd >= 0)
-				stream_accept(w.streams, s->fd, s->kind == SOURCE_TLS, s->manages, s->network);
+			else if (s == &sources->urgent)
+				worker_serve_urgent(&w, UDP_TURNS);
+			else
+				serve(&w, s, UDP_TURNS);
 		}
 		if (w.hot && w.store)
 			hot_fill(w.hot, &w);
@@ -475,7 +502,7 @@ int answer_main(struct role *role)
 	stream_free(w.streams);
 	measures_done(&w.measures);
 	settings_free(w.settings);
-	udp_free(udp);
+	udp_free(w.udp);
 	free(sources);
 	free(message);
 	cache_free(w.scratch->cache);

@@ -189,6 +189,8 @@ static void read_wishes(struct job *j, struct engine_result *result)
 	if (q->cookie && j->conf->cookies) {
 		result->cookie = cookie_judge(j->conf->cookies, &j->request->client, q->cookie, q->cookie_len, j->request->now_s, e->cookie);
 		e->has_cookie = result->cookie > COOKIE_MALFORMED;
+		if (result->cookie == COOKIE_GOOD)
+			result->other_site = (uint8_t)cookie_other_site(j->conf->cookies, q->cookie);
 	}
 }
 

@@ -72,6 +72,7 @@ struct engine_result {
 	uint16_t opcode;
 	enum engine_kind kind;
 	enum cookie_verdict cookie;
+	uint8_t other_site; /* with COOKIE_GOOD: the mark of another node that gave it; 0: none did */
 	enum filter_action filtered;
 	bool truncated;
 	bool has_edns, dnssec_ok;

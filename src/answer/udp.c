@@ -18,7 +18,6 @@
 
 enum {
 	UDP_BATCH = 64,
-	UDP_TURNS = 8,        /* batches before other sockets get their turn */
 	UDP_AGAIN = 16,       /* after a batch of so many there are probably more by now: asked for without a wait between */
 	UDP_IN_MAX = 4096,    /* a longer query is malformed for every use of UDP that exists */
 	UDP_OUT_MAX = 4096,
@@ -169,9 +168,12 @@ static bool hand_over(struct udp *u, struct worker *w, int fd, unsigned i, bool 
 	return worker_hand_over(w, &head, u->in_bytes[i], fd);
 }
 
-void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, bool manages, unsigned network)
+void udp_serve(struct udp *u, struct worker *w, const struct udp_source *from, int turns)
 {
-	for (int turn = 0; turn < UDP_TURNS; turn++) {
+	bool wildcard = from->wildcard;
+	int fd = from->fd;
+
+	for (int turn = 0; turn < turns; turn++) {
 		struct engine_request request = {.transport = ENGINE_UDP, .now_s = w->now_s};
 		struct store_snapshot snapshot;
 		uint8_t *room = u->out_bytes; /* for the next answer: what is left holds one of UDP_OUT_MAX for each query left */
@@ -187,6 +189,7 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, 
 		n = recvmmsg(fd, u->in, UDP_BATCH, MSG_DONTWAIT, NULL);
 		if (n <= 0)
 			return;
+		w->local = from->at;
 		store_pin(w->store, &snapshot);
 		for (int i = 0; i < n; i++) {
 			struct msghdr *in = &u->in[i].msg_hdr, *out = &u->out[replies].msg_hdr;
@@ -202,7 +205,7 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, 
 			request.msg = u->in_bytes[i];
 			request.len = u->in[i].msg_len;
 			client_of_peer(&u->peer[i], &request.client);
-			request.sync = manages ? ENGINE_SYNC_PASS : ENGINE_SYNC_NEVER;
+			request.sync = from->manages ? ENGINE_SYNC_PASS : ENGINE_SYNC_NEVER;
 			if (wildcard && w->tap_pace.every)
 				destination(in, &w->local.addr);
 			worker_answer(w, &snapshot, &request, room, UDP_OUT_MAX, &result);
@@ -225,9 +228,9 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, 
 			replies++;
 		}
 		store_unpin(w->store);
-		board_add(&w->board->queries[0][v6], (uint64_t)n);
+		board_add(&w->board->queries[0][from->v6], (uint64_t)n);
 		board_add(&w->board->bytes_in, bytes_in);
-		measures_network(&w->measures, network, v6, (uint64_t)n);
+		measures_network(&w->measures, from->network, from->v6, (uint64_t)n);
 		if (replies)
 			send_all(u, w, fd, replies);
 		/* One look at the clock for a batch: all of it was read by one call and sent by one. Where several sockets are served in a turn, each begins where the last
@@ -235,5 +238,7 @@ void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, 
 		w->now_ns = measures_latency(&w->measures, ENGINE_UDP, replies, w->now_ns);
 		if (n < UDP_AGAIN)
 			return;
+		if (!from->urgent)
+			worker_serve_urgent(w, 1); /* one: a flood of management must not push out service either */
 	}
 }

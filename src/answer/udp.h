@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "base/addr.h"
 #include "base/attr.h"
 
 #include <stdbool.h>
@@ -12,5 +13,16 @@ struct udp;
 /* Buffers for batches, shared by all UDP sockets of a worker. NULL: out of memory. */
 struct udp *udp_new(void);
 void udp_free(struct udp *u);
-/* Answer up to UDP_TURNS batches waiting on fd; the caller comes back while it is readable. network: whose address it is, for measures_network(). */
-void udp_serve(struct udp *u, struct worker *w, int fd, bool v6, bool wildcard, bool manages, unsigned network);
+enum { UDP_TURNS = 8 /* batches of one socket before others get their turn */ };
+
+/* A socket of it. */
+struct udp_source {
+	int fd;
+	bool v6, wildcard;
+	bool manages;       /* requests that workers do not answer are handed over */
+	bool urgent;        /* served between batches of others, see worker_serve_urgent() */
+	unsigned network;   /* whose address it is, for measures_network() */
+	struct endpoint at;
+};
+/* Answer up to so many batches that wait; the caller comes back while it is readable. */
+void udp_serve(struct udp *u, struct worker *w, const struct udp_source *from, int turns);

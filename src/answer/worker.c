@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "answer/worker.h"
 
+#include "answer/flips.h"
 #include "answer/hot.h"
 #include "base/clock.h"
 #include "proc/handover.h"
@@ -37,6 +38,8 @@ static enum rate_verdict answer(struct worker *w, const struct store_snapshot *s
 		board_add(&b->filtered[result->filtered - 1], 1);
 	if (result->cookie != COOKIE_NONE)
 		board_add(&b->cookies[result->cookie], 1);
+	if (result->other_site)
+		flips_note(&b->flips, &request->client, result->other_site, w->now_ns);
 	/* Who comes by TCP or with a good cookie is where it says it is. */
 	if (result->len && request->transport == ENGINE_UDP && w->settings->limited && w->rates && result->cookie != COOKIE_GOOD)
 		limited = limit(w, request, out, cap, result);

@@ -23,6 +23,7 @@ struct role;
 struct hot;
 struct rings;
 struct stream;
+struct udp;
 
 struct worker {
 	struct board_worker *board;
@@ -45,6 +46,8 @@ struct worker {
 	int status;     /* to watch; -1: none */
 	struct store_reader *store; /* NULL until sync has made one */
 	int epoll;
+	int urgent; /* epoll set, in that one, of sockets that are served between batches of others; -1: none */
+	struct udp *udp;
 	uint64_t now_ns; /* refreshed once a turn of the loop */
 	uint32_t now_s;  /* since 1970, likewise */
 	struct measures measures;
@@ -53,6 +56,9 @@ struct worker {
 /* One answer with the version of the store that is pinned. Counts. */
 void worker_answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
                    struct engine_result *result);
+
+/* At most so many batches of each. Between two batches of a socket that is asked a lot, so that management is not behind a flood of queries: a look costs a call of the kernel. */
+void worker_serve_urgent(struct worker *w, int turns);
 
 /* Give a request to sync, or to watch; see proc/handover.h. False: it takes nothing now. */
 struct handover;

@@ -45,6 +45,7 @@ enum {
 	BOARD_SIZES = 257,
 	BOARD_SIZE_BIN = 16,       /* octets */
 	BOARD_SKETCH = 4096,
+	BOARD_FLIPS = 64,
 	BOARD_TRANSFER_PINS = 16,  /* versions of the store that transfers read at a time */
 	BOARD_PROCS_MAX = BOARD_WORKERS_MAX + 5,
 };
@@ -138,6 +139,20 @@ struct board_measures {
 	} sources[2];
 };
 
+/* Queries with a cookie that another node gave: routing has moved the client here since. By client network (/24, /48): those of which most came (space-saving: a row
+ * that is given up leaves its count to the next, as `error`). */
+struct board_flips {
+	_Atomic uint64_t total[BOARD_FAMILIES];
+	struct board_flip {
+		_Atomic uint32_t seq;
+		uint8_t family;    /* 4 or 6; 0: the row is free */
+		uint8_t site;      /* the mark of the last node they came from */
+		uint8_t prefix[6]; /* 3 or 6 octets */
+		uint64_t count, error; /* count is too high by `error` at most */
+		uint64_t last_ns;
+	} row[BOARD_FLIPS];
+};
+
 /* Written by answer worker i. */
 struct board_worker {
 	board_stamp stamp;
@@ -168,6 +183,7 @@ struct board_worker {
 		tls_relayed; /* TLS connections that sync answers over this worker: now, and ever */
 	_Atomic uint64_t tapped, tap_dropped; /* queries given to dnstap; for which there was no room */
 	struct board_measures measures;
+	struct board_flips flips;
 	_Alignas(128) char end[];
 };
 

@@ -117,7 +117,7 @@ extern const char help_lab[], help_run[], help_status[], help_drain[], help_resu
         help_zone_publish[];
 extern const char help_help[], help_version[], help_check[], help_zone[], help_zone_check[];
 cli_verb_fn cmd_catalog, cmd_catalog_status, cmd_catalog_accept;
-cli_verb_fn cmd_trace, cmd_top;
+cli_verb_fn cmd_trace, cmd_top, cmd_lab_forward;
 extern const char help_trace[], help_top[];
 cli_verb_fn cmd_freeze, cmd_announce, cmd_plan;
 extern const char help_freeze[], help_announce[], help_plan[];

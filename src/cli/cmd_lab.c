@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "lab/delayline.h"
+#include "lab/forward.h"
 #include "lab/lab.h"
 #include "lab/verbs.h"
 
@@ -12,14 +13,15 @@
 #include <unistd.h>
 
 const char help_lab[] =
-	"usage: zonecast lab up [--zones DIR] [--bfd TIME|off] [--backup known|hidden] [--dir DIR] [--name NAME]\n"
+	"usage: zonecast lab up [--zones DIR] [--bfd TIME|off] [--backup known|hidden] [--no-prometheus] [--dir DIR] [--name NAME]\n"
 	"       zonecast lab status [--json]\n"
 	"       zonecast lab drill NAME|all [--region eu|us|as] [--runs N] [--bfd TIME|off] [--backup known|hidden]\n"
 	"                    [--deep] [--silent] [--json]\n"
 	"       zonecast lab down\n"
 	"\n"
 	"A whole anycast internet on this machine, in network namespaces: three regions, each with a transit router (BIRD in eu, FRR in us and\n"
-	"as), a client and a PoP that runs this program; a hidden primary in eu feeds the PoPs. Needs root, BIRD and FRR.\n"
+	"as), a client and a PoP that runs this program; a hidden primary in eu feeds the PoPs. Needs root, BIRD and FRR. Prometheus is started where it is\n"
+	"installed, and it and the nodes' dashboards are reached at ports of 127.0.0.1, which `up` and `status` tell (--no-prometheus: neither).\n"
 	"\n"
 	"Drills, with clients in all regions that ask every 5 ms over both families; each says what they saw, what the PoPs said, and whether\n"
 	"that is what is specified (exit status 1: it is not):\n"
@@ -36,6 +38,9 @@ const char help_lab[] =
 	"  bad-zone        the primary gets zone files that are none\n"
 	"  stale           one PoP cannot reach the primary\n"
 	"  expire          the same, and a zone is about to expire\n"
+	"  drift           one PoP is held back on a zone\n"
+	"  same-serial     a record changes, the serial does not\n"
+	"  cut-region      a region loses its links to the others\n"
 	"  primary-lost    the hidden primary dies\n"
 	"  overload        one PoP is asked more than it can answer\n"
 	"  rpki-invalid    RPKI says that the prefixes are another's\n"
@@ -100,12 +105,12 @@ int cmd_lab(int argc, char **argv)
 	static const struct cli_verb verb = {"lab", cmd_lab, NULL, help_lab};
 	const char *dir = LAB_DIR_DEFAULT, *name = LAB_NAME_DEFAULT, *zones = NULL, *region = "eu", *runs = "1", *bfd = NULL, *backup = NULL;
 	struct lab_drill_options o = {0};
+	struct lab l = {0};
 	const struct cli_option rows[] = {
 		{"dir", .value = &dir},       {"name", .value = &name},     {"zones", .value = &zones},     {"region", .value = &region},
 		{"runs", .value = &runs},     {"deep", .flag = &o.deep},    {"silent", .flag = &o.silent},  {"json", .flag = &o.json},
-		{"bfd", .value = &bfd},       {"backup", .value = &backup},
+		{"bfd", .value = &bfd},       {"backup", .value = &backup}, {"no-prometheus", .flag = &l.plain},
 	};
-	struct lab l = {0};
 	char self[PATH_MAX], absolute[PATH_MAX];
 	ssize_t n;
 	int operand, index, code = cli_parse(&verb, rows, ARRAY_LEN(rows), argc, argv, 1, 2, &operand);
@@ -167,4 +172,10 @@ int cmd_lab_delayline(int argc, char **argv)
 	if (argc != 6)
 		return CLI_USAGE;
 	return lab_delayline(argv[1], argv[2], argv[3], argv[4], (unsigned)strtoul(argv[5], NULL, 10));
+}
+
+/* Likewise: ports of this machine that lead into it. */
+int cmd_lab_forward(int argc, char **argv)
+{
+	return lab_forward_main(argc - 1, argv + 1);
 }

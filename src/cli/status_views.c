@@ -135,6 +135,30 @@ static void print_paths(const json_t *nodes)
 	}
 }
 
+enum { FLIPS_SHOWN = 5 };
+
+/* Clients that had a cookie of another node. */
+static void print_flips(const json_t *flips)
+{
+	const json_t *list = json_object_get(flips, "clients"), *c;
+	size_t i;
+
+	if (!json_array_size(list))
+		return;
+	printf("  moved here from other nodes, by cookies: %lld queries over IPv4, %lld over IPv6\n",
+	       get_int(flips, "ipv4"), get_int(flips, "ipv6"));
+	json_array_foreach(list, i, c) {
+		char span[SPAN_TEXT];
+
+		if (i == FLIPS_SHOWN) {
+			printf("    and %zu more client networks\n", json_array_size(list) - i);
+			break;
+		}
+		printf("    %-20s %lld, last %s ago from %s\n", get_str(c, "prefix"), get_int(c, "count"),
+		       ago(c, "last_ms", span), *get_str(c, "from") ? get_str(c, "from") : "?");
+	}
+}
+
 static bool has_networks(const json_t *views)
 {
 	const json_t *n;
@@ -161,4 +185,5 @@ void status_views_print(const json_t *views)
 	json_array_foreach(json_object_get(views, "networks"), i, n)
 		print_network(n);
 	print_paths(json_object_get(views, "nodes"));
+	print_flips(json_object_get(views, "flips"));
 }

@@ -355,7 +355,7 @@ static void put_node(struct pen *p, const struct top_node *n, int name_width)
 
 static void put_nodes(struct pen *p, const struct top_view *v, int rows)
 {
-	int name_width = MAX(p->page->width - 67, 8);
+	int name_width = MAX(p->page->width - 68, 8);
 	size_t most = (size_t)MAX(rows - 1, 0), shown;
 
 	if (rows < 2)

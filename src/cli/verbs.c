@@ -23,6 +23,7 @@ const struct cli_verb cli_verbs[] = {
         {"catalog", cmd_catalog, "catalogs of zones: status, accept", help_catalog},
         {"lab", cmd_lab, "an anycast internet on this machine, with failure drills", help_lab},
         {"lab-delayline", cmd_lab_delayline, NULL, NULL},
+        {"lab-forward", cmd_lab_forward, NULL, NULL},
         {"version", cmd_version, "version and build options", help_version},
         {"help", cmd_help, "this list, or the text of one command", help_help},
 };

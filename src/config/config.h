@@ -378,6 +378,7 @@ struct config {
 	uint32_t generation;      /* 0: not said; a file of an older one is refused */
 	const char *state_dir;    /* default /var/lib/zonecast */
 	const char *run_dir;      /* default /run/zonecast */
+	const char *control_group; /* whose members may use the control socket, beside root and the account; NULL: none */
 	const char *user;         /* roles run as; NULL: "zonecast" if there is such a user, else "nobody" */
 	struct config_network *networks; size_t network_count;
 	struct config_node *nodes; size_t node_count;
@@ -431,6 +432,9 @@ const struct config_node *config_node_find(const struct config *c, const char *n
  * None: the node reads the zone's file. At most cap, into out. */
 enum { CONFIG_SOURCES_MAX = 64 };
 size_t config_zone_sources(const struct config *c, const struct config_node *node, const struct config_zone *z, struct endpoint *out, size_t cap);
+/* Marks of pops in the cookies they make (dns/cookie.h), 1 to CONFIG_SITE_MARKS; 0: of a primary. As many as there are nodes. */
+enum { CONFIG_SITE_MARKS = 63 };
+void config_site_marks(const struct config *c, uint8_t *marks);
 /* The key that signs questions about nodes' status and their answers: `status-key`, else the first; NULL: there is none. */
 const struct config_key *config_status_key(const struct config *c);
 /* Does the node have the zone? A primary has all, a pop those of its networks; NULL: any. */

@@ -536,6 +536,7 @@ static const struct schema_row root_rows[] = {
         {"run-dir", SCHEMA_DIR, AT(config, run_dir), .value = CONFIG_RUN_DIR_DEFAULT,
          .help = "folder of the control socket and the store"},
         {"user", SCHEMA_IDENT, AT(config, user), .help = "account the roles run as; without it zonecast, or nobody"},
+        {"control-group", SCHEMA_IDENT, AT(config, control_group), .help = "group whose members may use the control socket, beside root and the account"},
         {"networks", SCHEMA_MAP, .reload = true, LIST(config, networks, network_count, CONFIG_NETWORKS_MAX), .map = &network_map,
          .help = "anycast networks"},
         {"keys", SCHEMA_MAP, .reload = true, LIST(config, keys, key_count, CONFIG_KEYS_MAX), .map = &key_map, .help = "TSIG keys of transfers"},

@@ -29,8 +29,15 @@ void cookie_make(const struct cookie_secrets *s, const struct ip_addr *client, c
 {
 	memmove(out, client_cookie, COOKIE_CLIENT_LEN);
 	put_u32(out + COOKIE_CLIENT_LEN, (uint32_t)VERSION << 24);
-	put_u32(out + COOKIE_CLIENT_LEN + 4, now_s);
+	put_u32(out + COOKIE_CLIENT_LEN + 4, s->site ? (now_s & ~(uint32_t)(COOKIE_SITES - 1)) | s->site : now_s);
 	hash_into(s->secret[0], client, out, out + COOKIE_CLIENT_LEN + 8);
+}
+
+unsigned cookie_other_site(const struct cookie_secrets *s, const uint8_t option[COOKIE_LEN])
+{
+	unsigned mark = option[COOKIE_CLIENT_LEN + 7] % COOKIE_SITES;
+
+	return s->site && mark != s->site && (s->sites >> mark & 1) ? mark : 0;
 }
 
 static bool same_octets(const uint8_t *a, const uint8_t *b, size_t len)
@@ -65,7 +72,7 @@ enum cookie_verdict cookie_judge(const struct cookie_secrets *s, const struct ip
 		for (unsigned i = 0; i < s->count && !good; i++) {
 			hash_into(s->secret[i], client, option, want);
 			good = same_octets(want, option + COOKIE_CLIENT_LEN + 8, 8);
-			if (good && i == 0 && old >= 0 && old < COOKIE_RENEW_S) {
+			if (good && i == 0 && old >= (s->site ? -COOKIE_SITES : 0) && old < COOKIE_RENEW_S && !cookie_other_site(s, option)) {
 				memcpy(reply, option, COOKIE_LEN);
 				return COOKIE_GOOD;
 			}

@@ -35,8 +35,8 @@ static bool read_place(const uint8_t *label, struct tree_place *out)
 	if (label[0] > at && (label[1 + at++] != '-' || label[0] == at || label[0] - at > TREE_DEPTH_MAX))
 		return false;
 	for (; at < label[0]; at++) {
-		uint8_t c = label[1 + at] | 0x20;
-		int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+		uint8_t c = label[1 + at], letter = c | 0x20;
+		int digit = c >= '0' && c <= '9' ? c - '0' : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
 
 		if (digit < 0)
 			return false;

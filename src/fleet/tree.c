@@ -157,6 +157,14 @@ struct tree_zone *tree_find(const struct zone_tree *t, uint64_t hash)
 	return z;
 }
 
+uint32_t tree_versions_since(const struct tree_zone *z, uint32_t serial)
+{
+	for (uint32_t k = 1; k <= z->moves && k <= TREE_PAST; k++)
+		if (z->past[(z->moves - k) % TREE_PAST] == serial)
+			return k;
+	return 0;
+}
+
 /* One more level. Without the memory for it, it goes on as it is. */
 static void deepen(struct zone_tree *t)
 {
@@ -195,9 +203,8 @@ int tree_put(struct zone_tree *t, const uint8_t *apex, uint32_t serial, struct t
 
 	if (z) {
 		if (z->serial != serial) {
-			z->previous = z->serial;
+			z->past[z->moves++ % TREE_PAST] = z->serial;
 			z->serial = serial;
-			z->moves++;
 			update(t, z, false, 0);
 		}
 		*out = z;
@@ -212,7 +219,7 @@ int tree_put(struct zone_tree *t, const uint8_t *apex, uint32_t serial, struct t
 	memcpy(z->name, lower.wire, lower.len);
 	list_init(&z->todo);
 	z->hash = hash;
-	z->serial = z->previous = serial;
+	z->serial = serial;
 	z->serial_part = mix(hash, serial, 0, 12);
 	z->next = t->bucket[index_of(hash, t->depth)];
 	t->bucket[index_of(hash, t->depth)] = z;

@@ -13,6 +13,7 @@ enum {
 	TREE_FAN = 16,      /* children of a place; one hexadecimal digit of the zones' hashes */
 	TREE_DEPTH_MAX = 16, /* digits of a hash */
 	TREE_KEPT_MAX = 5,  /* levels whose sums are kept; those below are added up when they are asked for */
+	TREE_PAST = 16,
 	TREE_CROWD = 8,     /* zones of a place of the lowest level that is kept, on average, until there is one more */
 };
 
@@ -47,7 +48,8 @@ struct tree_zone {
 	uint64_t from, moved, base_from, base; /* the owner's: how it knows the content */
 	uint64_t serial_part, content_part; /* of the sums */
 	uint64_t content;        /* low 64 bits of the digest */
-	uint32_t serial, previous, moves; /* previous: the serial before; moves: how often it changed since it came */
+	uint32_t serial, moves;  /* moves: how often the serial has changed since the zone came */
+	uint32_t past[TREE_PAST]; /* serials before: the one that the k-th move ended is at k modulo TREE_PAST */
 	bool known;              /* the content is */
 	uint8_t name[];          /* apex, lower case */
 };
@@ -56,6 +58,8 @@ struct zone_tree;
 int tree_new(struct zone_tree **out) MUST_CHECK;
 void tree_free(struct zone_tree *t);
 uint64_t tree_hash(const uint8_t *apex);
+/* How many versions ago the zone had that serial; 0: not known. */
+uint32_t tree_versions_since(const struct tree_zone *z, uint32_t serial);
 struct tree_zone *tree_find(const struct zone_tree *t, uint64_t hash);
 /* The zone of that name, made if it was not there, with this serial; a new serial leaves the content unknown. ERR_NO_MEMORY. */
 int tree_put(struct zone_tree *t, const uint8_t *apex, uint32_t serial, struct tree_zone **out) MUST_CHECK;

@@ -91,10 +91,12 @@ static size_t in_netns(const char *netns, const char *const argv[], const char *
 {
 	size_t n = 0;
 
-	out[n++] = "ip";
-	out[n++] = "netns";
-	out[n++] = "exec";
-	out[n++] = netns;
+	if (netns) {
+		out[n++] = "ip";
+		out[n++] = "netns";
+		out[n++] = "exec";
+		out[n++] = netns;
+	}
 	for (size_t i = 0; argv[i] && n + 1 < ARGS_MAX; i++)
 		out[n++] = argv[i];
 	out[n] = NULL;

@@ -3,7 +3,7 @@
  *
  * The table below is all there is to know about a drill but its steps: what it is, how long a client may go without answers behind either router,
  * and the functions that break, judge and mend. drill_run.c goes through them with meters running in all regions, drill_show.c prints; the steps
- * themselves are in drill_node.c (processes, answers, operators), drill_link.c (ways to a PoP), drill_data.c (zones), drill_stale.c (data that grows old), drill_config.c (fleet files that must not
+ * themselves are in drill_node.c (processes, answers, operators), drill_link.c (ways to a PoP), drill_data.c (zones), drill_stale.c (data that grows old), drill_drift.c (nodes that differ, or do not see each other), drill_config.c (fleet files that must not
  * be taken) and drill_fleet.c (what needs another fleet file, RPKI, overload, all PoPs at once). A drill ends with claims:
  * sentences of the specification, each with what was seen, kept or not, and is "as specified" when all are. `drill all` goes through the table.
  *
@@ -35,8 +35,6 @@ const struct drill drill_table[] = {
 	 .fail = drill_flap_fail, .judge = drill_flap_judge, .mend = drill_wrong_mend},
 	{.name = "one-family", .what = "nothing comes to the node's IPv6 address any more", .own_claims = true,
 	 .fail = drill_family_fail, .judge = drill_family_judge, .mend = drill_unfilter_mend, .score = drill_family_score},
-	{.name = "one-family", .what = "nothing comes to the node's IPv6 address any more", .own_claims = true,
-	 .fail = drill_family_fail, .judge = drill_family_judge, .mend = drill_unfilter_mend, .score = drill_family_score},
 	{.name = "cut", .what = "the node's link goes dark (--silent: with the carrier still up, which BFD notices)", .gap_bird_ms = 50,
 	 .gap_frr_ms = 150, .aim = drill_cut_aim, .move = true, .fail = drill_cut_fail, .mend = drill_cut_mend},
 	{.name = "outside-in", .what = "a filter drops all questions from outside; BGP and the node's own checks go on", .own_claims = true,
@@ -49,6 +47,12 @@ const struct drill drill_table[] = {
 	 .fail = drill_stale_fail, .judge = drill_stale_judge, .mend = drill_unfilter_mend, .score = drill_stale_score},
 	{.name = "expire", .what = "one PoP cannot reach the primary, and a zone is about to expire there", .zone = "example.net", .move = true,
 	 .fail = drill_expire_fail, .judge = drill_expire_judge, .mend = drill_expire_mend},
+	{.name = "drift", .what = "one PoP does not get a new version of a zone, the others do",
+	 .fail = drill_drift_fail, .mend = drill_drift_mend},
+	{.name = "same-serial", .fleet = true, .what = "a record is changed at the primary, and the serial is not",
+	 .fail = drill_content_fail, .mend = drill_content_mend},
+	{.name = "cut-region", .what = "a region loses its links to the others; clients and PoP in it are together",
+	 .fail = drill_region_fail, .judge = drill_region_judge, .mend = drill_region_mend},
 	{.name = "primary-lost", .fleet = true, .what = "the hidden primary dies; every PoP has lost the same thing",
 	 .fail = drill_primary_fail, .mend = drill_primary_mend, .score = drill_primary_score},
 	{.name = "overload", .what = "one PoP is asked more than it can answer, the others have room", .move = true,

@@ -162,6 +162,14 @@ int drill_expire_fail(struct drill_run *r);
 int drill_expire_judge(struct drill_run *r);
 int drill_expire_mend(struct drill_run *r);
 
+int drill_drift_fail(struct drill_run *r);
+int drill_drift_mend(struct drill_run *r);
+int drill_content_fail(struct drill_run *r);
+int drill_content_mend(struct drill_run *r);
+int drill_region_fail(struct drill_run *r);
+int drill_region_judge(struct drill_run *r);
+int drill_region_mend(struct drill_run *r);
+
 int drill_rpki_fail(struct drill_run *r);
 int drill_rpki_judge(struct drill_run *r);
 int drill_rpki_mend(struct drill_run *r);

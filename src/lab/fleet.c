@@ -150,6 +150,8 @@ void lab_fleet_text(const struct lab *l, struct text *t)
 	text_fmt(t,
 	         "fleet: lab\n"
 	         "generation: 2\n" /* so that there can be an older one */
+	         "http: {open: true}\n" /* whoever is in the lab's namespaces, or has the ports that lead there */
+	         "drift: {alert-after: " LAB_DRIFT_AFTER "}\n"
 	         "networks:\n"
 	         "  - name: global\n"
 	         "    prefixes: [" LAB_PREFIX_V4 ", \"" LAB_PREFIX_V6 "\"]\n"

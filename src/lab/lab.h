@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 /* A whole anycast internet on this machine: three regions, each with a transit router, a client and a PoP, in network namespaces of their
- * own. Nothing outside these namespaces is touched but files below the lab's folder.
+ * own. Nothing outside these namespaces is touched but files below the lab's folder and ports of 127.0.0.1 (web.h).
  *
  *	client -- transit(eu, BIRD) -- pop        the transits form a full mesh with latency between regions;
  *	client -- transit(us, FRR)  -- pop        every pop announces 192.0.2.0/24 and 2001:db8:53::/48
@@ -32,6 +32,8 @@ enum { LAB_REGIONS = 3, LAB_NAME_MAX = 8, LAB_PATH_MAX = 400, LAB_PROCS_MAX = 64
 #define LAB_AS 64500
 /* So long data may be without confirmation; short, as drills wait for it. */
 #define LAB_STALE_AFTER "8s"
+/* A zone is stuck after so long; short, likewise. */
+#define LAB_DRIFT_AFTER "2s"
 /* The hidden primary's link, in the clients' range, which the transits know. */
 #define LAB_HIDDEN_NET 9
 
@@ -53,6 +55,7 @@ struct lab {
 	char self[LAB_PATH_MAX];      /* this binary */
 	/* Settings; of a lab that is up they are in DIR/settings. */
 	unsigned bfd_ms; /* interval of the PoPs' BFD sessions, three of which make the detection time; 0: none */
+	bool plain;      /* without Prometheus and ports of the host; of `lab up` only */
 	bool hidden;     /* eu is everybody's PoP and the others prepend: no transit knows a second path until the first has gone */
 };
 #define LAB_BFD_DEFAULT_MS 300
@@ -70,7 +73,7 @@ void lab_netns(const struct lab *l, char part, unsigned region, char buf[LAB_NET
 int lab_run(struct text *why, const char *const argv[]) MUST_CHECK;
 /* Run in a namespace and take its standard output. */
 int lab_capture(const char *netns, struct text *out, const char *const argv[]) MUST_CHECK;
-/* Start in a namespace, output to DIR/log/WHAT.log, in a session of its own; recorded in the lab's state. */
+/* Start in a namespace (NULL: this one), output to DIR/log/WHAT.log, in a session of its own; recorded in the lab's state. */
 int lab_start(const struct lab *l, const char *netns, const char *what, const char *const argv[], pid_t *pid) MUST_CHECK;
 int lab_write_file(const char *path, const char *content, mode_t mode) MUST_CHECK;
 

@@ -144,7 +144,7 @@ void listen_fastopen(int fd, const uint8_t *key, const uint8_t *older)
 	explicit_bzero(keys, sizeof(keys));
 }
 
-int listen_unix(const char *path, uint32_t uid, uint32_t gid, int *out)
+int listen_unix(const char *path, uint32_t uid, uint32_t gid, uint32_t group, int *out)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	mode_t mask;
@@ -162,6 +162,9 @@ int listen_unix(const char *path, uint32_t uid, uint32_t gid, int *out)
 		err = -errno;
 	umask(mask);
 	if (!err && (listen(fd, 64) < 0 || (uid != UINT32_MAX && chown(path, uid, gid) < 0)))
+		err = -errno;
+	/* The owner changes first: at no time are there more who may than are meant to. */
+	if (!err && group != UINT32_MAX && (chown(path, UINT32_MAX, group) < 0 || chmod(path, 0660) < 0))
 		err = -errno;
 	if (err) {
 		close(fd);

@@ -24,5 +24,5 @@ int listen_management(const struct endpoint *at, int *fd) MUST_CHECK;
  * same keys on every node a cookie is good at each. Effect only where net.ipv4.tcp_fastopen allows servers (bit 2). */
 enum { LISTEN_FASTOPEN_KEY = 16 };
 void listen_fastopen(int fd, const uint8_t *key, const uint8_t *older);
-/* A Unix stream socket at path, mode 0600, owned by uid:gid (UINT32_MAX: unchanged); a leftover socket file is replaced. */
-int listen_unix(const char *path, uint32_t uid, uint32_t gid, int *fd) MUST_CHECK;
+/* A Unix stream socket at path, mode 0600, owned by uid:gid (UINT32_MAX: unchanged), or with a group (UINT32_MAX: none) mode 0660 and that group's; a leftover socket file is replaced. */
+int listen_unix(const char *path, uint32_t uid, uint32_t gid, uint32_t group, int *fd) MUST_CHECK;

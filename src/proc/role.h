@@ -95,6 +95,7 @@ struct role_brief {
 	uint32_t workers;
 	uint32_t log_level;
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay */
+	uint32_t control_gid; /* admin: whose members may use the control socket; UINT32_MAX: none */
 	uint32_t keep_dac_read; /* sync only: it reads files that uid may not (ROLE_NEEDS_READ) */
 	char node[BOARD_NAME_MAX];      /* name of this node */
 	char config_path[ROLE_PATH_MAX];

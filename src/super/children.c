@@ -123,6 +123,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->log_level = all->log_level;
 	b->uid = p->uid;
 	b->gid = p->gid;
+	b->control_gid = p->control_gid;
 	b->keep_dac_read = p->keep_dac_read;
 	snprintf(b->node, sizeof(b->node), "%s", p->node_name);
 	snprintf(b->config_path, sizeof(b->config_path), "%s", p->config ? p->config->path : "");

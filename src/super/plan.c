@@ -13,6 +13,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <grp.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
@@ -56,6 +57,17 @@ static void choose_user(struct plan *p, const char *name, struct diag *diag)
 		pw = getpwnam("nobody");
 	p->uid = pw ? pw->pw_uid : 65534;
 	p->gid = pw ? pw->pw_gid : 65534;
+}
+
+/* The group that the fleet file names for the control socket. Who does not run as root has no say over groups, unless it is in it. */
+static void choose_control_group(struct plan *p, struct diag *diag)
+{
+	const char *name = p->config ? p->config->control_group : NULL;
+	const struct group *g = name ? getgrnam(name) : NULL;
+
+	p->control_gid = g ? g->gr_gid : UINT32_MAX;
+	if (name && !g)
+		diag_add(diag, DIAG_ERROR, p->config->path, 0, 0, "control-group: there is no group \"%s\" on this machine; create it or name another", name);
 }
 
 /* As the file system sees this thread. A pipe must not keep it waiting. */
@@ -256,6 +268,26 @@ static int cookie_secrets(const struct plan *p, const uint8_t seed[COOKIE_SECRET
 	return 0;
 }
 
+/* Whose cookies can be told apart: those of pops that share their secrets. */
+static void mark_cookies(const struct plan *p, struct cookie_secrets *out)
+{
+	uint8_t marks[CONFIG_NODES_MAX];
+	size_t pops = 0;
+
+	if (!p->config || !out->count || (!p->config->answer.cookies.secret_file_count && !p->config->key_count))
+		return;
+	config_site_marks(p->config, marks);
+	for (size_t i = 0; i < p->config->node_count; i++) {
+		pops += marks[i] > 0;
+		if (&p->config->nodes[i] == p->node)
+			out->site = marks[i];
+		if (marks[i])
+			out->sites |= 1ULL << marks[i];
+	}
+	if (pops < 2)
+		out->site = 0;
+}
+
 /* Fast Open cookies (RFC 7413) are good at every node that has the same secrets, as DNS cookies are. */
 static bool fastopen_keys(struct plan *p, const struct cookie_secrets *secrets)
 {
@@ -322,6 +354,7 @@ static int plan_answer(struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], st
 
 	if (err < 0)
 		return err;
+	mark_cookies(p, &secrets);
 	text_init(&yaml);
 	if (p->config)
 		config_print_for_answer(p->config, p->node, &yaml);
@@ -575,6 +608,7 @@ int plan_make(const struct supervisor_options *o, const uint8_t seed[COOKIE_SECR
 		diag_add(diag, DIAG_ERROR, NULL, 0, 0, "at most %d workers", BOARD_WORKERS_MAX);
 	if (!err) {
 		choose_user(p, p->config ? p->config->user : NULL, diag);
+		choose_control_group(p, diag);
 		p->keep_dac_read = (in_force && in_force->keep_dac_read) || needs_read(p, o->zones_dir);
 	}
 	if (!err && diag->errors)

@@ -43,6 +43,7 @@ struct plan {
 	size_t service_count;
 	unsigned workers;
 	uint32_t uid, gid;          /* of the roles; UINT32_MAX: stay */
+	uint32_t control_gid;       /* whose members may use the control socket; UINT32_MAX: none */
 	bool keep_dac_read;         /* sync reads what uid may not: see plan_grants_read() */
 	bool without_zones;         /* config has none of its zones yet: plan_complete() is to come */
 	uint32_t file_older;        /* generation + 1 of the fleet file, when it was too old and the copy of the accepted one stands for it */

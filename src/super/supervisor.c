@@ -330,7 +330,7 @@ static int set_up(struct supervisor *s)
 		err = handover_pair(all->status);
 	snprintf(path, sizeof(path), "%s/control.sock", s->plan.run_dir);
 	if (!err)
-		err = listen_unix(path, s->plan.uid, s->plan.gid, &all->control_fd);
+		err = listen_unix(path, s->plan.uid, s->plan.gid, s->plan.control_gid, &all->control_fd);
 	if (err < 0)
 		log_err("control socket=%s error=\"%s\"", path, err_text(err));
 	return err;

@@ -45,6 +45,12 @@ enum {
 	FRESH_MS = 15000,
 };
 
+/* Before all zones are in the trees nothing is said of them, and nothing is concluded. */
+static bool is_ready(const struct drift *d)
+{
+	return d->table.count && d->table.ready && d->watch->loaded;
+}
+
 /* ---- what others say of themselves ---- */
 
 static void take_root(struct drift *d, uint32_t i, uint32_t slot, uint64_t root, uint64_t now_ns)
@@ -95,7 +101,7 @@ size_t drift_roots(struct drift *d, uint32_t i, struct fleet_root out[FLEET_ROOT
 {
 	size_t count = 0;
 
-	if (!d || i >= d->peer_count || !d->table.count)
+	if (!d || i >= d->peer_count || !is_ready(d))
 		return 0;
 	for (uint32_t k = 0; k < d->table.count && count < FLEET_ROOTS_MAX; k++) {
 		uint32_t slot = (d->report_turn + k) % d->table.count;
@@ -109,7 +115,7 @@ size_t drift_roots(struct drift *d, uint32_t i, struct fleet_root out[FLEET_ROOT
 
 const struct zone_tree *drift_tree(struct drift *d, const char *network)
 {
-	struct drift_network *n = d ? drift_table_find(&d->table, network) : NULL;
+	struct drift_network *n = d && is_ready(d) ? drift_table_find(&d->table, network) : NULL;
 
 	return n ? n->tree : NULL;
 }
@@ -117,7 +123,7 @@ const struct zone_tree *drift_tree(struct drift *d, const char *network)
 void drift_report(struct drift *d, const char *network, struct fleet_report *out)
 {
 	out->trees = 0;
-	if (!d || !d->table.count || !d->watch->loaded)
+	if (!d || !is_ready(d))
 		return;
 	for (uint32_t k = 0; k < d->table.count && k < FLEET_NETWORKS_MAX; k++) {
 		const struct drift_network *n = &d->table.network[(d->report_turn + k) % d->table.count];
@@ -236,7 +242,7 @@ void drift_answered(struct drift *d, uint32_t tag, const struct tree_answer *a, 
 {
 	struct descent *x = d ? &d->descents[tag % DESCENTS] : NULL;
 
-	if (!x || !x->active || x->tag != tag || !x->tries)
+	if (!x || !x->active || x->tag != tag || !x->tries || !is_ready(d))
 		return;
 	x->tries = 0; /* answered */
 	if (a)
@@ -338,7 +344,7 @@ static void look(struct drift *d, uint64_t now_ns)
 
 	d->tokens = MIN(d->tokens + rate * (double)(now_ns - d->looked_ns) / 1e9, rate);
 	d->looked_ns = now_ns;
-	if (d->table.count && d->watch->loaded) {
+	if (is_ready(d)) {
 		go_on(d, now_ns);
 		look_at_pairs(d, now_ns);
 		drift_servers_step(d, now_ns);

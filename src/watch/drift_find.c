@@ -111,7 +111,7 @@ static void start(struct finding *x, enum board_drift_kind kind, const struct fi
 	x->absent = !l->here;
 	x->versions = x->moves = 0;
 	if (kind == DRIFT_BEHIND) {
-		x->versions = l->here->previous == l->there->serial ? 1 : 0;
+		x->versions = tree_versions_since(l->here, l->there->serial);
 		x->moves = l->here->moves;
 	}
 }

@@ -64,7 +64,7 @@ static void take(struct drift *d, struct drift_server *s, const uint8_t *msg, si
 	struct finding_look l = {.who = FINDING_OUTSIDE | (uint32_t)(s - d->servers), .network = s->slot, .hash = tree_hash(s->asked.wire)};
 	enum soa_answer kind = read_answer(msg, len, &s->asked, &there.serial);
 
-	if (kind == SOA_NOTHING || s->slot >= d->table.count)
+	if (kind == SOA_NOTHING || s->slot >= d->table.count || !d->table.ready)
 		return;
 	s->pending = false;
 	s->failures = 0;

@@ -65,7 +65,7 @@ static void begin_anew(struct drift_table *t)
 		if (t->follow[i].reader)
 			store_unpin(t->follow[i].reader);
 	t->at = (struct store_snapshot){0};
-	t->changing = false;
+	t->changing = t->ready = false;
 	if (make_trees(t, count) < 0)
 		t->count = 0;
 }
@@ -154,6 +154,7 @@ static void look_for_changes(struct drift_table *t)
 static void end_changes(struct drift_table *t)
 {
 	t->changing = false;
+	t->ready = true;
 	store_unpin(t->follow[1 - t->current].reader);
 }
 

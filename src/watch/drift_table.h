@@ -32,6 +32,7 @@ struct drift_table {
 	struct drift_pair_of_versions *changed;
 	size_t changed_count, changed_cap, changed_done;
 	bool changing;            /* both versions are pinned */
+	bool ready;               /* all zones are in the trees */
 	struct list todo;         /* zones whose content is not known */
 	struct {
 		bool active;

@@ -30,7 +30,6 @@ enum {
 	VIEWS_TIMEOUT_MS = 800,
 	VIEWS_AGAIN_MS = 200,       /* what has not answered is asked again so soon, until it is certain */
 	VIEWS_FALL = 2,             /* failures in a row: silent */
-	VIEWS_TOLD_OLD_MS = 600000, /* what a node has not repeated for so long is forgotten */
 };
 
 /* Milliseconds between questions to each of so many addresses of other nodes. */

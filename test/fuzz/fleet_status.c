@@ -68,9 +68,25 @@ static void check_answer(const uint8_t *data, size_t size)
 	}
 }
 
+/* What is read of a place of the tree is within its bounds, and of that place. */
+static void check_tree(const uint8_t *data, size_t size)
+{
+	static struct tree_answer a;
+	struct tree_place p = {0};
+
+	if (size && data[0] & 1)
+		p = tree_child(p, data[0] >> 4);
+	if (tree_answer_read(data, size, p, &a) < 0)
+		return;
+	check(a.count <= TREE_LIST_MAX && (a.listed ? a.count == a.sum.zones : !a.count));
+	for (uint32_t i = 0; i < a.count; i++)
+		check(tree_has(p, a.zone[i].hash) && memchr(a.zone[i].name, 0, sizeof(a.zone[i].name)));
+}
+
 /* The answer to it is never longer than is allowed, and says so where it is cut. */
 static void check_question(const uint8_t *data, size_t size)
 {
+	struct fleet_root roots[FLEET_ROOTS_MAX];
 	struct fleet_question asked;
 	struct writer w = writer_of(out, size);
 	struct query q;
@@ -80,6 +96,7 @@ static void check_question(const uint8_t *data, size_t size)
 	r = (struct fleet_report){.node = "fra", .count = 1, .network = {{.name = "global"}}};
 	fleet_answer_write(&q, data, RCODE_NOERROR, &r, &w);
 	check(writer_ok(&w) && w.pos <= size);
+	check(fleet_question_roots(data, size, roots) <= FLEET_ROOTS_MAX);
 	if (fleet_question_read(q.qname.wire, &asked)) {
 		struct writer back = writer_of(out, sizeof(out));
 		struct query parsed;
@@ -94,6 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	check_report(data, size);
 	check_answer(data, size);
+	check_tree(data, size);
 	if (size <= sizeof(out))
 		check_question(data, size);
 	return 0;

@@ -26,6 +26,7 @@ class Several:
         self.folder, self.names, self.keys, self.more = str(folder), list(names), keys, more
         self.networks = networks or {"global": [n for n in names if not n.startswith("hid")]}
         self.running = {}
+        self.flags = []  # more of `zonecast run`
         self.extra = {}  # name to further management addresses, for write("fleet.yaml", text())
         self.net = Net()
         try:
@@ -88,7 +89,7 @@ class Several:
             with open(os.path.join(self.folder, name, "log"), "ab") as log:
                 self.running[name] = self.ns[name].popen(
                     [ZONECAST, "run", "--config", os.path.join(self.folder, "fleet.yaml"), "--node", name, "--run-dir", self.path(name, "run"),
-                     "--state-dir", self.path(name, "state")], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                     "--state-dir", self.path(name, "state"), *self.flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         for name in names:
             wait_until(lambda n=name: "\nready\n" in "\n" + self.log(n)[began[n]:], 60, lambda n=name: f"{n} ready; log:\n{self.log(n)}")
 

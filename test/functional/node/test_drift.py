@@ -122,11 +122,16 @@ def test_same_serial_other_content(fleet):
     """A record that changed on the primary under the serial it had: an alert at once, against every pop."""
     fleet.wait_settled()
     fleet.change("second", 1, "192.0.2.99")
+    done = fleet.zonecast("hid", "zone", "reload", "second", "--force")
+    assert done.returncode == 0, done.stdout + done.stderr
     for by, node in (("hid", "fra"), ("hid", "ams"), ("fra", "hid"), ("sin", "hid")):
         row = wait_for(fleet, by, zone="second.", node=node, kind="content")
         assert row["alert"] and row["here"] == row["there"] == 1, row
     assert not fleet.rows("fra", node="ams") and not fleet.rows("fra", node="sin")
-    fleet.change("second", 3, "192.0.2.99")
+    # Differences between versions do not mend it: the pops' version 1 is another one. A whole transfer does.
+    for node in ("fra", "ams", "sin"):
+        done = fleet.zonecast(node, "zone", "retransfer", "second")
+        assert done.returncode == 0, done.stdout + done.stderr
     fleet.wait_settled()
 
 

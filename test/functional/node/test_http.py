@@ -258,6 +258,7 @@ def test_a_stream(node):
 
 def test_too_many_streams(node):
     streams = []
+    wait_until(lambda: node.counters()["streams"] == 0, 30 * SLOW, "the end of others")
     try:
         for i in range(33):
             streams.append(Stream(node, f"10.77.1.{1 + i % 3}"))
@@ -272,6 +273,7 @@ def test_too_many_streams(node):
 def test_a_stream_that_nobody_reads(node):
     """It is closed, and costs no memory for what it did not take."""
     slow = node.ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+    wait_until(lambda: node.counters()["streams"] == 0, 30 * SLOW, "the end of others")
     before = node.counters()
     try:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)

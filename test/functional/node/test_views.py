@@ -2,7 +2,10 @@
 """Nodes and networks as clients see them: ways to other nodes at port 53, who answers at an anycast address, what those outside tell, and what eats port 53."""
 import json
 import os
+import socket
 
+import dns.edns
+import dns.message
 import pytest
 
 from netns import missing, wait_until
@@ -160,19 +163,54 @@ def test_filtered(fleet, family):
     await_good(fleet)
 
 
+def ask_with_cookie(fleet, source, at, cookie):
+    """The COOKIE option of the answer to a question with this one."""
+    query = dns.message.make_query("www.example.", "A", use_edns=0, options=[dns.edns.GenericOption(dns.edns.OptionType.COOKIE, cookie)])
+    with fleet.ns["hid"].socket(socket.AF_INET6 if ":" in at else socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind((source, 0))
+        s.settimeout(20)
+        s.sendto(query.to_wire(), (at, 53))
+        reply = dns.message.from_wire(s.recv(4096))
+    assert reply.id == query.id
+    return next(o.data if hasattr(o, "data") else o.client + o.server for o in reply.options if o.otype == dns.edns.OptionType.COOKIE)
+
+
+def flips(fleet, name, prefix):
+    return sum(c["count"] for c in fleet.status(name)["views"]["flips"]["clients"] if c["prefix"] == prefix)
+
+
+@pytest.mark.asan
 @pytest.mark.parametrize("family", ["v4", "v6"])
-def test_dead_way(fleet, family):
-    """TCP port 53 of ams's management address is filtered for one family: who asks it knows which address and transport, the rest goes on."""
+def test_site_flips(fleet, family):
+    """A client that routing moves shows the cookie of the node before: counted by its network, once, for it is given a new one. Its own cookie counts nothing."""
+    source, prefix = (fleet.v4("hid"), "10.8.0.0/24") if family == "v4" else (fleet.v6("hid"), "2001:db8:8::/48")
+    fra, ams = (getattr(fleet, family)(n) for n in POPS)
+    before, elsewhere = flips(fleet, "ams", prefix), flips(fleet, "fra", prefix)
+    own = ask_with_cookie(fleet, source, fra, bytes(range(8)))
+    assert len(own) == 24 and ask_with_cookie(fleet, source, fra, own) == own
+    moved = ask_with_cookie(fleet, source, ams, own)
+    assert moved != own and moved[:8] == own[:8]
+    assert ask_with_cookie(fleet, source, ams, moved) == moved
+    wait_until(lambda: flips(fleet, "ams", prefix) == before + 1, 20 * SLOW, lambda: f"one more than {before}: {fleet.status('ams')['views']['flips']}")
+    assert flips(fleet, "fra", prefix) == elsewhere
+    row = next(c for c in fleet.status("ams")["views"]["flips"]["clients"] if c["prefix"] == prefix)
+    assert row["from"] == "fra" and row["error"] == 0
+    assert f"    {prefix}" in fleet.zonecast("ams", "status").stdout and "last " in fleet.zonecast("ams", "status").stdout
+
+
+@pytest.mark.parametrize("family,transport", [("v4", "tcp"), ("v6", "udp")])
+def test_dead_way(fleet, family, transport):
+    """Port 53 of ams's management address is filtered for one family and transport: who asks it knows which, the rest goes on."""
     await_good(fleet)
     address, other = (fleet.v4("ams"), fleet.v6("ams")) if family == "v4" else (fleet.v6("ams"), fleet.v4("ams"))
-    filter_in(fleet.ns["ams"], f"{'ip6' if family == 'v6' else 'ip'} daddr {address} tcp dport 53 drop")
+    filter_in(fleet.ns["ams"], f"{'ip6' if family == 'v6' else 'ip'} daddr {address} {transport} dport 53 drop")
     try:
-        wait_until(lambda: path(fleet, "fra", "ams", address, "tcp")["failures"] >= 2, 40 * SLOW, lambda: f"no TCP: {path(fleet, 'fra', 'ams', address, 'tcp')}")
-        assert path(fleet, "fra", "ams", address, "udp")["failures"] < 2 and path(fleet, "fra", "ams", other, "tcp")["failures"] < 2
-        assert f"{address} over tcp: NO ANSWER" in fleet.zonecast("fra", "status").stdout
+        wait_until(lambda: path(fleet, "fra", "ams", address, transport)["failures"] >= 2, 40 * SLOW, lambda: f"no answer: {path(fleet, 'fra', 'ams', address, 'tcp')}")
+        assert path(fleet, "fra", "ams", address, "udp" if transport == "tcp" else "tcp")["failures"] < 2 and path(fleet, "fra", "ams", other, transport)["failures"] < 2
+        assert f"{address} over {transport}: NO ANSWER" in fleet.zonecast("fra", "status").stdout
     finally:
         unfilter(fleet.ns["ams"])
-    wait_until(lambda: path(fleet, "fra", "ams", address, "tcp")["failures"] == 0, 40 * SLOW, "TCP again")
+    wait_until(lambda: path(fleet, "fra", "ams", address, transport)["failures"] == 0, 40 * SLOW, "answers again")
 
 
 def test_restart(fleet):

@@ -49,11 +49,15 @@ static void test_counts_to_rates(void **state)
 	board_add(&b->workers[0].rcodes[5], 2);
 	board_add(&b->workers[0].overflows, 6);
 	board_add(&b->workers[1].cpu_ns, SECOND_NS / 2);
+	board_add(&b->workers[0].measures.latency[0][2], 90); /* 2 to 4 us */
+	board_add(&b->workers[1].measures.latency[0][3], 9);
+	board_add(&b->workers[1].measures.latency[0][20], 1);
+	board_add(&b->workers[1].measures.latency[1][9], 1000);
 	rates_sample(&r, b, 12 * SECOND_NS, 7);
 	assert_int_equal(r.count, 1);
 	rates_point_text(&r, 0, &t);
 	assert_string_equal(t.chars, "{\"time_ms\":7,\"udp_ipv4\":70.0,\"udp_ipv6\":0.0,\"tcp_ipv4\":0.0,\"tcp_ipv6\":4.0,\"tls_ipv4\":1.0,\"tls_ipv6\":0.0,\"xdp\":50.0,"
-	                             "\"noerror\":20.0,\"nxdomain\":52.0,\"other\":1.0,\"dropped\":3.0,\"cpu_percent\":25.0}");
+	                             "\"noerror\":20.0,\"nxdomain\":52.0,\"other\":1.0,\"dropped\":3.0,\"cpu_percent\":25.0,\"latency_p50_us\":3.2,\"latency_p99_us\":8.2}");
 	/* A counter that begins anew, with its worker, is no rate. */
 	atomic_store(&b->workers[1].cpu_ns, 5);
 	rates_sample(&r, b, 13 * SECOND_NS, 8);

@@ -96,6 +96,7 @@ static const char everything[] =
         "  invalid: alert\n"
         "  expire: 90m\n"
         "history: {versions: 1000, size: 1GiB, all-for: 48h, step: 1h}\n"
+        "control-group: wheel\n"
         "dnstap: {tcp: \"2001:db8::9\", port: 6001, responses: false, sample: 100, max-backlog: 8MiB, file-size: 0, files: 9}\n"
         "query-log: {file: /var/log/queries, format: json, file-size: 5MiB, files: 2}\n"
         "hooks: [{on: [withdraw, verdict], exec: [/bin/tell, \"a b\"], timeout: 3s}]\n"
@@ -153,6 +154,7 @@ static void test_values(void **state)
 	assert_int_equal(c->hooks[0].exec_count, 2);
 	assert_string_equal(c->hooks[0].exec[1], "a b");
 	assert_int_equal(c->hooks[0].timeout_ms, 3000);
+	assert_string_equal(c->control_group, "wheel");
 	assert_true(c->dnstap.enabled && c->dnstap.queries && !c->dnstap.responses && !c->dnstap.socket && !c->dnstap.file);
 	assert_string_equal(addr_text(&c->dnstap.tcp, buf), "2001:db8::9");
 	assert_int_equal(c->dnstap.port, 6001);

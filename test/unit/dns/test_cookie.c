@@ -117,6 +117,45 @@ static void test_verdicts(void **state)
 	assert_int_equal(cookie_judge(&s, &v4, reply, COOKIE_LEN, NOW, made), COOKIE_GOOD);
 }
 
+/* Nodes 5 and 9 of a fleet that has the marks 5, 9 and 63. */
+static void test_sites(void **state)
+{
+	struct cookie_secrets five = secrets_of("000102030405060708090a0b0c0d0e0f", NULL), nine, none = five;
+	uint8_t c[COOKIE_LEN] = {1, 2, 3, 4, 5, 6, 7, 8}, made[COOKIE_LEN], reply[COOKIE_LEN];
+	struct ip_addr a;
+
+	(void)state;
+	assert_int_equal(addr_parse("2001:db8::1", &a), 0);
+	five.sites = 1ULL << 5 | 1ULL << 9 | 1ULL << 63;
+	nine = five;
+	five.site = 5;
+	nine.site = 9;
+	for (uint32_t now = 1559731985; now < 1559731985 + 130; now++) {
+		int32_t off;
+
+		cookie_make(&five, &a, c, now, made);
+		off = (int32_t)((uint32_t)made[12] << 24 | (uint32_t)made[13] << 16 | (uint32_t)made[14] << 8 | made[15]) - (int32_t)now;
+		assert_true(off > -64 && off < 64 && off + 64 < COOKIE_AHEAD_MAX_S);
+		assert_memory_equal(made + 8, "\1\0\0\0", 4); /* version, reserved: as RFC 9018 has them */
+		/* Any server with the secret takes it; its own node gives it back. */
+		assert_int_equal(cookie_judge(&none, &a, made, COOKIE_LEN, now, reply), COOKIE_GOOD);
+		assert_int_equal(cookie_other_site(&none, made), 0);
+		assert_int_equal(cookie_judge(&five, &a, made, COOKIE_LEN, now, reply), COOKIE_GOOD);
+		assert_memory_equal(reply, made, COOKIE_LEN);
+		assert_int_equal(cookie_other_site(&five, made), 0);
+		/* Another node takes it as well, knows whose it is, and gives one of its own. */
+		assert_int_equal(cookie_judge(&nine, &a, made, COOKIE_LEN, now, reply), COOKIE_GOOD);
+		assert_int_equal(cookie_other_site(&nine, made), 5);
+		assert_int_equal(cookie_other_site(&nine, reply), 0);
+		assert_int_equal(cookie_other_site(&five, reply), 9);
+	}
+	/* A mark that nobody has is nobody's: made by a server that makes no marks. */
+	cookie_make(&none, &a, c, 64 * 1000000 + 7, made);
+	assert_int_equal(cookie_other_site(&nine, made), 0);
+	cookie_make(&none, &a, c, 64 * 1000000 + 63, made);
+	assert_int_equal(cookie_other_site(&nine, made), 63);
+}
+
 static void test_secret(void **state)
 {
 	static const struct {
@@ -142,6 +181,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors), cmocka_unit_test(test_verdicts), cmocka_unit_test(test_secret),
+		cmocka_unit_test(test_sites),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
