@@ -89,6 +89,7 @@ void drift_heard_from(struct drift *d, const struct ip_addr *from, const struct 
 	for (uint32_t i = 0; d && count && i < d->peer_count; i++) {
 		if (!has_address(&d->watch->board->watch.nodes.node[i], from))
 			continue;
+		peers_was_asked(d->watch->peers, i, now_ns);
 		for (uint32_t slot = 0; slot < d->table.count; slot++)
 			for (size_t k = 0; k < count; k++)
 				if (roots[k].network == fleet_network_number(d->table.network[slot].name))

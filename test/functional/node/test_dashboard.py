@@ -88,11 +88,11 @@ def test_what_is_wrong_is_named_without_reloading(show):
         assert sorted(page.js(PROBLEMS)) == sorted(expected)
         assert page.js(HEADLINE) == "Not all right: 5 alerts and 4 warnings. First: hkg does not answer."
         assert page.js("document.getElementById('headline').dataset.state") == "bad"
-        assert page.js("[...document.querySelectorAll('#map .spot.bad')].map((s) => s.querySelector('title').textContent.split(',')[0]).sort()") == ["hkg", "sin"]
+        assert page.js("[...document.querySelectorAll('#map .spot.bad')].map((s) => s.querySelector('title').textContent.split(',')[0]).sort()") == ["hkg", "iad", "sin", "sjc"]
         # Each with since when, the part of the page, and what to do.
         lines = page.js("Object.fromEntries([...document.querySelectorAll('#problems li')].map((l) => [l.querySelector('.what').textContent, l.querySelector('.meta').textContent]))")
         assert all(re.match(r"for (more than )?\d+ (ms|s|min)Show", v) for v in lines.values()), lines
-        assert "What to do: stale" in lines["example.org. is stuck on sjc"]
+        assert "What to do: drift" in lines["example.org. is stuck on sjc"]
         # The event is there as well, and all of this came without a new page.
         page.wait("[...document.querySelectorAll('#events tbody tr')].some((r) => r.textContent.includes('hkg has answered none of 5 questions'))", 20)
         api.fleet.revive("hkg")
@@ -144,6 +144,10 @@ def test_the_judgement(show):
          "Not all right: port 53 of n is filtered on IPv6: c and d hear nothing.", ["bad"]),
         (fleet(node(), node("b"), views=[{"network": "n", "ipv4": {**seen, "outside": "silent"}, "ipv6": seen}]),
          "Not all right: seen from outside, n does not answer on IPv4.", ["bad"]),
+        (fleet(node(), node("b", views=[{"network": "n", "ipv4": None, "ipv6": {"own": False, "seen": "silent", "node": "", "since_ms": 7}}])),
+         "Not all right: seen from b, n does not answer on IPv6.", ["bad"]),
+        (fleet(node(views=[{"network": "n", "ipv4": {**seen, "failures": 3, "heard_ms": 4000}, "ipv6": {**seen, "failures": 2, "heard_ms": 3000}}]), node("b")),
+         "Not all right: seen from a, n does not answer on IPv4.", ["bad"]),
         ({**fleet(node(), node("b")), "drift": {"rows": [{"kind": "behind", "zone": f"z{i}.", "node": "b", "alert": False, "since_ms": 5} for i in range(9)]}}, well + ".", []),
         ({**fleet(node(), node("b")), "drift": {"rows": [{"kind": "missing", "zone": f"z{i}.", "node": "b", "alert": True, "since_ms": 5} for i in range(9)]}},
          "Not all right: 9 zones on b: z0., z1. and 7 more are missing.", ["bad"]),
@@ -163,6 +167,18 @@ def test_the_judgement(show):
             assert got == [headline, levels], given
 
 
+def test_all_pages_of_what_to_do_are_built_in():
+    with open(os.path.join(TOP, "src", "admin", "meson.build"), encoding="utf-8") as f:
+        built_in = set(re.findall(r"'([a-z0-9-]+)'", f.read()))
+    pages = {name[:-3] for name in os.listdir(os.path.join(TOP, "doc", "howto"))} - {"README"}
+    assert len(pages) > 25 and pages - built_in == set()
+    # Those that the dashboard names exist.
+    with open(os.path.join(TOP, "src", "admin", "ui", "model.js"), encoding="utf-8") as f:
+        source = f.read()
+    named = set(re.findall(r'page: "([a-z-]+)"', source)) | set(re.findall(r'\w+: "([a-z-]+)"', re.search(r"PAGE_OF_CAUSE = {(.*)}", source)[1]))
+    assert len(named) > 12 and named - pages == set()
+
+
 def test_a_page_of_what_to_do(show):
     with FakeApi(nodes=4) as api:
         page = show(api)
@@ -171,13 +187,13 @@ def test_a_page_of_what_to_do(show):
         page.js("document.querySelector('#problems button').focus()")
         page.key("Enter")
         page.wait("document.getElementById('page').open", 20)
-        with open(os.path.join(TOP, "doc", "howto", "stale.md"), encoding="utf-8") as f:
+        with open(os.path.join(TOP, "doc", "howto", "drift.md"), encoding="utf-8") as f:
             title = f.readline().lstrip("# ").strip()
         page.wait(f"document.getElementById('page-title').textContent === {json.dumps(title)}", 20)
         page.key("Escape")
         page.wait("!document.getElementById('page').open", 10)
         # Where one was is where one is.
-        assert page.js("document.activeElement.textContent") == "What to do: stale"
+        assert page.js("document.activeElement.textContent") == "What to do: drift"
 
 
 def test_a_node_that_is_gone_is_said_to_be(show):

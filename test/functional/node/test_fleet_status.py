@@ -135,7 +135,7 @@ def test_who_is_told(fleet, family, tcp):
     told = strings(reply)
     assert told[0].startswith("zonecast-status=1 node=fra ") and told[1].startswith("network=global v4="), told
     reply, _, _ = ask(ams, source, at, "global.fra.status.zonecast.", SECRET, tcp)
-    assert strings(reply)[1:] == [t for t in strings(reply) if t.startswith("network=global ")]
+    assert [t.split()[0] for t in strings(reply)[1:]] == ["network=global", "tree=global"]
     reply, _, _ = ask(ams, source, at, "none.fra.status.zonecast.", SECRET, tcp)
     assert len(strings(reply)) == 1 and "networks=1" in strings(reply)[0]
     for name, secret, rcode in (("fra.status.zonecast.", None, dns.rcode.REFUSED), ("sin.status.zonecast.", SECRET, dns.rcode.REFUSED),
