@@ -23,6 +23,9 @@ _zonecast()
 	--level)
 		words="info warn alert"
 		;;
+	--log-format)
+		words="text json"
+		;;
 	--log-level)
 		words="error warning notice info debug"
 		;;
@@ -39,7 +42,7 @@ _zonecast()
 		lab:2) words="up status drill down" ;;
 		lab:3) words="kill crash hang wrong flap one-family cut outside-in drain rolling-upgrade bad-zone stale expire drift same-serial cut-region primary-lost overload rpki-invalid withdraw-all old-config dormant-mistake all zone" ;;
 		lab:*) words="--region --runs --bfd --backup --no-prometheus --deep --silent --zones --dir --name --json --help" ;;
-		run:*) words="--config --node --zones --listen --allow-transfer --workers --state-dir --run-dir --log-level --allow-faults --accept-older --help" ;;
+		run:*) words="--config --node --zones --listen --allow-transfer --workers --state-dir --run-dir --log-level --log-format --allow-faults --accept-older --help" ;;
 		plan:*) words="--config --withdraw --accept-older --json --help" ;;
 		reload:*) words="--withdraw --accept-older --config --run-dir --json --help" ;;
 		check:*) words="--config --node --no-zones --json --help" ;;

@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/log_json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,9 @@ enum { LOG_LINE_MAX = 2048 };
 
 static const char *log_role = "zonecast";
 static enum log_level log_max = LOG_INFO;
+static enum log_format log_format = LOG_TEXT;
+
+static const char *const level_names[] = {"error", "warning", "notice", "info", "debug"};
 
 void log_setup(const char *role, enum log_level level)
 {
@@ -18,10 +22,31 @@ void log_setup(const char *role, enum log_level level)
 	log_max = level;
 }
 
+void log_set_format(enum log_format format)
+{
+	log_format = format;
+}
+
+enum log_format log_get_format(void)
+{
+	return log_format;
+}
+
+static void write_json(enum log_level level, const char *message)
+{
+	const struct log_record r = {.wall_us = clock_wall_us(),
+	                             .level = level_names[level],
+	                             .role = log_role,
+	                             .message = message};
+	char line[LOG_JSON_MAX];
+
+	if (write(STDERR_FILENO, line, log_json(&r, line, sizeof(line))) < 0)
+		return;
+}
+
 /* One write(2) a line, so that lines of several processes never mix. */
 void log_line(enum log_level level, const char *fmt, ...)
 {
-	static const char *const names[] = {"error", "warning", "notice", "info", "debug"};
 	char line[LOG_LINE_MAX];
 	char when[32];
 	va_list ap;
@@ -29,7 +54,9 @@ void log_line(enum log_level level, const char *fmt, ...)
 
 	if (level > log_max)
 		return;
-	n = snprintf(line, sizeof(line), "%s %s %s: ", clock_wall_text(clock_wall_s(), when), names[level], log_role);
+	n = log_format == LOG_JSON ? 0
+	                           : snprintf(line, sizeof(line), "%s %s %s: ", clock_wall_text(clock_wall_s(), when),
+	                                      level_names[level], log_role);
 	va_start(ap, fmt);
 	m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 	va_end(ap);
@@ -37,6 +64,11 @@ void log_line(enum log_level level, const char *fmt, ...)
 	for (int i = 0; i < n; i++)
 		if ((unsigned char)line[i] < ' ')
 			line[i] = ' ';
+	if (log_format == LOG_JSON) {
+		line[n] = '\0';
+		write_json(level, line);
+		return;
+	}
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return; /* nowhere left to complain */

@@ -15,8 +15,13 @@ enum log_level {
 	LOG_DEBUG,
 };
 
+enum log_format { LOG_TEXT, LOG_JSON };
+
 /* `role` names the process in each line; borrowed for the life of the process. Lines above `level` are dropped. */
 void log_setup(const char *role, enum log_level level);
+/* How lines look from now on; LOG_TEXT at first. See log_json.h. */
+void log_set_format(enum log_format format);
+enum log_format log_get_format(void);
 void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #define log_err(...) log_line(LOG_ERR, __VA_ARGS__)

@@ -100,12 +100,14 @@ bool board_event_next(const struct board_events *r, uint64_t *last, uint64_t *lo
 
 static const struct board_events *ring_of(const struct board *b, int ring)
 {
-	const struct board_events *const rings[EVENT_RINGS] = {&b->supervisor.events, &b->sync.events, &b->watch.events, &b->route.events};
+	const struct board_events *const rings[EVENT_RINGS] = {&b->supervisor.events, &b->sync.events, &b->watch.events,
+	                                                       &b->route.events};
 
 	return rings[ring];
 }
 
-bool board_events_next(const struct board *b, struct board_events_cursor *c, uint64_t *lost, struct board_event *out, int *role)
+bool board_events_next(const struct board *b, struct board_events_cursor *c, uint64_t *lost, struct board_event *out,
+                       int *role)
 {
 	static const int roles[EVENT_RINGS] = {ROLE_SUPERVISOR, ROLE_SYNC, ROLE_WATCH, ROLE_ROUTE};
 	int best = -1;

@@ -28,6 +28,7 @@ const char help_run[] =
 	"  --state-dir DIR   what must survive a reboot (orders, transferred zones)\n"
 	"  --run-dir DIR     the store, the control socket, pids\n"
 	"  --log-level L     error, warning, notice, info (default) or debug\n"
+	"  --log-format F    text (default: as configured), or json: one object a line\n"
 	"  --accept-older    take a fleet file of an older generation than this node has had\n"
 	"  --allow-faults    accept fault drills on the control socket\n"
 	"\n"
@@ -88,10 +89,21 @@ static int level_from(const char *text, enum log_level *out)
 	return CLI_USAGE;
 }
 
+static int format_from(const char *text, enum log_format *out)
+{
+	if (strcmp(text, "text") != 0 && strcmp(text, "json") != 0) {
+		cli_error("--log-format %s: text or json", text);
+		return CLI_USAGE;
+	}
+	*out = strcmp(text, "json") == 0 ? LOG_JSON : LOG_TEXT;
+	return 0;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	static const struct cli_verb verb = {"run", cmd_run, NULL, help_run};
-	const char *config = NULL, *node = NULL, *zones = NULL, *workers = NULL, *state_dir = NULL, *run_dir = NULL, *level = NULL;
+	const char *config = NULL, *node = NULL, *zones = NULL, *workers = NULL, *state_dir = NULL, *run_dir = NULL, *level = NULL, *format = NULL;
+	static enum log_format log_format;
 	bool faults = false, older = false;
 	struct listens listens = {.count = 0};
 	struct prefixes transfer = {.count = 0};
@@ -99,7 +111,7 @@ int cmd_run(int argc, char **argv)
 		{"config", .value = &config},       {"node", .value = &node},       {"zones", .value = &zones},
 		{"listen", .each = add_listen, .ctx = &listens}, {"workers", .value = &workers}, {"state-dir", .value = &state_dir},
 		{"allow-transfer", .each = add_prefix, .ctx = &transfer},
-		{"run-dir", .value = &run_dir},     {"log-level", .value = &level}, {"allow-faults", .flag = &faults},
+		{"run-dir", .value = &run_dir},     {"log-level", .value = &level}, {"log-format", .value = &format}, {"allow-faults", .flag = &faults},
 		{"accept-older", .flag = &older},
 	};
 	struct supervisor_options o = {.log_level = LOG_INFO};
@@ -111,6 +123,9 @@ int cmd_run(int argc, char **argv)
 		return status;
 	if (level && level_from(level, &o.log_level))
 		return CLI_USAGE;
+	if (format && format_from(format, &log_format))
+		return CLI_USAGE;
+	o.log_format = format ? &log_format : NULL;
 	if (zones ? (config || !listens.count) : listens.count != 0) {
 		cli_error("run takes either --config, or --zones together with --listen");
 		return CLI_USAGE;

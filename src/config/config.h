@@ -371,6 +371,11 @@ struct config_query_log {
 	uint32_t file_size, files; /* as with dnstap; 100 MiB, 4 */
 };
 
+/* log: what the lines on stderr look like. */
+struct config_log {
+	uint8_t format; /* 0 text, 1 JSON: enum log_format */
+};
+
 struct config {
 	struct arena arena;
 	const char *path;         /* of the fleet file; messages and relative paths go by it */
@@ -391,6 +396,7 @@ struct config {
 	struct config_dnstap dnstap;
 	struct config_query_log query_log;
 	struct config_history history;
+	struct config_log log;
 	struct config_rpki rpki;
 	struct config_drift drift;
 	struct config_hook *hooks; size_t hook_count;

@@ -528,6 +528,15 @@ static const struct schema_row query_log_rows[] = {
 };
 static const struct schema_map query_log_map = {"query-log", 0, ROWS(query_log_rows)};
 
+/* In the order of enum log_format. */
+static const char *const words_log[] = {"text", "json", NULL};
+
+static const struct schema_row log_rows[] = {
+        {"format", SCHEMA_WORD, .reload = true, NUMBER(config_log, format), .words = words_log, .value = "text",
+         .help = "what a line of the log is: text, or json, one object"},
+};
+static const struct schema_map log_map = {"log", 0, ROWS(log_rows)};
+
 static const struct schema_row root_rows[] = {
         {"fleet", SCHEMA_IDENT, .required = true, AT(config, fleet), .help = "name of the fleet"},
         {"generation", SCHEMA_UINT, .reload = true, NUMBER(config, generation), .min = 0, .max = UINT32_MAX, .value = "0",
@@ -557,6 +566,7 @@ static const struct schema_row root_rows[] = {
          .help = "programs that are run when something changes"},
         {"http", SCHEMA_MAP, .reload = true, AT(config, http), FLAG(config, http.enabled), .map = &http_map,
          .help = "each node's web server: API, metrics, dashboard"},
+        {"log", SCHEMA_MAP, .reload = true, AT(config, log), .map = &log_map, .help = "what is written to stderr"},
         {"history", SCHEMA_MAP, .reload = true, AT(config, history), .map = &history_map, .help = "earlier versions of zones"},
         {"answer", SCHEMA_MAP, .reload = true, AT(config, answer), .map = &answer_map, .help = "how questions are answered"},
         {"dnstap", SCHEMA_MAP, .reload = true, AT(config, dnstap), FLAG(config, dnstap.enabled), .map = &dnstap_map,

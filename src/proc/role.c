@@ -101,6 +101,8 @@ static int config_from_bundle(const struct role_brief *b, int fd, struct bundle 
 		bundle_free(bu);
 		return err < 0 ? err : ERR_NOT_FOUND;
 	}
+	if (!b->log_fixed)
+		log_set_format((enum log_format)c->log.format);
 	*bundle = bu;
 	*config = c;
 	*node = n;
@@ -123,6 +125,7 @@ struct role *role_enter(int brief_fd)
 		refuse("this verb is for the supervisor's use only: no brief", ERR_MALFORMED);
 	close(brief_fd);
 	log_setup(board_role_text(b->kind), (enum log_level)b->log_level);
+	log_set_format((enum log_format)b->log_format);
 	err = board_attach(b->board_fd, &role->board);
 	if (err < 0)
 		refuse("cannot map the board", err);

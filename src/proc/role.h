@@ -94,6 +94,8 @@ struct role_brief {
 	struct role_ring rings[ROLE_RINGS_MAX];
 	uint32_t workers;
 	uint32_t log_level;
+	uint32_t log_format; /* enum log_format, until the configuration says so, or for good: */
+	uint32_t log_fixed;  /* whatever the configuration says */
 	uint32_t uid, gid; /* to become; UINT32_MAX: stay */
 	uint32_t control_gid; /* admin: whose members may use the control socket; UINT32_MAX: none */
 	uint32_t keep_dac_read; /* sync only: it reads files that uid may not (ROLE_NEEDS_READ) */

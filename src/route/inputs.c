@@ -64,35 +64,37 @@ static const char *guard_of(enum guard_says says)
 	return words[says];
 }
 
+static bool add_peer(struct line *l, const struct guard_peer *p, bool first)
+{
+	const char *name = p->name ? p->name : "?", *space = first ? "" : " ";
+
+	if (p->age_ms == UINT64_MAX)
+		return add(l, "%s%s:unseen", space, name);
+	return add(l, "%s%s:%s/%s%s/%" PRIu64 "ms", space, name, board_announce_text(p->says.announce), board_verdict_text(p->says.verdict),
+	           p->says.intent ? "/leaving" : "", p->age_ms);
+}
+
 /* fra:announced/pass/320ms, or fra:unseen. Of many those for whom there is room; how many there are is said before. */
 static void add_peers(struct line *l, const struct guard_input *in)
 {
-	size_t before = l->at, known = 0, told = 0;
+	size_t cap = l->cap, known = 0;
 
 	for (size_t i = 0; i < in->peer_count; i++)
 		known += guard_knows(&in->peers[i]);
-	if (!add(l, " others=%u seen=%zu peers=\"", in->others, known))
+	l->cap = cap - 1; /* for the last quote */
+	if (!add(l, " others=%u seen=%zu peers=\"", in->others, known)) {
+		l->cap = cap;
 		return;
-	for (size_t i = 0; i < in->peer_count; i++) {
-		const struct guard_peer *p = &in->peers[i];
-		size_t at = l->at;
-		bool fits;
-
-		if (p->age_ms == UINT64_MAX)
-			fits = add(l, "%s%s:unseen", told ? " " : "", p->name ? p->name : "?");
-		else
-			fits = add(l, "%s%s:%s/%s%s/%" PRIu64 "ms", told ? " " : "", p->name ? p->name : "?", board_announce_text(p->says.announce),
-			           board_verdict_text(p->says.verdict), p->says.intent ? "/leaving" : "", p->age_ms);
-		/* The quote at the end needs its room. */
-		if (!fits || l->at + 12 > l->cap) {
-			l->at = at;
-			l->chars[at] = '\0';
-			if (!add(l, " ..."))
-				l->at = before;
-			break;
-		}
-		told++;
 	}
+	for (size_t i = 0; i < in->peer_count; i++) {
+		l->cap = cap - sizeof(" ...");
+		if (l->at < l->cap && add_peer(l, &in->peers[i], i == 0))
+			continue;
+		l->cap = cap - 1;
+		add(l, "%s...", i ? " " : "");
+		break;
+	}
+	l->cap = cap;
 	add(l, "\"");
 }
 

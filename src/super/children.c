@@ -121,6 +121,8 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->status_fd = c->kind == ROLE_ANSWER ? all->status[0] : c->kind == ROLE_WATCH ? all->status[1] : -1;
 	b->workers = p->workers;
 	b->log_level = all->log_level;
+	b->log_format = log_get_format();
+	b->log_fixed = all->log_fixed;
 	b->uid = p->uid;
 	b->gid = p->gid;
 	b->control_gid = p->control_gid;

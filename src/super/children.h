@@ -80,6 +80,7 @@ struct children {
 	struct doors *doors;     /* listening sockets for route; NULL: none */
 	struct doors *web;       /* for admin; NULL: none */
 	enum log_level log_level;
+	bool log_fixed;          /* its format, by an option of the command line */
 	const char *zones_dir;   /* stand-alone form, else NULL */
 	char store_dir[ROLE_PATH_MAX];
 	char pids_path[ROLE_PATH_MAX];

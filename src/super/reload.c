@@ -326,6 +326,8 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 		return err;
 	}
 	s->plan = next;
+	if (!s->options->log_format)
+		log_set_format((enum log_format)next.config->log.format);
 	accepted_commit(next.state_dir, true);
 	fleet_known_note(next.run_dir, next.config);
 	close_bundles(&s->children.bundles);

@@ -21,6 +21,7 @@ struct supervisor_options {
 	const char *state_dir;    /* NULL: as configured */
 	const char *run_dir;
 	enum log_level log_level;
+	const enum log_format *log_format; /* NULL: as the fleet file has it */
 	bool accept_older;        /* a fleet file of an older generation than the node has had */
 	bool allow_faults;        /* fault drills over the control socket */
 };

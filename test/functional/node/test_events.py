@@ -13,6 +13,7 @@ from fleet import Node, Site
 from netns import missing, stop_process, wait_until
 from paths import ZONECAST
 from routers import Bird
+from servers import free_port
 
 WHY = missing(ZONECAST, *Bird.needs)
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
@@ -136,3 +137,50 @@ def test_following(site, tmp_path):
         finally:
             stop_process(follower)
         reader.join(10)
+
+
+def objects(text):
+    return [json.loads(x) for x in text.splitlines() if x.startswith("{")]
+
+
+def test_a_log_of_objects_after_a_reload(site, tmp_path):
+    def logged(node, **want):
+        return any(all(o.get(k) == v for k, v in want.items()) for o in objects(node.log()))
+
+    with Node(site, tmp_path) as node:
+        node.fleet(change=lambda t: t + "log: {format: json}\n")
+        assert node.zonecast("reload").returncode == 0
+        wait_until(lambda: logged(node, event="reload", role="supervisor"), 20, "the supervisor's word")
+        assert node.zonecast("drain", "global", "--no-wait").returncode == 0
+        wait_until(lambda: logged(node, role="route", event="network", network="global", family="ipv6", decision="withdraw", verdict="pass", order="drain", seen=0), 30,
+                   lambda: f"a decision: {node.log()[-3000:]}")
+        node.write("example.zone", "no zone\n")
+        node.zonecast("zone", "reload", "example")
+        wait_until(lambda: logged(node, role="sync", level="error", zone="example."), 20, lambda: f"a word of sync: {node.log()[-3000:]}")
+        os.kill(node.pids()[("answer", 0)], signal.SIGKILL)
+        wait_until(lambda: logged(node, role="supervisor", event="process", process="answer", index=0, signal=9), 20, "a worker's end")
+        # Of no process a line of text after one of JSON.
+        told = set()
+        for x in node.log().splitlines():
+            role = json.loads(x)["role"] if x.startswith("{") else (re.match(r"\S+Z [a-z]+ ([a-z]+): ", x) or [None, None])[1]
+            assert x.startswith("{") or role not in told, x
+            if x.startswith("{"):
+                told.add(role)
+        assert {"supervisor", "route", "sync"} <= told
+
+
+def test_a_log_of_objects_from_the_start(tmp_path):
+    (tmp_path / "zones").mkdir()
+    (tmp_path / "zones" / "example.zone").write_text("$TTL 300\n@ SOA ns1 host 1 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.1\n")
+    (tmp_path / "zones" / "bad.zone").write_text("no zone\n")
+    log = tmp_path / "log"
+    with open(log, "wb") as out:
+        node = subprocess.Popen([ZONECAST, "run", "--zones", str(tmp_path / "zones"), "--listen", f"127.0.0.1:{free_port()}", "--workers", "1", "--log-format", "json",
+                                 "--run-dir", str(tmp_path / "run"), "--state-dir", str(tmp_path / "state")], stdout=out, stderr=out)
+    try:
+        wait_until(lambda: any(o["event"] == "ready" for o in objects(log.read_text())), 60, lambda: f"ready: {log.read_text()}")
+    finally:
+        stop_process(node)
+    lines = [json.loads(x) for x in log.read_text().splitlines()]  # each of them
+    assert all({"time", "level", "role", "event"} <= set(o) for o in lines)
+    assert any(o["event"] == "ready" and o["zones"] == 1 and o["failed"] == 1 for o in lines) and lines[-1]["event"] == "stopped"
