@@ -453,7 +453,6 @@ def with_http(text):
         "http: {token-file: tokens, allow-changes: true}\n"
 
 
-@pytest.mark.asan
 def test_a_real_node(site, tmp_path):
     token = "b0f26a4c0d1f4bd2a9c31b7d5a8e6f01"
     (tmp_path / "tokens").write_text(f"oncall rw {token}\n")
@@ -508,7 +507,7 @@ def test_a_real_node(site, tmp_path):
 
 
 class Watched(Several):
-    """Four nodes, each with a web server; nobody has a router, so nothing is announced."""
+    """Four nodes, each with a web server. Nobody has a router, so the primary finds the service addresses silent, and says so: an alert from the begin."""
 
     def text(self):
         return super().text() + "http: {open: true}\ndrift: {alert-after: 3s}\n"
@@ -537,23 +536,24 @@ def test_what_is_wrong_with_real_nodes(tmp_path, chrome_folder):
             page = chrome.open(f"http://{fleet.v4('fra')}:8053/")
             page.wait(f"{DRAWN} >= 2 && document.getElementById('tile-nodes').textContent === '4 of 4' && document.getElementById('live').dataset.state === 'live'", 60)
             named = f"((part) => {PROBLEMS}.filter((p) => p.includes(part)))"
-            page.wait(f"{named}('example.').length === 0 && {named}('does not answer').length === 0", 60)
+            page.wait(f"{named}('example.').length === 0 && {named}('at its management').length === 0", 60)
+            page.wait(f"{named}('nobody outside gets an answer over IPv6: hid').length === 1", 60)
             page.js("window.still = true")
             fleet.hold("ams", True)
             try:
                 fleet.change(2)
                 page.wait("[...document.querySelectorAll('#drift tbody tr')].some((r) => r.textContent.includes('example.') && r.textContent.includes('ams'))", 60)
                 page.wait(f"{named}('example. is stuck on ams').length === 1", 60)
-                assert page.js("document.querySelector('#nodes [data-node=ams]').textContent").count("1 stuck") == 1
+                page.wait("document.querySelector('#nodes [data-node=ams]').textContent.includes('1 stuck')", 30)
             finally:
                 fleet.hold("ams", False)
             page.wait(f"{named}('example.').length === 0 && document.querySelectorAll('#drift tbody tr').length === 0", 60)
             fleet.ns["sin"].ip("-6", "addr", "del", f"{fleet.v6('sin')}/64", "dev", "up0")
             page.wait(f"{named}('sin does not answer on IPv6 at its management address').length === 1", 60)
             fleet.ns["sin"].ip("-6", "addr", "add", f"{fleet.v6('sin')}/64", "dev", "up0", "nodad")
-            page.wait(f"{named}('does not answer').length === 0", 60)
+            page.wait(f"{named}('at its management').length === 0", 60)
             fleet.stop("ams")
-            page.wait(f"{named}('ams does not answer').length === 1 && document.getElementById('tile-nodes').textContent === '3 of 4'", 60)
+            page.wait(f"{PROBLEMS}.includes('ams does not answer') && document.getElementById('tile-nodes').textContent === '3 of 4'", 60)
             assert page.js("window.still") and page.errors == []
 
 
