@@ -25,6 +25,7 @@ static size_t members(const struct board *b, struct member *out)
 	static const char *const roles[NODE_ROLES] = {"sync", "watch", "route", "admin"};
 	const board_stamp *const stamps[NODE_ROLES] = {&b->sync.stamp, &b->watch.stamp, &b->route.stamp,
 	                                               &b->admin.stamp};
+	const struct board_process *tap = &b->supervisor.procs[TAP_SLOT];
 	size_t n = 0;
 
 	out[n++] = (struct member){"supervisor", 0, getppid(), 1, &b->supervisor.stamp};
@@ -38,9 +39,8 @@ static size_t members(const struct board *b, struct member *out)
 			                           atomic_load(&p->pid), atomic_load(&p->starts),
 			                           worker ? &b->workers[i - NODE_ROLES].stamp : stamps[i]};
 	}
-	if (atomic_load(&b->supervisor.procs[TAP_SLOT].starts))
-		out[n++] = (struct member){"tap", 0, atomic_load(&b->supervisor.procs[TAP_SLOT].pid),
-		                           atomic_load(&b->supervisor.procs[TAP_SLOT].starts), &b->tap.stamp};
+	if (atomic_load(&tap->starts))
+		out[n++] = (struct member){"tap", 0, atomic_load(&tap->pid), atomic_load(&tap->starts), &b->tap.stamp};
 	return n;
 }
 
@@ -121,6 +121,30 @@ static void events(struct metrics *m)
 	}
 }
 
+static void http(struct metrics *m)
+{
+	const struct board_http *h = &m->view->board->admin.http;
+	const struct {
+		const char *reason;
+		const _Atomic uint64_t *n;
+	} refused[] = {{"full", &h->full},
+	               {"client-full", &h->client_full},
+	               {"unauthorized", &h->unauthorized},
+	               {"forbidden", &h->forbidden},
+	               {"misdirected", &h->misdirected},
+	               {"too-large", &h->too_large},
+	               {"bad", &h->bad},
+	               {"not-found", &h->not_found},
+	               {"busy", &h->busy},
+	               {"slow", &h->slow}};
+
+	metric_one(m, METRIC_HTTP_REQUESTS_TOTAL, board_get(&h->requests));
+	metric_begin(m, METRIC_HTTP_REFUSED_TOTAL);
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		metric_put_as(m, "reason", refused[i].reason, board_get(refused[i].n));
+	metric_one(m, METRIC_HTTP_CONNECTIONS, board_get(&h->open));
+}
+
 static void config(struct metrics *m)
 {
 	const struct board_supervisor *s = &m->view->board->supervisor;
@@ -195,5 +219,6 @@ void metrics_node(struct metrics *m)
 	metric_begin(m, METRIC_CONTROL_REQUESTS_TOTAL);
 	metric_put_as(m, "result", "taken", board_get(&b->admin.requests));
 	metric_put_as(m, "result", "refused", board_get(&b->admin.refused));
+	http(m);
 	captures(m);
 }

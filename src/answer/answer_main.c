@@ -94,7 +94,11 @@ static void serve(struct worker *w, const struct source *s, int turns)
 void worker_serve_urgent(struct worker *w, int turns)
 {
 	struct epoll_event events[URGENT_EVENTS];
-	int n = w->urgent < 0 ? 0 : epoll_wait(w->urgent, events, URGENT_EVENTS, 0);
+	int n;
+
+	/* Who is here has just answered a batch: on a machine without CPU to spare a whole turn may last longer than a worker may be silent. */
+	board_stamp_now(&w->board->stamp, w->now_ns);
+	n = w->urgent < 0 ? 0 : epoll_wait(w->urgent, events, URGENT_EVENTS, 0);
 
 	for (int i = 0; i < n; i++)
 		serve(w, events[i].data.ptr, turns);

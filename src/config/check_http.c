@@ -69,8 +69,9 @@ static void check_http(const struct tree_source *src, const struct tree *t, cons
 		           "client-ca-file, or open: true "
 		           "where everybody who reaches these addresses may");
 	if (h->allow_changes && !h->token_file)
-		tree_error(src, value_of(t, "allow-changes"),
-		           "orders are taken from those with a token marked rw: \"allow-changes\" needs \"token-file\"");
+		tree_error(
+			src, value_of(t, "allow-changes"),
+			"orders are taken from those with a token marked rw: \"allow-changes\" needs \"token-file\"");
 	if (h->token_file && !local && !h->tls.enabled)
 		tree_warning(src, value_of(t, "token-file"),
 		             "without \"tls\" tokens pass the network as they are: add it, or reach these addresses "
@@ -95,9 +96,10 @@ void config_check_http(const struct tree_source *src, const struct tree *root, c
 		if (n->http.enabled)
 			check_http(src, t, c, h, n);
 		if (h && !h->listen_count && !n->management_count)
-			tree_warning(src, value_of(tree_item(nodes, i), "name"),
-			             "node \"%s\" has no \"management\" address and no \"listen\" in \"http\": it has no "
-			             "web server",
-			             n->name);
+			tree_warning(
+				src, value_of(tree_item(nodes, i), "name"),
+				"node \"%s\" has no \"management\" address and no \"listen\" in \"http\": it has no "
+				"web server",
+				n->name);
 	}
 }

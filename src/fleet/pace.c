@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A question (129 octets, signed) and its answer (328, about one network) are some 560 octets with IPv6 and UDP headers; a node sends and receives both, as one who asks and
- * as one who is asked. With n others at an interval of t that are 2 n 560 / t octets a second: 170 kbit/s for 20 nodes at 1 s, 92 kbit/s for 100 at 9.7 s. Where somebody means to
+/* A question (146 octets, signed, with the root of one network's zones) and its answer (362, about one network) are some 612 octets with IPv6 and UDP headers; a node sends and receives both, as one who asks and
+ * as one who is asked. With n others at an interval of t that are 2 n 612 / t octets a second: 186 kbit/s for 20 nodes at 1 s, 75 kbit/s for 100 at 12.9 s; the rest of 100 kbit/s is for questions as clients ask them (watch/views.c). Where somebody means to
  * leave it is up to ten times as much (forty for 100 nodes): seconds as a rule, and the price of the guard. */
 #include "fleet/pace.h"
 

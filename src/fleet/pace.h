@@ -10,7 +10,7 @@ enum {
 	FLEET_FAST_MS = 100,      /* while somebody means to leave: the guard counts views younger than 400 ms */
 	FLEET_FAST_MAX_MS = 250,  /* however many there are: with the time of a round it stays below that */
 	FLEET_ALL_AT_ONCE = 20,   /* fleets of so many nodes are asked at that pace */
-	FLEET_SLOWER_MS = 110,    /* for each node more: 100 nodes cost each below 100 kbit/s */
+	FLEET_SLOWER_MS = 150,    /* for each node more: 100 nodes cost each below 100 kbit/s */
 	FLEET_WHOLE_NETWORKS = 6, /* of a node with so many networks all are told in one answer of 1232 octets */
 };
 /* Milliseconds between two questions to the same node. others: nodes that are asked; questions: it takes to hear all that is wanted of one. */

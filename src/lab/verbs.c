@@ -175,11 +175,12 @@ static void print_routes(const struct lab *l, unsigned i)
 /* What a node tells of itself: by its web server as anybody gets it, else by its control socket, from *reply, which is the caller's. NULL: it is silent. */
 static const json_t *told(const struct lab *l, unsigned node, json_t **reply, const char **by)
 {
-	*by = "http";
-	*reply = lab_web_get(l, node, "/api/v1/status", WEB_MS);
-	if (*reply)
-		return *reply;
-	*by = "control";
+	json_t *status = lab_web_get(l, node, "/api/v1/status", WEB_MS);
+
+	*by = status ? "http" : "control";
+	*reply = status;
+	if (status)
+		return status;
 	*reply = node_ask(l, node, "{\"command\":\"status\"}\n", WEB_MS);
 	return json_object_get(*reply, "status");
 }

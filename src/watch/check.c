@@ -97,8 +97,10 @@ static void forget_port(struct check *c, uint16_t port)
 	for (uint32_t i = 0; i < BOARD_WORKERS_MAX; i++)
 		if (port && c->ports[i] == port)
 			c->ports[i] = 0;
-	if (c->again_port == port)
+	if (c->again_port == port) {
 		c->again_port = 0;
+		c->again_worker = UINT32_MAX; /* any may be met now */
+	}
 }
 
 /* A worker told its number to who asked from this port. */

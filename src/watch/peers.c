@@ -266,6 +266,15 @@ void peers_ask_tree(struct peers *p, uint32_t i, const char *network, struct tre
 	send_question(p, i, more != UINT32_MAX ? more : at, &what, &q, 1, now_ns);
 }
 
+/* Never put off by more than half a turn, however often it asks. */
+void peers_was_asked(struct peers *p, uint32_t i, uint64_t now_ns)
+{
+	uint64_t pace_ns = fleet_pace_ms(p->count, 1, false) * 1000000ULL, asked_ns = row_of(p, i)->asked_ns;
+
+	if (p->count > FLEET_ALL_AT_ONCE && !p->any_urgent && p->list[i].whole && asked_ns)
+		p->list[i].due_ns = MIN(now_ns + pace_ns / 2, asked_ns + pace_ns + pace_ns / 2);
+}
+
 uint32_t peers_count(const struct peers *p)
 {
 	return p->count;
@@ -552,7 +561,8 @@ static void note_silence(struct peers *p, uint32_t i, uint64_t now_ns)
 	uint64_t most_ms = MAX((uint64_t)UNSEEN_MS, (uint64_t)UNSEEN_TURNS * fleet_pace_ms(p->count, 1, false));
 	const struct board_node *b = row_of(p, i);
 
-	if (!p->list[i].seen || now_ns - b->heard_ns < most_ms * 1000000U)
+	/* Seen by another answer than the one about all of it, which is on its way. */
+	if (!p->list[i].seen || !b->heard_ns || now_ns - b->heard_ns < most_ms * 1000000U)
 		return;
 	p->list[i].seen = false;
 	tell_seen(p, i, false, (now_ns - b->heard_ns) / 1000000U);

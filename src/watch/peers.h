@@ -24,6 +24,9 @@ uint32_t peers_node(const struct peers *p, uint32_t i);
 /* Ask the i-th for a place of its tree of a network's zones; drift_answered() gets the tag with what it says. What is lost is lost. */
 void peers_ask_tree(struct peers *p, uint32_t i, const char *network, struct tree_place place, uint32_t tag, uint64_t now_ns);
 
+/* The i-th has just asked us, and said how its zones are: it is asked half a turn from now, so that in large fleets two nodes hear of each other twice as often as either asks. */
+void peers_was_asked(struct peers *p, uint32_t i, uint64_t now_ns);
+
 /* ---- peers_plan.c: pure but for the board's memory ---- */
 enum { PEERS_NO_ROW = UINT8_MAX };
 /* A node that is asked; its row on board.watch.nodes has the same index. */

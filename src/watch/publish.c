@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "watch/drift.h"
 #include "watch/verdict.h"
 #include "zone/signatures.h"
 
@@ -14,6 +15,7 @@
 /* What the strings of the facts are in. */
 struct texts {
 	char signatures_zone[BOARD_ZONE_MAX], expiry_zone[BOARD_ZONE_MAX], broken[BOARD_WHY_MAX];
+	struct drift_behind behind;
 };
 
 /* Sync knows which zone's end first. Of one that it has only a bound for nothing is said: it looks before that matters. */
@@ -53,6 +55,20 @@ static void look_at_held(const struct watch *w, const struct watch_network *n, u
 	memcpy(t->expiry_zone, e.zone, BOARD_ZONE_MAX);
 	facts->expiry_zone = t->expiry_zone;
 	facts->expiry_left_ms = (e.at_ns - now) / 1000000;
+}
+
+static void look_at_others(const struct watch *w, const struct watch_network *n, uint64_t now_ns, struct texts *t, struct verdict_facts *facts)
+{
+	const struct drift_behind *b = &t->behind;
+
+	if (!drift_is_behind(w->drift, n->name, &t->behind))
+		return;
+	facts->behind_zones = b->zones;
+	facts->behind_of = b->of;
+	facts->behind_nodes = b->nodes;
+	facts->behind_ms = now_ns > b->since_ns ? (now_ns - b->since_ns) / 1000000U : 0;
+	facts->behind_zone = b->zone;
+	facts->behind_node = b->node;
 }
 
 static void look_at_damage(const struct watch *w, struct texts *t, struct verdict_facts *facts)
@@ -164,6 +180,7 @@ void watch_publish(struct watch *w, struct watch_network *n, uint64_t now_ns)
 	look_at_signatures(w, n, &texts, &facts);
 	look_at_held(w, n, now_ns, &texts, &facts);
 	look_at_zones(w, n, now_ns, &facts);
+	look_at_others(w, n, now_ns, &texts, &facts);
 	look_at_damage(w, &texts, &facts);
 	verdict_judge(checks, n->check_count, 0, &facts, &all);
 	for (int f = 0; f < BOARD_FAMILIES; f++)

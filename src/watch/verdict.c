@@ -92,6 +92,15 @@ static void add_expiry(struct verdict *v, const struct verdict_facts *f)
 		add(v, CAUSE_EXPIRY, "%.100s expires in %s (SOA EXPIRE), and no primary confirms it", f->expiry_zone, span);
 }
 
+static void add_behind(struct verdict *v, const struct verdict_facts *f)
+{
+	char span[16];
+
+	if (f->behind_zones)
+		add(v, CAUSE_BEHIND, "%u of %u zones are older here than at %u other pop%s: %.60s than at %.40s for %s", f->behind_zones, f->behind_of,
+		    f->behind_nodes, f->behind_nodes == 1 ? "" : "s", f->behind_zone, f->behind_node, clock_span_text(f->behind_ms, span));
+}
+
 static void judge_soft(struct verdict *v, const struct verdict_facts *f)
 {
 	char age[16], limit[16], span[16];
@@ -99,6 +108,7 @@ static void judge_soft(struct verdict *v, const struct verdict_facts *f)
 	if (f->has_held && f->data_age_ms >= f->stale_after_ms)
 		add(v, CAUSE_STALE, "its data was last known to be current %s ago, the limit is %s", clock_span_text(f->data_age_ms, age),
 		    clock_span_text(f->stale_after_ms, limit));
+	add_behind(v, f);
 	add_signatures(v, f);
 	add_expiry(v, f);
 	if (f->zones_missing && f->zones_missing_ms >= VERDICT_ZONES_MS)

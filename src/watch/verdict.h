@@ -45,6 +45,10 @@ struct verdict_facts {
 	int64_t expiry_left_ms;    /* negative: beyond, and still served */
 	uint32_t zones_missing;    /* are configured and not served */
 	uint64_t zones_missing_ms; /* since when any was */
+	/* Zones of which other PoPs have newer serials for longer than drift.alert-after: a tenth of them or more. 0: they are fewer. */
+	uint32_t behind_zones, behind_of, behind_nodes;
+	uint64_t behind_ms;       /* of behind_zone, which behind_node has */
+	const char *behind_zone, *behind_node;
 	bool overload;
 	const char *overload_why;
 	/* A whole worker or the store is wrong: hard whatever the checks have met, because clients meet it. NULL: none is. */

@@ -41,13 +41,13 @@ function nodeLatency(node) {
 function pathProblems(node, add) {
 	for (const [v6, name] of [[false, "IPv4"], [true, "IPv6"]])
 		if (addressesSilent(node, v6))
-			add("warn", `${node.name} does not answer on ${name} at its management address`, {key: `path ${name}`});
+			add("warn", `${node.name} does not answer on ${name} at its management address`, {key: `path ${name}`, page: "node-not-seen"});
 	for (const a of list(node.addresses))
 		for (const transport of ["udp", "tcp"]) {
 			const p = a[transport];
 			if (p && p.failures >= SILENT_AFTER && a.failures < SILENT_AFTER)
 				add("warn", `${node.name} does not answer plain questions over ${transport.toUpperCase()} at ${a.address}, port 53`,
-					{key: `path ${a.address} ${transport}`, sinceMs: p.answered_ms});
+					{key: `path ${a.address} ${transport}`, sinceMs: p.answered_ms, page: "outside-in"});
 		}
 }
 
@@ -69,11 +69,11 @@ function familyProblems(node, network, family, name, add) {
 
 function nodeProblems(node, add) {
 	if (!node.self && node.heard_ms === null) {
-		add("bad", `${node.name} has never answered`, {key: "silent"});
+		add("bad", `${node.name} has never answered`, {key: "silent", page: "node-not-seen"});
 		return;
 	}
 	if (!node.self && list(node.addresses).length && list(node.addresses).every((a) => a.failures >= SILENT_AFTER)) {
-		add("bad", `${node.name} does not answer`, {key: "silent", sinceMs: node.heard_ms});
+		add("bad", `${node.name} does not answer`, {key: "silent", sinceMs: node.heard_ms, page: "node-not-seen"});
 		return;
 	}
 	pathProblems(node, add);
@@ -148,16 +148,38 @@ function lostProblems(networks, add) {
 		}
 }
 
-function viewProblems(networks, add) {
+// Does who asks from there get answers? What others tell has a word for it, what this node sees has counts.
+export const unanswered = (v) => v && !v.own && (v.seen ? v.seen === "silent" || v.seen === "filtered" : v.failures >= SILENT_AFTER);
+
+function viewProblems(nodes, networks, add) {
+	const told = new Set();
 	for (const n of networks)
 		for (const [key, name] of FAMILIES) {
 			const v = n.view && n.view[key];
-			const more = v && {key: `outside ${n.name} ${name}`, where: "networks", sinceMs: v.outside_since_ms};
-			if (v && v.outside === "silent")
+			const more = v && {key: `outside ${n.name} ${name}`, where: "networks", sinceMs: v.outside_since_ms, page: "outside-in"};
+			if (!v || v.outside !== "silent" && v.outside !== "filtered")
+				continue;
+			told.add(more.key);
+			if (v.outside === "silent")
 				add("bad", `seen from outside, ${n.name} does not answer on ${name}${v.why ? `: ${v.why}` : ""}`, more);
-			else if (v && v.outside === "filtered")
+			else
 				add("bad", `port 53 of ${n.name} is filtered on ${name}${v.why ? `: ${v.why}` : ""}`, more);
 		}
+	// Well here, failing there is a state of its own: each of those who ask is named.
+	const silent = new Map();
+	for (const node of nodes)
+		for (const view of node.views)
+			for (const [key, name] of FAMILIES) {
+				const v = view[key], at = `outside ${view.network} ${name}`;
+				if (!unanswered(v) || told.has(at))
+					continue;
+				const s = silent.get(at) || {network: view.network, name, from: [], sinceMs: null};
+				s.from.push(node.name);
+				s.sinceMs = Math.max(s.sinceMs, (v.seen ? v.since_ms : v.heard_ms) || 0) || null;
+				silent.set(at, s);
+			}
+	for (const [key, s] of silent)
+		add("bad", `seen from ${some(s.from, 3)}, ${s.network} does not answer on ${s.name}`, {key, where: "networks", sinceMs: s.sinceMs, page: "region"});
 }
 
 /* ---- this node ---- */
@@ -180,7 +202,7 @@ function ownProblems(status, add) {
 				{node: me, key: `neighbor ${n.address}`, where: "here", page: n.order === "none" ? "neighbor-down" : "neighbor-drained", sinceMs: n.since_ms});
 	for (const p of list(status.processes))
 		if (!p.pid)
-			add("bad", `the process ${p.role} of ${me} does not run: ${p.why}`, {node: me, key: `process ${p.role} ${p.index}`, where: "here", page: "worker-dead"});
+			add("bad", `the process ${p.role} of ${me} does not run: ${p.why}`, {node: me, key: `process ${p.role} ${p.index}`, where: "here", page: p.role === "answer" ? "worker-dead" : "process"});
 	if (status.zones && status.zones.failing > 0)
 		add("warn", `${plural(status.zones.failing, "zone file")} of ${me} cannot be served as ${status.zones.failing === 1 ? "it is" : "they are"}`,
 			{key: "failing", where: "zones", page: "zones-missing"});
@@ -191,7 +213,7 @@ function ownProblems(status, add) {
 		if (o.state === "invalid")
 			add("bad", `RPKI does not allow ${o.prefix}: ${o.why}`, {key: `rpki ${o.prefix}`, where: "here", page: "rpki-invalid", sinceMs: o.since_ms});
 	for (const h of list(status.hijacks && status.hijacks.routes))
-		add("bad", `AS ${h.origin} announces ${h.prefix}, which is ours`, {key: `hijack ${h.prefix} ${h.path}`, where: "here", sinceMs: h.since_ms});
+		add("bad", `AS ${h.origin} announces ${h.prefix}, which is ours`, {key: `hijack ${h.prefix} ${h.path}`, where: "here", page: "hijack", sinceMs: h.since_ms});
 }
 
 /* ---- drift ---- */
@@ -217,7 +239,7 @@ function driftProblems(rows, add) {
 		const words = g.zones.length === 1 ? `${g.zones[0]} ${driftWord(g.kind)} on ${g.where}` :
 			`${plural(g.zones.length, "zone")} on ${g.where}: ${some(g.zones, 2)} ${g.zones.length ? driftWord(g.kind).replace(/^is /, "are ").replace(/^has /, "have ") : ""}`;
 		add(g.kind === "behind" ? "warn" : "bad", words, {key: `drift ${key}`, where: "drift", sinceMs: g.sinceMs,
-			page: g.kind === "missing" ? "zones-missing" : "stale", node: g.where});
+			page: "drift", node: g.where});
 	}
 }
 
@@ -259,7 +281,7 @@ export function model(input) {
 	const networks = makeNetworks(nodes, own, list(input.fleet && input.fleet.views));
 	const add = (level, words, more) => problems.push({level, text: words, page: null, sinceMs: null, node: null, ...more});
 	lostProblems(networks, add);
-	viewProblems(networks, add);
+	viewProblems(nodes, networks, add);
 	ownProblems(input.status, add);
 	driftProblems(drift, add);
 	// What this node says of itself has reasons; the same in the words of the others goes.
@@ -287,8 +309,8 @@ export function catchment(m, network, families) {
 		for (const v of node.views)
 			for (const key of families) {
 				const f = v.network === network && v[key];
-				if (f && !f.own && (f.node || f.asked_ms !== null))
-					lines.push({from: node.name, to: f.node || null, family: key, latencyUs: f.latency_us || null});
+				if (f && !f.own && (f.node || unanswered(f)))
+					lines.push({from: node.name, to: unanswered(f) ? null : f.node, family: key, latencyUs: f.latency_us || null});
 			}
 	return lines;
 }

@@ -2,6 +2,7 @@
 // The table of networks: who announces them, by family, and what this node says of its own part, with the reason.
 
 import {$, count, el, keyed, latency, mark, plural, short, span, text} from "./dom.js";
+import {unanswered} from "./model.js";
 import {openPage} from "./pages.js";
 import {table} from "./table.js";
 
@@ -25,7 +26,7 @@ function showFamily(cell, key, n) {
 		parts.push({key: "off", text: `not: ${names(off)}`});
 	const v = n.view && n.view[key];
 	if (v)
-		parts.push({key: "seen", text: v.own ? "this node holds the address itself" : v.node ? `from here answers ${v.node}, ${latency(v.latency_us)}` : "from here nobody answers"});
+		parts.push({key: "seen", text: v.own ? "this node holds the address itself" : v.node && !unanswered(v) ? `from here answers ${v.node}, ${latency(v.latency_us)}` : unanswered(v) ? "from here nobody answers" : "not asked from here yet"});
 	if (v && (v.outside === "silent" || v.outside === "filtered"))
 		parts.push({key: "outside", text: `from outside: ${v.outside} for ${span(v.outside_since_ms)}`});
 	keyed(cell, parts, (p) => p.key + (p.state || ""), (p) => el("span", {class: p.state ? "tight" : "sub"}, p.state ? mark(p.state) : null, p.state ? " " : null, el("span")),

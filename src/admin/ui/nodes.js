@@ -20,13 +20,21 @@ function remember(node) {
 	history.set(node.name, h);
 }
 
+// Of a large fleet most rows are out of sight: their lines are drawn when they come into it.
+const sights = new IntersectionObserver((list) => list.forEach((e) => {
+	e.target.inSight = e.isIntersecting;
+}), {rootMargin: "200px"});
+
 const sparkCell = () => el("span", {class: "sparkcell"}, sparkline(), el("b"));
 function spark(values, format, words) {
 	return (cell, n) => {
 		const list = values(history.get(n.name) || {qps: [], latency: []});
 		const value = list.length ? list[list.length - 1] : null;
 		text(cell.lastChild, format(value));
-		drawSparkline(cell.firstChild, list, POINTS, `${words} of ${n.name}: now ${format(value)}`);
+		if (cell.inSight === undefined)
+			sights.observe(cell);
+		if (cell.inSight !== false)
+			drawSparkline(cell.firstChild, list, POINTS, `${words} of ${n.name}: now ${format(value)}`);
 	};
 }
 

@@ -1,4 +1,5 @@
 """The lab: six catchments, and drills with what each claims. Figures of time may be twice as high here, since the machine may be busy; they are printed."""
+import http.client
 import json
 import os
 import shutil
@@ -94,8 +95,13 @@ def lab():
 
 
 def test_six_of_six_catchments(lab):
-    status = json.loads(zonecast("lab", "status", "--json", *lab).stdout)
-    assert status["right"] == 6 and all(c["right"] for c in status["catchments"])
+    """A question may be lost on a busy machine: it is asked again."""
+    def status():
+        p = zonecast("lab", "status", "--json", *lab, check=False)
+        found = json.loads(p.stdout)
+        assert (p.returncode == 0) == (found["right"] == 6) == all(c["right"] for c in found["catchments"])
+        return found
+    wait_until(lambda: status()["right"] == 6, 60, lambda: f"six of six: {status()}", interval=0.2)
 
 
 def fetch(address, path):
@@ -104,20 +110,28 @@ def fetch(address, path):
 
 
 def up(prometheus):
-    """What Prometheus says of its targets."""
-    found = json.loads(fetch(prometheus, "/api/v1/query?query=up"))["data"]["result"]
+    """What Prometheus says of its targets; nothing while it starts."""
+    try:
+        found = json.loads(fetch(prometheus, "/api/v1/query?query=up"))["data"]["result"]
+    except (OSError, http.client.HTTPException):
+        return {}
     return {r["metric"]["instance"]: r["value"][1] for r in found}
 
 
 def test_it_can_be_looked_at(lab):
     """Dashboards of all nodes and Prometheus, from this machine; what `lab status` says comes from there."""
-    status = json.loads(zonecast("lab", "status", "--json", *lab).stdout)
+    def told():
+        return json.loads(zonecast("lab", "status", "--json", *lab, check=False).stdout)
+
+    def all_well():
+        found = told()
+        good = all(n["answers"] and n["by"] == "http" and n["serving"] >= 3 and (n["name"] == "hidden" or n["ipv4"] == n["ipv6"] == "announced") for n in found["nodes"])
+        return found if good else None
+    status = wait_until(all_well, 60, lambda: f"all nodes tell by HTTP that they are well: {told()}", interval=0.2)
     assert [n["name"] for n in status["nodes"]] == ["hidden", "pop-eu", "pop-us", "pop-as"]
     for node in status["nodes"]:
-        assert node["answers"] and node["by"] == "http" and node["serving"] >= 3, node
         assert json.loads(fetch(node["dashboard"], "/api/v1/status"))["node"] == node["name"]
         assert "<html" in fetch(node["dashboard"], "/").lower()
-    assert all(n["ipv4"] == n["ipv6"] == "announced" for n in status["nodes"][1:])
     if not shutil.which("prometheus"):
         assert status["prometheus"] == ""
         return

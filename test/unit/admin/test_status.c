@@ -168,6 +168,8 @@ static void test_counters(void **state)
 	atomic_store(&o->supervisor.workers, 2);
 	for (unsigned i = 0; i < 3; i++) { /* the third is no worker of ours: not counted */
 		board_add(&o->workers[i].queries[0][0], 10 + i);
+		board_add(&o->workers[i].measures.types[BOARD_TYPES - 1], 4);
+		board_add(&o->workers[i].cpu_ns, 7000000);
 		board_add(&o->workers[i].queries[1][1], 3);
 		board_add(&o->workers[i].answers, 12);
 		board_add(&o->workers[i].dropped, 1);
@@ -176,6 +178,7 @@ static void test_counters(void **state)
 	board_stamp_now(&o->workers[1].stamp, now_ns - SECOND);
 	build(b);
 	expect_int(b, "queries.udp_ipv4", 21);
+	expect_int(b, "queries.types.other", 8);
 	expect_int(b, "queries.udp_ipv6", 0);
 	expect_int(b, "queries.tcp_ipv6", 6);
 	expect_int(b, "queries.answers", 24);

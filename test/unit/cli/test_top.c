@@ -199,7 +199,7 @@ static void test_nodes(void **state)
 	                {"busy", "good"},      {"me", "good"},        {"idle", "good"}};
 	json_t *s = parse(
 		"{'drift': {'rows': [{'node': 'behind', 'zone': 'a.'}, {'node': 'behind', 'zone': 'b.'}, {'node': "
-	        "null}]}, 'peers': {'self': " NODE("me", "7", "announced", "pass", "null") ", 'nodes': [" NODE("idle", "1", "announced", "pass", "20") "," NODE(
+		"null}]}, 'peers': {'self': " NODE("me", "7", "announced", "pass", "null") ", 'nodes': [" NODE("idle", "1", "announced", "pass", "20") "," NODE(
 			"busy", "900",
 			"announced", "pass",
 			"20") "," NODE("soft", "1", "announced", "soft-fail",
@@ -390,6 +390,23 @@ static void test_what_is_shown(void **state)
 			if (!strstr(out.chars, said[i]))
 				fail_msg("not shown: %s\nin\n%s", said[i], out.chars);
 	}
+	/* The nodes' table has its last column within 80. */
+	text_clear(&out);
+	page.fleet = true;
+	v->nodes = 1;
+	v->node_row[0] = (struct top_node){.name = "fra",
+	                                   .state = "graceful-shutdown",
+	                                   .heard_ms = 4,
+	                                   .qps = 12345678,
+	                                   .load = 1000,
+	                                   .headroom = 7654321,
+	                                   .zones = 100000,
+	                                   .serving = 100000,
+	                                   .drift = 12};
+	top_draw(v, &page, &out);
+	if (!strstr(out.chars, " SEEN\n") ||
+	    !strstr(out.chars, "fra          graceful-shutdown   12.3M  100%    7.7M 100000/100000    12     4ms\n"))
+		fail_msg("%s", out.chars);
 	text_clear(&out);
 	e = top_json(v);
 	assert_rate(json_real_value(json_object_get(e, "all")), 160);

@@ -273,7 +273,7 @@ static void test_pace(void **state)
 		bool urgent;
 		uint32_t ms;
 	} rows[] = {
-		{1, 1, false, 1000}, {20, 1, false, 1000}, {99, 1, false, 9690}, {999, 1, false, 108690},
+		{1, 1, false, 1000}, {20, 1, false, 1000}, {99, 1, false, 12850}, {999, 1, false, 147850},
 		{2, 10, false, 100}, {2, 0, false, 1000},  {1, 1, true, 100},    {20, 1, true, 100},
 		{99, 1, true, 250},  {999, 1, true, 250},  {2, 4, true, 25},     {1, 5000, true, 1},
 	};
@@ -281,8 +281,8 @@ static void test_pace(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_int_equal(fleet_pace_ms(rows[i].others, rows[i].questions, rows[i].urgent), rows[i].ms);
-	/* 100 nodes, each a question and an answer of 560 octets with each other one, either way: bits a second. */
-	assert_true(2.0 * 99 * 560 * 8 * 1000 / fleet_pace_ms(99, 1, false) < 100000);
+	/* 100 nodes, each a question and an answer of 612 octets with each other one, either way: bits a second. */
+	assert_true(2.0 * 99 * 612 * 8 * 1000 / fleet_pace_ms(99, 1, false) < 100000);
 }
 
 int main(void)

@@ -67,6 +67,8 @@ static const struct {
 	 "all 2 checks pass: 1 address over UDP and TCP"},
 	{"a zone is missing", PASSING, FACTS(.zones_missing = 1, .zones_missing_ms = VERDICT_ZONES_MS), SOFT(CAUSE_ZONES),
 	 "1 zone configured here has not been served for 10s"},
+	{"a tenth of the zones is behind", PASSING, FACTS(.behind_zones = 10, .behind_of = 100, .behind_nodes = 2, .behind_ms = 65000, .behind_zone = "a.test", .behind_node = "fra"),
+	 SOFT(CAUSE_BEHIND), "10 of 100 zones are older here than at 2 other pops: a.test than at fra for 1m05s"},
 	{"zones are missing", PASSING, FACTS(.zones_missing = 7, .zones_missing_ms = 60000), SOFT(CAUSE_ZONES),
 	 "7 zones configured here have not been served for 1m00s"},
 	{"overload", PASSING, FACTS(.overload = true, .overload_why = "overloaded: answer worker 1 is at 99% of its time"), SOFT(CAUSE_OVERLOAD),
