@@ -32,9 +32,7 @@ def patient(fleet):
 
 
 def events(node, *args):
-    done = node.zonecast("events", "--json", *args)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return node.events(*args)
 
 
 def has(list_, **want):
