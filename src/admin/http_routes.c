@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All paths of the web server but for its files (http_static.c), each with who may ask for it. openapi.json tells of them; a test compares. */
+/* All paths of the web server but for its files (http_file.h), each with who may ask for it. openapi.json tells of them; a test compares. */
 #include "admin/api.h"
 #include "admin/metrics.h"
 

@@ -218,10 +218,10 @@ static void put_rows(struct metrics *m, enum metric family, const char *key, con
 
 static void fates(struct metrics *m)
 {
-	static const struct row filtered[] = {ROW("dropped", filtered[0]), ROW("refused", filtered[1]),
-	                                      ROW("truncated", filtered[2])};
-	static const struct row cookies[] = {ROW("malformed", cookies[1]), ROW("client-only", cookies[2]),
-	                                     ROW("bad", cookies[3]), ROW("good", cookies[4])};
+	static const struct row actions[] = {ROW("dropped", filtered[0]), ROW("refused", filtered[1]),
+	                                     ROW("truncated", filtered[2])};
+	static const struct row verdicts[] = {ROW("malformed", cookies[1]), ROW("client-only", cookies[2]),
+	                                      ROW("bad", cookies[3]), ROW("good", cookies[4])};
 	static const struct row others[] = {ROW("ipv4", flips.total[0]), ROW("ipv6", flips.total[1])};
 	static const struct row handed[] = {ROW("taken", handed_over), ROW("refused", handover_failed)};
 	const struct board_xdp *x = &m->view->board->supervisor.xdp;
@@ -244,8 +244,8 @@ static void fates(struct metrics *m)
 	labels_add(&m->labels, "path", "kernel");
 	metric_put_as(m, "action", "dropped", board_get(&x->limited_dropped));
 	metric_put_as(m, "action", "truncated", board_get(&x->limited_slipped));
-	put_rows(m, METRIC_FILTERED_TOTAL, "action", filtered, ARRAY_LEN(filtered));
-	put_rows(m, METRIC_COOKIES_TOTAL, "verdict", cookies, ARRAY_LEN(cookies));
+	put_rows(m, METRIC_FILTERED_TOTAL, "action", actions, ARRAY_LEN(actions));
+	put_rows(m, METRIC_COOKIES_TOTAL, "verdict", verdicts, ARRAY_LEN(verdicts));
 	put_rows(m, METRIC_COOKIES_OF_OTHERS_TOTAL, "family", others, ARRAY_LEN(others));
 	put_rows(m, METRIC_HANDED_OVER_TOTAL, "result", handed, ARRAY_LEN(handed));
 }

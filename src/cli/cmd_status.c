@@ -6,6 +6,7 @@
 #include "cli/status_dnstap.h"
 #include "cli/status_drift.h"
 #include "cli/status_fleet.h"
+#include "cli/status_http.h"
 #include "cli/status_views.h"
 
 #include <stdio.h>
@@ -328,6 +329,7 @@ static void print_status(const json_t *s)
 	print_load(json_object_get(s, "load"));
 	print_xdp(json_object_get(s, "xdp"));
 	status_dnstap_print(s);
+	status_http_print(json_object_get(s, "http"));
 	printf("processes ");
 	json_array_foreach(json_object_get(s, "processes"), i, o)
 		printf("%s%s %lld", i ? ", " : "", get_str(o, "role"), get_int(o, "pid"));

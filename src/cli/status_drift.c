@@ -30,8 +30,8 @@ void status_drift_print(const json_t *drift)
 		if (i == ROWS_SHOWN)
 			break;
 		printf("  %-8s %s%s  network %s, %s %s\n           %s\n", get_str(row, "kind"), get_str(row, "zone"),
-		       json_is_true(json_object_get(row, "alert")) ? "  ALERT" : "", get_str(row, "network"), *node ? "node" : "server",
-		       *node ? node : get_str(row, "server"), get_str(row, "why"));
+		       json_is_true(json_object_get(row, "alert")) ? "  ALERT" : "", get_str(row, "network"),
+		       *node ? "node" : "server", *node ? node : get_str(row, "server"), get_str(row, "why"));
 	}
 	if (json_array_size(rows) > ROWS_SHOWN)
 		printf("  and %zu more\n", json_array_size(rows) - ROWS_SHOWN);

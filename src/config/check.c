@@ -692,10 +692,13 @@ static void check_references(const struct check *k)
 		const struct ip_prefix *prefix;
 
 		if (network_around(k->c, &server->addr, &prefix))
-			tree_error(k->src, at, "%s is one of the fleet's own anycast addresses: it says nothing that the nodes do not know of themselves",
+			tree_error(k->src, at,
+			           "%s is one of the fleet's own anycast addresses: it says nothing that the nodes do "
+			           "not know of themselves",
 			           addr_text(&server->addr, text));
 		for (size_t j = 0; j < i; j++)
-			if (server->port == drift->references[j].server.port && addr_equal(&server->addr, &drift->references[j].server.addr))
+			if (server->port == drift->references[j].server.port &&
+			    addr_equal(&server->addr, &drift->references[j].server.addr))
 				tree_error(k->src, at, "reference %s is here twice", addr_text(&server->addr, text));
 	}
 }

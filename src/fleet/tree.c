@@ -28,9 +28,9 @@
 static const uint8_t hash_key[16] = "zonecast-tree-1";
 
 struct zone_tree {
-	unsigned depth;                          /* of the lowest level that is kept */
+	unsigned depth;                            /* of the lowest level that is kept */
 	struct tree_sum *level[TREE_KEPT_MAX + 1]; /* of 16^i places */
-	struct tree_zone **bucket;               /* of the lowest */
+	struct tree_zone **bucket;                 /* of the lowest */
 };
 
 uint64_t tree_hash(const uint8_t *apex)
@@ -91,7 +91,8 @@ static struct tree_sum sum_of_zone(const struct tree_zone *z)
 /* By what the zone's part is now more than `was`; modular, so that it serves for less as well. */
 static void move(struct zone_tree *t, uint64_t hash, const struct tree_sum *was, const struct tree_sum *now)
 {
-	struct tree_sum by = {now->serials - was->serials, now->contents - was->contents, now->zones - was->zones, now->unknown - was->unknown};
+	struct tree_sum by = {now->serials - was->serials, now->contents - was->contents, now->zones - was->zones,
+	                      now->unknown - was->unknown};
 
 	for (unsigned d = 0; d <= t->depth; d++)
 		add(&t->level[d][index_of(hash, d)], &by);

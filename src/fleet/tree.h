@@ -10,11 +10,11 @@
 
 /* What a node serves of a network, as a tree of sums by which two nodes find the zones that they do not have alike: see tree.c. Pure. */
 enum {
-	TREE_FAN = 16,      /* children of a place; one hexadecimal digit of the zones' hashes */
+	TREE_FAN = 16,       /* children of a place; one hexadecimal digit of the zones' hashes */
 	TREE_DEPTH_MAX = 16, /* digits of a hash */
-	TREE_KEPT_MAX = 5,  /* levels whose sums are kept; those below are added up when they are asked for */
+	TREE_KEPT_MAX = 5,   /* levels whose sums are kept; those below are added up when they are asked for */
 	TREE_PAST = 16,
-	TREE_CROWD = 8,     /* zones of a place of the lowest level that is kept, on average, until there is one more */
+	TREE_CROWD = 8, /* zones of a place of the lowest level that is kept, on average, until there is one more */
 };
 
 /* A part of the zones: those whose hashes begin with the first `depth` digits of `prefix`, the other digits being 0. */
@@ -42,16 +42,16 @@ struct tree_sum {
 };
 
 struct tree_zone {
-	struct tree_zone *next;  /* in its bucket */
-	struct list todo;        /* the owner's */
+	struct tree_zone *next; /* in its bucket */
+	struct list todo;       /* the owner's */
 	uint64_t hash;
 	uint64_t from, moved, base_from, base; /* the owner's: how it knows the content */
-	uint64_t serial_part, content_part; /* of the sums */
-	uint64_t content;        /* low 64 bits of the digest */
-	uint32_t serial, moves;  /* moves: how often the serial has changed since the zone came */
+	uint64_t serial_part, content_part;    /* of the sums */
+	uint64_t content;                      /* low 64 bits of the digest */
+	uint32_t serial, moves;                /* moves: how often the serial has changed since the zone came */
 	uint32_t past[TREE_PAST]; /* serials before: the one that the k-th move ended is at k modulo TREE_PAST */
-	bool known;              /* the content is */
-	uint8_t name[];          /* apex, lower case */
+	bool known;               /* the content is */
+	uint8_t name[];           /* apex, lower case */
 };
 
 struct zone_tree;

@@ -39,7 +39,9 @@ static void write_zone(const struct tree_zone *z, struct writer *w)
 	name_to_text(z->name, name);
 	if (z->known)
 		snprintf(content, sizeof(content), "%016" PRIx64, z->content);
-	write_string(w, text, snprintf(text, sizeof(text), "zone=%016" PRIx64 ",%u,%s,%.*s", z->hash, z->serial, content, BOARD_ZONE_MAX - 1, name));
+	write_string(w, text,
+	             snprintf(text, sizeof(text), "zone=%016" PRIx64 ",%u,%s,%.*s", z->hash, z->serial, content,
+	                      BOARD_ZONE_MAX - 1, name));
 }
 
 static void write_child(unsigned digit, const struct tree_sum *s, struct writer *w)
@@ -48,7 +50,8 @@ static void write_child(unsigned digit, const struct tree_sum *s, struct writer 
 
 	if (s->zones)
 		write_string(w, text,
-		             snprintf(text, sizeof(text), "%x=%016" PRIx64 ",%016" PRIx64 ",%u,%u", digit, s->serials, s->contents, s->zones, s->unknown));
+		             snprintf(text, sizeof(text), "%x=%016" PRIx64 ",%016" PRIx64 ",%u,%u", digit, s->serials,
+		                      s->contents, s->zones, s->unknown));
 }
 
 static bool write_list(const struct zone_tree *t, struct tree_place p, size_t spare, struct writer *w)
@@ -74,8 +77,9 @@ void tree_answer_write(const struct zone_tree *t, struct tree_place p, size_t sp
 
 	tree_sum_of(t, p, &s);
 	write_string(w, text,
-	             snprintf(text, sizeof(text), TREE_FORM_KEY "=%d zones=%u unknown=%u serials=%016" PRIx64 " contents=%016" PRIx64, TREE_FORM, s.zones,
-	                      s.unknown, s.serials, s.contents));
+	             snprintf(text, sizeof(text),
+	                      TREE_FORM_KEY "=%d zones=%u unknown=%u serials=%016" PRIx64 " contents=%016" PRIx64,
+	                      TREE_FORM, s.zones, s.unknown, s.serials, s.contents));
 	if (!writer_ok(w) || write_list(t, p, spare, w) || p.depth >= TREE_DEPTH_MAX)
 		return;
 	for (unsigned i = 0; i < TREE_FAN; i++) {
@@ -158,8 +162,10 @@ static int read_first(struct span s, struct tree_answer *a)
 	while (s.len) {
 		value = cut(&s, ' ');
 		key = cut(&value, '=');
-		if ((is(key, "zones") && !read_number(value, &a->sum.zones)) || (is(key, "unknown") && !read_number(value, &a->sum.unknown)) ||
-		    (is(key, "serials") && !read_hex(value, &a->sum.serials)) || (is(key, "contents") && !read_hex(value, &a->sum.contents)))
+		if ((is(key, "zones") && !read_number(value, &a->sum.zones)) ||
+		    (is(key, "unknown") && !read_number(value, &a->sum.unknown)) ||
+		    (is(key, "serials") && !read_hex(value, &a->sum.serials)) ||
+		    (is(key, "contents") && !read_hex(value, &a->sum.contents)))
 			return ERR_MALFORMED;
 	}
 	return 0;
@@ -176,7 +182,8 @@ static bool read_zone(struct span value, struct tree_place p, struct tree_answer
 	struct tree_listed *z = &a->zone[a->count];
 	struct span content;
 
-	if (a->count == TREE_LIST_MAX || !read_hex(cut(&value, ','), &z->hash) || !read_number(cut(&value, ','), &z->serial))
+	if (a->count == TREE_LIST_MAX || !read_hex(cut(&value, ','), &z->hash) ||
+	    !read_number(cut(&value, ','), &z->serial))
 		return false;
 	content = cut(&value, ',');
 	z->known = !is(content, "-");
@@ -217,7 +224,10 @@ int tree_answer_read(const uint8_t *rdata, size_t len, struct tree_place p, stru
 		uint8_t n = reader_u8(&r);
 		const uint8_t *chars = reader_bytes(&r, n);
 		struct span s = {(const char *)chars, n};
-		int err = !chars ? ERR_MALFORMED : first ? read_first(s, out) : read_string(s, p, out) ? 0 : ERR_MALFORMED;
+		int err = !chars                   ? ERR_MALFORMED
+		          : first                  ? read_first(s, out)
+		          : read_string(s, p, out) ? 0
+		                                   : ERR_MALFORMED;
 
 		if (err < 0)
 			return err;

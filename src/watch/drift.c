@@ -31,17 +31,17 @@
 enum {
 	TICK_MS = 100,
 	TICK_BUSY_MS = 20,
-	BUDGET_US = 800,          /* of a turn: 4 % of a core while there is work, and less at rest */
+	BUDGET_US = 800, /* of a turn: 4 % of a core while there is work, and less at rest */
 	LOOK_MS = 100,
-	SETTLE_MS = 500,          /* roots may differ for so long without a question */
-	FLUX_MS = 3000,           /* and for so long, or a pace, while our own zones change */
-	AGAIN_MS = 1000,          /* second look */
-	LATER_MS = 2000,          /* after a descent that came to no end */
+	SETTLE_MS = 500, /* roots may differ for so long without a question */
+	FLUX_MS = 3000,  /* and for so long, or a pace, while our own zones change */
+	AGAIN_MS = 1000, /* second look */
+	LATER_MS = 2000, /* after a descent that came to no end */
 	ANSWER_MS = 700,
 	TRIES = 3,
-	QUESTIONS_SMALL = 64,     /* a second, fleets of FLEET_ALL_AT_ONCE nodes at most; */
-	QUESTIONS_LARGE = 8,      /* larger ones: some 75 kbit/s with the answers */
-	UNKNOWN_MAX = 16,         /* zones of unknown content in a place where only contents differ */
+	QUESTIONS_SMALL = 64, /* a second, fleets of FLEET_ALL_AT_ONCE nodes at most; */
+	QUESTIONS_LARGE = 8,  /* larger ones: some 75 kbit/s with the answers */
+	UNKNOWN_MAX = 16,     /* zones of unknown content in a place where only contents differ */
 	FRESH_MS = 15000,
 };
 
@@ -84,7 +84,8 @@ static bool has_address(const struct board_node *b, const struct ip_addr *a)
 	return false;
 }
 
-void drift_heard_from(struct drift *d, const struct ip_addr *from, const struct fleet_root *roots, size_t count, uint64_t now_ns)
+void drift_heard_from(struct drift *d, const struct ip_addr *from, const struct fleet_root *roots, size_t count,
+                      uint64_t now_ns)
 {
 	for (uint32_t i = 0; d && count && i < d->peer_count; i++) {
 		if (!has_address(&d->watch->board->watch.nodes.node[i], from))
@@ -108,7 +109,8 @@ size_t drift_roots(struct drift *d, uint32_t i, struct fleet_root out[FLEET_ROOT
 		uint32_t slot = (d->report_turn + k) % d->table.count;
 
 		if (drift_pair_of(d, i, slot)->shared)
-			out[count++] = (struct fleet_root){fleet_network_number(d->table.network[slot].name), d->table.network[slot].root};
+			out[count++] = (struct fleet_root){fleet_network_number(d->table.network[slot].name),
+			                                   d->table.network[slot].root};
 	}
 	d->report_turn++;
 	return count;
@@ -155,7 +157,8 @@ static void begin_descent(struct drift *d, struct descent *x, uint32_t who, uint
 {
 	uint32_t tag = x->tag;
 
-	*x = (struct descent){.active = true, .who = who, .slot = slot, .tag = tag, .here = d->table.network[slot].root};
+	*x = (struct descent){
+		.active = true, .who = who, .slot = slot, .tag = tag, .here = d->table.network[slot].root};
 	drift_pair_of(d, who, slot)->busy = true;
 	ask(d, x, now_ns);
 }
@@ -195,7 +198,8 @@ static bool must_wait(const struct tree_sum *a, const struct tree_sum *b)
 	return a->serials == b->serials && a->zones == b->zones && a->unknown + (uint64_t)b->unknown > UNKNOWN_MAX;
 }
 
-static void compare_child(struct drift *d, struct descent *x, struct tree_place at, const struct tree_sum *there, uint64_t now_ns)
+static void compare_child(struct drift *d, struct descent *x, struct tree_place at, const struct tree_sum *there,
+                          uint64_t now_ns)
 {
 	const struct zone_tree *own = d->table.network[x->slot].tree;
 	struct tree_answer none = {.listed = true};
@@ -235,7 +239,8 @@ static void take_answer(struct drift *d, struct descent *x, const struct tree_an
 		uint32_t first = random_u32() % TREE_FAN;
 
 		for (unsigned i = 0; i < TREE_FAN; i++)
-			compare_child(d, x, tree_child(x->asked, (first + i) % TREE_FAN), &a->child[(first + i) % TREE_FAN], now_ns);
+			compare_child(d, x, tree_child(x->asked, (first + i) % TREE_FAN),
+			              &a->child[(first + i) % TREE_FAN], now_ns);
 	}
 }
 
@@ -359,7 +364,8 @@ static void on_tick(uv_timer_t *timer)
 	struct drift *d = timer->data;
 	uint64_t now_ns = clock_ns();
 	uint32_t count = d->table.count;
-	bool busy = drift_table_step(&d->table, board_get(&d->watch->board->sync.store_ino), now_ns, BUDGET_US * 1000ULL);
+	bool busy =
+		drift_table_step(&d->table, board_get(&d->watch->board->sync.store_ino), now_ns, BUDGET_US * 1000ULL);
 
 	/* Without the memory for them the trees went away; the pairs are laid out for them. */
 	if (d->table.count != count && drift_replan(d) < 0)
@@ -448,7 +454,8 @@ int drift_replan(struct drift *d)
 			to[old] = i;
 		for (uint32_t slot = 0; slot < d->table.count; slot++)
 			pairs[(size_t)i * d->table.count + slot].shared =
-				shares(role->config, role->node, peers_node(d->watch->peers, i), d->table.network[slot].config_index);
+				shares(role->config, role->node, peers_node(d->watch->peers, i),
+			               d->table.network[slot].config_index);
 	}
 	move_findings(d, to, !d->table.count || d->table.network[0].tree != before);
 	free(to);

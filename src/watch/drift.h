@@ -23,7 +23,8 @@ const struct zone_tree *drift_tree(struct drift *d, const char *network);
 /* Add the roots of the trees to what this node says of itself; network: only of that one, "": of all. */
 void drift_report(struct drift *d, const char *network, struct fleet_report *out);
 /* A node of the fleet, by its address, said so in a question. */
-void drift_heard_from(struct drift *d, const struct ip_addr *from, const struct fleet_root *roots, size_t count, uint64_t now_ns);
+void drift_heard_from(struct drift *d, const struct ip_addr *from, const struct fleet_root *roots, size_t count,
+                      uint64_t now_ns);
 
 /* ---- for peers.c; i: the node's row ---- */
 /* What to say of our own zones in a question to it. */

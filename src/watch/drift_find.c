@@ -35,7 +35,8 @@ enum board_drift_kind finding_kind(const struct finding_look *l)
 static struct finding *find(struct findings *f, uint32_t who, uint32_t network, uint64_t hash)
 {
 	for (uint32_t i = 0; i < f->top; i++)
-		if (f->list[i].used && f->list[i].hash == hash && f->list[i].who == who && f->list[i].network == network)
+		if (f->list[i].used && f->list[i].hash == hash && f->list[i].who == who &&
+		    f->list[i].network == network)
 			return &f->list[i];
 	return NULL;
 }
@@ -151,7 +152,8 @@ void findings_see(struct findings *f, const struct finding_look *l, uint64_t now
 	} else {
 		x->looks++;
 	}
-	f->changed = f->changed || (x->shown && (x->here != (l->here ? l->here->serial : 0) || x->there != (l->there ? l->there->serial : 0)));
+	f->changed = f->changed || (x->shown && (x->here != (l->here ? l->here->serial : 0) ||
+	                                         x->there != (l->there ? l->there->serial : 0)));
 	x->here = l->here ? l->here->serial : 0;
 	x->there = l->there ? l->there->serial : 0;
 	x->seen_ns = now_ns;
@@ -181,7 +183,8 @@ static const struct tree_listed *listed(const struct tree_answer *a, uint64_t ha
 	return NULL;
 }
 
-void findings_list(struct findings *f, uint32_t who, uint32_t network, const struct zone_tree *t, struct tree_place p, const struct tree_answer *a, uint64_t now_ns)
+void findings_list(struct findings *f, uint32_t who, uint32_t network, const struct zone_tree *t, struct tree_place p,
+                   const struct tree_answer *a, uint64_t now_ns)
 {
 	const struct tree_zone *own[FINDINGS_OF_ONE];
 	size_t count = tree_list(t, p, own, FINDINGS_OF_ONE);
@@ -205,7 +208,8 @@ void findings_list(struct findings *f, uint32_t who, uint32_t network, const str
 	for (uint32_t i = f->top; i-- > 0;) {
 		struct finding *x = &f->list[i];
 
-		if (x->used && x->who == who && x->network == network && tree_has(p, x->hash) && !tree_find(t, x->hash) && !listed(a, x->hash))
+		if (x->used && x->who == who && x->network == network && tree_has(p, x->hash) &&
+		    !tree_find(t, x->hash) && !listed(a, x->hash))
 			end(f, x);
 	}
 }
@@ -223,7 +227,8 @@ void findings_step(struct findings *f, uint64_t fresh_ns, uint64_t now_ns)
 		struct finding *x = &f->list[i];
 		enum board_drift_kind was = x->kind;
 
-		if (!x->used || !x->shown || x->alert || now_ns - x->first_ns < f->alert_after_ns || now_ns - x->seen_ns > fresh_ns)
+		if (!x->used || !x->shown || x->alert || now_ns - x->first_ns < f->alert_after_ns ||
+		    now_ns - x->seen_ns > fresh_ns)
 			continue;
 		x->alert = true;
 		if (was == DRIFT_BEHIND)

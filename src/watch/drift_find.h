@@ -12,8 +12,8 @@
 /* From looks at zones here and elsewhere to what is worth saying: see drift_find.c. Pure. */
 enum {
 	FINDINGS_MAX = 4096,
-	FINDINGS_OF_ONE = 256,     /* of one node and network */
-	FINDING_CONFIRM_MS = 1000, /* between two looks that must agree */
+	FINDINGS_OF_ONE = 256,      /* of one node and network */
+	FINDING_CONFIRM_MS = 1000,  /* between two looks that must agree */
 	FINDING_OUTSIDE = 1U << 31, /* `who` is a server outside of the fleet */
 };
 
@@ -26,9 +26,9 @@ struct finding {
 	uint32_t here, there; /* serials; `here` 0 with DRIFT_AHEAD where the zone is not here at all */
 	bool absent;          /* it is not here */
 	uint32_t looks;
-	uint64_t first_ns;    /* first look that saw it as it is: since then it does not move */
-	uint64_t seen_ns;     /* last one */
-	uint64_t moved_ns;    /* when the serial that is behind was seen to move; 0: never */
+	uint64_t first_ns;        /* first look that saw it as it is: since then it does not move */
+	uint64_t seen_ns;         /* last one */
+	uint64_t moved_ns;        /* when the serial that is behind was seen to move; 0: never */
 	uint32_t versions, moves; /* behind by so many when the zone here had moved so often; versions 0: not known */
 	char zone[BOARD_ZONE_MAX];
 };
@@ -59,7 +59,8 @@ void findings_see(struct findings *f, const struct finding_look *l, uint64_t now
 /* All zones of the place are the same here and there; who, network as above. */
 void findings_clear(struct findings *f, uint32_t who, uint32_t network, struct tree_place p);
 /* The place holds these there: every zone of it is looked at. */
-void findings_list(struct findings *f, uint32_t who, uint32_t network, const struct zone_tree *t, struct tree_place p, const struct tree_answer *a, uint64_t now_ns);
+void findings_list(struct findings *f, uint32_t who, uint32_t network, const struct zone_tree *t, struct tree_place p,
+                   const struct tree_answer *a, uint64_t now_ns);
 /* What is known of that node and network is still so. */
 void findings_touch(struct findings *f, uint32_t who, uint32_t network, uint64_t now_ns);
 /* Time goes by. fresh_ns: what was not seen for longer does not become an alert. */

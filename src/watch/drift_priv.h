@@ -19,19 +19,19 @@ enum {
 struct drift_pair {
 	bool shared, settled, busy;
 	bool heard;
-	uint64_t there, heard_ns;        /* its root, and when it said so */
-	uint64_t differs_ns;             /* since when the roots are not the same; 0: they are */
-	uint64_t done_here, done_there;  /* settled: all is known about these roots */
-	uint64_t redo_ns;                /* not before */
-	uint64_t compared_ns;            /* last time when all was known */
-	uint32_t compared, unexplored;   /* zones, of the last descent */
+	uint64_t there, heard_ns;       /* its root, and when it said so */
+	uint64_t differs_ns;            /* since when the roots are not the same; 0: they are */
+	uint64_t done_here, done_there; /* settled: all is known about these roots */
+	uint64_t redo_ns;               /* not before */
+	uint64_t compared_ns;           /* last time when all was known */
+	uint32_t compared, unexplored;  /* zones, of the last descent */
 };
 
 struct descent {
 	bool active, failed;
 	uint32_t who, slot;
 	uint32_t tag;
-	uint64_t here;                   /* root when it began */
+	uint64_t here; /* root when it began */
 	uint64_t there;
 	uint64_t sent_ns;
 	unsigned tries, questions;
@@ -48,10 +48,10 @@ struct drift_server {
 	uint64_t due_ns, sent_ns, heard_ns;
 	bool pending;
 	uint16_t id;
-	struct name asked;               /* zone */
+	struct name asked; /* zone */
 	uint32_t slot;
-	size_t turn;                     /* in its list of zones */
-	struct name cursor;              /* in all zones; len 0: at the beginning */
+	size_t turn;        /* in its list of zones */
+	struct name cursor; /* in all zones; len 0: at the beginning */
 	unsigned failures, asked_count;
 };
 
@@ -61,10 +61,10 @@ struct drift {
 	uv_timer_t tick;
 	uint64_t looked_ns, published_ns, stepped_ns;
 	uint32_t pair_count, peer_count;
-	struct drift_pair *pairs;        /* [peer][slot] */
-	char (*names)[BOARD_NAME_MAX];   /* of peers, as the pairs are laid out */
+	struct drift_pair *pairs;      /* [peer][slot] */
+	char (*names)[BOARD_NAME_MAX]; /* of peers, as the pairs are laid out */
 	uint32_t cursor, report_turn, next_tag;
-	double tokens;                   /* questions that may be asked now */
+	double tokens; /* questions that may be asked now */
 	uint64_t asked;
 	unsigned event_second_count;
 	uint64_t event_second;

@@ -44,8 +44,10 @@ static enum soa_answer read_answer(const uint8_t *msg, size_t len, const struct 
 	struct name qname;
 	unsigned rcode;
 
-	if (message_open(msg, len, &m) < 0 || !(m.header.flags & DNS_QR) || dns_opcode(m.header.flags) != OPCODE_QUERY || m.header.qdcount != 1 ||
-	    message_question(&m, &qname, &qtype, &qclass) < 0 || qtype != RR_SOA || qclass != CLASS_IN || !name_equal(qname.wire, asked->wire))
+	if (message_open(msg, len, &m) < 0 || !(m.header.flags & DNS_QR) ||
+	    dns_opcode(m.header.flags) != OPCODE_QUERY || m.header.qdcount != 1 ||
+	    message_question(&m, &qname, &qtype, &qclass) < 0 || qtype != RR_SOA || qclass != CLASS_IN ||
+	    !name_equal(qname.wire, asked->wire))
 		return SOA_NOTHING;
 	rcode = m.header.flags & 15;
 	if (rcode == RCODE_REFUSED || rcode == RCODE_NXDOMAIN || rcode == RCODE_SERVFAIL || rcode == RCODE_NOTAUTH)
@@ -53,7 +55,8 @@ static enum soa_answer read_answer(const uint8_t *msg, size_t len, const struct 
 	if (rcode || !(m.header.flags & DNS_AA))
 		return SOA_NOTHING;
 	while (message_next(&m, &rr) > 0)
-		if (rr.section == 1 && rr.type == RR_SOA && name_equal(rr.owner.wire, asked->wire) && message_soa_serial(&m, &rr, serial))
+		if (rr.section == 1 && rr.type == RR_SOA && name_equal(rr.owner.wire, asked->wire) &&
+		    message_soa_serial(&m, &rr, serial))
 			return SOA_SERIAL;
 	return SOA_NOTHING;
 }
@@ -61,7 +64,9 @@ static enum soa_answer read_answer(const uint8_t *msg, size_t len, const struct 
 static void take(struct drift *d, struct drift_server *s, const uint8_t *msg, size_t len)
 {
 	struct tree_listed there = {0};
-	struct finding_look l = {.who = FINDING_OUTSIDE | (uint32_t)(s - d->servers), .network = s->slot, .hash = tree_hash(s->asked.wire)};
+	struct finding_look l = {.who = FINDING_OUTSIDE | (uint32_t)(s - d->servers),
+	                         .network = s->slot,
+	                         .hash = tree_hash(s->asked.wire)};
 	enum soa_answer kind = read_answer(msg, len, &s->asked, &there.serial);
 
 	if (kind == SOA_NOTHING || s->slot >= d->table.count || !d->table.ready)
@@ -180,10 +185,13 @@ static bool next_of_all(struct drift *d, struct drift_server *s)
 /* Every second question is about something that was found before: it is to be confirmed, or to end, long before the round comes to it again. */
 static bool next_found(struct drift *d, struct drift_server *s, uint64_t now_ns)
 {
-	const struct finding *f = s->asked_count++ % 2 ? findings_oldest(&d->findings, FINDING_OUTSIDE | (uint32_t)(s - d->servers)) : NULL;
-	const struct tree_zone *z = f && f->network < d->table.count && now_ns - f->seen_ns >= FINDING_CONFIRM_MS * 1000000ULL
-	                                    ? tree_find(d->table.network[f->network].tree, f->hash)
-	                                    : NULL;
+	const struct finding *f = s->asked_count++ % 2
+	                                  ? findings_oldest(&d->findings, FINDING_OUTSIDE | (uint32_t)(s - d->servers))
+	                                  : NULL;
+	const struct tree_zone *z =
+		f && f->network < d->table.count && now_ns - f->seen_ns >= FINDING_CONFIRM_MS * 1000000ULL
+			? tree_find(d->table.network[f->network].tree, f->hash)
+			: NULL;
 
 	if (!z)
 		return false;
@@ -207,7 +215,8 @@ static void ask(struct drift *d, struct drift_server *s, uint64_t now_ns)
 	if (!open_socket(d, f) || !next_zone(d, s, now_ns))
 		return;
 	s->id = (uint16_t)random_u32();
-	n = message_build_query(msg, sizeof(msg), s->id, s->asked.wire, RR_SOA, CLASS_IN, DNS_UDP_DEFAULT, false, false);
+	n = message_build_query(msg, sizeof(msg), s->id, s->asked.wire, RR_SOA, CLASS_IN, DNS_UDP_DEFAULT, false,
+	                        false);
 	if (n < 0)
 		return;
 	s->pending = true;
@@ -219,7 +228,8 @@ static void ask(struct drift *d, struct drift_server *s, uint64_t now_ns)
 
 void drift_servers_step(struct drift *d, uint64_t now_ns)
 {
-	uint64_t nodes = d->watch->role->config->node_count, pace_ms = ASK_MS * MAX(nodes / NODES_A_SECOND, (uint64_t)1);
+	uint64_t nodes = d->watch->role->config->node_count,
+		 pace_ms = ASK_MS * MAX(nodes / NODES_A_SECOND, (uint64_t)1);
 
 	for (uint32_t i = 0; i < d->server_count; i++) {
 		struct drift_server *s = &d->servers[i];

@@ -15,8 +15,8 @@
 enum {
 	SHOW_MS = 250,
 	SHOW_ALWAYS_MS = 1000,
-	EVENTS_A_SECOND = 16,   /* then one for all others */
-	BEHIND_PART = 10,       /* a tenth of the zones */
+	EVENTS_A_SECOND = 16, /* then one for all others */
+	BEHIND_PART = 10,     /* a tenth of the zones */
 	HEARD_MS = 15000,
 };
 
@@ -54,10 +54,12 @@ static void say(const struct drift *d, const struct finding *f, uint64_t now_ns,
 	switch (f->kind) {
 	case DRIFT_BEHIND:
 	case DRIFT_STUCK:
-		snprintf(out, cap, "serial %u at %s, %u here%s, it has not moved for %s", f->there, who, f->here, versions, span);
+		snprintf(out, cap, "serial %u at %s, %u here%s, it has not moved for %s", f->there, who, f->here,
+		         versions, span);
 		break;
 	case DRIFT_CONTENT:
-		snprintf(out, cap, "serial %u at %s as here, but other content, for %s: no transfer will mend that", f->there, who, span);
+		snprintf(out, cap, "serial %u at %s as here, but other content, for %s: no transfer will mend that",
+		         f->there, who, span);
 		break;
 	case DRIFT_MISSING:
 		snprintf(out, cap, "not served at %s for %s, here with serial %u", who, span, f->here);
@@ -66,7 +68,8 @@ static void say(const struct drift *d, const struct finding *f, uint64_t now_ns,
 		if (f->absent)
 			snprintf(out, cap, "served at %s with serial %u, and for %s not here", who, f->there, span);
 		else
-			snprintf(out, cap, "serial %u at %s, %u here, which has not moved for %s", f->there, who, f->here, span);
+			snprintf(out, cap, "serial %u at %s, %u here, which has not moved for %s", f->there, who,
+			         f->here, span);
 		break;
 	case DRIFT_NONE:
 	case DRIFT_KINDS:
@@ -92,7 +95,10 @@ void drift_told(void *ctx, const struct finding *f, enum board_drift_kind was, e
 {
 	struct drift *d = ctx;
 	const struct drift_network *n = network_of(d, f);
-	struct board_event e = {.kind = EVENT_DRIFT, .level = now == DRIFT_NONE ? EVENT_INFO : f->alert ? EVENT_ALERT : EVENT_WARN};
+	struct board_event e = {.kind = EVENT_DRIFT,
+	                        .level = now == DRIFT_NONE ? EVENT_INFO
+	                                 : f->alert        ? EVENT_ALERT
+	                                                   : EVENT_WARN};
 	char address[ADDR_TEXT_MAX];
 	const char *who = drift_who(d, f->who, address);
 
@@ -110,8 +116,11 @@ void drift_told(void *ctx, const struct finding *f, enum board_drift_kind was, e
 	else
 		snprintf(e.why, sizeof(e.why), "%s at %s: no more so, or moving again", board_drift_text(was), who);
 	board_event_add(&d->watch->board->watch.events, &e);
-	log_line(e.level == EVENT_ALERT ? LOG_ERR : e.level == EVENT_WARN ? LOG_WARN : LOG_NOTICE, "drift network=%s zone=%s node=%s state=%s was=%s here=%u there=%u why=\"%s\"",
-	         e.network, e.subject, who, e.now, e.old, f->here, f->there, e.why);
+	log_line(e.level == EVENT_ALERT  ? LOG_ERR
+	         : e.level == EVENT_WARN ? LOG_WARN
+	                                 : LOG_NOTICE,
+	         "drift network=%s zone=%s node=%s state=%s was=%s here=%u there=%u why=\"%s\"", e.network, e.subject,
+	         who, e.now, e.old, f->here, f->there, e.why);
 }
 
 static void tell_left_out(struct drift *d)
@@ -132,14 +141,16 @@ static const struct drift *sorting; /* one thread */
 
 static int weight(const struct finding *f)
 {
-	static const int weights[DRIFT_KINDS] = {[DRIFT_CONTENT] = 5, [DRIFT_STUCK] = 4, [DRIFT_MISSING] = 3, [DRIFT_AHEAD] = 2, [DRIFT_BEHIND] = 1};
+	static const int weights[DRIFT_KINDS] = {
+		[DRIFT_CONTENT] = 5, [DRIFT_STUCK] = 4, [DRIFT_MISSING] = 3, [DRIFT_AHEAD] = 2, [DRIFT_BEHIND] = 1};
 
 	return weights[f->kind] + (f->alert ? DRIFT_KINDS : 0);
 }
 
 static int compare_rows(const void *a, const void *b)
 {
-	const struct finding *x = &sorting->findings.list[*(const uint32_t *)a], *y = &sorting->findings.list[*(const uint32_t *)b];
+	const struct finding *x = &sorting->findings.list[*(const uint32_t *)a],
+			     *y = &sorting->findings.list[*(const uint32_t *)b];
 
 	if (weight(x) != weight(y))
 		return weight(y) - weight(x);
@@ -239,14 +250,16 @@ static uint64_t all_compared_ns(const struct drift *d, uint64_t now_ns)
 
 /* ---- is it this node? ---- */
 
-static uint32_t aged_ahead(const struct drift *d, uint32_t who, uint32_t slot, uint64_t now_ns, const struct finding **oldest)
+static uint32_t aged_ahead(const struct drift *d, uint32_t who, uint32_t slot, uint64_t now_ns,
+                           const struct finding **oldest)
 {
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < d->findings.top; i++) {
 		const struct finding *f = &d->findings.list[i];
 
-		if (!f->used || !f->shown || f->who != who || f->network != slot || f->kind != DRIFT_AHEAD || now_ns - f->first_ns < d->findings.alert_after_ns)
+		if (!f->used || !f->shown || f->who != who || f->network != slot || f->kind != DRIFT_AHEAD ||
+		    now_ns - f->first_ns < d->findings.alert_after_ns)
 			continue;
 		count++;
 		if (!*oldest || f->first_ns < (*oldest)->first_ns)
@@ -265,7 +278,8 @@ static void judge_network(struct drift *d, uint32_t slot, uint64_t now_ns)
 		const struct finding *oldest = NULL;
 		uint32_t ahead;
 
-		if (!p->shared || !p->heard || d->watch->board->watch.nodes.node[i].primary || now_ns - p->heard_ns >= HEARD_MS * 1000000ULL)
+		if (!p->shared || !p->heard || d->watch->board->watch.nodes.node[i].primary ||
+		    now_ns - p->heard_ns >= HEARD_MS * 1000000ULL)
 			continue;
 		heard++;
 		ahead = aged_ahead(d, i, slot, now_ns, &oldest);

@@ -17,7 +17,7 @@
 
 enum {
 	DIGEST_PIN = BOARD_DRIFT_PINS - 1,
-	PIECE_ZONES = 32,    /* between two looks at the clock */
+	PIECE_ZONES = 32, /* between two looks at the clock */
 	PIECE_RECORDS = 128,
 };
 
@@ -74,7 +74,8 @@ static void begin_anew(struct drift_table *t)
 
 static struct drift_network *network_of(struct drift_table *t, const struct store_zone *z)
 {
-	uint8_t slot = z && z->state == STORE_ZONE_SERVING && z->network < CONFIG_NETWORKS_MAX ? t->slot[z->network] : UINT8_MAX;
+	uint8_t slot = z && z->state == STORE_ZONE_SERVING && z->network < CONFIG_NETWORKS_MAX ? t->slot[z->network]
+	                                                                                       : UINT8_MAX;
 
 	return slot < t->count ? &t->network[slot] : NULL;
 }
@@ -283,7 +284,8 @@ static bool is_same_plan(const struct drift_table *t, const struct config *confi
 	for (uint32_t i = 0; i < config->network_count; i++) {
 		if (!serves(node, i))
 			continue;
-		if (count == t->count || t->network[count].config_index != i || strcmp(t->network[count].name, config->networks[i].name) != 0)
+		if (count == t->count || t->network[count].config_index != i ||
+		    strcmp(t->network[count].name, config->networks[i].name) != 0)
 			return false;
 		count++;
 	}

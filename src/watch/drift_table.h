@@ -25,15 +25,16 @@ struct drift_network {
 };
 
 struct drift_table {
-	struct store_follow follow[BOARD_DRIFT_PINS]; /* two take turns as the version that the trees are of; the last is for digests */
+	struct store_follow follow
+		[BOARD_DRIFT_PINS]; /* two take turns as the version that the trees are of; the last is for digests */
 	unsigned current;
 	struct store_snapshot at; /* the version of the trees, pinned; base NULL: none yet */
 	/* Zones that are not as the trees have them. */
 	struct drift_pair_of_versions *changed;
 	size_t changed_count, changed_cap, changed_done;
-	bool changing;            /* both versions are pinned */
-	bool ready;               /* all zones are in the trees */
-	struct list todo;         /* zones whose content is not known */
+	bool changing;    /* both versions are pinned */
+	bool ready;       /* all zones are in the trees */
+	struct list todo; /* zones whose content is not known */
 	struct {
 		bool active;
 		struct store_snapshot at;
@@ -43,7 +44,7 @@ struct drift_table {
 		uint32_t slot;
 		uint64_t hash;
 	} job;
-	uint64_t digests;         /* made */
+	uint64_t digests; /* made */
 	uint32_t count;
 	uint8_t slot[CONFIG_NETWORKS_MAX]; /* of a network by its index in the configuration; UINT8_MAX: not followed */
 	struct drift_network network[CONFIG_NETWORKS_MAX];

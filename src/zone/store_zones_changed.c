@@ -56,7 +56,8 @@ static int compare_leaves(const struct both *b, const struct trie_slot *x, const
 }
 
 /* All of `deep`, of one version, lies under one symbol of `wide`, of the other. */
-static int compare_within(const struct both *b, const struct trie *wide_of, const struct trie_slot *wide, const struct trie *deep_of, const struct trie_slot *deep)
+static int compare_within(const struct both *b, const struct trie *wide_of, const struct trie_slot *wide,
+                          const struct trie *deep_of, const struct trie_slot *deep)
 {
 	struct trie_key k;
 	unsigned symbol;
@@ -107,7 +108,8 @@ static int compare(const struct both *b, const struct trie_slot *x, const struct
 	return err;
 }
 
-int store_zones_changed(const struct store_snapshot *from, const struct store_snapshot *to, store_changed_fn *fn, void *ctx)
+int store_zones_changed(const struct store_snapshot *from, const struct store_snapshot *to, store_changed_fn *fn,
+                        void *ctx)
 {
 	const struct both b = {.from = {.base = from->base, .root = from->zones, .kind = TRIE_ZONES},
 	                       .to = {.base = to->base, .root = to->zones, .kind = TRIE_ZONES},

@@ -66,7 +66,8 @@ static void answer(unsigned i, const uint8_t *msg, size_t len, const struct sock
 	struct writer w = writer_of(octets, DNS_UDP_DEFAULT);
 	struct query q;
 
-	if (query_parse(msg, len, &q) != QUERY_OK || !fleet_question_is(&q) || !fleet_question_read(q.qname.wire, &asked)) {
+	if (query_parse(msg, len, &q) != QUERY_OK || !fleet_question_is(&q) ||
+	    !fleet_question_read(q.qname.wire, &asked)) {
 		other += len + HEADERS;
 		return;
 	}
@@ -80,12 +81,21 @@ static void answer(unsigned i, const uint8_t *msg, size_t len, const struct sock
 			fleet_tree_write(&q, msg, RCODE_NOERROR, tree_of(i), asked.place, &w);
 			tree_octets += len + w.pos + 100 + 2 * HEADERS;
 		} else {
-			peers[i].due_ns = clock_ns() + fleet_pace_ms(count, 1, false) * 500000ULL; /* as peers_was_asked() does */
-			r = (struct fleet_report){.version = "0.1.0", .uptime_s = 86400, .zones = 100000, .serving = 100000, .networks = 1, .count = 1, .trees = 1};
+			peers[i].due_ns =
+				clock_ns() + fleet_pace_ms(count, 1, false) * 500000ULL; /* as peers_was_asked() does */
+			r = (struct fleet_report){.version = "0.1.0",
+			                          .uptime_s = 86400,
+			                          .zones = 100000,
+			                          .serving = 100000,
+			                          .networks = 1,
+			                          .count = 1,
+			                          .trees = 1};
 			snprintf(r.node, sizeof(r.node), "%s", peers[i].name);
 			snprintf(r.network[0].name, sizeof(r.network[0].name), "%s", network);
 			for (int f = 0; f < BOARD_FAMILIES; f++)
-				r.network[0].family[f] = (struct board_peer_family){.announce = ANNOUNCE_YES, .verdict = VERDICT_PASS, .answers = true};
+				r.network[0].family[f] = (struct board_peer_family){.announce = ANNOUNCE_YES,
+				                                                    .verdict = VERDICT_PASS,
+				                                                    .answers = true};
 			snprintf(r.tree[0].network, sizeof(r.tree[0].network), "%s", network);
 			r.tree[0].root = tree_root(tree_of(i));
 			fleet_answer_write(&q, msg, RCODE_NOERROR, &r, &w);
@@ -99,7 +109,9 @@ static void answer(unsigned i, const uint8_t *msg, size_t len, const struct sock
 
 static void ask(unsigned i, uint64_t now_ns)
 {
-	const struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(53), .sin_addr.s_addr = htonl(0x7f010001)};
+	const struct sockaddr_in to = {.sin_family = AF_INET,
+	                               .sin_port = htons(53),
+	                               .sin_addr.s_addr = htonl(0x7f010001)};
 	struct fleet_root root = {fleet_network_number(network), tree_root(tree_of(i))};
 	struct fleet_question q = {.network = ""};
 	struct tsig_session session;
@@ -123,7 +135,8 @@ static void fall_behind(const char *zone)
 	struct tree_zone *z;
 	struct name name;
 
-	if (name_from_text(zone, strlen(zone), root, &name) < 0 || !(z = tree_find(drift_table_find(&tables[1], network)->tree, tree_hash(name.wire))) ||
+	if (name_from_text(zone, strlen(zone), root, &name) < 0 ||
+	    !(z = tree_find(drift_table_find(&tables[1], network)->tree, tree_hash(name.wire))) ||
 	    tree_put(drift_table_find(&tables[1], network)->tree, name.wire, z->serial - 1, &z) < 0)
 		exit(1);
 	tree_content(drift_table_find(&tables[1], network)->tree, z, true, 1);
@@ -136,8 +149,10 @@ static void show_counts(void)
 {
 	uint64_t now_ns = clock_ns();
 
-	printf("counts seconds=%.1f in=%llu out=%llu questions_in=%llu questions_out=%llu tree_questions=%llu tree_octets=%llu other=%llu\n", (double)(now_ns - counted_ns) / 1e9,
-	       (unsigned long long)in, (unsigned long long)out, (unsigned long long)questions_in, (unsigned long long)questions_out, (unsigned long long)tree_in,
+	printf("counts seconds=%.1f in=%llu out=%llu questions_in=%llu questions_out=%llu tree_questions=%llu "
+	       "tree_octets=%llu other=%llu\n",
+	       (double)(now_ns - counted_ns) / 1e9, (unsigned long long)in, (unsigned long long)out,
+	       (unsigned long long)questions_in, (unsigned long long)questions_out, (unsigned long long)tree_in,
 	       (unsigned long long)tree_octets, (unsigned long long)other);
 	fflush(stdout);
 	in = out = questions_in = questions_out = tree_in = tree_octets = other = 0;
@@ -181,7 +196,9 @@ static void serve(unsigned i)
 
 static void open_peer(unsigned i)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(53), .sin_addr.s_addr = htonl(0x7f010002 + i)};
+	struct sockaddr_in at = {.sin_family = AF_INET,
+	                         .sin_port = htons(53),
+	                         .sin_addr.s_addr = htonl(0x7f010002 + i)};
 
 	snprintf(peers[i].name, sizeof(peers[i].name), "pop%u", i);
 	peers[i].fd = socket(AF_INET, SOCK_DGRAM, 0);

@@ -87,7 +87,7 @@ def main():
             done = json.loads(fleet.ns["hid"].run([os.path.join(BUILD, "test", "bench", "blast"), "-t", str(o.seconds), "-c", "8", "-w", "16", fleet.v4("fra"), "53", questions],
                                                   timeout=o.seconds + 60))
             spent = {r: cpu(p) - before[r] for r, p in pids.items()}
-            return sum(spent.values()) / done["answers"], spent[("admin", 0)], scraper.count - scrapes, done
+            return sum(spent.values()) / done["answered"], spent[("admin", 0)], scraper.count - scrapes, done
 
         measure(False)
         ratios, admin, idle, scrapes, rates = [], 0, 0, 0, {True: [], False: []}
@@ -95,7 +95,7 @@ def main():
             got = {}
             for scrape in ((True, False), (False, True))[i % 2]:
                 got[scrape] = measure(scrape)
-                rates[scrape].append(got[scrape][3]["answers"] / o.seconds)
+                rates[scrape].append(got[scrape][3]["answered"] / o.seconds)
             ratios.append(got[True][0] / got[False][0])
             admin += got[True][1]
             idle += got[False][1]

@@ -84,7 +84,7 @@ class WebNode:
             return f.read()
 
     def alive(self):
-        assert self.process.poll() is None, f"the node ended with {self.process.returncode}:\n{self.log()}"
+        assert self.process.poll() is None, f"the node ended with {self.process.returncode}:\n{self.log()[-3000:]}"
         return True
 
     def __enter__(self):
@@ -92,7 +92,7 @@ class WebNode:
         try:
             with open(self.path("log"), "ab") as log:
                 self.process = self.ns.popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            wait_until(lambda: self.alive() and "\nready\n" in "\n" + self.log(), 60, lambda: f"ready; log:\n{self.log()}")
+            wait_until(lambda: self.alive() and "\nready\n" in "\n" + self.log(), 120, lambda: f"ready; log:\n{self.log()[-3000:]}")
         except BaseException:
             self.__exit__()
             raise

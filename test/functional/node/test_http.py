@@ -338,6 +338,11 @@ def test_tokens_change_by_a_reload(node):
     wait_until(lambda: node.get("/api/v1/status", token=READER)[0] == 200, 30 * SLOW, "the old token")
 
 
+def test_said_by_status(node):
+    line = [x for x in node.zonecast("status").stdout.splitlines() if x.startswith("web ")]
+    assert len(line) == 1 and re.fullmatch(r"web http://10\.77\.0\.1:8053 http://\[2001:db8:77::1\]:8053: \d+ connections?, \d+ streams?, \d+ requests, [1-9]\d* refused", line[0]), line
+
+
 def test_slow_for_ever_is_cut_off(node):
     wait_until(lambda: node.trickle.ended is not None, 60 * SLOW, "the end of the slow one")
     assert node.trickle.ended - node.trickle.began > 5  # it had its time

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import ssl
 import subprocess
 
@@ -115,6 +116,21 @@ def test_a_reload_moves_it(site):
     assert site.zonecast("reload").returncode == 0
     wait_until(lambda: not serves(site, 8053), 30 * SLOW, "no web server")
     assert site.status()["http"] is None
+
+
+def test_it_comes_back_when_admin_dies(tmp_path):
+    with WebNode(tmp_path, "{token-file: tokens}") as node:
+        def admin():
+            with open(node.path("run", "pids"), encoding="ascii") as f:
+                return [int(line.split()[2]) for line in f if line.startswith("admin ")]
+
+        assert serves(node, 8053)
+        cookie = node.post("/api/v1/login", {"token": READER})[1]["Set-Cookie"].split(";")[0]
+        (before,) = admin()
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: admin() not in ([], [before]) and serves(node, 8053) and serves(node, 8053, ADDRESSES[1]), 30 * SLOW, "the next admin")
+        assert node.get("/api/v1/status", token=READER)[0] == 200
+        assert node.get("/api/v1/status", headers={"Cookie": cookie})[0] == 401  # sessions are in its memory alone
 
 
 def test_an_address_that_comes_later(tmp_path):

@@ -182,7 +182,9 @@ static void test_places(void **state)
 		struct tree_zone *z;
 		struct name n;
 
-		snprintf(text, sizeof(text), "%063u.%063u.\\001\\002\\003\\004\\005\\006\\007\\008\\009\\010\\011\\012\\013\\014.example.", i, i);
+		snprintf(text, sizeof(text),
+		         "%063u.%063u.\\001\\002\\003\\004\\005\\006\\007\\008\\009\\010\\011\\012\\013\\014.example.",
+		         i, i);
 		n = name_of(text);
 		assert_int_equal(tree_put(t, n.wire, i, &z), 0);
 	}
@@ -209,7 +211,9 @@ static void test_malformed(void **state)
 		{"another form", {"zonecast-tree=2"}, ERR_UNSUPPORTED},
 		{"no form", {"zones=1"}, ERR_MALFORMED},
 		{"fewer than it says", {HEAD}, ERR_MALFORMED},
-		{"more than it says", {HEAD, "zone=3000000000000000,1,-,a.", "zone=3000000000000001,1,-,a."}, ERR_MALFORMED},
+		{"more than it says",
+	         {HEAD, "zone=3000000000000000,1,-,a.", "zone=3000000000000001,1,-,a."},
+	         ERR_MALFORMED},
 		{"of another place", {HEAD, "zone=4000000000000000,1,-,a."}, ERR_MALFORMED},
 		{"short hash", {HEAD, "zone=300000000000000,1,-,a."}, ERR_MALFORMED},
 		{"no serial", {HEAD, "zone=3000000000000000,,-,a."}, ERR_MALFORMED},
@@ -217,8 +221,12 @@ static void test_malformed(void **state)
 		{"bad content", {HEAD, "zone=3000000000000000,1,x,a."}, ERR_MALFORMED},
 		{"a name with a blank", {HEAD, "zone=3000000000000000,1,-,a b."}, ERR_MALFORMED},
 		{"a name with an escape", {HEAD, "zone=3000000000000000,1,-,a\033b."}, ERR_MALFORMED},
-		{"both", {HEAD, "3=0123456789abcdef,0123456789abcdef,1,0", "zone=3000000000000000,1,-,a."}, ERR_MALFORMED},
-		{"a child twice", {HEAD, "3=0123456789abcdef,0123456789abcdef,1,0", "3=0123456789abcdef,0123456789abcdef,1,0"}, ERR_MALFORMED},
+		{"both",
+	         {HEAD, "3=0123456789abcdef,0123456789abcdef,1,0", "zone=3000000000000000,1,-,a."},
+	         ERR_MALFORMED},
+		{"a child twice",
+	         {HEAD, "3=0123456789abcdef,0123456789abcdef,1,0", "3=0123456789abcdef,0123456789abcdef,1,0"},
+	         ERR_MALFORMED},
 		{"a child of none", {HEAD, "3=0123456789abcdef,0123456789abcdef,0,0"}, ERR_MALFORMED},
 		{"a child without counts", {HEAD, "3=0123456789abcdef,0123456789abcdef"}, ERR_MALFORMED},
 		{"letters as number", {"zonecast-tree=1 zones=x"}, ERR_MALFORMED},
@@ -235,7 +243,8 @@ static void test_malformed(void **state)
 			writer_u8(&w, (uint8_t)strlen(rows[i].strings[k]));
 			writer_bytes(&w, (const uint8_t *)rows[i].strings[k], strlen(rows[i].strings[k]));
 		}
-		assert_int_equal(tree_answer_read(octets, w.pos, (struct tree_place){0x3ULL << 60, 1}, &a), rows[i].err);
+		assert_int_equal(tree_answer_read(octets, w.pos, (struct tree_place){0x3ULL << 60, 1}, &a),
+		                 rows[i].err);
 	}
 }
 
@@ -257,7 +266,8 @@ static void test_questions(void **state)
 		{"tre.global.fra.status.zonecast.", false, {0, 0}},
 		{"tree.tree.global.fra.status.zonecast.", false, {0, 0}},
 	};
-	const struct fleet_root roots[] = {{fleet_network_number("global"), 0x0123456789abcdefULL}, {fleet_network_number("eu"), 42}};
+	const struct fleet_root roots[] = {{fleet_network_number("global"), 0x0123456789abcdefULL},
+	                                   {fleet_network_number("eu"), 42}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -46,8 +46,13 @@ struct side {
 static void look_at(uint32_t who, uint64_t hash, struct side here, struct side there, unsigned at_s)
 {
 	static struct zone_tree *t;
-	const uint8_t name[] = "\x07" "example";
-	struct tree_listed listed = {.hash = hash, .serial = there.serial, .content = there.content, .known = there.content != 0, .name = "example."};
+	const uint8_t name[] = "\x07"
+			       "example";
+	struct tree_listed listed = {.hash = hash,
+	                             .serial = there.serial,
+	                             .content = there.content,
+	                             .known = there.content != 0,
+	                             .name = "example."};
 	struct finding_look l = {.who = who, .hash = hash};
 	struct tree_zone *z;
 
@@ -68,8 +73,8 @@ static void test_one_look(void **state)
 	static const struct {
 		const char *name;
 		struct side here, there;
-		enum board_drift_kind kind; /* once shown */
-		bool alert;                 /* at once */
+		enum board_drift_kind kind;  /* once shown */
+		bool alert;                  /* at once */
 		enum board_drift_kind after; /* the limit */
 	} rows[] = {
 		{"the same", {5, 1}, {5, 1}, DRIFT_NONE, false, DRIFT_NONE},
@@ -134,7 +139,8 @@ static void test_versions(void **state)
 {
 	struct tree_zone *z;
 	struct zone_tree *t;
-	const uint8_t name[] = "\x05" "zones";
+	const uint8_t name[] = "\x05"
+			       "zones";
 	struct tree_listed there = {.hash = 1, .serial = 10, .name = "zones."};
 	struct finding_look l = {.who = 1, .hash = 1, .there = &there};
 
@@ -210,7 +216,12 @@ static void test_bounds(void **state)
 /* A whole place: what is in one of the two lists only, what differs, what went away. */
 static void test_list(void **state)
 {
-	static const char *const names[] = {"\x01" "a", "\x01" "b", "\x01" "c"};
+	static const char *const names[] = {"\x01"
+	                                    "a",
+	                                    "\x01"
+	                                    "b",
+	                                    "\x01"
+	                                    "c"};
 	static struct tree_answer a;
 	struct zone_tree *t;
 	struct tree_zone *z;
@@ -231,7 +242,9 @@ static void test_list(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		char zone = f.list[i].zone[0];
 
-		assert_int_equal(f.list[i].kind, zone == 'a' ? DRIFT_MISSING : zone == 'b' ? DRIFT_BEHIND : DRIFT_AHEAD);
+		assert_int_equal(f.list[i].kind, zone == 'a'   ? DRIFT_MISSING
+		                                 : zone == 'b' ? DRIFT_BEHIND
+		                                               : DRIFT_AHEAD);
 		assert_int_equal(f.list[i].absent, zone == 'c');
 	}
 	/* c is gone there, a is there, b is gone on both sides. */
@@ -257,8 +270,9 @@ static void test_oldest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_one_look, setup),  cmocka_unit_test_setup(test_moving, setup), cmocka_unit_test_setup(test_versions, setup),
-		cmocka_unit_test_setup(test_not_fresh, setup), cmocka_unit_test_setup(test_under_way, setup), cmocka_unit_test_setup(test_bounds, setup),
+		cmocka_unit_test_setup(test_one_look, setup),  cmocka_unit_test_setup(test_moving, setup),
+		cmocka_unit_test_setup(test_versions, setup),  cmocka_unit_test_setup(test_not_fresh, setup),
+		cmocka_unit_test_setup(test_under_way, setup), cmocka_unit_test_setup(test_bounds, setup),
 		cmocka_unit_test_setup(test_list, setup),      cmocka_unit_test_setup(test_oldest, setup),
 	};
 

@@ -164,7 +164,8 @@ static struct zone_change make_change(const struct content *from, const struct c
 	return c;
 }
 
-static void digest_now(struct bed *b, const struct name *apex, struct zone_digest *sum, struct zone_digest *moved, uint64_t *from)
+static void digest_now(struct bed *b, const struct name *apex, struct zone_digest *sum, struct zone_digest *moved,
+                       uint64_t *from)
 {
 	struct store_snapshot s;
 	const struct store_zone *z;
