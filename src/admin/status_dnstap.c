@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "admin/status_dnstap.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static json_t *num(uint64_t v)
@@ -25,7 +26,7 @@ static json_t *way_out(const struct status_facts *f, const struct board_tap_out 
 	out.to[sizeof(out.to) - 1] = out.why[sizeof(out.why) - 1] = '\0';
 	if (!configured || tap_is_gone(f)) {
 		out.state = configured ? TAP_APART : TAP_OFF;
-		strcpy(out.why, configured ? "the tap process is not running" : "");
+		snprintf(out.why, sizeof(out.why), "%s", configured ? "the tap process is not running" : "");
 	}
 	age = f->now_ns > out.since_ns ? f->now_ns - out.since_ns : 0;
 	return json_pack("{s:b, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "configured", configured, "state",

@@ -96,10 +96,10 @@ size_t dnstap_encode(const struct dnstap_origin *origin, enum dnstap_kind kind, 
 	uint8_t fields[FIELDS_MAX], *end = put_fields(fields, kind, e), *p = out;
 	const uint8_t *message = kind == DNSTAP_AUTH_QUERY ? e->query : e->response;
 	size_t len = kind == DNSTAP_AUTH_QUERY ? e->query_len : e->response_len;
+	unsigned field = kind == DNSTAP_AUTH_QUERY ? QUERY_MESSAGE : RESPONSE_MESSAGE;
 
 	/* The message's own field begins here as well, so that the length of all is known. */
-	end = put_varint(put_varint(end, (kind == DNSTAP_AUTH_QUERY ? QUERY_MESSAGE : RESPONSE_MESSAGE) << 3 | OCTETS),
-	                 len);
+	end = put_varint(put_varint(end, field << 3 | OCTETS), len);
 	p = put_text(p, OUTER_IDENTITY, origin->identity);
 	p = put_text(p, OUTER_VERSION, origin->version);
 	p = put_number(p, OUTER_TYPE, OUTER_TYPE_MESSAGE);

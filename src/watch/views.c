@@ -11,7 +11,7 @@
  * side by side. A node that holds the addresses itself cannot ask so: its question would go to itself over lo. What others and the queries say of its own networks is put
  * together by outside.c.
  *
- * Cost: views.h has the paces; a question and its answer over UDP are 200 octets, over TCP 900. Of 100 nodes with two addresses each, each spends 20 kbit/s on ways to the others;
+ * Cost: views.h has the paces; a question and its answer over UDP are 200 octets, over TCP 900. Of 100 nodes with two addresses each, each spends 4 kbit/s on ways to the others;
  * on anycast addresses never more than 13.
  *
  * Limits: VIEWS_SLOTS questions under way, further ones wait; anycast addresses over UDP only; of a network's addresses of a family one after the other is asked, and they count as one. Not here: ways that need a

@@ -23,13 +23,14 @@ enum {
 	VIEWS_UDP_MS = 1000,    /* between two questions to the same address, as a rule */
 	VIEWS_ALL_AT_ONCE = 16, /* so many addresses are asked at that pace */
 	VIEWS_MORE_MS =
-		330, /* for each further one: 100 nodes with two addresses each are asked once a minute, for 20 kbit/s a node */
+		9, /* times the square of how many there are more: 198 are asked every 5 minutes, for 4 kbit/s */
+	VIEWS_PACE_MAX_MS = 3600000,
 	VIEWS_TCP_TURNS = 5, /* TCP costs ten packets: so many times more seldom */
 	VIEWS_ANYCAST_MS = 1000,
 	VIEWS_ANYCAST_EACH_MS = 125, /* of all anycast addresses together so often one is asked */
 	VIEWS_TIMEOUT_MS = 800,
-	VIEWS_AGAIN_MS = 200,       /* what has not answered is asked again so soon, until it is certain */
-	VIEWS_FALL = 2,             /* failures in a row: silent */
+	VIEWS_AGAIN_MS = 200, /* what has not answered is asked again so soon, until it is certain */
+	VIEWS_FALL = 2,       /* failures in a row: silent */
 };
 
 /* Milliseconds between questions to each of so many addresses of other nodes. */

@@ -60,7 +60,7 @@ class FakePeer:
 
     def __init__(self, ns, addresses, secret, say):
         self.secret, self.say, self.how = secret, say, None
-        self.asked = []  # (monotonic time, name asked for, source address)
+        self.asked = []  # questions about status: (monotonic time, name asked for, source address)
         self.sockets, self.ending = [], threading.Event()
         for a in addresses:
             s = ns.socket(socket.AF_INET6 if ":" in a else socket.AF_INET, socket.SOCK_DGRAM)
@@ -79,7 +79,8 @@ class FakePeer:
             except (TimeoutError, dns.exception.DNSException):
                 continue
             name = query.question[0].name.to_text()
-            self.asked.append((time.monotonic(), name, client[0]))
+            if name.endswith("status.zonecast."):
+                self.asked.append((time.monotonic(), name, client[0]))
             say = self.say(name) if callable(self.say) else self.say
             if say is None:
                 continue

@@ -21,9 +21,12 @@ function remember(node) {
 }
 
 // Of a large fleet most rows are out of sight: their lines are drawn when they come into it.
-const sights = new IntersectionObserver((list) => list.forEach((e) => {
-	e.target.inSight = e.isIntersecting;
-}), {rootMargin: "200px"});
+const sights = new IntersectionObserver((list) => {
+	for (const e of list)
+		e.target.inSight = e.isIntersecting;
+	if (list.some((e) => e.isIntersecting))
+		draw();
+}, {rootMargin: "200px"});
 
 const sparkCell = () => el("span", {class: "sparkcell"}, sparkline(), el("b"));
 function spark(values, format, words) {
