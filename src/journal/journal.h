@@ -210,6 +210,7 @@ int journal_get_serial(struct journal_txn *t, const uint8_t *apex, struct journa
  * have them; they go with journal_remove_zone(). */
 enum journal_note {
 	JOURNAL_NOTE_HELD = 1, /* a version gone back to holds against the zone's file: sync/versions.c */
+	JOURNAL_NOTE_TWICE,    /* a serial that two versions have had: sync/history.h */
 	JOURNAL_NOTES_END,
 };
 /* len 0: there is none any more. */

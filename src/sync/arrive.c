@@ -164,6 +164,8 @@ static int store_whole(struct loader *l, struct arrival *a)
 		return err;
 	}
 	loader_keep_change(l, a->row->apex, &applied);
+	if (l->history && !applied.unchanged && a->row->serving && a->row->serial == a->serial)
+		history_twice(l->history, a->row->apex, a->serial);
 	a->row->stored = true;
 	return 0;
 }

@@ -34,9 +34,17 @@ struct history_zone {
 	struct name apex;              /* lower case */
 };
 
+struct serial_twice {
+	struct list link;
+	struct name apex; /* lower case */
+	uint32_t serial;
+};
+
 struct history {
 	pthread_mutex_t lock;
 	struct list buckets[BUCKETS], all;
+	struct list twice; /* struct serial_twice, the newest last */
+	size_t twice_count;
 	uint8_t key[16];
 	uint64_t octets, octets_max;
 	_Atomic uint64_t *shown;
@@ -52,6 +60,7 @@ struct history *history_new(uint64_t octets_max, _Atomic uint64_t *octets)
 	for (size_t i = 0; i < BUCKETS; i++)
 		list_init(&h->buckets[i]);
 	list_init(&h->all);
+	list_init(&h->twice);
 	random_bytes(h->key, sizeof(h->key));
 	h->octets_max = octets_max;
 	h->shown = octets;
@@ -86,10 +95,19 @@ static void forget_zone(struct history *h, struct history_zone *z)
 	free(z);
 }
 
+static void forget_twice(struct history *h, struct serial_twice *t)
+{
+	list_remove(&t->link);
+	h->twice_count--;
+	free(t);
+}
+
 void history_free(struct history *h)
 {
 	if (!h)
 		return;
+	LIST_FOREACH_SAFE(it, next, &h->twice)
+		forget_twice(h, LIST_ENTRY(it, struct serial_twice, link));
 	for (size_t i = 0; i < BUCKETS; i++)
 		LIST_FOREACH_SAFE(it, next, &h->buckets[i])
 			forget_zone(h, LIST_ENTRY(it, struct history_zone, link));
@@ -227,6 +245,52 @@ void history_forget(struct history *h, const uint8_t *apex)
 		forget_zone(h, z);
 	show(h);
 	pthread_mutex_unlock(&h->lock);
+}
+
+static struct serial_twice *find_twice(const struct history *h, const uint8_t *apex)
+{
+	struct name lower;
+
+	name_lower(&lower, apex);
+	LIST_FOREACH(it, &h->twice) {
+		struct serial_twice *t = LIST_ENTRY(it, struct serial_twice, link);
+
+		if (name_equal(t->apex.wire, lower.wire))
+			return t;
+	}
+	return NULL;
+}
+
+void history_twice(struct history *h, const uint8_t *apex, uint32_t serial)
+{
+	struct serial_twice *t;
+
+	pthread_mutex_lock(&h->lock);
+	t = find_twice(h, apex);
+	if (t)
+		forget_twice(h, t);
+	else if (h->twice_count == HISTORY_TWICE_MAX)
+		forget_twice(h, LIST_ENTRY(h->twice.next, struct serial_twice, link));
+	t = calloc(1, sizeof(*t));
+	if (t) {
+		name_lower(&t->apex, apex);
+		t->serial = serial;
+		list_add_tail(&h->twice, &t->link);
+		h->twice_count++;
+	}
+	pthread_mutex_unlock(&h->lock);
+}
+
+bool history_is_twice(struct history *h, const uint8_t *apex, uint32_t serial)
+{
+	const struct serial_twice *t;
+	bool twice;
+
+	pthread_mutex_lock(&h->lock);
+	t = find_twice(h, apex);
+	twice = t && t->serial == serial;
+	pthread_mutex_unlock(&h->lock);
+	return twice;
 }
 
 int history_chain(struct history *h, const uint8_t *apex, uint32_t from, uint32_t to, struct history_chain *out)

@@ -6,6 +6,7 @@
 #include "zone/difference.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@
 enum {
 	HISTORY_ZONE_DIFFERENCES = 100, /* of one zone */
 	HISTORY_CHAIN_MAX = HISTORY_ZONE_DIFFERENCES,
+	HISTORY_TWICE_MAX = 1024,
 };
 #define HISTORY_OCTETS_MAX ((uint64_t)128 << 20) /* of all zones, about */
 
@@ -27,6 +29,11 @@ void history_free(struct history *h);
 void history_add(struct history *h, const uint8_t *apex, struct zone_change *change);
 /* The zone's next version does not come by a change that is known. */
 void history_forget(struct history *h, const uint8_t *apex);
+
+/* Two versions of the zone have had this serial, since somebody wanted it so: who has it may have either, and is told no differences from there but the whole zone. One serial of
+ * each zone is remembered, the last; HISTORY_TWICE_MAX in all. */
+void history_twice(struct history *h, const uint8_t *apex, uint32_t serial);
+bool history_is_twice(struct history *h, const uint8_t *apex, uint32_t serial);
 
 /* Differences that lead from one serial to another, oldest first. */
 struct history_chain {

@@ -581,7 +581,11 @@ static int take_file(struct run *r, struct zone_row *row, struct ahead_zone *rea
 	if (applied.in_place)
 		snprintf(how, sizeof(how), " removed=%zu added=%zu", applied.removed, applied.added);
 	soa_set = content_soa(served);
-	if (soa_set && soa_parse(soa_set->records[0].rdata, soa_set->records[0].rdlen, &soa) == 0)
+	if (!soa_set || soa_parse(soa_set->records[0].rdata, soa_set->records[0].rdlen, &soa) < 0)
+		soa.serial = 0;
+	else if (!applied.unchanged && row->serving && row->serial == soa.serial && l->history)
+		history_twice(l->history, row->apex, soa.serial);
+	if (soa_set)
 		log_info("zone=%s serial=%u records=%zu%s read_ms=%u took_ms=%u", name, soa.serial, content_record_count(served), how, read->took_ms,
 		         read->took_ms + (unsigned)(clock_ms() - began));
 	content_free(instead);

@@ -185,15 +185,17 @@ static int begin_transfer(struct serve *s, struct serve_job *job, const struct x
 	                                          .expire_s = expire_s(s, z, set),
 	                                          .pad = from->tls && r->want_padding ? PADDING_ANSWER : 0,
 	                                          .pad_after = (uint16_t)tsig_space(&job->tsig)};
+	bool differences;
 
 	job->serial = z->serial;
 	job->began_ms = clock_ms();
 	job->current = r->kind == XFR_IXFR && !serial_after(z->serial, r->serial);
 	if (job->current)
 		return xfr_out_differences(&settings, &soa, NULL, 0, &job->out);
-	if (r->kind == XFR_IXFR && find_differences(s, job, z, r->serial))
+	differences = r->kind == XFR_IXFR && !(s->history && history_is_twice(s->history, store_zone_apex(z), r->serial));
+	if (differences && find_differences(s, job, z, r->serial))
 		return xfr_out_differences(&settings, &soa, job->chain->list, job->chain->count, &job->out);
-	if (r->kind == XFR_IXFR && find_changes(s, job, z, r->serial))
+	if (differences && find_changes(s, job, z, r->serial))
 		return xfr_out_differences(&settings, &soa, job->list, job->changes.count, &job->out);
 	job->whole = true;
 	return xfr_out_zone(&settings, &job->snapshot->store, z, &job->out);

@@ -256,6 +256,16 @@ static int note_version(struct journal_txn *t, const struct noting *n, const str
 	return err;
 }
 
+static int note_twice(struct journal_txn *t, const struct noting *n, const struct zone_row *row, const struct store_zone *z)
+{
+	uint8_t octets[4];
+
+	if (!n->loader->history || !history_is_twice(n->loader->history, row->apex, z->serial))
+		return 0;
+	put_u32(octets, z->serial);
+	return journal_set_note(t, row->apex, JOURNAL_NOTE_TWICE, octets, sizeof(octets));
+}
+
 static int note_rows(struct journal_txn *t, void *ctx)
 {
 	const struct noting *n = ctx;
@@ -270,6 +280,8 @@ static int note_rows(struct journal_txn *t, void *ctx)
 
 		if (z && z->state == STORE_ZONE_SERVING)
 			err = note_version(t, n, row, &now, z);
+		if (z && !err)
+			err = note_twice(t, n, row, z);
 		if (!err && h && h->ended)
 			err = journal_set_note(t, row->apex, JOURNAL_NOTE_HELD, NULL, 0);
 	}
@@ -603,11 +615,20 @@ static int recall_zone(void *ctx, const uint8_t *apex, const struct journal_zone
 	return pending_add(n->versions, row);
 }
 
+static int recall_twice(void *ctx, const uint8_t *apex, const uint8_t *octets, size_t len)
+{
+	if (len == 4)
+		history_twice(ctx, apex, get_u32(octets));
+	return 0;
+}
+
 static int recall(struct journal_txn *t, void *ctx)
 {
 	struct noting *n = ctx;
 	int err = journal_each_note(t, JOURNAL_NOTE_HELD, hold_read, n->versions);
 
+	if (!err && n->loader->history)
+		err = journal_each_note(t, JOURNAL_NOTE_TWICE, recall_twice, n->loader->history);
 	return err ? err : journal_each_zone(t, recall_zone, n);
 }
 

@@ -216,6 +216,27 @@ def test_publish_of_a_file_that_its_account_cannot_read(fleet):
     assert "goes on with the privilege to read all" in fleet.hidden.log()
 
 
+@pytest.mark.parametrize("restart", [False, True], ids=["at-once", "after-a-reboot"])
+def test_a_serial_that_two_versions_had(fleet, restart):
+    """Who has the first of them is told the whole of the next version, not what changed since the second."""
+    hidden, pop = fleet.hidden, fleet.pops[0]
+    fleet.publish(ZONE, 2, ["a A 192.0.2.1"])
+    wait_pop(fleet, 2)
+    fleet.write(ZONE, 2, ["a A 192.0.2.2"])
+    hidden.command("zone", "reload", ZONE, "--force")
+    wait_until(lambda: ask(hidden.ns, hidden_addresses(0)[0], "a." + ZONE, "A")[0].address == "192.0.2.2", 20, "the other content")
+    if restart:
+        hidden.reboot()
+    fleet.publish(ZONE, 3, ["a A 192.0.2.2", "b A 192.0.2.3"])
+    wait_pop(fleet, 3)
+    assert ask(pop.ns, pop_addresses(0)[0], "a." + ZONE, "A")[0].address == "192.0.2.2"
+    # The next one is told by differences again.
+    sent = hidden.status()["transfers_out"]["ixfr"]
+    fleet.publish(ZONE, 4, ["a A 192.0.2.2"])
+    wait_pop(fleet, 4)
+    assert hidden.status()["transfers_out"]["ixfr"] == sent + 1
+
+
 def test_rollback_refused(fleet):
     hidden, pop = fleet.hidden, fleet.pops[0]
     wait_pop(fleet, 1)

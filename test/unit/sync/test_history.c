@@ -129,6 +129,31 @@ static void test_breaks(void **state)
 	}
 }
 
+/* A serial that two versions had: the last of each zone, of so many zones. */
+static void test_twice(void **state)
+{
+	struct history *h = history_new(1 << 20, NULL);
+	uint8_t many[] = "\2xx\4test";
+
+	(void)state;
+	assert_false(history_is_twice(h, apex, 0));
+	history_twice(h, apex, 7);
+	assert_true(history_is_twice(h, upper, 7));
+	assert_false(history_is_twice(h, apex, 8));
+	assert_false(history_is_twice(h, other, 7));
+	history_twice(h, apex, 9);
+	assert_false(history_is_twice(h, apex, 7));
+	for (unsigned i = 0; i < HISTORY_TWICE_MAX; i++) {
+		many[1] = (uint8_t)('0' + i / 64);
+		many[2] = (uint8_t)('0' + i % 64);
+		many[2] = many[2] >= 'A' && many[2] <= 'Z' ? (uint8_t)(many[2] + 128) : many[2];
+		history_twice(h, many, i);
+	}
+	assert_false(history_is_twice(h, apex, 9)); /* the oldest has gone */
+	assert_true(history_is_twice(h, many, HISTORY_TWICE_MAX - 1));
+	history_free(h);
+}
+
 static void test_limits(void **state)
 {
 	_Atomic uint64_t octets = 0;
@@ -203,6 +228,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chains),
 		cmocka_unit_test(test_breaks),
+		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_threads),
 	};
