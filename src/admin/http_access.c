@@ -79,6 +79,10 @@ static void look_at_certificate(struct http_conn *c)
 		if (gnutls_x509_crt_get_dn_by_oid(x, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name, &len) < 0)
 			snprintf(name, sizeof(name), "(certificate)");
 		snprintf(c->certificate, sizeof(c->certificate), "%s", name);
+		/* It is told in JSON; an authority may have signed anything. */
+		for (char *p = c->certificate; *p; p++)
+			if (*p < ' ' || *p > '~')
+				*p = '?';
 	}
 	gnutls_x509_crt_deinit(x);
 }

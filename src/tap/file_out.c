@@ -8,11 +8,14 @@
  * or SIGHUP: the file that is not at its place any more is ended, and another begun. */
 #include "tap/file_out.h"
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,24 +86,31 @@ static void end_file(struct file_out *f)
 	f->fd = -1;
 }
 
-static void on_written(uv_fs_t *request);
+/* One write by a thread of the pool. It may outlive the file_out, which then has left it the buffer and the descriptor. */
+struct file_write {
+	uv_work_t work;
+	struct file_out *owner; /* NULL: it is on its own */
+	uint8_t *own; /* then: the buffer, to be freed, and with it the descriptor, to be closed; NULL: neither */
+	const uint8_t *octets; /* borrowed */
+	size_t len;
+	uint64_t at;
+	int fd;
+	ssize_t result;
+	atomic_bool done;
+};
 
-static bool write_out(struct file_out *f)
+static void do_write(uv_work_t *work)
 {
-	uv_buf_t buf = uv_buf_init((char *)f->out + f->out_pos, (unsigned)(f->out_len - f->out_pos));
+	struct file_write *w = work->data;
+	ssize_t n = pwrite(w->fd, w->octets, w->len, (off_t)w->at);
 
-	f->request.data = f;
-	f->busy = uv_fs_write(f->loop, &f->request, f->fd, &buf, 1, (int64_t)f->written, on_written) == 0;
-	return f->busy;
+	w->result = n < 0 ? -errno : n;
+	atomic_store_explicit(&w->done, true, memory_order_release);
 }
 
-static void on_written(uv_fs_t *request)
+static void take_result(struct file_out *f, ssize_t n)
 {
-	struct file_out *f = request->data;
-	ssize_t n = request->result;
-
-	uv_fs_req_cleanup(request);
-	f->busy = false;
+	f->write = NULL;
 	if (n <= 0) {
 		f->error = n < 0 ? (int)n : -ENOSPC;
 		f->retry_ms = uv_now(f->loop) + FILE_OUT_RETRY_MS;
@@ -110,23 +120,52 @@ static void on_written(uv_fs_t *request)
 	f->out_pos += (size_t)n;
 	f->written += (uint64_t)n;
 	f->total += (uint64_t)n;
-	if (f->out_pos < f->out_len) {
-		if (!write_out(f))
-			f->retry_ms = uv_now(f->loop) + FILE_OUT_RETRY_MS;
-		return;
+	if (f->out_pos == f->out_len)
+		f->out_len = f->out_pos = 0;
+}
+
+static void on_written(uv_work_t *work, int status)
+{
+	struct file_write *w = work->data;
+	struct file_out *f = w->owner;
+
+	(void)status;
+	if (f) {
+		take_result(f, w->result);
+		file_out_tick(f, uv_now(f->loop));
+		f->on_room(f->ctx);
+	} else if (w->own) {
+		close(w->fd);
+		free(w->own);
 	}
-	f->out_len = f->out_pos = 0;
-	if (f->closing)
-		return;
-	file_out_tick(f, uv_now(f->loop));
-	f->on_room(f->ctx);
+	free(w);
+}
+
+static bool write_out(struct file_out *f)
+{
+	struct file_write *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return false;
+	*w = (struct file_write){.owner = f,
+	                         .octets = f->out + f->out_pos,
+	                         .len = f->out_len - f->out_pos,
+	                         .at = f->written,
+	                         .fd = f->fd};
+	w->work.data = w;
+	if (uv_queue_work(f->loop, &w->work, do_write, on_written) < 0) {
+		free(w);
+		return false;
+	}
+	f->write = w;
+	return true;
 }
 
 void file_out_tick(struct file_out *f, uint64_t now_ms)
 {
 	bool full = f->limit && f->written >= f->limit;
 
-	if (f->busy || now_ms < f->retry_ms)
+	if (f->write || now_ms < f->retry_ms)
 		return;
 	/* Only between whole buffers, which hold whole frames. */
 	if (f->fd >= 0 && !f->out_len && (full || f->anew)) {
@@ -173,12 +212,33 @@ void file_out_look(struct file_out *f)
 	f->retry_ms = 0;
 }
 
+/* Where the disk has not taken it in time buffer and descriptor are the write's from then on. */
+static void finish_write(struct file_out *f)
+{
+	uint64_t until = clock_ms() + FILE_OUT_PATIENCE_MS;
+	struct file_write *w = f->write;
+
+	while (w && !atomic_load_explicit(&w->done, memory_order_acquire) && clock_ms() < until)
+		poll(NULL, 0, 1);
+	if (!w)
+		return;
+	w->owner = NULL;
+	if (atomic_load_explicit(&w->done, memory_order_acquire)) {
+		take_result(f, w->result);
+		return;
+	}
+	w->own = f->out;
+	f->out = NULL;
+	f->fd = -1;
+	f->write = NULL;
+	log_warn("tap file=%s error=\"the disk stands still: the last %zu octets may be missing\"", f->path,
+	         f->out_len + f->fill_len);
+}
+
 /* The rest is written here, at once: the process ends, or has another place to write to. */
 void file_out_close(struct file_out *f)
 {
-	f->closing = true;
-	while (f->busy)
-		uv_run(f->loop, UV_RUN_ONCE);
+	finish_write(f);
 	for (int i = 0; i < 2 && f->fd >= 0; i++) {
 		const uint8_t *from = i ? f->fill : f->out + f->out_pos;
 		size_t len = i ? f->fill_len : f->out_len - f->out_pos;

@@ -15,6 +15,7 @@ enum {
 	FILE_OUT_MARK = 64,
 	FILE_OUT_PATH = 512,
 	FILE_OUT_RETRY_MS = 1000,
+	FILE_OUT_PATIENCE_MS = 1000,
 };
 
 struct file_out {
@@ -31,8 +32,8 @@ struct file_out {
 	uint64_t retry_ms;
 	int fd;    /* -1: not open */
 	int error; /* of the last attempt; 0: none */
-	bool busy, anew, closing;
-	uv_fs_t request;
+	bool anew;
+	struct file_write *write; /* under way; NULL: none */
 	void (*on_room)(void *ctx);
 	void *ctx;
 };
@@ -46,5 +47,5 @@ void file_out_put(struct file_out *f, const void *octets, size_t len);
 void file_out_tick(struct file_out *f, uint64_t now_ms);
 /* Somebody may have moved the file away: if so, begin another. */
 void file_out_look(struct file_out *f);
-/* Write all that is left, and wait for it. */
+/* Write all that is left, and wait for it; not for ever: a disk that stands still keeps what it has not taken. */
 void file_out_close(struct file_out *f);

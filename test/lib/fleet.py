@@ -260,6 +260,12 @@ class Node:
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)
 
+    def events(self, *args):
+        """What it tells of what has happened, oldest first."""
+        done = self.zonecast("events", "--json", *args)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
     def status(self):
         """status --json whatever its exit code; None while it cannot be asked."""
         done = self.zonecast("status", "--json")

@@ -179,7 +179,7 @@ def test_a_peer_that_does_not_read():
         assert 0 < int(stuck["queued"]) <= 16384
         s.send("withdraw all")  # answered at once, though it cannot leave
         assert s.status()["state"] == "established"
-        s.wait(r"error send hold timer expired", 10)
+        s.wait(r"error send hold timer expired", 60)
         s.wait(r"notification-out 8/0", 1)
         peer.bring_to(ESTABLISHED)
         s.wait("open-confirm established", after=len(s.lines) - 1)

@@ -339,12 +339,12 @@ def test_file_that_is_put_aside(tmp_path, place):
                 for _ in range(5):
                     receive(s)
         wait_until(lambda: node.tap()["files_aside"] >= 2 and node.tap()["backlog_octets"] == 0, 60, "files put aside by size")
-        assert sorted(os.listdir(place)) == ["moved.fstrm", "node.fstrm", "node.fstrm.1", "node.fstrm.2"]
-        for n in (1, 2):
-            data, stopped = read_file(f"{path}.{n}")
-            assert stopped and os.path.getsize(f"{path}.{n}") < 8 << 20
-            for d in data:
-                fields(fields(d)[14])
+    assert sorted(os.listdir(place)) == ["moved.fstrm", "node.fstrm", "node.fstrm.1", "node.fstrm.2"]
+    for n in (1, 2):
+        data, stopped = read_file(f"{path}.{n}")
+        assert stopped and os.path.getsize(f"{path}.{n}") < 8 << 20
+        for d in data:
+            fields(fields(d)[14])
 
 
 def test_folder_that_cannot_be_written(tmp_path, place):

@@ -54,6 +54,10 @@ def test_seen_and_over(tmp_path, router):
         site.bird.send([])
         wait_hijacks(node)
         assert node.log().count("state=over") == 2
+        told = node.events("--kind", "hijack")
+        assert [(e["now"], e["level"], e["network"]) for e in told if e["subject"] == "192.0.2.0/25"] == [
+            ("seen", "alert", "global"), ("other-path", "alert", "global"), ("over", "info", "global")]
+        assert [e["now"] for e in told if e["subject"] == "2001:db8:53:1::/64"] == ["seen", "over"] and f"AS{EVIL} originates it" in told[0]["why"]
         assert node.status()["hijacks"]["seen"] == 2
 
 

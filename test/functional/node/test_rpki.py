@@ -108,6 +108,10 @@ def test_all_invalid_withdraws_the_network(site, tmp_path):
         cache.set(GOOD)
         node.wait_announced()
         assert node.zonecast("status").returncode == 0
+        for prefix in (V4, V6):
+            told = [e for e in node.events("--kind", "rpki", "--network", "global") if e["subject"] == prefix]
+            assert [(e["now"], e["level"]) for e in told] == [("valid", "info"), ("invalid", "alert"), ("valid", "info")], told
+            assert told[1]["why"].startswith("not announced: ") and "AS64999" in told[1]["why"]
 
 
 def test_invalid_at_the_start(site, tmp_path):

@@ -95,6 +95,11 @@ static const char everything[] =
         "  caches: [{address: 192.0.2.3, preference: 1}, {address: \"2001:db8::3\", port: 8282}]\n"
         "  invalid: alert\n"
         "  expire: 90m\n"
+        "drift:\n"
+        "  alert-after: 2m\n"
+        "  references:\n"
+        "    - {address: 192.0.2.77, zones: [Example.com, example.org]}\n"
+        "    - {address: \"[2001:db8::77]:5353\"}\n"
         "history: {versions: 1000, size: 1GiB, all-for: 48h, step: 1h}\n"
         "control-group: wheel\n"
         "dnstap: {tcp: \"2001:db8::9\", port: 6001, responses: false, sample: 100, max-backlog: 8MiB, file-size: 0, files: 9}\n"
@@ -184,6 +189,13 @@ static void test_values(void **state)
 	assert_int_equal(c->rpki.caches[1].preference, 100);
 	assert_int_equal(c->rpki.invalid, CONFIG_INVALID_ALERT);
 	assert_int_equal(c->rpki.expire_ms, 90 * 60000);
+	assert_int_equal(c->drift.alert_after_ms, 120000);
+	assert_int_equal(c->drift.reference_count, 2);
+	assert_int_equal(c->drift.references[0].zone_count, 2);
+	assert_true(name_equal(c->drift.references[0].zones[0], (const uint8_t *)"\7example\3com"));
+	assert_int_equal(c->drift.references[0].server.port, 53);
+	assert_int_equal(c->drift.references[1].zone_count, 0);
+	assert_int_equal(c->drift.references[1].server.port, 5353);
 	assert_true(!c->nodes[1].neighbors[0].watch_routes && c->nodes[1].neighbors[1].watch_routes);
 	/* defaults */
 	assert_int_equal(eu->keep_at_least, 1);
