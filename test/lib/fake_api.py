@@ -236,13 +236,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.asked.append(self.path)
         if not at.path.startswith("/api/"):
             return self.file(at.path)
-        if not self.allowed():
+        if not self.allowed() and at.path != "/api/v1/session":
             return self.reply(401, "application/json", b'{"error": "who are you?"}')
         if at.path == "/api/v1/stream":
             return self.stream()
         made = {"/api/v1/fleet": fleet.fleet_json, "/api/v1/status": fleet.status_json, "/api/v1/drift": fleet.drift_json,
                 "/api/v1/networks": lambda: {"networks": fleet.status_json()["networks"]}, "/api/v1/events": lambda: {"events": [] if "after" in asked else fleet.events, "next": "0.0.0.9", "lost": 0},
-                "/api/v1/rates": lambda: {"points": fleet.points}, "/api/v1/session": lambda: {"by": "session" if self.server.token else "anybody", "changes": self.server.changes},
+                "/api/v1/rates": lambda: {"points": fleet.points}, "/api/v1/session": lambda: {"by": "session" if self.server.token else "anybody", "reads": self.allowed(), "changes": self.server.changes},
                 "/api/v1/zones": lambda: fleet.zones_json(asked.get("after", ""), int(asked.get("limit", 100)), asked.get("match", ""))}.get(at.path)
         return self.reply(200, "application/json", json.dumps(made()).encode()) if made else self.reply(404, "application/json", b"{}")
 

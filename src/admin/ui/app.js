@@ -138,11 +138,11 @@ async function allEvents() {
 async function begin() {
 	let parts;
 	try {
-		parts = await Promise.all([get("fleet"), get("status"), get("drift"), allEvents(), get("session").catch((e) => {
-			if (e instanceof Denied)
-				throw e;
-			return null;
-		})]);
+		// Who may not read is asked for a token before anything is refused.
+		known.session = await get("session");
+		if (known.session.reads === false)
+			throw new Denied("not logged in");
+		parts = await Promise.all([get("fleet"), get("status"), get("drift"), allEvents()]);
 	} catch (e) {
 		if (e instanceof Denied)
 			login();
@@ -153,7 +153,6 @@ async function begin() {
 		return;
 	}
 	[known.fleet, known.status, known.drift] = parts;
-	known.session = parts[4];
 	$("logout").hidden = !(known.session && known.session.by === "session");
 	statusAt = Date.now();
 	fresh = true;

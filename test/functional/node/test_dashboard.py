@@ -463,9 +463,6 @@ def test_a_real_node(site, tmp_path):
         for host in ("10.9.0.2", "[2001:db8:9::2]"):
             page = chrome.open(f"http://{host}:8053/")
             page.wait("document.getElementById('login') && document.getElementById('login').open", 60)
-            # A browser says that it was not let in before it was: no other complaint is.
-            assert all("401" in e for e in page.errors), page.errors
-            page.errors.clear()
             page.type(token)
             page.key("Enter")
             page.wait(f"{DRAWN} >= 2 && !document.getElementById('login').open", 60)
