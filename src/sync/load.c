@@ -288,7 +288,7 @@ static void settle(struct run *r, const struct store_snapshot *s, struct zone_ro
 	row->stored = false;
 	count(r->loader, row, true);
 	if (l->on_serial && row->serving && (!served || row->serial != serial))
-		l->on_serial(l->on_serial_ctx, row->apex, row->serial);
+		l->on_serial(l->on_serial_ctx, row->apex, row->serial, !served);
 }
 
 /* Rows from `settled` up to `end` may be in the version that is committed. */
@@ -693,7 +693,7 @@ static void tell_serials(const struct loader *l)
 {
 	for (size_t i = 0; l->on_serial && i < l->zones->count; i++)
 		if (l->zones->rows[i].serving)
-			l->on_serial(l->on_serial_ctx, l->zones->rows[i].apex, l->zones->rows[i].serial);
+			l->on_serial(l->on_serial_ctx, l->zones->rows[i].apex, l->zones->rows[i].serial, true);
 }
 
 /* NULL: the list in force, with which the store is not in line. */

@@ -33,7 +33,7 @@ struct loader {
 	struct history *history;     /* told of each change between two versions; NULL: nobody keeps them; borrowed */
 	/* Called on the loading thread after a commit for each zone that serves another serial than before, and in the first run for each that is served; NULL: nobody
 	 * cares. */
-	void (*on_serial)(void *ctx, const uint8_t *apex, uint32_t serial);
+	void (*on_serial)(void *ctx, const uint8_t *apex, uint32_t serial, bool first);
 	void *on_serial_ctx;
 	struct versions *versions;   /* told of each version that comes from a file, for the journal; NULL: there is none; borrowed */
 	_Atomic uint64_t before_pin; /* theirs: keeps the versions before */

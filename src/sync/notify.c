@@ -23,6 +23,22 @@ enum {
 	MESSAGE_MAX = 1232,
 	TURN_MESSAGES = 100,   /* sent or read before others get their turn */
 	LOG_BURST = 20,        /* lines about servers, as log_limit_pass() counts */
+	/* Zones become tasks, one for each server, in turns of the loop, and at a start only as they can be sent: 100,000 zones for 100 servers are ten million. */
+	PLAN_NS = 2000000,
+	PLAN_UNSENT = 400,
+	PLAN_TASKS = 500000,
+};
+
+/* Zones whose servers are to be told. */
+struct news {
+	struct news *next;
+	uint32_t serial;
+	bool first;
+	uint8_t apex[];
+};
+struct news_list {
+	struct news *head, **end;
+	size_t count;
 };
 
 struct notifier {
@@ -38,20 +54,24 @@ struct notifier {
 	struct log_limit limit;
 	uv_async_t wake;            /* something was put into news */
 	pthread_mutex_t lock;       /* of news */
-	struct news {
-		struct news *next;
-		uint32_t serial;
-		uint8_t apex[];
-	} *news, **news_end;
+	struct news_list changed, first; /* the second waits for the first */
 };
+
+static void plan_news(struct notifier *n);
 
 static void send_due(uv_timer_t *t);
 
 static void schedule(struct notifier *n)
 {
-	uint64_t wait = notify_plan_wait(n->plan, clock_ms());
+	uint64_t wait;
+	size_t zones;
 
-	atomic_store(&n->board->notify_pending, notify_plan_count(n->plan));
+	plan_news(n);
+	wait = notify_plan_wait(n->plan, clock_ms());
+	pthread_mutex_lock(&n->lock);
+	zones = n->changed.count + n->first.count;
+	pthread_mutex_unlock(&n->lock);
+	atomic_store(&n->board->notify_pending, notify_plan_count(n->plan) + zones);
 	atomic_store(&n->board->notify_failed, notify_plan_given_up(n->plan));
 	if (wait == UINT64_MAX)
 		uv_timer_stop(&n->timer);
@@ -199,42 +219,84 @@ struct change {
 	struct notifier *notifier;
 	const uint8_t *apex;
 	uint32_t serial;
+	bool first;
 };
 
 static void add_target(void *ctx, const struct endpoint *to)
 {
 	const struct change *c = ctx;
 	char zone[NAME_TEXT_MAX], server[ENDPOINT_TEXT_MAX];
-	int err = notify_plan_add(c->notifier->plan, c->apex, c->serial, to);
+	int err;
 
+	/* The zone has changed since. */
+	if (c->first && notify_plan_has(c->notifier->plan, c->apex, to))
+		return;
+	err = notify_plan_add(c->notifier->plan, c->apex, c->serial, to);
 	name_to_text(c->apex, zone);
 	if (err < 0 && log_limit_pass(&c->notifier->limit, LOG_BURST))
 		log_warn("notify zone=%s server=%s error=\"%s\" action=\"it is not told\"", zone, endpoint_text(to, server),
 		         err_text(err));
 }
 
-static void on_news(uv_async_t *wake)
+static void list_put(struct news_list *l, struct news *item)
 {
-	struct notifier *n = wake->data;
-	struct news *first, *next;
-
-	pthread_mutex_lock(&n->lock);
-	first = n->news;
-	n->news = NULL;
-	n->news_end = &n->news;
-	pthread_mutex_unlock(&n->lock);
-	for (; first; first = next) {
-		struct change c = {n, first->apex, first->serial};
-
-		next = first->next;
-		if (n->access)
-			access_targets(n->access, first->apex, add_target, &c);
-		free(first);
-	}
-	schedule(n);
+	item->next = NULL;
+	*l->end = item;
+	l->end = &item->next;
+	l->count++;
 }
 
-void notifier_changed(void *notifier, const uint8_t *apex, uint32_t serial)
+/* NULL: there is none. */
+static struct news *list_take(struct news_list *l)
+{
+	struct news *item = l->head;
+
+	if (!item)
+		return NULL;
+	l->head = item->next;
+	if (!l->head)
+		l->end = &l->head;
+	l->count--;
+	return item;
+}
+
+static struct news *take_news(struct notifier *n)
+{
+	bool room = notify_plan_unsent(n->plan) < PLAN_UNSENT && notify_plan_count(n->plan) < PLAN_TASKS;
+	struct news *item;
+
+	pthread_mutex_lock(&n->lock);
+	item = list_take(&n->changed);
+	if (!item && room)
+		item = list_take(&n->first);
+	pthread_mutex_unlock(&n->lock);
+	return item;
+}
+
+static void plan_news(struct notifier *n)
+{
+	uint64_t until = clock_ns() + PLAN_NS;
+	struct news *item;
+
+	while ((item = take_news(n)) != NULL) {
+		struct change c = {n, item->apex, item->serial, item->first};
+
+		if (n->access)
+			access_targets(n->access, item->apex, add_target, &c);
+		free(item);
+		if (clock_ns() >= until) {
+			uv_async_send(&n->wake);
+			return;
+		}
+	}
+}
+
+static void on_news(uv_async_t *wake)
+{
+	schedule(wake->data);
+}
+
+void notifier_changed(void *notifier, const uint8_t *apex, uint32_t serial, bool first)
 {
 	struct notifier *n = notifier;
 	size_t len = name_len(apex);
@@ -242,12 +304,11 @@ void notifier_changed(void *notifier, const uint8_t *apex, uint32_t serial)
 
 	if (!item)
 		return; /* secondaries find out when they refresh */
-	item->next = NULL;
 	item->serial = serial;
+	item->first = first;
 	memcpy(item->apex, apex, len);
 	pthread_mutex_lock(&n->lock);
-	*n->news_end = item;
-	n->news_end = &item->next;
+	list_put(first ? &n->first : &n->changed, item);
 	pthread_mutex_unlock(&n->lock);
 	uv_async_send(&n->wake);
 }
@@ -288,7 +349,8 @@ struct notifier *notifier_new(uv_loop_t *loop, const struct config_node *node, s
 	uv_timer_init(loop, &n->timer);
 	uv_async_init(loop, &n->wake, on_news);
 	n->timer.data = n->wake.data = n;
-	n->news_end = &n->news;
+	n->changed.end = &n->changed.head;
+	n->first.end = &n->first.head;
 	pthread_mutex_init(&n->lock, NULL);
 	for (unsigned i = 0; i < 2; i++) {
 		struct line *l = &n->line[i];
@@ -313,12 +375,8 @@ void notifier_free(struct notifier *n)
 			close(n->line[i].fd);
 		}
 	uv_timer_stop(&n->timer);
-	while (n->news) {
-		struct news *next = n->news->next;
-
-		free(n->news);
-		n->news = next;
-	}
+	for (struct news *item; (item = list_take(&n->changed)) != NULL || (item = list_take(&n->first)) != NULL;)
+		free(item);
 	pthread_mutex_destroy(&n->lock);
 	notify_plan_free(n->plan);
 	access_unref(n->access);

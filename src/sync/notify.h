@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "sync/access.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -17,5 +18,6 @@ struct notifier *notifier_new(uv_loop_t *loop, const struct config_node *node, s
 void notifier_free(struct notifier *n);
 /* Who is told from now on, and with which keys. */
 void notifier_access(struct notifier *n, struct access *a);
-/* The zone has a new serial. On any thread; a loader's on_serial with the notifier as ctx. */
-void notifier_changed(void *notifier, const uint8_t *apex, uint32_t serial);
+/* The zone has a new serial; first: it is served since now, perhaps with the serial that a predecessor had told, and may wait for those that have changed. On any thread; a
+ * loader's on_serial with the notifier as ctx. */
+void notifier_changed(void *notifier, const uint8_t *apex, uint32_t serial, bool first);

@@ -26,7 +26,7 @@ struct cell {
 struct notify_plan {
 	struct list queues[NOTIFY_TRIES + 1];
 	struct cell **buckets;
-	size_t bucket_count, count;
+	size_t bucket_count, count, unsent;
 	uint8_t key[16];
 	uint64_t given_up;
 	uint64_t filled_ms;      /* the bucket of the rate was filled up to then */
@@ -105,6 +105,14 @@ static void grow(struct notify_plan *p)
 	free(old);
 }
 
+bool notify_plan_has(const struct notify_plan *p, const uint8_t *apex, const struct endpoint *to)
+{
+	struct name lower;
+
+	name_lower(&lower, apex);
+	return *place_of(p, lower.wire, to) != NULL;
+}
+
 int notify_plan_add(struct notify_plan *p, const uint8_t *apex, uint32_t serial, const struct endpoint *to)
 {
 	struct cell **at, *c;
@@ -129,6 +137,7 @@ int notify_plan_add(struct notify_plan *p, const uint8_t *apex, uint32_t serial,
 	if (c->task.tries || list_empty(&c->link)) {
 		list_remove(&c->link);
 		list_add_tail(&p->queues[0], &c->link);
+		p->unsent++;
 	}
 	c->task.serial = serial;
 	c->task.tries = 0;
@@ -144,6 +153,7 @@ void notify_plan_done(struct notify_plan *p, struct notify_task *t)
 
 	list_remove(&c->link);
 	*at = c->next;
+	p->unsent -= c->task.tries == 0;
 	free(c);
 	p->count--;
 }
@@ -188,6 +198,7 @@ struct notify_task *notify_plan_next(struct notify_plan *p, uint64_t now_ms)
 		if (!c || c->due_ms > now_ms)
 			continue;
 		p->tokens--;
+		p->unsent -= tries == 0;
 		list_remove(&c->link);
 		c->due_ms = now_ms + MIN((uint64_t)NOTIFY_FIRST_MS << tries, (uint64_t)NOTIFY_WAIT_MAX_MS);
 		c->task.tries++;
@@ -224,6 +235,11 @@ struct notify_task *notify_plan_find(struct notify_plan *p, const uint8_t *apex,
 size_t notify_plan_count(const struct notify_plan *p)
 {
 	return p->count;
+}
+
+size_t notify_plan_unsent(const struct notify_plan *p)
+{
+	return p->unsent;
 }
 
 uint64_t notify_plan_given_up(const struct notify_plan *p)

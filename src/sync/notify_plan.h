@@ -38,6 +38,8 @@ void notify_plan_free(struct notify_plan *p);
 /* The zone has a new serial. A task for the same server and zone that is not done yet becomes this one: what is not sent stays in its place, what
  * waits for an answer is sent anew. ERR_LIMIT, ERR_NO_MEMORY. */
 int notify_plan_add(struct notify_plan *p, const uint8_t *apex, uint32_t serial, const struct endpoint *to) MUST_CHECK;
+/* Is there a task for this server and zone? */
+bool notify_plan_has(const struct notify_plan *p, const uint8_t *apex, const struct endpoint *to);
 /* The next to be sent now, or NULL; it counts as sent: the caller fills id and mac. */
 struct notify_task *notify_plan_next(struct notify_plan *p, uint64_t now_ms);
 /* When to ask again: milliseconds from now; UINT64_MAX: nothing is to be sent. */
@@ -47,5 +49,7 @@ struct notify_task *notify_plan_find(struct notify_plan *p, const uint8_t *apex,
 /* Answered. */
 void notify_plan_done(struct notify_plan *p, struct notify_task *t);
 size_t notify_plan_count(const struct notify_plan *p);
+/* Of these, how many have never been sent. */
+size_t notify_plan_unsent(const struct notify_plan *p);
 /* Tasks that were never answered, since the start. */
 uint64_t notify_plan_given_up(const struct notify_plan *p);

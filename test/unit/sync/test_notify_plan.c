@@ -49,6 +49,35 @@ static void test_repeats(void **state)
 	notify_plan_free(p);
 }
 
+/* What was never sent is counted through everything that can happen to it. */
+static void test_unsent(void **state)
+{
+	struct notify_plan *p = notify_plan_new();
+	struct notify_task *t;
+
+	(void)state;
+	assert_false(notify_plan_has(p, a_test, &v4));
+	assert_int_equal(notify_plan_add(p, a_test, 1, &v4), 0);
+	assert_int_equal(notify_plan_add(p, a_test, 1, &v6), 0);
+	assert_int_equal(notify_plan_add(p, b_test, 1, &v4), 0);
+	assert_int_equal(notify_plan_add(p, a_upper, 2, &v4), 0); /* coalesced */
+	assert_true(notify_plan_has(p, a_upper, &v4));
+	assert_int_equal(notify_plan_unsent(p), 3);
+	t = notify_plan_next(p, 1000);
+	assert_int_equal(notify_plan_unsent(p), 2);
+	assert_int_equal(notify_plan_add(p, t->apex, 3, &t->to), 0); /* to be sent anew */
+	assert_int_equal(notify_plan_unsent(p), 3);
+	for (unsigned left = 3; left; left--) {
+		t = notify_plan_next(p, 1000);
+		assert_non_null(t);
+		assert_int_equal(notify_plan_unsent(p), left - 1);
+		notify_plan_done(p, t);
+	}
+	assert_int_equal(notify_plan_count(p), 0);
+	assert_int_equal(notify_plan_unsent(p), 0);
+	notify_plan_free(p);
+}
+
 static void test_answers(void **state)
 {
 	struct notify_plan *p = notify_plan_new();
@@ -227,7 +256,7 @@ static void test_model(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_repeats),  cmocka_unit_test(test_answers),        cmocka_unit_test(test_coalesces),
+		cmocka_unit_test(test_repeats), cmocka_unit_test(test_unsent),  cmocka_unit_test(test_answers),        cmocka_unit_test(test_coalesces),
 		cmocka_unit_test(test_rate),     cmocka_unit_test(test_new_before_old), cmocka_unit_test(test_model),
 	};
 
