@@ -2,7 +2,7 @@
 /* Questions about a node's status have a socket of their own beside those of the workers, so that a flood of queries to the management address neither fills the queue that
  * they wait in nor has them wait for a worker that gets no CPU. The kernel sorts them out before anything is queued, by their octets:
  *
- *	id(2) flags(2) 0001 ....(6) | [NETWORK] NODE 6 status 8 zonecast 0 | 0010 0003 | ...
+ *	id(2) flags(2) 0001 ....(6) | [[TREE] NETWORK] NODE 6 status 8 zonecast 0 | 0010 0003 | ...
  *
  * Anything else, a name in other letters included, goes to a worker as before; what is a question about status there is handed over. Whether who asks may be told is not judged
  * here: watch looks at the address and the signature (watch/tell.c).
@@ -26,6 +26,8 @@ enum {
 	AT_LABEL = 12,        /* of the first label, in a message */
 	TAIL = 7 + 9 + 1 + 4, /* octets behind the label of the node: 6 status 8 zonecast 0, type, class */
 	TO_OTHER = 255,       /* a jump that is not known yet */
+	LABELS_MAX = 3,       /* before status.zonecast */
+	STATUS_BEGINS = 0x06737461, /* 6 s t a */
 };
 
 struct build {
@@ -69,7 +71,7 @@ static void demand_label(struct build *b)
 unsigned lane_program(unsigned workers, struct sock_filter *program)
 {
 	struct build b = {.p = program};
-	unsigned found, other;
+	unsigned found[LABELS_MAX - 1], other;
 
 	put(&b, BPF_LD | BPF_W | BPF_LEN, 0);
 	demand(&b, BPF_JGE | BPF_K, AT_LABEL + 2 + TAIL);
@@ -82,18 +84,21 @@ unsigned lane_program(unsigned workers, struct sock_filter *program)
 	put(&b, BPF_MISC | BPF_TAX, 0);
 	demand_tail(&b);
 	put(&b, BPF_LD | BPF_W | BPF_IND, AT_LABEL + 1);
-	found = b.n;
-	put(&b, BPF_JMP | BPF_JEQ | BPF_K, 0x06737461); /* 6 s t a: jumps over what follows */
-	/* A second label. */
-	put(&b, BPF_LD | BPF_B | BPF_IND, AT_LABEL + 1);
-	demand_label(&b);
-	put(&b, BPF_ALU | BPF_ADD | BPF_X, 0);
-	put(&b, BPF_ALU | BPF_ADD | BPF_K, 1);
-	put(&b, BPF_MISC | BPF_TAX, 0);
-	demand_tail(&b);
-	put(&b, BPF_LD | BPF_W | BPF_IND, AT_LABEL + 1);
-	demand(&b, BPF_JEQ | BPF_K, 0x06737461);
-	program[found].jt = (uint8_t)(b.n - found - 1);
+	/* Where it was not the node's, the next one. */
+	for (unsigned more = 0; more < LABELS_MAX - 1; more++) {
+		found[more] = b.n;
+		put(&b, BPF_JMP | BPF_JEQ | BPF_K, STATUS_BEGINS);
+		put(&b, BPF_LD | BPF_B | BPF_IND, AT_LABEL + 1);
+		demand_label(&b);
+		put(&b, BPF_ALU | BPF_ADD | BPF_X, 0);
+		put(&b, BPF_ALU | BPF_ADD | BPF_K, 1);
+		put(&b, BPF_MISC | BPF_TAX, 0);
+		demand_tail(&b);
+		put(&b, BPF_LD | BPF_W | BPF_IND, AT_LABEL + 1);
+	}
+	demand(&b, BPF_JEQ | BPF_K, STATUS_BEGINS);
+	for (unsigned i = 0; i < LABELS_MAX - 1; i++)
+		program[found[i]].jt = (uint8_t)(b.n - found[i] - 1);
 	put(&b, BPF_LD | BPF_W | BPF_IND, AT_LABEL + 1 + 4);
 	demand(&b, BPF_JEQ | BPF_K, 0x74757308); /* t u s 8 */
 	put(&b, BPF_LD | BPF_W | BPF_IND, AT_LABEL + 1 + 8);
