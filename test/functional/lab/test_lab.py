@@ -174,14 +174,14 @@ def test_drill(lab, name, region, words):
         print(f"{name} {' '.join(words)} behind {result['router']}: gap {result['gap_median_ms']:.0f} ms, lost {result['lost']}")
         for claim in result["claims"]:
             print(f"  {claim['kept']} {claim['what']}: {claim['seen']}")
-        assert not unkept(result)
         assert result["as_specified"] == all(c["kept"] for c in result["claims"]) == (p.returncode == 0)
         assert len(result["claims"]) and len(result["runs"]) == 1
         for families in result["runs"][0]["regions"].values():
             assert all(f["asked"] > 300 and f["before"] for f in families.values())
-        return [result["gap_median_ms"] - 2 * result["aim_ms"] if result["aim_ms"] else 0]
+        return result["gap_median_ms"] - 2 * result["aim_ms"] if result["aim_ms"] else 0, len(unkept(result))
 
-    within([1], drill)
+    # Each answer of three regions counts, and the machine may stand still for longer than routers and BFD allow: once more, and then it must be right.
+    within([1, 1], drill, tries=2)
 
 
 def test_a_drill_is_known_by_its_name(lab):
