@@ -128,7 +128,7 @@ def test_each_prefix_gets_its_rate(site, node, request):
     most = RATE * (elapsed + 0.2)  # the burst is a fifth of a second
     print(f"{sum(sent.values())} queries from {len(groups)} prefixes in {elapsed:.1f} s: full answers a prefix {min(full.values())} to "
           f"{max(full.values())}, {most:.0f} allowed; truncated {sum(truncated.values())}")
-    assert sum(sent.values()) >= 0.99 * QUERIES
+    assert sum(sent.values()) >= 0.9 * QUERIES  # else there was no flood
     for prefix, n in full.items():
         assert n <= most * 1.05 + 5, prefix
         if sent[prefix] > 2 * most:
