@@ -2,12 +2,12 @@
 /* Who the server takes the one who asks for; a browser's way in and out. */
 #include "admin/api.h"
 
+#include "admin/api_write.h"
 #include "admin/http_priv.h"
 #include "base/log.h"
 
 #include <jansson.h>
 #include <openssl/crypto.h>
-#include <stdlib.h>
 
 static unsigned tell(const struct http_request *r, const struct http_who *who, struct text *out)
 {
@@ -15,15 +15,8 @@ static unsigned tell(const struct http_request *r, const struct http_who *who, s
 	const struct http *h = r->http;
 	json_t *o = json_pack("{s:s, s:b, s:s, s:s, s:b, s:b}", "node", r->view->node_name, "reads", who->by != HTTP_NOBODY, "by", words[who->by], "name",
 	                      who->name, "changes", (int)who->changes, "tokens", h->tokens.count > 0);
-	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
-	json_decref(o);
-	if (!text)
-		return http_problem(out, 503, "no memory");
-	text_str(out, text);
-	text_char(out, '\n');
-	free(text);
-	return 200;
+	return api_put(out, o);
 }
 
 unsigned api_session(struct http_request *r, struct text *out)
