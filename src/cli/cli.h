@@ -74,6 +74,9 @@ int cli_parse(const struct cli_verb *verb, const struct cli_option *rows, size_t
 void cli_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* The absolute form of a path that need not exist yet; false (said on stderr) when it does not fit. */
 bool cli_absolute(const char *path, char *out, size_t cap);
+struct config;
+/* The fleet file of the options, or the usual one; what is wrong is said on stderr, and that `lack` follows from it. *out is the caller's. */
+int cli_load_config(const struct cli_common *common, const char *lack, struct config **out) MUST_CHECK;
 /* All entries of d on `to`, one a line, and how many were left out. */
 void cli_diag_print(FILE *to, const struct diag *d);
 /* {"errors": n, "warnings": n, "problems": [{severity, file, line, column, text}]} */

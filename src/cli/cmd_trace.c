@@ -37,24 +37,6 @@ static bool read_question(const char *name, const char *type, struct name *qname
 	return true;
 }
 
-static int load_config(const char *path, struct config **out)
-{
-	char absolute[4096];
-	struct diag diag;
-	int err;
-
-	if (!cli_absolute(path, absolute, sizeof(absolute)))
-		return ERR_LIMIT;
-	diag_init(&diag);
-	err = config_load(absolute, &diag, out);
-	if (err < 0) {
-		cli_diag_print(stderr, &diag);
-		cli_error("%s: who is to be asked is not known: %s", path, err_text(err));
-	}
-	diag_done(&diag);
-	return err;
-}
-
 static int print(const struct trace *t, bool json)
 {
 	struct text out;
@@ -97,7 +79,7 @@ int cmd_trace(int argc, char **argv)
 		cli_error("--from %s: no address", from);
 		return CLI_USAGE;
 	}
-	if (load_config(common.config ? common.config : CLI_CONFIG_DEFAULT, &c) < 0)
+	if (cli_load_config(&common, "who is to be asked is not known", &c) < 0)
 		return CLI_FAILED;
 	if (trace_init(&t, c, &name, type, network, source.family, why) < 0) {
 		cli_error("%s", why);

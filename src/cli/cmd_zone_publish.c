@@ -52,25 +52,6 @@ static const struct config_zone *find_zone(const struct config *c, const char *t
 	return NULL;
 }
 
-static int load_config(const struct cli_common *common, struct config **out)
-{
-	const char *path = common->config ? common->config : CLI_CONFIG_DEFAULT;
-	char absolute[4096];
-	struct diag diag;
-	int err;
-
-	if (!cli_absolute(path, absolute, sizeof(absolute)))
-		return ERR_LIMIT;
-	diag_init(&diag);
-	err = config_load(absolute, &diag, out);
-	if (err < 0) {
-		cli_diag_print(stderr, &diag);
-		cli_error("%s: the pops are not known: %s", path, err_text(err));
-	}
-	diag_done(&diag);
-	return err;
-}
-
 static json_t *followers_json(const struct followers *f)
 {
 	json_t *list = json_array();
@@ -109,7 +90,7 @@ static int wait_for_pops(const struct cli_common *common, const char *zone, uint
 	size_t left;
 	int code;
 
-	if (load_config(common, &c) < 0)
+	if (cli_load_config(common, "the pops are not known", &c) < 0)
 		return CLI_FAILED;
 	z = find_zone(c, zone);
 	if (!z) {

@@ -2,7 +2,9 @@
 /* Options of a subcommand from a table of rows, by getopt_long(). */
 #include "cli/cli.h"
 
+#include "base/err.h"
 #include "base/suggest.h"
+#include "config/config.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -105,4 +107,23 @@ bool cli_absolute(const char *path, char *out, size_t cap)
 		return false;
 	}
 	return true;
+}
+
+int cli_load_config(const struct cli_common *common, const char *lack, struct config **out)
+{
+	const char *path = common->config ? common->config : CLI_CONFIG_DEFAULT;
+	char absolute[4096];
+	struct diag diag;
+	int err;
+
+	if (!cli_absolute(path, absolute, sizeof(absolute)))
+		return ERR_LIMIT;
+	diag_init(&diag);
+	err = config_load(absolute, &diag, out);
+	if (err < 0) {
+		cli_diag_print(stderr, &diag);
+		cli_error("%s: %s: %s", path, lack, err_text(err));
+	}
+	diag_done(&diag);
+	return err;
 }

@@ -62,8 +62,12 @@ def main():
     ask.add_argument("--interval", type=float, default=1.0)
     ask.add_argument("--nodes", type=int, default=3)
     o = ask.parse_args()
-    folder = tempfile.mkdtemp(prefix="zct-scrape-")
-    os.chmod(folder, 0o755)
+    with tempfile.TemporaryDirectory(prefix="zct-scrape-") as folder:
+        os.chmod(folder, 0o755)
+        run(o, folder)
+
+
+def run(o, folder):
     cpus = sorted(os.sched_getaffinity(0))
     names = ["hid", "fra"] + [f"pop{i}" for i in range(o.nodes - 2)]
     with Fleet(folder, names=names) as fleet:
