@@ -149,7 +149,7 @@ enum role_message_kind {
 	ROLE_DONE_STOP,   /* from route: everything is withdrawn and closed */
 	ROLE_SYNC_REQUEST, /* to sync: a request about zones held by transfer, answered with ROLE_REPLY; text = a zone's name */
 	ROLE_SYNC_RELOAD, /* to sync: look at zone files again; text = zone name or "" for all */
-	ROLE_NEEDS_READ,  /* from sync: text = a zone file that its account may not read; where that is so, sync is restarted able to */
+	ROLE_NEEDS_READ,  /* from sync: text = a zone file that its account may not read; where that is so, sync is restarted able to, else this is the reply, without text */
 	ROLE_SOCKET_OPEN,  /* to answer, route, admin: serve one more socket, attached; text = its struct role_socket */
 	ROLE_SOCKET_CLOSE, /* to answer, route, admin: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
 };

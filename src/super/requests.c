@@ -166,13 +166,19 @@ static int carry_out(struct supervisor *s, const struct role_message *m, int att
 /* Sync found a zone file that its account may not read. */
 static void grant_read(struct supervisor *s, struct child *sync, const struct role_message *m)
 {
+	const struct role_message refusal = {.kind = ROLE_NEEDS_READ};
 	char path[ROLE_TEXT_MAX + 1];
 	size_t len = MIN(m->text_len, (uint32_t)ROLE_TEXT_MAX);
 
 	memcpy(path, m->text, len);
 	path[len] = '\0';
-	if (s->plan.keep_dac_read || !plan_grants_read(&s->plan, s->options->zones_dir, path))
+	if (s->plan.keep_dac_read)
+		return; /* a successor is under way */
+	if (!plan_grants_read(&s->plan, s->options->zones_dir, path)) {
+		if (child_send(sync, &refusal, -1) < 0)
+			log_warn("sync file=%s error=\"sync does not hear that its account may not read this file\"", path);
 		return;
+	}
 	log_notice("sync file=%s note=\"its account cannot read this file: it goes on with the privilege to read all\"", path);
 	s->plan.keep_dac_read = true;
 	child_renew(sync);

@@ -76,6 +76,7 @@ struct sync {
 	bool damaged;          /* the store: this process ends */
 	uint64_t damaged_ms;   /* known since; 0: it is not */
 	bool may_ask;          /* for the right to read every file */
+	bool asked;            /* for it: nothing is begun until the answer has come, or the time for a retry */
 	const struct config *made_from; /* the list of zones made last; compared only */
 	struct config *retired[2];      /* that a list may still borrow from: the one in force and the one on its way */
 	struct wishes next;    /* for the run to come */
@@ -125,19 +126,21 @@ static void on_retry(uv_timer_t *t)
 {
 	struct sync *s = t->data;
 
+	s->asked = false;
 	s->next.whole = true;
 	begin(s);
 }
 
-/* A supervisor that grants the right ends this process and starts it anew. If nothing comes of it, zones that cannot be read are zones that do
- * not load: they are not asked for again until the configuration changes. */
+/* A supervisor that grants the right ends this process and starts it anew; one that refuses says so. Then zones that cannot be read are zones that do
+ * not load: they are not asked for again until the configuration changes. Until then "ready" would count zones as failed that are about to load. */
 static void ask_right(struct sync *s)
 {
 	struct role_message m = {.kind = ROLE_NEEDS_READ, .text_len = (uint32_t)strlen(s->loader.unreadable)};
 
 	memcpy(m.text, s->loader.unreadable, m.text_len);
 	s->may_ask = false;
-	if (role_send(s->role->brief.supervisor_fd, &m, -1) < 0)
+	s->asked = role_send(s->role->brief.supervisor_fd, &m, -1) == 0;
+	if (!s->asked)
 		log_warn("zones file=%s error=\"no right to read it, and the supervisor takes no message\"", s->loader.unreadable);
 }
 
@@ -237,7 +240,7 @@ static void begin(struct sync *s)
 {
 	int err;
 
-	if (s->busy)
+	if (s->busy || s->asked)
 		return;
 	s->now = s->next;
 	s->next = (struct wishes){0};
@@ -550,6 +553,10 @@ static void on_message(struct role *role, const struct role_message *m)
 		answer_ask(s, m);
 	else if (m->kind == ROLE_SYNC_REQUEST)
 		answer_request(s, m);
+	if (m->kind == ROLE_NEEDS_READ && s->asked) {
+		uv_timer_stop(&s->retry);
+		on_retry(&s->retry);
+	}
 	if (m->kind != ROLE_SYNC_RELOAD)
 		return;
 	if (m->text_len && name_from_text(m->text, m->text_len, root, &name) == 0) {
@@ -743,6 +750,9 @@ int sync_main(struct role *role)
 	begin(s);
 	uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
 	uv_run(&s->loop, UV_RUN_DEFAULT);
+	/* The thread has all of it in hand. A successor does the run anew, as after a kill. */
+	if (s->busy)
+		_exit(s->damaged);
 	asks_free(s->asks);
 	serve_free(s->serve);
 	notifier_free(s->notifier);
