@@ -83,6 +83,8 @@ struct engine_result {
 	bool for_sync;   /* there is no answer: sync has it */
 	bool for_watch;  /* with for_sync: not sync, but watch, which tells this node's status */
 	bool cached;     /* nothing was composed: the cache had it */
+	bool for_backends; /* there is no answer yet: forward.h has to get it */
+	uint32_t backends; /* with for_backends: place of the pool in the configuration */
 };
 
 enum {

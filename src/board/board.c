@@ -43,7 +43,7 @@ const char *board_verdict_text(enum board_verdict v)
 
 const char *board_cause_text(uint32_t cause)
 {
-	static const char *const names[CAUSE_COUNT] = {"stale", "behind", "signatures", "overload", "expiry", "zones"};
+	static const char *const names[CAUSE_COUNT] = {"stale", "behind", "signatures", "overload", "expiry", "zones", "backends"};
 
 	for (unsigned i = 0; i < CAUSE_COUNT; i++)
 		if (cause == 1U << i)
@@ -92,6 +92,25 @@ uint64_t board_neighbor_key(const struct endpoint *at)
 	                             ((uint64_t)at->addr.zone << 16) + at->port);
 
 	return key ? key : 1;
+}
+
+uint64_t board_pool_key(const char *pool, uint64_t list)
+{
+	uint64_t key = hash_checksum(pool, strlen(pool), list);
+
+	return key ? key : 1;
+}
+
+uint64_t board_backend_key(const char *pool, const struct endpoint *at)
+{
+	return board_pool_key(pool, board_neighbor_key(at) + at->tls);
+}
+
+const char *board_up_text(enum board_up up)
+{
+	static const char *const names[] = {"unknown", "up", "down"};
+
+	return up < ARRAY_LEN(names) ? names[up] : "?";
 }
 
 const char *board_origin_text(enum board_origin_state s)

@@ -17,7 +17,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 10,
+	BOARD_VERSION = 11,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -32,6 +32,9 @@ enum {
 	BOARD_DRIFT_PINS = 3,      /* versions of the store that watch holds beside the one that it asks questions by */
 	BOARD_TOLD_VIEWS_MAX = 1024, /* networks as other nodes see them */
 	BOARD_CACHES_MAX = 8,      /* RPKI */
+	BOARD_BACKENDS_MAX = 256,  /* servers of all pools that answer for zones */
+	BOARD_POOLS_MAX = 1024,    /* of endpoints */
+	BOARD_ENDPOINTS_MAX = 4096, /* of all pools, shown */
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_PAGE_MAX = 24,
 	BOARD_WHY_MAX = 240,       /* bytes of one sentence, NUL included */
@@ -184,6 +187,22 @@ struct board_worker {
 	_Atomic uint64_t tapped, tap_dropped; /* queries given to dnstap; for which there was no room */
 	struct board_measures measures;
 	struct board_flips flips;
+	/* Zones whose answers come from backends (answer/forward.h). */
+	struct board_edge {
+		_Atomic uint64_t hits, stale, misses;      /* questions answered from the cache; of them after their TTL; not in it */
+		_Atomic uint64_t joined, prefetched;       /* misses that waited for a question under way; questions of our own */
+		_Atomic uint64_t passed;                   /* NOTIFY, UPDATE, transfers, and what has TSIG */
+		_Atomic uint64_t refused, loops, failed;   /* not to be passed on; came back to us; clients that got SERVFAIL because nobody answered in time */
+		_Atomic uint64_t late, strange;            /* answers that nobody waited for any more; that were none to a question of ours */
+		_Atomic uint64_t full;                     /* questions refused because too many were under way */
+		_Atomic uint64_t under_way, waiting;       /* at this moment: questions; clients */
+		struct board_edge_server {                 /* by place in board_watch_backends */
+			_Atomic uint64_t sent, answered, timeouts, errors, servfails, retried; /* errors: of connections and the network */
+			_Atomic uint32_t outstanding, latency_us;  /* smoothed */
+			_Atomic uint32_t open;                 /* 1: its circuit is open: only trials are sent */
+		} server[BOARD_BACKENDS_MAX];
+		_Atomic uint64_t steered, steered_unsigned; /* answers chosen by a policy; to DO, without a signature for the choice: the zone's own set was given */
+	} edge;
 	_Alignas(128) char end[];
 };
 
@@ -260,7 +279,8 @@ enum board_cause {
 	CAUSE_OVERLOAD = 8,   /* its busiest worker is at its limit, or queries are lost before they are read */
 	CAUSE_EXPIRY = 16,    /* a zone is near its SOA EXPIRE, or beyond it and still served */
 	CAUSE_ZONES = 32,     /* a zone that should be there is not served */
-	CAUSE_COUNT = 6,
+	CAUSE_BACKENDS = 64,  /* no backend of a zone answers: what is given for it is stale */
+	CAUSE_COUNT = 7,
 };
 /* Of one bit: "stale". */
 const char *board_cause_text(uint32_t cause);
@@ -420,6 +440,49 @@ struct board_watch_views {
 	} told[BOARD_TOLD_VIEWS_MAX];
 };
 
+/* Name servers that answer for zones, as watch finds them. Row i is the i-th server of all pools in the order of the configuration; `key` tells which one that is
+ * while configurations change. */
+enum board_up { UP_UNKNOWN, UP_YES, UP_NO };
+const char *board_up_text(enum board_up up);
+struct board_watch_backends {
+	_Atomic uint32_t rows;
+	struct board_backend {
+		_Atomic uint64_t key;     /* board_backend_key(); 0: the row is free */
+		_Atomic uint32_t up;      /* enum board_up: checks alone. Workers send to UNKNOWN as well */
+		_Atomic uint32_t seq;
+		char pool[BOARD_NAME_MAX], name[BOARD_NAME_MAX];
+		struct endpoint at;
+		uint64_t since_ns;        /* of `up` */
+		uint64_t checked_ns, passed_ns; /* last check; last that was good */
+		uint64_t checks, failures;
+		uint32_t latency_us;
+		uint32_t loops;           /* 1: its questions come back to us */
+		char why[BOARD_WHY_MAX];
+	} row[BOARD_BACKENDS_MAX];
+};
+
+/* Endpoints that names are steered to. Bit i of `up` is endpoint i of the pool; those that are not known yet count as up, so that nobody is refused because a node has just begun. */
+struct board_watch_endpoints {
+	_Atomic uint32_t changes;     /* goes up after a word or row was written */
+	_Atomic uint32_t pools, rows, hidden;
+	struct board_pool {
+		_Atomic uint64_t key;     /* board_pool_key(); 0: free. Place: as in the configuration */
+		_Atomic uint64_t up;
+		_Atomic uint64_t changed_ns;
+	} pool[BOARD_POOLS_MAX];
+	struct board_endpoint {
+		_Atomic uint32_t seq;
+		char pool[BOARD_NAME_MAX], name[BOARD_NAME_MAX];
+		uint32_t place;           /* bit in `up` */
+		uint32_t up;              /* enum board_up: what counts */
+		uint32_t own;             /* likewise: what this node sees itself; UNKNOWN: it does not check */
+		uint32_t others_up, others_down; /* nodes that say so */
+		uint64_t since_ns, checked_ns;
+		uint32_t latency_us;
+		char why[BOARD_WHY_MAX];
+	} row[BOARD_ENDPOINTS_MAX];
+};
+
 /* A way through a device with XDP and back by way of a neighbor (watch/path.h). ifindex 0: none. */
 struct board_watch_path {
 	_Atomic uint32_t seq;
@@ -481,6 +544,8 @@ struct board_watch {
 	struct board_watch_path paths[BOARD_PATHS_MAX];
 	struct board_watch_drift drift;
 	struct board_watch_views views;
+	struct board_watch_backends backends;
+	struct board_watch_endpoints endpoints;
 	struct board_rpki rpki;
 };
 
@@ -644,6 +709,10 @@ uint16_t board_query_type(unsigned i);
 
 /* A neighbor by its address and port, the same in every process; never 0. */
 uint64_t board_neighbor_key(const struct endpoint *at);
+/* A server of a pool of backends; likewise. */
+uint64_t board_backend_key(const char *pool, const struct endpoint *at);
+/* A pool of endpoints by its name and a hash of their list; likewise. */
+uint64_t board_pool_key(const char *pool, uint64_t list);
 
 /* Sequence-guarded groups. Writer: begin, change, end. Reader: copy len bytes; false when torn after bounded tries. */
 void board_write_begin(_Atomic uint32_t *seq);

@@ -49,6 +49,14 @@ enum {
 	CONFIG_HOOK_WORDS_MAX = 32, /* path and arguments of a hook */
 	CONFIG_HTTP_LISTEN_MAX = 16,
 	CONFIG_HTTP_NAMES_MAX = 16,
+	CONFIG_BACKENDS_MAX = 64,         /* pools of name servers that answer for zones */
+	CONFIG_BACKEND_SERVERS_MAX = 32,  /* of one of them */
+	CONFIG_POOLS_MAX = 1024,          /* of endpoints that names are steered to */
+	CONFIG_POOL_ENDPOINTS_MAX = 64,   /* of one of them: bits of a word */
+	CONFIG_STEERING_MAX = 4096,       /* policies */
+	CONFIG_STEERING_RULES_MAX = 256,  /* of one of them */
+	CONFIG_STEERING_OWNERS_MAX = 100000,
+	CONFIG_STEERING_MATCH_MAX = 1024, /* countries, AS, subnets ... of one rule */
 	CONFIG_NAME_MAX = 63,       /* bytes in names of networks, nodes and keys: letters, digits, - _ . */
 };
 
@@ -198,6 +206,113 @@ struct config_tls_auth {
 
 enum config_transfer_over { CONFIG_OVER_ANY, CONFIG_OVER_TLS, CONFIG_OVER_MUTUAL_TLS };
 
+/* backends[]: name servers that answer for zones (`backends:` of a zone); this node stands in front of them, with a cache. */
+enum config_backend_policy { CONFIG_BACKEND_LATENCY /* fewest outstanding, weighed with latency */, CONFIG_BACKEND_WEIGHT /* at random, by weight */,
+                             CONFIG_BACKEND_HASH /* of the question: the same server for the same name */, CONFIG_BACKEND_ORDERED /* the first that is up */ };
+enum config_backend_over { CONFIG_BACKEND_UDP, CONFIG_BACKEND_TCP, CONFIG_BACKEND_TLS };
+struct config_backend_server {
+	const char *name;          /* default: its address */
+	struct endpoint at;        /* port 53, 853 over TLS */
+	uint32_t weight;           /* 1 to 10000; 100 */
+	uint32_t outstanding;      /* questions at a time, of a node; 10000 */
+};
+struct config_backend_check {
+	const uint8_t *name;       /* NULL: the apex of the first zone that the pool has */
+	uint16_t type;             /* SOA */
+	uint16_t rcode;            /* NOERROR; what the answer must have */
+	const char *contains;      /* text of a record that must be in the answer section; NULL: any record will do */
+	uint32_t interval_ms;      /* 1 s */
+	uint32_t timeout_ms;       /* 500 ms */
+	uint16_t rise, fall;       /* 2, 2 */
+};
+struct config_backends {
+	const char *name;
+	struct config_backend_server *servers; size_t server_count;
+	uint8_t policy;            /* enum config_backend_policy; latency */
+	uint8_t over;              /* enum config_backend_over; udp: TCP for what does not fit */
+	uint32_t tls;              /* index in tls_auth; UINT32_MAX: none. With over: tls */
+	uint32_t patience_ms;      /* after which a client is answered SERVFAIL, or from stale data; 900 ms */
+	uint32_t stale_for_ms;     /* entries whose TTL is over are given for so long while no server answers (RFC 8767); 24 h; 0: never */
+	bool proxy_protocol;       /* servers are told the client's address by PROXY version 2 */
+	bool client_subnet;        /* likewise its network, by RFC 7871 */
+	bool pass_notify, pass_update, pass_transfer; /* passed on; false: refused. QUERY with TSIG is passed on always */
+	struct config_backend_check check;
+	unsigned line;
+};
+/* answer.backend-cache: shared by the workers of a node. */
+struct config_backend_cache {
+	uint32_t size;             /* octets; 256 MiB; none is there without zones that have backends */
+	uint32_t ttl_max_ms, negative_ttl_max_ms; /* longer ones are cut: 24 h, 1 h */
+	uint8_t prefetch;          /* percent of the TTL that are left when a hot entry is fetched anew; 10; 0: never */
+};
+
+/* geoip: databases in MaxMind's format; NULL: none. */
+struct config_geoip {
+	const char *location_file; /* country, continent, coordinates: GeoLite2-City or -Country */
+	const char *as_file;       /* GeoLite2-ASN */
+};
+
+/* pools[]: endpoints that names are steered to. */
+enum config_check_type { CONFIG_CHECK_NONE, CONFIG_CHECK_TCP, CONFIG_CHECK_HTTP, CONFIG_CHECK_HTTPS, CONFIG_CHECK_DNS, CONFIG_CHECK_EXEC };
+struct config_pool_check {
+	uint8_t type;              /* enum config_check_type; none: endpoints count as up */
+	uint16_t port;             /* 80, 443, 53; of tcp required */
+	const char *path;          /* http: "/" */
+	const char *host;          /* http: Host, and name in the certificate; NULL: the endpoint's address, or its target */
+	uint16_t status;           /* http: the code wanted; 0: any from 200 to 399 */
+	const char *contains;      /* http: text in the first 64 KiB of the body; dns: text of a record; NULL: none */
+	const char *ca_file;       /* https: absolute path, PEM; NULL: the system's */
+	bool insecure;             /* https: any certificate will do */
+	const uint8_t *name;       /* dns: question */
+	uint16_t rrtype;           /* dns: A */
+	const char **exec;         size_t exec_count; /* absolute path, arguments; exit code 0 is up. Run by the supervisor as `user`, with the endpoint's address as last argument */
+	uint32_t interval_ms;      /* 5 s */
+	uint32_t timeout_ms;       /* 2 s */
+	uint16_t rise, fall;       /* 2, 2 */
+};
+struct config_pool_endpoint {
+	const char *name;
+	struct ip_addr address;    /* family 0: `target` */
+	const uint8_t *target;     /* a name (CNAME); NULL: `address` */
+	uint32_t weight;           /* 0 to 10000; 100; 0: only when others fail */
+	uint16_t priority;         /* the lowest with enough endpoints up answers; 1 */
+	bool located;
+	double latitude, longitude;
+	bool disabled;             /* as if it were down for good */
+};
+struct config_pool {
+	const char *name;
+	struct config_pool_endpoint *endpoints; size_t endpoint_count;
+	struct config_pool_check check;
+	const char **checked_from; size_t checked_from_count; /* nodes; none: every pop checks for itself */
+	uint16_t keep;             /* answers that are given although not so many endpoints are up (fail open); 1; 0: SERVFAIL when all fail */
+	uint32_t fallback;         /* index of a pool used in place of this one while fewer than `keep` (or one) of it are up; UINT32_MAX: none */
+	unsigned line;
+};
+
+/* steering[]: a policy, by which names are answered from pools. */
+enum config_choose { CONFIG_CHOOSE_WEIGHT /* at random, by weight */, CONFIG_CHOOSE_STICKY /* by hash of the client's network, by weight */,
+                     CONFIG_CHOOSE_NEAREST /* to the client's coordinates */, CONFIG_CHOOSE_ALL /* no order */ };
+struct config_steering_rule { /* all that is given must match */
+	uint16_t *countries;       size_t country_count;  /* two letters, ISO 3166: first << 8 | second */
+	uint16_t *continents;      size_t continent_count; /* likewise: AF AN AS EU NA OC SA */
+	uint32_t *as;              size_t as_count;
+	struct ip_prefix *subnets; size_t subnet_count;
+	uint32_t *nodes;           size_t node_count;     /* indices: by the pop that the question came to */
+	uint32_t pool;             /* index */
+};
+struct config_steering {
+	const char *name;
+	const uint8_t **owners;    size_t owner_count;    /* names answered by it, beside those with a STEER record in their zone */
+	struct config_steering_rule *rules; size_t rule_count; /* the first that matches */
+	uint32_t pool;             /* where none does */
+	uint8_t choose;            /* enum config_choose; weight */
+	uint16_t answers;          /* at most; 1; 0: all */
+	uint32_t ttl_ms;           /* of answers, at most that of the set in the zone; 30 s */
+	bool client_subnet;        /* RFC 7871 is believed; true */
+	unsigned line;
+};
+
 enum config_expiry { CONFIG_EXPIRY_SERVFAIL, CONFIG_EXPIRY_SERVE };
 enum config_serial { CONFIG_SERIAL_KEEP, CONFIG_SERIAL_INCREMENT, CONFIG_SERIAL_UNIXTIME, CONFIG_SERIAL_DATE };
 enum config_zonemd { CONFIG_ZONEMD_VERIFY, CONFIG_ZONEMD_COMPUTE, CONFIG_ZONEMD_OFF };
@@ -208,6 +323,7 @@ struct config_zone {
 	struct endpoint *primaries; size_t primary_count; /* as written: port 0 and tls 0 are filled in by config_zone_sources() */
 	uint32_t tls;             /* index in tls_auth of primaries that have none of their own, the fleet's included; UINT32_MAX: none */
 	uint32_t network;         /* index, UINT32_MAX: none */
+	uint32_t backends;        /* index of those that answer for it (its questions and all below that no other zone has); UINT32_MAX: none, it is held here */
 	uint32_t key;             /* index, UINT32_MAX: none */
 	struct ip_prefix *allow_transfer; size_t allow_transfer_count; /* clients; with a key, of those who have it */
 	uint8_t transfer_over;    /* enum config_transfer_over: what transfers to others must come over */
@@ -304,6 +420,7 @@ struct config_answer {
 	uint32_t cache;              /* octets of answers that each worker keeps; 8 MiB; 0: none */
 	uint8_t xdp;                 /* enum config_xdp; off */
 	bool xdp_cache, xdp_sockets; /* with xdp: answers kept in the kernel; AF_XDP for the rest; both true */
+	struct config_backend_cache backend_cache;
 	uint32_t query_log_sample;   /* one query in so many is kept; 0: none */
 };
 
@@ -392,6 +509,10 @@ struct config {
 	struct config_tls_auth *tls_auth; size_t tls_auth_count;
 	struct config_zone *zones; size_t zone_count;
 	struct config_catalog *catalogs; size_t catalog_count;
+	struct config_backends *backends; size_t backend_count;
+	struct config_geoip geoip;
+	struct config_pool *pools; size_t pool_count;
+	struct config_steering *steering; size_t steering_count;
 	struct config_answer answer;
 	struct config_dnstap dnstap;
 	struct config_query_log query_log;
