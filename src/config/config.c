@@ -96,6 +96,8 @@ static int read_tree(struct config *c, struct tree_source *src, struct arena *no
 		         "the file is empty: see zonecast.yaml(5) for an example");
 		return ERR_INVALID;
 	}
+	if (head && tree_get(root, "backends"))
+		return ERR_NOT_FOUND;
 	config_read_map(&r, &schema_root, root, c);
 	if (!arena_ok(&c->arena))
 		return ERR_NO_MEMORY;
@@ -103,6 +105,7 @@ static int read_tree(struct config *c, struct tree_source *src, struct arena *no
 		note_zone_lines(c, root);
 		name_keys(src, root, c);
 		config_link_catalogs(src, root, c);
+		config_link_backends(root, c);
 		config_check(src, root, c);
 	}
 	return 0;

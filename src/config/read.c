@@ -176,7 +176,9 @@ static void read_default(const struct config_read *r, const struct schema_row *r
 	} else if (row->type == SCHEMA_FAMILIES) {
 		memcpy(base + row->at, &yes, sizeof(yes));
 		memcpy(base + row->flag_at, &yes, sizeof(yes));
-	} else if ((row->type == SCHEMA_NETWORK || row->type == SCHEMA_KEY || row->type == SCHEMA_TLS) && !row->list) {
+	} else if ((row->type == SCHEMA_NETWORK || row->type == SCHEMA_KEY || row->type == SCHEMA_TLS ||
+	            row->type == SCHEMA_BACKENDS) &&
+	           !row->list) {
 		memcpy(base + row->at, &none, sizeof(none));
 	} else if (row->value) {
 		t.len = (uint32_t)strlen(row->value);

@@ -463,29 +463,43 @@ static bool read_domain(const struct config_read *r, const struct schema_row *ro
 	return true;
 }
 
-/* Networks, keys and tls-auths are few; a linear search with the count of names bounded is enough even for many zones. */
+/* What can be referred to by name: lists of structs whose first member is the name. */
+static bool referred_list(const struct config *c, enum schema_type type, const char **what, const char **list,
+                          const void **items, size_t *size, size_t *count)
+{
+#define REFERRED(w, l, m, n) (*what = (w), *list = (l), *items = c->m, *size = sizeof(c->m[0]), *count = c->n, true)
+	switch (type) {
+	case SCHEMA_NETWORK:
+		return REFERRED("network", "networks", networks, network_count);
+	case SCHEMA_KEY:
+		return REFERRED("key", "keys", keys, key_count);
+	case SCHEMA_TLS:
+		return REFERRED("tls-auth", "tls-auth", tls_auth, tls_auth_count);
+	case SCHEMA_BACKENDS:
+		return REFERRED("backends", "backends", backends, backend_count);
+	default:
+		return false;
+	}
+#undef REFERRED
+}
+
+/* They are few; a linear search with the count of names bounded is enough even for many zones. */
 static bool read_reference(const struct config_read *r, const struct schema_row *row, const struct tree *t, void *to)
 {
-	const struct config *c = r->config;
-	bool network = row->type == SCHEMA_NETWORK, key = row->type == SCHEMA_KEY;
-	size_t count = network ? c->network_count : key ? c->key_count : c->tls_auth_count;
-	const char *what = network ? "network"
-	                   : key   ? "key"
-	                           : "tls-auth",
-		   *list = network ? "networks"
-	                   : key   ? "keys"
-	                           : "tls-auth",
-		   *near;
-	const char *names[VALUE_WORDS_MAX];
+	const char *names[VALUE_WORDS_MAX], *what, *list, *near;
+	size_t size, count;
+	const void *items;
 
-	for (uint32_t i = 0; i < count; i++) {
-		names[i] = network ? c->networks[i].name : key ? c->keys[i].name : c->tls_auth[i].name;
+	if (!referred_list(r->config, row->type, &what, &list, &items, &size, &count))
+		return false;
+	for (uint32_t i = 0; i < count && i < VALUE_WORDS_MAX; i++) {
+		memcpy(&names[i], (const char *)items + i * size, sizeof(names[i]));
 		if (names[i] && strcmp(names[i], t->text) == 0) {
 			memcpy(to, &i, sizeof(i));
 			return true;
 		}
 	}
-	near = suggest_closest(t->text, names, count);
+	near = suggest_closest(t->text, names, MIN(count, (size_t)VALUE_WORDS_MAX));
 	if (near)
 		tree_error(r->src, t, "no %s is named \"%.*s\": did you mean \"%s\"?", what, SHOWN(t), near);
 	else
@@ -561,6 +575,7 @@ bool config_read_value(const struct config_read *r, const struct schema_row *row
 	case SCHEMA_NETWORK:
 	case SCHEMA_KEY:
 	case SCHEMA_TLS:
+	case SCHEMA_BACKENDS:
 		return read_reference(r, row, t, to);
 	case SCHEMA_LARGE_COMMUNITY:
 		return read_large_community(r, row, t, to);
