@@ -53,6 +53,7 @@ enum {
 	CONFIG_BACKEND_SERVERS_MAX = 32,  /* of one of them */
 	CONFIG_POOLS_MAX = 1024,          /* of endpoints that names are steered to */
 	CONFIG_POOL_ENDPOINTS_MAX = 64,   /* of one of them: bits of a word */
+	CONFIG_FALLBACKS_MAX = 8,         /* pools in a row, the first included */
 	CONFIG_STEERING_MAX = 4096,       /* policies */
 	CONFIG_STEERING_RULES_MAX = 256,  /* of one of them */
 	CONFIG_STEERING_OWNERS_MAX = 100000,
@@ -256,7 +257,7 @@ struct config_geoip {
 enum config_check_type { CONFIG_CHECK_NONE, CONFIG_CHECK_TCP, CONFIG_CHECK_HTTP, CONFIG_CHECK_HTTPS, CONFIG_CHECK_DNS, CONFIG_CHECK_EXEC };
 struct config_pool_check {
 	uint8_t type;              /* enum config_check_type; none: endpoints count as up */
-	uint16_t port;             /* 80, 443, 53; of tcp required */
+	uint16_t port;             /* 80, 443, 53; of tcp required; 0: none, of none and exec */
 	const char *path;          /* http: "/" */
 	const char *host;          /* http: Host, and name in the certificate; NULL: the endpoint's address, or its target */
 	uint16_t status;           /* http: the code wanted; 0: any from 200 to 399 */
@@ -307,7 +308,7 @@ struct config_steering {
 	struct config_steering_rule *rules; size_t rule_count; /* the first that matches */
 	uint32_t pool;             /* where none does */
 	uint8_t choose;            /* enum config_choose; weight */
-	uint16_t answers;          /* at most; 1; 0: all */
+	uint16_t answers;          /* at most; 1, with `all` 0; 0: all */
 	uint32_t ttl_ms;           /* of answers, at most that of the set in the zone; 30 s */
 	bool client_subnet;        /* RFC 7871 is believed; true */
 	unsigned line;
@@ -566,6 +567,8 @@ void config_site_marks(const struct config *c, uint8_t *marks);
 const struct config_key *config_status_key(const struct config *c);
 /* Does the node have the zone? A primary has all, a pop those of its networks; NULL: any. */
 bool config_node_serves(const struct config_node *node, const struct config_zone *z);
+/* What board_pool_key() wants of a pool: the same for pools with the same endpoints in the same order, whatever their weights and checks are. */
+uint64_t config_pool_list(const struct config_pool *p);
 /* The template of a member whose catalog gives it this group (len octets; NULL: none): the group's, or the catalog's own. */
 const struct config_template *config_catalog_template(const struct config_catalog *catalog, const char *group, size_t len);
 /* By its id. NULL: there is no such any more. */
