@@ -566,6 +566,8 @@ void config_site_marks(const struct config *c, uint8_t *marks);
 const struct config_key *config_status_key(const struct config *c);
 /* Does the node have the zone? A primary has all, a pop those of its networks; NULL: any. */
 bool config_node_serves(const struct config_node *node, const struct config_zone *z);
+/* What board_pool_key() wants of a pool: the same for pools with the same endpoints in the same order, whatever their weights and checks are. */
+uint64_t config_pool_list(const struct config_pool *p);
 /* The template of a member whose catalog gives it this group (len octets; NULL: none): the group's, or the catalog's own. */
 const struct config_template *config_catalog_template(const struct config_catalog *catalog, const char *group, size_t len);
 /* By its id. NULL: there is no such any more. */
