@@ -5,6 +5,7 @@
 #include "base/attr.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct worker;
@@ -26,3 +27,7 @@ void stream_accept(struct stream *s, int listener, bool tls, bool manages, unsig
 bool stream_turn(struct stream *s);
 /* Close what has been idle too long; every few milliseconds. */
 void stream_expire(struct stream *s);
+/* The answer (len octets) to a question that was left open: forward_client.stream of forward_ask() is its ticket. False: its connection is gone, or can take no more; nobody waits any more. */
+bool stream_answer_later(struct stream *s, uint64_t ticket, const uint8_t *msg, size_t len);
+/* There will be no answer: its connection no longer waits for it. */
+void stream_forget(struct stream *s, uint64_t ticket);

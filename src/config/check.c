@@ -730,6 +730,8 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 	check_names(&k, "nodes", "node");
 	check_names(&k, "keys", "key");
 	check_names(&k, "tls-auth", "tls-auth");
+	check_names(&k, "pools", "pool");
+	check_names(&k, "steering", "steering policy");
 	for (size_t i = 0; i < c->network_count; i++)
 		check_network(&k, i);
 	for (size_t i = 0; i < c->node_count; i++)
@@ -747,5 +749,6 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 	check_rpki(&k);
 	check_references(&k);
 	config_check_http(src, root, c);
+	config_check_steering(src, root, c);
 	check_taps(&k);
 }

@@ -53,6 +53,7 @@ enum {
 	CONFIG_BACKEND_SERVERS_MAX = 32,  /* of one of them */
 	CONFIG_POOLS_MAX = 1024,          /* of endpoints that names are steered to */
 	CONFIG_POOL_ENDPOINTS_MAX = 64,   /* of one of them: bits of a word */
+	CONFIG_FALLBACKS_MAX = 8,         /* pools in a row, the first included */
 	CONFIG_STEERING_MAX = 4096,       /* policies */
 	CONFIG_STEERING_RULES_MAX = 256,  /* of one of them */
 	CONFIG_STEERING_OWNERS_MAX = 100000,
@@ -256,7 +257,7 @@ struct config_geoip {
 enum config_check_type { CONFIG_CHECK_NONE, CONFIG_CHECK_TCP, CONFIG_CHECK_HTTP, CONFIG_CHECK_HTTPS, CONFIG_CHECK_DNS, CONFIG_CHECK_EXEC };
 struct config_pool_check {
 	uint8_t type;              /* enum config_check_type; none: endpoints count as up */
-	uint16_t port;             /* 80, 443, 53; of tcp required */
+	uint16_t port;             /* 80, 443, 53; of tcp required; 0: none, of none and exec */
 	const char *path;          /* http: "/" */
 	const char *host;          /* http: Host, and name in the certificate; NULL: the endpoint's address, or its target */
 	uint16_t status;           /* http: the code wanted; 0: any from 200 to 399 */
@@ -307,7 +308,7 @@ struct config_steering {
 	struct config_steering_rule *rules; size_t rule_count; /* the first that matches */
 	uint32_t pool;             /* where none does */
 	uint8_t choose;            /* enum config_choose; weight */
-	uint16_t answers;          /* at most; 1; 0: all */
+	uint16_t answers;          /* at most; 1, with `all` 0; 0: all */
 	uint32_t ttl_ms;           /* of answers, at most that of the set in the zone; 30 s */
 	bool client_subnet;        /* RFC 7871 is believed; true */
 	unsigned line;

@@ -167,6 +167,17 @@ static void print_value(const struct config *c, const struct schema_row *row, co
 	case SCHEMA_TLS:
 		quoted(out, c->tls_auth[number(row, at)].name);
 		break;
+	case SCHEMA_POOL:
+		quoted(out, c->pools[number(row, at)].name);
+		break;
+	case SCHEMA_NODE:
+		quoted(out, c->nodes[number(row, at)].name);
+		break;
+	case SCHEMA_COUNTRY:
+	case SCHEMA_CONTINENT:
+		memcpy(&type, at, sizeof(type));
+		text_fmt(out, "\"%c%c\"", type >> 8, type & 255);
+		break;
 	case SCHEMA_FAMILIES:
 	case SCHEMA_LINK_ADDR:
 	case SCHEMA_MAP:
@@ -206,6 +217,7 @@ static bool is_unset(const struct schema_row *row, const char *base)
 	case SCHEMA_NETWORK:
 	case SCHEMA_KEY:
 	case SCHEMA_TLS:
+	case SCHEMA_POOL:
 		return number(row, at) == UINT32_MAX;
 	default:
 		return false;
@@ -355,11 +367,47 @@ void config_print_without_zones(const struct config *c, struct text *out)
 	config_print(&slim, out);
 }
 
+/* Of rules that go by nodes those of this one, which then has the place 0; of pools not who checks them. */
+static void slim_steering(struct config *slim, const struct config *c, const struct config_node *node, struct arena *a)
+{
+	static uint32_t own = 0;
+	struct config_steering *policies = arena_zalloc(a, (c->steering_count + 1) * sizeof(*policies));
+	struct config_pool *pools = arena_zalloc(a, (c->pool_count + 1) * sizeof(*pools));
+
+	for (size_t i = 0; pools && i < c->pool_count; i++) {
+		pools[i] = c->pools[i];
+		pools[i].checked_from_count = 0;
+	}
+	for (size_t i = 0; policies && i < c->steering_count; i++) {
+		struct config_steering *s = &policies[i];
+		const struct config_steering_rule *all = c->steering[i].rules;
+
+		*s = c->steering[i];
+		s->rules = arena_zalloc(a, (s->rule_count + 1) * sizeof(*s->rules));
+		s->rule_count = 0;
+		for (size_t r = 0; s->rules && r < c->steering[i].rule_count; r++) {
+			struct config_steering_rule rule = all[r];
+			bool here = !rule.node_count;
+
+			for (size_t n = 0; n < rule.node_count; n++)
+				here = here || &c->nodes[rule.nodes[n]] == node;
+			if (!here)
+				continue;
+			rule.nodes = &own;
+			rule.node_count = rule.node_count ? 1 : 0;
+			s->rules[s->rule_count++] = rule;
+		}
+	}
+	slim->pools = pools;
+	slim->steering = policies;
+}
+
 void config_print_for_answer(const struct config *c, const struct config_node *node, struct text *out)
 {
 	struct config slim = *c;
 	struct config_network networks[CONFIG_NETWORKS_MAX];
 	struct config_node own = *node;
+	struct arena arena;
 
 	own.neighbor_count = 0;
 	own.http = slim.http = (struct config_http){0};
@@ -375,5 +423,11 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 	}
 	slim.networks = networks;
 	slim.status_key = UINT32_MAX;
-	config_print(&slim, out);
+	arena_init(&arena, 0);
+	slim_steering(&slim, c, node, &arena);
+	if (arena_ok(&arena))
+		config_print(&slim, out);
+	else
+		out->failed = true;
+	arena_done(&arena);
 }

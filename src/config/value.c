@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VALUE_WORDS_MAX = 1000, VALUE_SHOWN_MAX = 80 };
+enum { VALUE_WORDS_MAX = 1024 /* pools */, VALUE_SHOWN_MAX = 80 };
 
 /* Long values are shown by their beginning. */
 #define SHOWN(t) (int)((t)->len > VALUE_SHOWN_MAX ? VALUE_SHOWN_MAX : (t)->len), (t)->text
@@ -463,33 +463,64 @@ static bool read_domain(const struct config_read *r, const struct schema_row *ro
 	return true;
 }
 
-/* Networks, keys and tls-auths are few; a linear search with the count of names bounded is enough even for many zones. */
-static bool read_reference(const struct config_read *r, const struct schema_row *row, const struct tree *t, void *to)
+/* Pools refer to each other: those that have not been read yet are known by the tree, of which item is the i-th. */
+static const char *referred_name(const struct config_read *r, enum schema_type type, uint32_t i,
+                                 const struct tree *item)
 {
 	const struct config *c = r->config;
-	bool network = row->type == SCHEMA_NETWORK, key = row->type == SCHEMA_KEY;
-	size_t count = network ? c->network_count : key ? c->key_count : c->tls_auth_count;
-	const char *what = network ? "network"
-	                   : key   ? "key"
-	                           : "tls-auth",
-		   *list = network ? "networks"
-	                   : key   ? "keys"
-	                           : "tls-auth",
-		   *near;
-	const char *names[VALUE_WORDS_MAX];
+	const struct tree *name;
 
-	for (uint32_t i = 0; i < count; i++) {
-		names[i] = network ? c->networks[i].name : key ? c->keys[i].name : c->tls_auth[i].name;
+	switch (type) {
+	case SCHEMA_NETWORK:
+		return c->networks[i].name;
+	case SCHEMA_KEY:
+		return c->keys[i].name;
+	case SCHEMA_NODE:
+		return c->nodes[i].name;
+	case SCHEMA_POOL:
+		if (c->pools[i].name)
+			return c->pools[i].name;
+		name = item ? tree_get(item, "name") : NULL;
+		return name && name->kind == TREE_SCALAR ? name->text : NULL;
+	default:
+		return c->tls_auth[i].name;
+	}
+}
+
+/* What is referred to is few; a linear search with the count of names bounded is enough even for many zones. */
+static bool read_reference(const struct config_read *r, const struct schema_row *row, const struct tree *t, void *to)
+{
+	static const struct {
+		enum schema_type type;
+		const char *what, *list;
+	} kinds[] = {{SCHEMA_NETWORK, "network", "networks"},
+	             {SCHEMA_KEY, "key", "keys"},
+	             {SCHEMA_POOL, "pool", "pools"},
+	             {SCHEMA_NODE, "node", "nodes"},
+	             {SCHEMA_TLS, "tls-auth", "tls-auth"}};
+	const size_t counts[] = {r->config->network_count, r->config->key_count, r->config->pool_count,
+	                         r->config->node_count, r->config->tls_auth_count};
+	const char *names[VALUE_WORDS_MAX], *near;
+	const struct tree *item = row->type == SCHEMA_POOL ? tree_get(r->root, "pools") : NULL;
+	size_t kind = 0;
+
+	item = item ? item->first : NULL;
+	while (kinds[kind].type != row->type && kind + 1 < ARRAY_LEN(kinds))
+		kind++;
+	for (uint32_t i = 0; i < counts[kind]; i++, item = item ? item->next : NULL) {
+		names[i] = referred_name(r, row->type, i, item);
 		if (names[i] && strcmp(names[i], t->text) == 0) {
 			memcpy(to, &i, sizeof(i));
 			return true;
 		}
 	}
-	near = suggest_closest(t->text, names, count);
+	near = suggest_closest(t->text, names, counts[kind]);
 	if (near)
-		tree_error(r->src, t, "no %s is named \"%.*s\": did you mean \"%s\"?", what, SHOWN(t), near);
+		tree_error(r->src, t, "no %s is named \"%.*s\": did you mean \"%s\"?", kinds[kind].what, SHOWN(t),
+		           near);
 	else
-		tree_error(r->src, t, "no %s is named \"%.*s\": add it to \"%s\"", what, SHOWN(t), list);
+		tree_error(r->src, t, "no %s is named \"%.*s\": add it to \"%s\"", kinds[kind].what, SHOWN(t),
+		           kinds[kind].list);
 	return false;
 }
 
@@ -561,7 +592,12 @@ bool config_read_value(const struct config_read *r, const struct schema_row *row
 	case SCHEMA_NETWORK:
 	case SCHEMA_KEY:
 	case SCHEMA_TLS:
+	case SCHEMA_POOL:
+	case SCHEMA_NODE:
 		return read_reference(r, row, t, to);
+	case SCHEMA_COUNTRY:
+	case SCHEMA_CONTINENT:
+		return config_read_country(r, row, t, row->type == SCHEMA_CONTINENT, to);
 	case SCHEMA_LARGE_COMMUNITY:
 		return read_large_community(r, row, t, to);
 	case SCHEMA_FAMILIES:

@@ -27,7 +27,7 @@
 #include "dns/message.h"
 #include "sync/link.h"
 #include "sync/soa_probe.h"
-#include "sync/tls_profiles.h"
+#include "proc/tls_profiles.h"
 #include "xfr/padding.h"
 #include "xfr/request.h"
 #include "xfr/tsig.h"

@@ -26,7 +26,7 @@
 #include "base/list.h"
 #include "base/wire.h"
 #include "dns/message.h"
-#include "sync/tls_profiles.h"
+#include "proc/tls_profiles.h"
 #include "tls/client.h"
 
 #include <errno.h>

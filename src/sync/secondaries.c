@@ -29,7 +29,7 @@
 #include "sync/keyring.h"
 #include "sync/link.h"
 #include "sync/load.h"
-#include "sync/tls_profiles.h"
+#include "proc/tls_profiles.h"
 
 #include <inttypes.h>
 #include <stdio.h>

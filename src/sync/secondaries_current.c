@@ -23,7 +23,7 @@
 #include "proc/role.h"
 #include "sync/events.h"
 #include "sync/keyring.h"
-#include "sync/tls_profiles.h"
+#include "proc/tls_profiles.h"
 
 #include <stdio.h>
 #include <stdlib.h>

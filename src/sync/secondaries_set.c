@@ -8,7 +8,7 @@
 #include "proc/role.h"
 #include "sync/catalogs.h"
 #include "sync/keyring.h"
-#include "sync/tls_profiles.h"
+#include "proc/tls_profiles.h"
 
 #include <string.h>
 

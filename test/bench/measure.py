@@ -47,6 +47,8 @@ MEASURES = {
     "changed_most_ms": ("ms", "the same, most of a visit", True),
     "stored_ms": ("ms", "the primary's part of it: until it answers", True),
     "travel_ms": ("ms", "the rest: from the primary's answer to the secondary's", True),
+    "empty_mib": ("MiB", "proportional set size of all processes with an empty cache", True),
+    "octets_per_entry": ("octets", "memory_mib less empty_mib, per answer that the cache was given", True),
     "idle_p99_us": ("us", "latency at the secondary while nothing changes", True),
 }
 IN_FLIGHT = 240          # veth drops what exceeds 256 frames
@@ -58,6 +60,7 @@ PACED_RATE = 30000
 WINDOW_PACED = 1000       # no limit in effect: what is lost shows, and the rate holds
 SAMPLE = 200
 LIMIT_MIN = 0.8
+FRESH = ("nx", "fresh")  # each question has a first label of its own
 
 
 def frames(rig, row, seconds, rate, skip, questions):
@@ -65,7 +68,7 @@ def frames(rig, row, seconds, rate, skip, questions):
     argv = [os.path.join(rig.build, "frames"), "-t", seconds, "-o", skip, "-w", FRAMES_IN_FLIGHT]
     argv += ["-r", rate] if rate else []
     argv += ["-D"] if row.dnssec else []
-    argv += ["-x"] if row.queries == "nx" else []
+    argv += ["-x"] if row.queries in FRESH else []
     return argv + [rig.client_if, SERVER[4], os.path.join(rig.build, "gen.bpf.o"), questions]
 
 
@@ -76,7 +79,7 @@ def blast(rig, row, seconds, *, rate=0, skip=0, questions):
             "-w", TCP_WINDOW if stream else WINDOW_PACED if rate else IN_FLIGHT // UDP_CLIENTS]
     argv += ["-r", rate] if rate else []
     argv += ["-D"] if row.dnssec else []
-    argv += ["-x"] if row.queries == "nx" else []
+    argv += ["-x"] if row.queries in FRESH else []
     argv += ["-T"] if row.kind == "tcp" else ["-S"] if row.kind == "dot" else []
     argv += [address, TLS_PORT if row.kind == "dot" else PORT, questions]
     if rig.napi and os.path.exists(os.path.join(rig.build, "frames")):

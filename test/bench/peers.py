@@ -25,6 +25,7 @@ class Peer:
     floor = False    # not a DNS server
     xdp = False      # needs the napi rig
     tls = False      # has a DoT form in the version Debian 12 has, configured here
+    front = False    # stands in front of another (edge.py)
     process = None
 
     def __init__(self, rig, zones, *, tls=False, signed=False, wrap=(), base=None):
@@ -59,13 +60,16 @@ class Peer:
         with open(self.log_path, encoding="latin-1") as f:
             return f.read()
 
+    def cpu(self):
+        return self.rig.server_cpu
+
     def start(self):
         """Returns when it was started; it may not answer yet."""
         self.configure()
 
         def settle():
             enter(self.rig.server_ns)
-            os.sched_setaffinity(0, {self.rig.server_cpu})
+            os.sched_setaffinity(0, {self.cpu()})
             go_ahead()
             self.cgroup.join()
 

@@ -6,13 +6,14 @@ import statistics
 from measure import LIMIT_MIN, MEASURES
 from peers import SERVERS
 
-OURS = ("zonecast-of-knot", "zonecast", "zonecast-xdp-kept", "zonecast-af-xdp", "zonecast-xdp")
+OURS = ("zonecast-of-knot", "zonecast-front", "zonecast", "zonecast-xdp-kept", "zonecast-af-xdp", "zonecast-xdp")
 SHOWN = {
     "load": ("cold_first_s", "cold_s", "cold_cpu_s", "warm_first_s", "warm_s", "warm_cpu_s", "memory_mib", "octets_per_record"),
     "change": ("change_ms", "change_cpu_ms"),
     "latency": ("rate", "p50_us", "p99_us", "p999_us", "lost", "cpu_ns"),
     "paced": ("cpu_ns", "p50_us", "p99_us", "p999_us", "lost"),
     "instructions": ("instructions",),
+    "filled": ("memory_mib", "empty_mib", "octets_per_entry", "lost"),
     "axfr": ("axfr_s", "axfr_cpu_s", "idle_p99_us", "p99_us"),
     "ixfr": ("ixfr_ms", "ixfr_most_ms", "idle_p99_us", "p99_us"),
     "changes": ("changed_ms", "changed_most_ms", "stored_ms", "travel_ms", "idle_p99_us", "p99_us"),
@@ -25,6 +26,7 @@ JUDGED = {
     "latency": ("p50_us", "p99_us", "p999_us"),
     "paced": ("cpu_ns", "p99_us"),
     "instructions": ("instructions",),
+    "filled": ("octets_per_entry",),
     "axfr": ("axfr_s", "axfr_cpu_s"),
     "ixfr": ("ixfr_ms",),
     "changes": ("changed_ms",),

@@ -123,6 +123,14 @@ def make_small(out, _size):
     out.questions("probe", good([f"{zone} SOA"]))
 
 
+def make_wild(out, _size):
+    """Every name exists."""
+    zone = "wild.test."
+    out.add_zone(zone, [SOA.format(zone), f"{zone} 3600 NS ns1.{zone}", f"ns1.{zone} 3600 A 192.0.2.1", f"*.{zone} 3600 A 192.0.2.2"])
+    out.questions("fresh", good([f"abcdefgh.{zone} A"] * 1000))
+    out.questions("probe", good([f"{zone} SOA"]))
+
+
 def make_even(out, size):
     """Names with an address each, all asked equally often: more than a processor's caches hold."""
     rng, zone = random.Random(5), "even.test."
@@ -259,7 +267,7 @@ def make_root(out, _size):
     delegation_questions(out, rng, ".", names, "no-such-tld-0.")
 
 
-SETS = {"small": (make_small, 0), "even": (make_even, 100_000), "root": (make_root, 0), "tld": (make_tld, 1_000_000), "tld-10k": (make_tld, 10_000),
+SETS = {"small": (make_small, 0), "wild": (make_wild, 0), "even": (make_even, 100_000), "root": (make_root, 0), "tld": (make_tld, 1_000_000), "tld-10k": (make_tld, 10_000),
         "tld-10m": (make_tld, 10_000_000), "tld-signed": (make_tld_signed, 1_000_000), "hosting": (make_hosting, 100_000)}
 
 

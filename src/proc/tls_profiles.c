@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "sync/tls_profiles.h"
+#include "proc/tls_profiles.h"
 
 #include "base/err.h"
 #include "base/hash.h"
