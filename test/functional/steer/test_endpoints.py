@@ -2,6 +2,8 @@
 """Endpoints that names are steered to: checked over TCP, HTTP, HTTPS and DNS and by programs, over both families; what one node sees, the others hear."""
 import json
 import os
+import shutil
+import time
 
 import pytest
 
@@ -11,7 +13,7 @@ from netns import missing, wait_until
 from paths import SANITIZED, ZONECAST
 from several import Several
 
-WHY = missing(ZONECAST, "openssl")
+WHY = missing(ZONECAST, "openssl") or (None if shutil.which("nft") else "needs nft")
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
 SLOW = 4 if SANITIZED else 1
 V4, V6 = "10.8.0.200", "2001:db8:8::200"
@@ -58,9 +60,9 @@ class Steered(Several):
                    lambda: f"{name}: {want}; is {json.dumps(self.rows(name), indent=1)}\n{self.log(name)[-3000:]}")
 
 
-def pool(name, check, **addresses):
+def pool(name, check, steps=CHECK, more="", **addresses):
     rows = ", ".join(f'{{name: {n}, address: "{a}"}}' for n, a in addresses.items())
-    return f"{{name: {name}, endpoints: [{rows}], check: {{{check}, {CHECK}}}}}"
+    return f"{{name: {name}, endpoints: [{rows}], check: {{{check}, {steps}}}{more}}}"
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +163,68 @@ def test_every_kind_of_check(tmp_path, authority):
         os.kill(f.pid("fra", "watch"), 9)
         f.wait_for("fra", {"tcp/nobody": "down", "tcp/a": "up", "https/a": "up"})
         assert f.rows("fra")["tcp/nobody"]["since_ms"] > before["since_ms"]
+
+
+def keep_from(fleet, name, *addresses):
+    """The node does not reach these."""
+    rules = "; ".join(f"add rule inet zct o {'ip6' if ':' in a else 'ip'} daddr {a} drop" for a in addresses)
+    fleet.ns[name].run(["nft", "add table inet zct; add chain inet zct o { type filter hook output priority 0; }; " + rules])
+
+
+def let_again(fleet, name):
+    fleet.ns[name].run(["nft", "delete table inet zct"])
+
+
+def test_what_nodes_see_is_shared(tmp_path):
+    interval_s = 4
+    slow = f"interval: {interval_s}s, timeout: 1s, rise: 1, fall: 2"
+    pools = [pool("seen", "type: tcp, port: 7001", slow, ", checked-from: [fra]", a=V4, b=V6),
+             pool("both", "type: tcp, port: 7002", CHECK, ", checked-from: [fra, ams]", a=V4, b=V6),
+             pool("own", "type: tcp, port: 7003", CHECK, "", a=V4, b=V6)]
+    # Networks of their own: only what they are to hear of endpoints has them ask each other.
+    networks = {"eu": ["fra"], "global": ["ams", "sin"]}
+    nodes = ("hid", "fra", "ams", "sin")
+    with Steered(tmp_path, pools, names=nodes, networks=networks) as f:
+        e = f.endpoints
+        for i, name in enumerate(("seen", "both", "own")):
+            e.open(f"{name}-a", "tcp", V4, 7001 + i)
+            e.open(f"{name}-b", "tcp", V6, 7001 + i)
+        f.start(*nodes)
+        for name in nodes:
+            f.wait_for(name, {f"{p}/{x}": "up" for p in ("seen", "both", "own") for x in "ab"})
+        row = f.rows("sin")["seen/a"]
+        assert row["own"] == "unknown" and row["others_up"] == 1 and row["why"] == "1 of 1 nodes that check it say that it is up", row
+        assert f.rows("fra")["seen/a"]["own"] == "up" and f.rows("ams")["both/a"]["others_up"] == 1
+        # One fails: known everywhere in less than two intervals.
+        began = time.monotonic()
+        for x in "ab":
+            e.behave(f"seen-{x}", "gone")
+        for name in nodes:
+            f.wait_for(name, {"seen/a": "down", "seen/b": "down"})
+        took = time.monotonic() - began
+        print(f"down on {len(nodes)} nodes after {took:.2f} s; interval {interval_s} s")
+        assert took < 2 * interval_s * SLOW
+        own = f.rows("fra")["seen/a"]
+        told = f.rows("ams")["seen/a"]
+        print("checked to told:", own["since_ms"], told["since_ms"])
+        assert own["since_ms"] + 2000 * SLOW > told["since_ms"]
+        # It comes back.
+        for x in "ab":
+            e.behave(f"seen-{x}", "good")
+        f.wait_for("sin", {"seen/a": "up", "seen/b": "up"})
+        # What a node sees itself comes first; those who see nothing go by the most, and as many say up as down.
+        keep_from(f, "ams", V4, V6)
+        f.wait_for("ams", {"both/a": "down", "both/b": "down", "own/a": "down", "seen/a": "up"})
+        wait_until(lambda: f.rows("sin")["both/a"]["others_down"] == 1 and f.rows("sin")["both/a"]["others_up"] == 1, 30 * SLOW, lambda: f.rows("sin")["both/a"])
+        f.wait_for("sin", {"both/a": "up", "both/b": "up", "own/a": "up"})
+        f.wait_for("fra", {"both/a": "up", "own/a": "up"})
+        state = {p["name"]: p for p in f.status("sin")["endpoints"]["pools"]}
+        assert state["both"]["differ"] == 2 and state["both"]["checked_from"] == ["fra", "ams"] and state["seen"]["differ"] == 0
+        # The one that could see goes: what is left says that it is down.
+        f.stop("fra")
+        f.wait_for("sin", {"both/a": "down", "both/b": "down"}, 90)
+        # Nobody checks these any more: they count as up.
+        for x in "ab":
+            wait_until(lambda y=x: f.rows("sin")[f"seen/{y}"]["up"] == "unknown", 90 * SLOW, lambda y=x: f.rows("sin")[f"seen/{y}"])
+        let_again(f, "ams")
+        f.wait_for("sin", {"both/a": "up", "both/b": "up"})
