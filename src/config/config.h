@@ -462,7 +462,7 @@ struct config_history {
 enum config_event { CONFIG_ON_ANNOUNCE, CONFIG_ON_WITHDRAW, CONFIG_ON_DE_PREFER, CONFIG_ON_GSHUT, CONFIG_ON_NEIGHBOR_UP, CONFIG_ON_NEIGHBOR_DOWN,
                     CONFIG_ON_VERDICT, CONFIG_ON_BACKSTOP, CONFIG_ON_KEPT, CONFIG_ON_BFD, CONFIG_ON_MAX_PREFIXES, CONFIG_ON_PEER, CONFIG_ON_DRIFT,
                     CONFIG_ON_OUTSIDE, CONFIG_ON_RPKI, CONFIG_ON_HIJACK, CONFIG_ON_ZONE, CONFIG_ON_PRIMARY, CONFIG_ON_PROCESS, CONFIG_ON_CONFIG,
-                    CONFIG_ON_ORDER, CONFIG_ON_XDP, CONFIG_ON_DISK, CONFIG_EVENTS };
+                    CONFIG_ON_ORDER, CONFIG_ON_XDP, CONFIG_ON_DISK, CONFIG_ON_BACKEND, CONFIG_EVENTS };
 struct config_hook {
 	uint8_t *on;              size_t on_count;   /* enum config_event */
 	const char **exec;        size_t exec_count; /* absolute path, arguments */
