@@ -346,7 +346,8 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 			rcode = from_zones(&j, s, scratch, &authoritative, result);
 		}
 	}
-	if (conf->wrong && q->qtype != RR_SOA && j.c.counts[SECTION_ANSWER] && !j.c.counts[SECTION_AUTHORITY] && !j.c.counts[SECTION_ADDITIONAL])
+	/* Of zones: a worker that told another's number would have that one blamed. */
+	if (conf->wrong && q->qclass == CLASS_IN && q->qtype != RR_SOA && j.c.counts[SECTION_ANSWER] && !j.c.counts[SECTION_AUTHORITY] && !j.c.counts[SECTION_ADDITIONAL])
 		out[j.c.w.pos - 1] ^= 1;
 	result->kind = kind_of(&j.c, rcode, authoritative);
 	result->qtype = q->has_question ? q->qtype : 0;

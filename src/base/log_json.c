@@ -10,6 +10,8 @@
  * in them. Words between keys are "text". A key that comes twice, or is one of ours, gets a number: "event_2". Octets that are no UTF-8 become U+FFFD. */
 #include "base/log_json.h"
 
+#include "base/text.h"
+
 #include "base/attr.h"
 #include "base/clock.h"
 
@@ -66,30 +68,12 @@ static void PRINTF_LIKE(2, 3) put_fmt(struct json *j, const char *fmt, ...)
 	put(j, buf, MIN((size_t)MAX(n, 0), sizeof(buf) - 1));
 }
 
-/* Octets of the UTF-8 sequence at s (RFC 3629 4); 0: it is none. */
-static size_t utf8_len(const struct span *s, size_t at)
-{
-	const unsigned char *p = (const unsigned char *)s->chars + at;
-	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-
-	if (!n || n > s->len - at)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	/* Overlong forms, surrogates, and what is beyond Unicode. */
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-	    (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 static void put_string(struct json *j, struct span s)
 {
 	put_char(j, '"');
 	for (size_t i = 0; i < s.len;) {
 		unsigned char c = (unsigned char)s.chars[i];
-		size_t n = utf8_len(&s, i);
+		size_t n = text_utf8_len(s.chars + i, s.len - i);
 
 		if (c == '"' || c == '\\')
 			put_fmt(j, "\\%c", c);

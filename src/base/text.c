@@ -107,25 +107,34 @@ char *text_take(struct text *t)
 	return p;
 }
 
-/* Octets of the UTF-8 sequence at p, which ends in a NUL; 0: it is none (RFC 3629 4, but for surrogates and overlong forms of three and four octets, which no
- * program of ours makes). */
-static unsigned utf8_len(const unsigned char *p)
+size_t text_utf8_len(const char *chars, size_t left)
 {
-	unsigned n = p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+	const unsigned char *p = (const unsigned char *)chars;
+	size_t n;
 
-	for (unsigned i = 1; i < n; i++)
+	if (!left)
+		return 0;
+	n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+	if (n > left)
+		return 0;
+	for (size_t i = 1; i < n; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
+	/* Overlong forms, surrogates, and what is beyond Unicode. */
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+	    (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
 	return n;
 }
 
 void text_json_string(struct text *t, const char *chars)
 {
 	const unsigned char *p = (const unsigned char *)chars;
+	const unsigned char *end = p + strlen(chars);
 
 	text_char(t, '"');
-	while (*p) {
-		unsigned n = *p < 0x80 ? 1 : utf8_len(p);
+	while (p < end) {
+		size_t n = text_utf8_len((const char *)p, (size_t)(end - p));
 
 		if (*p == '"' || *p == '\\')
 			text_fmt(t, "\\%c", *p);

@@ -23,6 +23,8 @@ void text_str(struct text *t, const char *chars);
 void text_char(struct text *t, char c);
 void text_fmt(struct text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void text_vfmt(struct text *t, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+/* Octets of the UTF-8 character at p, of `left` that are there (RFC 3629 4: shortest form, no surrogates); 0: it is none. */
+size_t text_utf8_len(const char *p, size_t left);
 /* As a JSON string with its quotes. Octets that are no UTF-8 are taken for Latin-1. */
 void text_json_string(struct text *t, const char *chars);
 /* Hands the malloc'ed characters to the caller and empties t; NULL if t failed. */

@@ -102,6 +102,10 @@ int cli_control_call(const struct cli_common *o, json_t *request, int timeout_ms
 /* What a reply with "ok": false says, and its problems, on stderr. */
 void cli_refused(const json_t *reply);
 
+/* stream.c: a reply that may go on for as long as somebody follows: lines of JSON, of which the first says whether there is one (head_or_null: called with it). fn: called with each
+ * other; false: no more is wanted. Says on stderr what is wrong. CLI_OK, CLI_FAILED. */
+typedef bool cli_entry_fn(void *ctx, json_t *entry);
+int cli_control_follow(int fd, bool follow, cli_entry_fn *head_or_null, cli_entry_fn *fn, void *ctx) MUST_CHECK;
 /* stream.c: a reply of any length. head (may be NULL) is called with its first line, fn with each line that follows but the last; a negative result of either ends it. 0: it was whole.
  * Failures are said on stderr. */
 typedef int cli_head_fn(void *ctx, const json_t *head);

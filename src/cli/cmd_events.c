@@ -3,7 +3,6 @@
 #include "cli/cli.h"
 
 #include "base/clock.h"
-#include "base/err.h"
 #include "board/events.h"
 
 #include <errno.h>
@@ -12,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { EVENTS_TIMEOUT_MS = 10000, EVENT_LINE_MAX = 1 << 16, TIME_WIDTH = 25 };
+enum { TIME_WIDTH = 25 };
 
 const char help_events[] =
 	"usage: zonecast events [--follow] [--since TIME] [--kind KIND] [--level LEVEL] [--network NAME]\n"
@@ -125,45 +124,18 @@ static void print_event(const json_t *o, bool json)
 	printf(": %s\n", member(o, "why"));
 }
 
-static int read_events(const struct wanted *w, int fd)
+static bool take(void *ctx, json_t *o)
 {
-	struct text rest, line;
-	bool first = true;
-	int err, code = CLI_OK;
+	const struct wanted *w = ctx;
 
-	text_init(&rest);
-	text_init(&line);
-	for (;;) {
-		json_t *o;
-
-		err = cli_control_line(fd, &rest, EVENTS_TIMEOUT_MS, EVENT_LINE_MAX, &line);
-		if (err == -ETIMEDOUT && w->follow && !first)
-			continue;
-		if (err < 0)
-			break;
-		o = json_loadb(line.chars, line.len, 0, NULL);
-		if (first && !json_is_true(json_object_get(o, "ok"))) {
-			cli_error("%s", o && *member(o, "error") ? member(o, "error") : "the node's reply is not understood");
-			code = CLI_FAILED;
-		} else if (json_object_get(o, "lost")) {
-			/* Without --follow: what was overwritten long ago, of which everybody knows that it is not kept. */
-			if (w->follow)
-				cli_error("%lld events were overwritten before they could be read", (long long)json_integer_value(json_object_get(o, "lost")));
-		} else if (!first && o && is_wanted(w, o)) {
-			print_event(o, w->json);
-		}
-		json_decref(o);
-		first = false;
-		if (code != CLI_OK || (w->follow && fflush(stdout) != 0))
-			break;
+	if (json_object_get(o, "lost")) {
+		/* Without --follow: what was overwritten long ago, of which everybody knows that it is not kept. */
+		if (w->follow)
+			cli_error("%lld events were overwritten before they could be read", (long long)json_integer_value(json_object_get(o, "lost")));
+	} else if (is_wanted(w, o)) {
+		print_event(o, w->json);
 	}
-	text_done(&rest);
-	text_done(&line);
-	if (code == CLI_OK && err < 0 && (err != ERR_CLOSED || first || w->follow)) {
-		cli_error("reading the node's reply: %s", err_text(err));
-		code = CLI_FAILED;
-	}
-	return fflush(stdout) == 0 && !ferror(stdout) ? code : CLI_FAILED;
+	return true;
 }
 
 int cmd_events(int argc, char **argv)
@@ -196,7 +168,7 @@ int cmd_events(int argc, char **argv)
 	w.json = common.json;
 	if (cli_control_open(&common, json_pack("{s:s, s:b}", "command", "events", "follow", w.follow), &fd) < 0)
 		return CLI_FAILED;
-	code = read_events(&w, fd);
+	code = cli_control_follow(fd, w.follow, NULL, take, &w);
 	close(fd);
-	return code;
+	return fflush(stdout) == 0 && !ferror(stdout) ? code : CLI_FAILED;
 }

@@ -3,7 +3,6 @@
 #include "cli/cli.h"
 
 #include "base/addr.h"
-#include "base/err.h"
 #include "dns/name.h"
 
 #include <errno.h>
@@ -13,7 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { QUERIES_TIMEOUT_MS = 10000, QUERY_LINE_MAX = 1 << 16, COUNT_MOST = 1000000 };
+enum { COUNT_MOST = 1000000 };
 
 const char help_queries[] =
 	"usage: zonecast queries [--follow] [--name NAME] [--client PREFIX] [--rcode RCODE] [--count N]\n"
@@ -164,9 +163,24 @@ static void last_print(struct last *l, bool json)
 	free(l->entry);
 }
 
-/* False: no more is wanted. */
-static bool take(const struct wanted *w, json_t *o, struct last *last, unsigned long *printed)
+struct reading {
+	const struct wanted *wanted;
+	struct last last; /* entry NULL: each is printed as it comes */
+	unsigned long printed;
+};
+
+static bool take_head(void *ctx, json_t *o)
 {
+	(void)ctx;
+	if (!number(o, "sample"))
+		cli_error("queries are not sampled now: answer.query-log-sample is 0");
+	return true;
+}
+
+static bool take(void *ctx, json_t *o)
+{
+	struct reading *r = ctx;
+	const struct wanted *w = r->wanted;
 	json_t *lost = json_object_get(o, "lost");
 
 	if (lost) {
@@ -175,65 +189,29 @@ static bool take(const struct wanted *w, json_t *o, struct last *last, unsigned 
 	}
 	if (!is_wanted(w, o))
 		return true;
-	if (last->entry) {
-		last_put(last, o);
+	if (r->last.entry) {
+		last_put(&r->last, o);
 		return true;
 	}
 	print_entry(o, w->json);
-	if (w->follow)
-		fflush(stdout);
-	return ++*printed != w->count && !ferror(stdout);
+	return ++r->printed != w->count && !ferror(stdout);
 }
 
 static int read_entries(const struct wanted *w, int fd)
 {
-	struct text rest, line;
-	struct last last = {0};
-	unsigned long printed = 0;
-	bool first = true, more = true, refused = false;
-	int err = 0;
+	struct reading r = {.wanted = w};
+	int code;
 
 	if (w->count && !w->follow) {
-		last.most = w->count;
-		last.entry = calloc(w->count, sizeof(json_t *));
-		if (!last.entry)
+		r.last.most = w->count;
+		r.last.entry = calloc(w->count, sizeof(json_t *));
+		if (!r.last.entry)
 			return CLI_FAILED;
 	}
-	text_init(&rest);
-	text_init(&line);
-	while (more) {
-		json_t *o;
-
-		err = cli_control_line(fd, &rest, QUERIES_TIMEOUT_MS, QUERY_LINE_MAX, &line);
-		/* However long nobody asks, whoever follows waits. */
-		if (err == -ETIMEDOUT && w->follow && !first)
-			continue;
-		if (err < 0)
-			break;
-		o = json_loadb(line.chars, line.len, 0, NULL);
-		if (first && !json_is_true(json_object_get(o, "ok"))) {
-			cli_error("%s", o && json_object_get(o, "error") ? member(o, "error") : "the node's reply is not understood");
-			refused = true;
-			more = false;
-		} else if (first && !number(o, "sample")) {
-			cli_error("queries are not sampled now: answer.query-log-sample is 0");
-		} else if (!first && o) {
-			more = take(w, o, &last, &printed);
-		}
-		first = false;
-		json_decref(o);
-	}
-	if (last.entry)
-		last_print(&last, w->json);
-	text_done(&rest);
-	text_done(&line);
-	/* The stream of what is there has an end; that of what comes ends with the node's admin process. */
-	if (refused || (err && (err != ERR_CLOSED || first || w->follow))) {
-		if (!refused)
-			cli_error("reading the node's reply: %s", err_text(err));
-		return CLI_FAILED;
-	}
-	return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+	code = cli_control_follow(fd, w->follow, take_head, take, &r);
+	if (r.last.entry)
+		last_print(&r.last, w->json);
+	return fflush(stdout) == 0 ? code : CLI_FAILED;
 }
 
 int cmd_queries(int argc, char **argv)

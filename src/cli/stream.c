@@ -4,10 +4,12 @@
 
 #include "base/err.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { STREAM_TIMEOUT_MS = 60000, STREAM_LINE_MAX = 1 << 20 };
+enum { STREAM_TIMEOUT_MS = 60000, STREAM_LINE_MAX = 1 << 20, FOLLOW_TIMEOUT_MS = 10000, FOLLOW_LINE_MAX = 1 << 16 };
 
 static int read_lines(int fd, struct text *rest, cli_line_fn *fn, void *ctx)
 {
@@ -52,4 +54,53 @@ int cli_control_stream(const struct cli_common *o, json_t *request, cli_head_fn 
 	}
 	text_done(&rest);
 	return err;
+}
+
+/* The first line. False: there is no more to read. */
+static bool take_head(json_t *o, cli_entry_fn *fn, void *ctx, int *code)
+{
+	const char *error = json_string_value(json_object_get(o, "error"));
+
+	if (json_is_true(json_object_get(o, "ok")))
+		return !fn || fn(ctx, o);
+	cli_error("%s", error ? error : "the node's reply is not understood");
+	*code = CLI_FAILED;
+	return false;
+}
+
+int cli_control_follow(int fd, bool follow, cli_entry_fn *head_or_null, cli_entry_fn *fn, void *ctx)
+{
+	bool first = true, more = true;
+	int err = 0, code = CLI_OK;
+	struct text rest, line;
+
+	text_init(&rest);
+	text_init(&line);
+	while (more) {
+		json_t *o;
+
+		err = cli_control_line(fd, &rest, FOLLOW_TIMEOUT_MS, FOLLOW_LINE_MAX, &line);
+		/* However long nothing happens, whoever follows waits. */
+		if (err == -ETIMEDOUT && follow && !first)
+			continue;
+		if (err < 0)
+			break;
+		o = json_loadb(line.chars, line.len, 0, NULL);
+		if (first)
+			more = take_head(o, head_or_null, ctx, &code);
+		else if (o)
+			more = fn(ctx, o);
+		first = false;
+		json_decref(o);
+		if (follow && fflush(stdout) != 0)
+			more = false;
+	}
+	text_done(&rest);
+	text_done(&line);
+	/* What is there has an end; what comes ends with the node's admin process. */
+	if (code == CLI_OK && err < 0 && (err != ERR_CLOSED || first || follow)) {
+		cli_error("reading the node's reply: %s", err_text(err));
+		code = CLI_FAILED;
+	}
+	return code;
 }

@@ -262,7 +262,9 @@ static void identity(const struct config *c, const struct schema_map *map, const
 /* "a network" -> "network"; quotes of names are left out. */
 static void subject_of(const struct compare *k, const struct schema_map *map, const char *name, char out[SUBJECT_MAX])
 {
-	const char *what = strncmp(map->what, "a ", 2) == 0 ? map->what + 2 : map->what;
+	const char *what = strncmp(map->what, "a ", 2) == 0    ? map->what + 2
+	                   : strncmp(map->what, "an ", 3) == 0 ? map->what + 3
+	                                                       : map->what;
 	size_t n = (size_t)snprintf(out, SUBJECT_MAX, "%s%s%s ", k->subject, *k->subject ? " " : "", what);
 
 	for (; *name && n + 1 < SUBJECT_MAX; name++)

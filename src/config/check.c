@@ -589,7 +589,8 @@ static void check_zones(const struct check *k)
 			config_check_edge_zone(k->src, t, z);
 		else if (!z->file && !z->primary_count && !(z->catalog && z->catalog->produce))
 			tree_error(k->src, t,
-			           "zone \"%s\" has none of \"file\", \"primaries\" and \"backends\": where does it come from?",
+			           "zone \"%s\" has none of \"file\", \"primaries\" and \"backends\": where does it "
+			           "come from?",
 			           value_of(t, "name")->text);
 		else if (z->file && z->primary_count)
 			tree_error(k->src, value_of(t, "primaries"),
@@ -734,6 +735,8 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 	check_names(&k, "nodes", "node");
 	check_names(&k, "keys", "key");
 	check_names(&k, "tls-auth", "tls-auth");
+	check_names(&k, "pools", "pool");
+	check_names(&k, "steering", "steering policy");
 	for (size_t i = 0; i < c->network_count; i++)
 		check_network(&k, i);
 	for (size_t i = 0; i < c->node_count; i++)
@@ -752,5 +755,6 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 	check_rpki(&k);
 	check_references(&k);
 	config_check_http(src, root, c);
+	config_check_steering(src, root, c);
 	check_taps(&k);
 }

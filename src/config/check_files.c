@@ -212,6 +212,18 @@ void config_check_files(const struct config *c, const struct config_node *node, 
 		if (access(c->hooks[i].exec[0], X_OK) < 0)
 			diag_add(diag, DIAG_WARNING, c->path, 0, 0, "hook %s: %s", c->hooks[i].exec[0],
 			         err_text(-errno));
+	for (int i = 0; i < 2; i++) {
+		const char *file = i ? c->geoip.as_file : c->geoip.location_file;
+
+		if (file && access(file, R_OK) < 0)
+			diag_add(diag, DIAG_WARNING, c->path, 0, 0, "database %s: %s", file, err_text(-errno));
+	}
+	for (size_t i = 0; i < c->pool_count; i++) {
+		check_authorities(c->pools[i].check.ca_file, diag);
+		if (c->pools[i].check.exec_count && access(c->pools[i].check.exec[0], X_OK) < 0)
+			diag_add(diag, DIAG_WARNING, c->path, c->pools[i].line, 0, "check %s: %s",
+			         c->pools[i].check.exec[0], err_text(-errno));
+	}
 	for (size_t i = 0; i < c->node_count; i++) {
 		const struct config_node *n = &c->nodes[i];
 

@@ -85,7 +85,7 @@ static void name_keys(const struct tree_source *src, const struct tree *root, st
 
 static int read_tree(struct config *c, struct tree_source *src, struct arena *nodes, const char *folder, bool head)
 {
-	const struct config_read r = {.src = src, .arena = &c->arena, .config = c, .folder = folder};
+	struct config_read r = {.src = src, .arena = &c->arena, .config = c, .folder = folder};
 	struct tree *root = NULL;
 	int rc = head ? tree_parse_head(src, nodes, &root) : tree_parse(src, nodes, &root);
 
@@ -96,6 +96,7 @@ static int read_tree(struct config *c, struct tree_source *src, struct arena *no
 		         "the file is empty: see zonecast.yaml(5) for an example");
 		return ERR_INVALID;
 	}
+	r.root = root;
 	if (head && tree_get(root, "backends"))
 		return ERR_NOT_FOUND;
 	config_read_map(&r, &schema_root, root, c);
@@ -105,6 +106,7 @@ static int read_tree(struct config *c, struct tree_source *src, struct arena *no
 		note_zone_lines(c, root);
 		name_keys(src, root, c);
 		config_link_catalogs(src, root, c);
+		config_link_steering(root, c);
 		config_link_backends(root, c);
 		config_check(src, root, c);
 	}

@@ -54,6 +54,7 @@ enum {
 	CONFIG_BACKEND_SERVERS_SUM_MAX = 256, /* of all: BOARD_BACKENDS_MAX */
 	CONFIG_POOLS_MAX = 1024,          /* of endpoints that names are steered to */
 	CONFIG_POOL_ENDPOINTS_MAX = 64,   /* of one of them: bits of a word */
+	CONFIG_FALLBACKS_MAX = 8,         /* pools in a row, the first included */
 	CONFIG_STEERING_MAX = 4096,       /* policies */
 	CONFIG_STEERING_RULES_MAX = 256,  /* of one of them */
 	CONFIG_STEERING_OWNERS_MAX = 100000,
@@ -259,7 +260,7 @@ struct config_geoip {
 enum config_check_type { CONFIG_CHECK_NONE, CONFIG_CHECK_TCP, CONFIG_CHECK_HTTP, CONFIG_CHECK_HTTPS, CONFIG_CHECK_DNS, CONFIG_CHECK_EXEC };
 struct config_pool_check {
 	uint8_t type;              /* enum config_check_type; none: endpoints count as up */
-	uint16_t port;             /* 80, 443, 53; of tcp required */
+	uint16_t port;             /* 80, 443, 53; of tcp required; 0: none, of none and exec */
 	const char *path;          /* http: "/" */
 	const char *host;          /* http: Host, and name in the certificate; NULL: the endpoint's address, or its target */
 	uint16_t status;           /* http: the code wanted; 0: any from 200 to 399 */
@@ -310,7 +311,7 @@ struct config_steering {
 	struct config_steering_rule *rules; size_t rule_count; /* the first that matches */
 	uint32_t pool;             /* where none does */
 	uint8_t choose;            /* enum config_choose; weight */
-	uint16_t answers;          /* at most; 1; 0: all */
+	uint16_t answers;          /* at most; 1, with `all` 0; 0: all */
 	uint32_t ttl_ms;           /* of answers, at most that of the set in the zone; 30 s */
 	bool client_subnet;        /* RFC 7871 is believed; true */
 	unsigned line;
@@ -463,6 +464,7 @@ enum config_event { CONFIG_ON_ANNOUNCE, CONFIG_ON_WITHDRAW, CONFIG_ON_DE_PREFER,
                     CONFIG_ON_VERDICT, CONFIG_ON_BACKSTOP, CONFIG_ON_KEPT, CONFIG_ON_BFD, CONFIG_ON_MAX_PREFIXES, CONFIG_ON_PEER, CONFIG_ON_DRIFT,
                     CONFIG_ON_OUTSIDE, CONFIG_ON_RPKI, CONFIG_ON_HIJACK, CONFIG_ON_ZONE, CONFIG_ON_PRIMARY, CONFIG_ON_PROCESS, CONFIG_ON_CONFIG,
                     CONFIG_ON_ORDER, CONFIG_ON_XDP, CONFIG_ON_DISK, CONFIG_ON_BACKEND, CONFIG_EVENTS };
+                    CONFIG_ON_ORDER, CONFIG_ON_XDP, CONFIG_ON_DISK, CONFIG_ON_ENDPOINT, CONFIG_EVENTS };
 struct config_hook {
 	uint8_t *on;              size_t on_count;   /* enum config_event */
 	const char **exec;        size_t exec_count; /* absolute path, arguments */
@@ -574,6 +576,8 @@ bool config_tls_of_backends(const struct config *c, size_t tls_auth);
 bool config_zone_is_edge(const struct config_zone *z);
 /* Does the node have the zone? A primary has all, a pop those of its networks; NULL: any. */
 bool config_node_serves(const struct config_node *node, const struct config_zone *z);
+/* What board_pool_key() wants of a pool: the same for pools with the same endpoints in the same order, whatever their weights and checks are. */
+uint64_t config_pool_list(const struct config_pool *p);
 /* The template of a member whose catalog gives it this group (len octets; NULL: none): the group's, or the catalog's own. */
 const struct config_template *config_catalog_template(const struct config_catalog *catalog, const char *group, size_t len);
 /* By its id. NULL: there is no such any more. */

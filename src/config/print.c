@@ -168,6 +168,17 @@ static void print_value(const struct config *c, const struct schema_row *row, co
 	case SCHEMA_TLS:
 		quoted(out, c->tls_auth[number(row, at)].name);
 		break;
+	case SCHEMA_POOL:
+		quoted(out, c->pools[number(row, at)].name);
+		break;
+	case SCHEMA_NODE:
+		quoted(out, c->nodes[number(row, at)].name);
+		break;
+	case SCHEMA_COUNTRY:
+	case SCHEMA_CONTINENT:
+		memcpy(&type, at, sizeof(type));
+		text_fmt(out, "\"%c%c\"", type >> 8, type & 255);
+		break;
 	case SCHEMA_BACKENDS:
 		quoted(out, c->backends[number(row, at)].name);
 		break;
@@ -210,6 +221,7 @@ static bool is_unset(const struct schema_row *row, const char *base)
 	case SCHEMA_NETWORK:
 	case SCHEMA_KEY:
 	case SCHEMA_TLS:
+	case SCHEMA_POOL:
 	case SCHEMA_BACKENDS:
 		return number(row, at) == UINT32_MAX;
 	default:
@@ -376,9 +388,9 @@ static struct config_zone *edge_zones(const struct config *c, const struct confi
 static void slim_tls_auth(struct config *slim, struct config_tls_auth list[CONFIG_TLS_AUTH_MAX])
 {
 	for (size_t i = 0; i < slim->tls_auth_count && i < CONFIG_TLS_AUTH_MAX; i++)
-		list[i] = config_tls_of_backends(slim, i)
-		                  ? slim->tls_auth[i]
-		                  : (struct config_tls_auth){.name = slim->tls_auth[i].name, .mode = CONFIG_TLS_OPPORTUNISTIC};
+		list[i] = config_tls_of_backends(slim, i) ? slim->tls_auth[i]
+		                                          : (struct config_tls_auth){.name = slim->tls_auth[i].name,
+		                                                                     .mode = CONFIG_TLS_OPPORTUNISTIC};
 	slim->tls_auth = list;
 }
 
@@ -394,12 +406,48 @@ void config_print_without_zones(const struct config *c, struct text *out)
 	free(slim.zones);
 }
 
+/* Of rules that go by nodes those of this one, which then has the place 0; of pools not who checks them. */
+static void slim_steering(struct config *slim, const struct config *c, const struct config_node *node, struct arena *a)
+{
+	static uint32_t own = 0;
+	struct config_steering *policies = arena_zalloc(a, (c->steering_count + 1) * sizeof(*policies));
+	struct config_pool *pools = arena_zalloc(a, (c->pool_count + 1) * sizeof(*pools));
+
+	for (size_t i = 0; pools && i < c->pool_count; i++) {
+		pools[i] = c->pools[i];
+		pools[i].checked_from_count = 0;
+	}
+	for (size_t i = 0; policies && i < c->steering_count; i++) {
+		struct config_steering *s = &policies[i];
+		const struct config_steering_rule *all = c->steering[i].rules;
+
+		*s = c->steering[i];
+		s->rules = arena_zalloc(a, (s->rule_count + 1) * sizeof(*s->rules));
+		s->rule_count = 0;
+		for (size_t r = 0; s->rules && r < c->steering[i].rule_count; r++) {
+			struct config_steering_rule rule = all[r];
+			bool here = !rule.node_count;
+
+			for (size_t n = 0; n < rule.node_count; n++)
+				here = here || &c->nodes[rule.nodes[n]] == node;
+			if (!here)
+				continue;
+			rule.nodes = &own;
+			rule.node_count = rule.node_count ? 1 : 0;
+			s->rules[s->rule_count++] = rule;
+		}
+	}
+	slim->pools = pools;
+	slim->steering = policies;
+}
+
 void config_print_for_answer(const struct config *c, const struct config_node *node, struct text *out)
 {
 	struct config slim = *c;
 	struct config_network networks[CONFIG_NETWORKS_MAX];
 	struct config_tls_auth tls_auth[CONFIG_TLS_AUTH_MAX];
 	struct config_node own = *node;
+	struct arena arena;
 
 	slim_tls_auth(&slim, tls_auth);
 	own.neighbor_count = 0;
@@ -419,6 +467,12 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 	}
 	slim.networks = networks;
 	slim.status_key = UINT32_MAX;
-	config_print(&slim, out);
+	arena_init(&arena, 0);
+	slim_steering(&slim, c, node, &arena);
+	if (arena_ok(&arena))
+		config_print(&slim, out);
+	else
+		out->failed = true;
+	arena_done(&arena);
 	free(slim.zones);
 }

@@ -22,11 +22,14 @@ size_t config_item_size(const struct schema_row *row)
 	case SCHEMA_SERVER:
 		return sizeof(struct endpoint);
 	case SCHEMA_NETWORK:
+	case SCHEMA_NODE:
 	case SCHEMA_COMMUNITY:
 		return sizeof(uint32_t);
 	case SCHEMA_LARGE_COMMUNITY:
 		return sizeof(struct config_large_community);
 	case SCHEMA_RRTYPE:
+	case SCHEMA_COUNTRY:
+	case SCHEMA_CONTINENT:
 		return sizeof(uint16_t);
 	case SCHEMA_FILE:
 	case SCHEMA_TEXT:
@@ -34,6 +37,7 @@ size_t config_item_size(const struct schema_row *row)
 	case SCHEMA_DOMAIN:
 		return sizeof(const char *);
 	case SCHEMA_WORD:
+	case SCHEMA_UINT:
 		return row->width;
 	case SCHEMA_MAP:
 		return row->map->size;
@@ -177,7 +181,7 @@ static void read_default(const struct config_read *r, const struct schema_row *r
 		memcpy(base + row->at, &yes, sizeof(yes));
 		memcpy(base + row->flag_at, &yes, sizeof(yes));
 	} else if ((row->type == SCHEMA_NETWORK || row->type == SCHEMA_KEY || row->type == SCHEMA_TLS ||
-	            row->type == SCHEMA_BACKENDS) &&
+	            row->type == SCHEMA_POOL || row->type == SCHEMA_BACKENDS) &&
 	           !row->list) {
 		memcpy(base + row->at, &none, sizeof(none));
 	} else if (row->value) {

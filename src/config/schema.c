@@ -475,6 +475,107 @@ static const struct schema_row filter_rows[] = {
 };
 static const struct schema_map filter_map = {"a filter", sizeof(struct config_filter), ROWS(filter_rows)};
 
+static const struct schema_row geoip_rows[] = {
+        {"location", SCHEMA_FILE, .reload = true, AT(config_geoip, location_file),
+         .help = "database of countries, continents and coordinates, in MaxMind's format: GeoLite2-City, GeoLite2-Country"},
+        {"as", SCHEMA_FILE, .reload = true, AT(config_geoip, as_file), .help = "database of AS numbers, in MaxMind's format: GeoLite2-ASN"},
+};
+static const struct schema_map geoip_map = {"geoip", 0, ROWS(geoip_rows)};
+
+/* In the order of enum config_check_type and enum config_choose. */
+static const char *const words_check[] = {"none", "tcp", "http", "https", "dns", "exec", NULL};
+static const char *const words_choose[] = {"weight", "sticky", "nearest", "all", NULL};
+
+static const struct schema_row pool_check_rows[] = {
+        {"type", SCHEMA_WORD, .reload = true, NUMBER(config_pool_check, type), .words = words_check, .value = "none",
+         .help = "how endpoints are checked: none, tcp, http, https, dns or exec"},
+        {"port", SCHEMA_UINT, .reload = true, NUMBER(config_pool_check, port), .min = 1, .max = 65535, .zero_too = true, .value = "0",
+         .help = "port that is asked; with tcp required, else 80, 443 or 53"},
+        {"path", SCHEMA_TEXT, .reload = true, AT(config_pool_check, path), .value = "/", .help = "http, https: what is asked for"},
+        {"host", SCHEMA_TEXT, .reload = true, AT(config_pool_check, host),
+         .help = "http, https: name in the Host field and in the certificate; without it the endpoint's address"},
+        {"status", SCHEMA_UINT, .reload = true, NUMBER(config_pool_check, status), .min = 100, .max = 599, .zero_too = true, .value = "0",
+         .help = "http, https: status code wanted; 0: any from 200 to 399"},
+        {"contains", SCHEMA_TEXT, .reload = true, AT(config_pool_check, contains),
+         .help = "text that must be in the first 64 KiB of the body, or in a record of the answer"},
+        {"ca-file", SCHEMA_FILE, .reload = true, AT(config_pool_check, ca_file), .help = "https: authorities of the certificate, PEM; without it the system's"},
+        {"insecure", SCHEMA_BOOL, .reload = true, AT(config_pool_check, insecure), .value = "false", .help = "https: any certificate will do"},
+        {"name", SCHEMA_DOMAIN, .reload = true, AT(config_pool_check, name), .help = "dns: name that is asked for"},
+        {"rrtype", SCHEMA_RRTYPE, .reload = true, AT(config_pool_check, rrtype), .value = "A", .help = "dns: record type that is asked for"},
+        {"exec", SCHEMA_TEXT, .reload = true, LIST(config_pool_check, exec, exec_count, CONFIG_HOOK_WORDS_MAX),
+         .help = "absolute path of the program, and its arguments; the endpoint's address comes last"},
+        {"interval", SCHEMA_TIME, .reload = true, AT(config_pool_check, interval_ms), .min = 100, .max = HOUR, .value = "5s",
+         .help = "time between two checks of an endpoint"},
+        {"timeout", SCHEMA_TIME, .reload = true, AT(config_pool_check, timeout_ms), .min = 10, .max = MINUTE, .value = "2s",
+         .help = "a check that takes longer has failed"},
+        {"rise", SCHEMA_UINT, .reload = true, NUMBER(config_pool_check, rise), .min = 1, .max = 1000, .value = "2",
+         .help = "passes in a row after which an endpoint is up again"},
+        {"fall", SCHEMA_UINT, .reload = true, NUMBER(config_pool_check, fall), .min = 1, .max = 1000, .value = "2",
+         .help = "failures in a row after which it is down"},
+};
+static const struct schema_map pool_check_map = {"check", 0, ROWS(pool_check_rows)};
+
+static const struct schema_row pool_endpoint_rows[] = {
+        {"name", SCHEMA_IDENT, .required = true, .reload = true, AT(config_pool_endpoint, name), .help = "name of the endpoint, one of its pool"},
+        {"address", SCHEMA_ADDR, .reload = true, AT(config_pool_endpoint, address), .help = "its address, of an A or AAAA record"},
+        {"target", SCHEMA_DOMAIN, .reload = true, AT(config_pool_endpoint, target), .help = "in place of an address: its name, of a CNAME record"},
+        {"weight", SCHEMA_UINT, .reload = true, NUMBER(config_pool_endpoint, weight), .min = 0, .max = 10000, .value = "100",
+         .help = "its share among those of its priority; 0: only when those that have one are down"},
+        {"priority", SCHEMA_UINT, .reload = true, NUMBER(config_pool_endpoint, priority), .min = 0, .max = 65535, .value = "1",
+         .help = "only endpoints of the lowest priority that has one up are given"},
+        {"latitude", SCHEMA_DEGREES, .reload = true, AT(config_pool_endpoint, latitude), FLAG(config_pool_endpoint, located), .max = 90,
+         .help = "where it stands, in degrees, north positive"},
+        {"longitude", SCHEMA_DEGREES, .reload = true, AT(config_pool_endpoint, longitude), FLAG(config_pool_endpoint, located), .max = 180,
+         .help = "likewise, east positive"},
+        {"disabled", SCHEMA_BOOL, .reload = true, AT(config_pool_endpoint, disabled), .value = "false", .help = "never given"},
+};
+static const struct schema_map pool_endpoint_map = {"an endpoint", sizeof(struct config_pool_endpoint), ROWS(pool_endpoint_rows)};
+
+static const struct schema_row pool_rows[] = {
+        {"name", SCHEMA_IDENT, .required = true, .reload = true, AT(config_pool, name), .help = "name of the pool"},
+        {"endpoints", SCHEMA_MAP, .required = true, .reload = true, LIST(config_pool, endpoints, endpoint_count, CONFIG_POOL_ENDPOINTS_MAX),
+         .map = &pool_endpoint_map, .help = "what names are steered to"},
+        {"check", SCHEMA_MAP, .reload = true, AT(config_pool, check), .map = &pool_check_map, .help = "how it is seen which of them are up"},
+        {"checked-from", SCHEMA_IDENT, .reload = true, LIST(config_pool, checked_from, checked_from_count, CONFIG_NODES_MAX),
+         .help = "nodes that check, and tell the others; without it every pop checks for itself"},
+        {"keep", SCHEMA_UINT, .reload = true, NUMBER(config_pool, keep), .min = 0, .max = CONFIG_POOL_ENDPOINTS_MAX, .value = "1",
+         .help = "so many are given although fewer are up; 0: none when none is up"},
+        {"fallback", SCHEMA_POOL, .reload = true, AT(config_pool, fallback), .help = "pool in place of this one while fewer than keep of it are up"},
+};
+static const struct schema_map pool_map = {"a pool", sizeof(struct config_pool), ROWS(pool_rows)};
+
+static const struct schema_row steering_rule_rows[] = {
+        {"countries", SCHEMA_COUNTRY, .reload = true, LIST(config_steering_rule, countries, country_count, CONFIG_STEERING_MATCH_MAX),
+         .help = "clients in these countries (ISO 3166: two letters)"},
+        {"continents", SCHEMA_CONTINENT, .reload = true, LIST(config_steering_rule, continents, continent_count, CONFIG_STEERING_MATCH_MAX),
+         .help = "clients on these continents: AF, AN, AS, EU, NA, OC, SA"},
+        {"as", SCHEMA_UINT, .reload = true, .width = 4, .min = 1, .max = UINT32_MAX,
+         LIST(config_steering_rule, as, as_count, CONFIG_STEERING_MATCH_MAX), .help = "clients in these autonomous systems"},
+        {"subnets", SCHEMA_PREFIX, .reload = true, LIST(config_steering_rule, subnets, subnet_count, CONFIG_STEERING_MATCH_MAX),
+         .help = "clients in these networks"},
+        {"nodes", SCHEMA_NODE, .reload = true, LIST(config_steering_rule, nodes, node_count, CONFIG_STEERING_MATCH_MAX),
+         .help = "questions that come to these nodes"},
+        {"pool", SCHEMA_POOL, .required = true, .reload = true, AT(config_steering_rule, pool), .help = "where they are answered from"},
+};
+static const struct schema_map steering_rule_map = {"a rule", sizeof(struct config_steering_rule), ROWS(steering_rule_rows)};
+
+static const struct schema_row steering_rows[] = {
+        {"name", SCHEMA_IDENT, .required = true, .reload = true, AT(config_steering, name), .help = "name of the policy, in STEER records, too"},
+        {"owners", SCHEMA_DOMAIN, .reload = true, LIST(config_steering, owners, owner_count, CONFIG_STEERING_OWNERS_MAX),
+         .help = "names that are answered by it, beside those with a STEER record in their zone"},
+        {"rules", SCHEMA_MAP, .reload = true, LIST(config_steering, rules, rule_count, CONFIG_STEERING_RULES_MAX), .map = &steering_rule_map,
+         .help = "by what clients are told apart: the first rule that matches counts"},
+        {"pool", SCHEMA_POOL, .required = true, .reload = true, AT(config_steering, pool), .help = "pool of all clients that no rule matches"},
+        {"choose", SCHEMA_WORD, .reload = true, NUMBER(config_steering, choose), .words = words_choose, .value = "weight",
+         .help = "which endpoints of a pool: weight, at random; sticky, by hash of the client's network; nearest; all"},
+        {"answers", SCHEMA_UINT, .reload = true, NUMBER(config_steering, answers), .min = 0, .max = CONFIG_POOL_ENDPOINTS_MAX, .value = "1",
+         .help = "endpoints in an answer at most; 0, the default with choose: all, all"},
+        {"ttl", SCHEMA_TIME, .reload = true, AT(config_steering, ttl_ms), .min = SECOND, .max = 7U * DAY, .value = "30s",
+         .help = "TTL of answers, at most that of the set in the zone"},
+        {"client-subnet", SCHEMA_BOOL, .reload = true, AT(config_steering, client_subnet), .value = "true",
+         .help = "the client's network as the resolver tells it (RFC 7871) is believed"},
+};
+static const struct schema_map steering_map = {"a steering policy", sizeof(struct config_steering), ROWS(steering_rows)};
 static const struct schema_row backend_cache_rows[] = {
         {"size", SCHEMA_SIZE, NUMBER(config_backend_cache, size), .min = 1 * MIB, .max = 4095U * MIB, .value = "256MiB",
          .help = "memory of the node, shared by its workers, for answers of backends"},
@@ -566,6 +667,7 @@ static const struct schema_map drift_map = {"drift", 0, ROWS(drift_rows)};
 static const char *const words_event[] = {"announce", "withdraw", "de-prefer", "graceful-shutdown", "neighbor-up", "neighbor-down", "verdict",
                                           "backstop", "kept", "bfd", "max-prefixes", "peer", "drift", "outside", "rpki", "hijack", "zone", "primary",
                                           "process", "config", "order", "xdp", "disk", "backend", NULL};
+                                          "process", "config", "order", "xdp", "disk", "endpoint", NULL};
 
 static const struct schema_row hook_rows[] = {
         {"on", SCHEMA_WORD, .required = true, .reload = true, .width = 1, LIST(config_hook, on, on_count, CONFIG_EVENTS), .words = words_event,
@@ -636,6 +738,11 @@ static const struct schema_row root_rows[] = {
          .help = "zones served"},
         {"catalogs", SCHEMA_MAP, .reload = true, LIST(config, catalogs, catalog_count, CONFIG_CATALOGS_MAX), .map = &catalog_map,
          .help = "zones that list zones (RFC 9432)"},
+        {"geoip", SCHEMA_MAP, .reload = true, AT(config, geoip), .map = &geoip_map, .help = "databases of where addresses are"},
+        {"pools", SCHEMA_MAP, .reload = true, LIST(config, pools, pool_count, CONFIG_POOLS_MAX), .map = &pool_map,
+         .help = "endpoints that names are steered to"},
+        {"steering", SCHEMA_MAP, .reload = true, LIST(config, steering, steering_count, CONFIG_STEERING_MAX), .map = &steering_map,
+         .help = "policies by which names are answered from pools"},
         {"rpki", SCHEMA_MAP, .reload = true, AT(config, rpki), FLAG(config, rpki.enabled), .map = &rpki_map,
          .help = "origin validation of the prefixes announced"},
         {"drift", SCHEMA_MAP, .reload = true, AT(config, drift), .map = &drift_map, .help = "zones that are not the same everywhere"},

@@ -32,6 +32,10 @@ enum schema_type {
 	SCHEMA_NETWORK,   /* uint32_t index of the network of that name */
 	SCHEMA_KEY,       /* uint32_t index of the key of that name */
 	SCHEMA_TLS,       /* uint32_t index in tls-auth of that name */
+	SCHEMA_POOL,      /* uint32_t index of the pool of that name, which may stand further down */
+	SCHEMA_NODE,      /* uint32_t index of the node of that name */
+	SCHEMA_COUNTRY,   /* uint16_t from two letters of ISO 3166 */
+	SCHEMA_CONTINENT, /* likewise of a continent */
 	SCHEMA_BACKENDS,  /* uint32_t index in backends of that name */
 	SCHEMA_SERVER, /* struct endpoint, as SCHEMA_ENDPOINT but port 0 where none is given, or a mapping: `map`, of struct schema_server */
 	SCHEMA_FAMILIES, /* list of ipv4, ipv6 into two bools: flag_at is that of ipv6 */

@@ -6,6 +6,7 @@
 #include "config/tree.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "config/quick.h"
 
 #include <stdarg.h>
@@ -65,22 +66,6 @@ void tree_warning(const struct tree_source *src, const struct tree *t, const cha
 	va_end(ap);
 }
 
-/* Octets of the UTF-8 character at p (RFC 3629: shortest form, no surrogates), 0 when it is none. */
-static size_t utf8_len(const unsigned char *p, size_t left)
-{
-	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-
-	if (n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-	    (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 /* Eight octets, each from 0x20 to 0x7e? Adding 1 carries 0x7f into the high bit, subtracting 0x20 borrows it from what is less; a borrow that
  * reaches a neighbour begins in an octet that is wrong itself. */
 static bool all_printable(const unsigned char *p)
@@ -120,7 +105,7 @@ static int check_part(struct tree_source *src, size_t from, size_t to)
 		}
 		if (c >= 0x80) {
 			src->ascii = false;
-			n = utf8_len(p + i, to - i);
+			n = text_utf8_len(src->bytes + i, to - i);
 			if (n == 0)
 				what = "this is not UTF-8 text: save the file in UTF-8";
 			else if ((c == 0xc2 && p[i + 1] < 0xa0) ||

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VALUE_WORDS_MAX = 1000, VALUE_SHOWN_MAX = 80 };
+enum { VALUE_WORDS_MAX = 1024 /* pools */, VALUE_SHOWN_MAX = 80 };
 
 /* Long values are shown by their beginning. */
 #define SHOWN(t) (int)((t)->len > VALUE_SHOWN_MAX ? VALUE_SHOWN_MAX : (t)->len), (t)->text
@@ -463,47 +463,67 @@ static bool read_domain(const struct config_read *r, const struct schema_row *ro
 	return true;
 }
 
-/* What can be referred to by name: lists of structs whose first member is the name. */
-static bool referred_list(const struct config *c, enum schema_type type, const char **what, const char **list,
-                          const void **items, size_t *size, size_t *count)
+/* Pools refer to each other: those that have not been read yet are known by the tree, of which item is the i-th. */
+static const char *referred_name(const struct config_read *r, enum schema_type type, uint32_t i,
+                                 const struct tree *item)
 {
-#define REFERRED(w, l, m, n) (*what = (w), *list = (l), *items = c->m, *size = sizeof(c->m[0]), *count = c->n, true)
+	const struct config *c = r->config;
+	const struct tree *name;
+
 	switch (type) {
 	case SCHEMA_NETWORK:
-		return REFERRED("network", "networks", networks, network_count);
+		return c->networks[i].name;
 	case SCHEMA_KEY:
-		return REFERRED("key", "keys", keys, key_count);
-	case SCHEMA_TLS:
-		return REFERRED("tls-auth", "tls-auth", tls_auth, tls_auth_count);
+		return c->keys[i].name;
+	case SCHEMA_NODE:
+		return c->nodes[i].name;
 	case SCHEMA_BACKENDS:
-		return REFERRED("backends", "backends", backends, backend_count);
+		return c->backends[i].name;
+	case SCHEMA_POOL:
+		if (c->pools[i].name)
+			return c->pools[i].name;
+		name = item ? tree_get(item, "name") : NULL;
+		return name && name->kind == TREE_SCALAR ? name->text : NULL;
 	default:
-		return false;
+		return c->tls_auth[i].name;
 	}
-#undef REFERRED
 }
 
-/* They are few; a linear search with the count of names bounded is enough even for many zones. */
+/* What is referred to is few; a linear search with the count of names bounded is enough even for many zones. */
 static bool read_reference(const struct config_read *r, const struct schema_row *row, const struct tree *t, void *to)
 {
-	const char *names[VALUE_WORDS_MAX], *what, *list, *near;
-	size_t size, count;
-	const void *items;
+	static const struct {
+		enum schema_type type;
+		const char *what, *list;
+	} kinds[] = {{SCHEMA_NETWORK, "network", "networks"},
+	             {SCHEMA_KEY, "key", "keys"},
+	             {SCHEMA_POOL, "pool", "pools"},
+	             {SCHEMA_NODE, "node", "nodes"},
+	             {SCHEMA_BACKENDS, "backends", "backends"},
+	             {SCHEMA_TLS, "tls-auth", "tls-auth"}};
+	const size_t counts[] = {r->config->network_count, r->config->key_count,     r->config->pool_count,
+	                         r->config->node_count,    r->config->backend_count, r->config->tls_auth_count};
+	const char *names[VALUE_WORDS_MAX], *near;
+	const struct tree *item = row->type == SCHEMA_POOL ? tree_get(r->root, "pools") : NULL;
+	size_t kind = 0;
 
-	if (!referred_list(r->config, row->type, &what, &list, &items, &size, &count))
-		return false;
-	for (uint32_t i = 0; i < count && i < VALUE_WORDS_MAX; i++) {
-		memcpy(&names[i], (const char *)items + i * size, sizeof(names[i]));
+	item = item ? item->first : NULL;
+	while (kinds[kind].type != row->type && kind + 1 < ARRAY_LEN(kinds))
+		kind++;
+	for (uint32_t i = 0; i < counts[kind]; i++, item = item ? item->next : NULL) {
+		names[i] = referred_name(r, row->type, i, item);
 		if (names[i] && strcmp(names[i], t->text) == 0) {
 			memcpy(to, &i, sizeof(i));
 			return true;
 		}
 	}
-	near = suggest_closest(t->text, names, MIN(count, (size_t)VALUE_WORDS_MAX));
+	near = suggest_closest(t->text, names, counts[kind]);
 	if (near)
-		tree_error(r->src, t, "no %s is named \"%.*s\": did you mean \"%s\"?", what, SHOWN(t), near);
+		tree_error(r->src, t, "no %s is named \"%.*s\": did you mean \"%s\"?", kinds[kind].what, SHOWN(t),
+		           near);
 	else
-		tree_error(r->src, t, "no %s is named \"%.*s\": add it to \"%s\"", what, SHOWN(t), list);
+		tree_error(r->src, t, "no %s is named \"%.*s\": add it to \"%s\"", kinds[kind].what, SHOWN(t),
+		           kinds[kind].list);
 	return false;
 }
 
@@ -575,8 +595,13 @@ bool config_read_value(const struct config_read *r, const struct schema_row *row
 	case SCHEMA_NETWORK:
 	case SCHEMA_KEY:
 	case SCHEMA_TLS:
+	case SCHEMA_POOL:
+	case SCHEMA_NODE:
 	case SCHEMA_BACKENDS:
 		return read_reference(r, row, t, to);
+	case SCHEMA_COUNTRY:
+	case SCHEMA_CONTINENT:
+		return config_read_country(r, row, t, row->type == SCHEMA_CONTINENT, to);
 	case SCHEMA_LARGE_COMMUNITY:
 		return read_large_community(r, row, t, to);
 	case SCHEMA_FAMILIES:

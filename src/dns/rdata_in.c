@@ -516,6 +516,19 @@ static int read_tag(struct input *in)
 	return t->len ? put_string(in, t) : input_fail(in, t, "the tag is empty: write one like issue or iodef");
 }
 
+static int read_set_hash(struct input *in)
+{
+	const struct rdata_token *t;
+	size_t at = in->w->pos;
+	int err = input_need(in, "the hash of a set", &t);
+
+	if (err)
+		return err;
+	if (t->len != (size_t)2 * SET_HASH_LEN || hex_get(t->text, t->len, in->w) < 0 || (!in->w->failed && in->w->pos - at != SET_HASH_LEN))
+		return input_fail(in, t, "\"%.*s\" is no hash of a set: write %d hexadecimal digits", SHOW(t), 2 * SET_HASH_LEN);
+	return 0;
+}
+
 /* GPOS (RFC 1712) holds numbers as text; they are not judged. */
 static int read_field(struct input *in, enum rdata_field f)
 {
@@ -596,6 +609,8 @@ static int read_field(struct input *in, enum rdata_field f)
 		return read_salt(in);
 	case F_HASH:
 		return read_hash(in);
+	case F_SET_HASH:
+		return read_set_hash(in);
 	case F_BITMAP:
 	case F_NXT:
 		return read_bitmap(in, f == F_NXT);

@@ -368,6 +368,9 @@ static int put_field(struct text *t, enum rdata_field f, const uint8_t *p, size_
 			return -1;
 		put_a6(t, p, len);
 		break;
+	case F_SET_HASH:
+		hex_put(t, p, SET_HASH_LEN);
+		return SET_HASH_LEN;
 	case F_EUI48:
 		put_pairs(t, p, 6, '-');
 		break;
@@ -407,10 +410,18 @@ static void put_generic(struct text *t, const uint8_t *rdata, size_t len)
 
 void rdata_to_text(uint16_t type, const uint8_t *rdata, size_t len, struct text *out)
 {
+	if (rrtype_is_private(type))
+		put_generic(out, rdata, len);
+	else
+		rdata_to_own_text(type, rdata, len, out);
+}
+
+void rdata_to_own_text(uint16_t type, const uint8_t *rdata, size_t len, struct text *out)
+{
 	const struct rrtype_info *info = rrtype_info(type);
 	size_t at = 0, start = out->len;
 
-	if (!info || !info->fields || rdata_check(type, rdata, len) < 0) {
+	if (!info || !info->fields || rrtype_check_fields(info, rdata, len) < 0) {
 		put_generic(out, rdata, len);
 		return;
 	}

@@ -79,6 +79,7 @@ static int field_len(enum rdata_field f, const uint8_t *p, size_t len, const uin
 		break;
 	case F_EUI64:
 	case F_LOCATOR:
+	case F_SET_HASH:
 		n = 8;
 		break;
 	case F_STRING_OPTIONAL:
@@ -193,15 +194,10 @@ static int field_len(enum rdata_field f, const uint8_t *p, size_t len, const uin
 	return n >= 0 && (size_t)n <= len ? n : ERR_MALFORMED;
 }
 
-int rdata_check(uint16_t type, const uint8_t *rdata, size_t len)
+int rrtype_check_fields(const struct rrtype_info *info, const uint8_t *rdata, size_t len)
 {
-	const struct rrtype_info *info = rrtype_info(type);
 	size_t at = 0;
 
-	if (len > RDATA_MAX)
-		return ERR_MALFORMED;
-	if (!info || !info->fields)
-		return 0;
 	for (const char *f = info->fields; *f; f++) {
 		int n = field_len((enum rdata_field)*f, rdata + at, len - at, rdata);
 
@@ -212,9 +208,18 @@ int rdata_check(uint16_t type, const uint8_t *rdata, size_t len)
 	return at == len ? 0 : ERR_MALFORMED;
 }
 
-int rdata_from_wire(uint16_t type, struct reader *r, size_t rdlen, struct writer *w)
+int rdata_check(uint16_t type, const uint8_t *rdata, size_t len)
 {
 	const struct rrtype_info *info = rrtype_info(type);
+
+	if (len > RDATA_MAX)
+		return ERR_MALFORMED;
+	return info && info->fields && !rrtype_is_private(type) ? rrtype_check_fields(info, rdata, len) : 0;
+}
+
+int rdata_from_wire(uint16_t type, struct reader *r, size_t rdlen, struct writer *w)
+{
+	const struct rrtype_info *info = rrtype_is_private(type) ? NULL : rrtype_info(type);
 	size_t end = r->pos + rdlen, start = w->pos;
 	bool failed_before = w->failed;
 	struct reader in = *r;

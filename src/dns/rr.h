@@ -18,6 +18,7 @@ enum rrtype {
 	RR_NSEC = 47, RR_DNSKEY = 48, RR_NSEC3 = 50, RR_NSEC3PARAM = 51, RR_TLSA = 52, RR_CDS = 59, RR_CDNSKEY = 60,
 	RR_CSYNC = 62, RR_ZONEMD = 63, RR_SVCB = 64, RR_HTTPS = 65, RR_NXNAME = 128, RR_TKEY = 249, RR_TSIG = 250, RR_IXFR = 251, RR_AXFR = 252,
 	RR_MAILB = 253, RR_MAILA = 254, RR_ANY = 255, RR_CAA = 257,
+	RR_STEER = 65280, RR_VARIANT = 65281, /* private use: who steers a name, and signatures of what it may be answered with; see steer/records.h */
 };
 
 enum rrclass { CLASS_IN = 1, CLASS_CH = 3, CLASS_HS = 4, CLASS_NONE = 254, CLASS_ANY = 255 };
@@ -42,8 +43,10 @@ struct rr {
 
 /* "A", "TYPE65280" ...; case-insensitive. ERR_NOT_FOUND. */
 int rrtype_from_text(const char *text, size_t len, uint16_t *out) MUST_CHECK;
-/* Mnemonic or TYPEnnn into buf of RRTYPE_TEXT_MAX; returns buf. */
+/* Mnemonic or TYPEnnn into buf of RRTYPE_TEXT_MAX; returns buf. What other programs read: TYPEnnn for our own types of private use. */
 char *rrtype_text(uint16_t type, char *buf);
+/* Likewise for people: "STEER". */
+char *rrtype_own_text(uint16_t type, char *buf);
 /* "IN", "CH", "HS", "CLASSnnn". ERR_NOT_FOUND. */
 int rrclass_from_text(const char *text, size_t len, uint16_t *out) MUST_CHECK;
 char *rrclass_text(uint16_t rclass, char *buf);
@@ -81,8 +84,10 @@ int rdata_from_string(uint16_t type, const char *text, const uint8_t *origin, st
 /* Presentation form of valid RDATA, as BIND and Knot print it, names absolute; RFC 3597 form where the type has none or
  * the bytes are not valid for it. */
 void rdata_to_text(uint16_t type, const uint8_t *rdata, size_t len, struct text *out);
+/* Likewise for people: our own types of private use, which rdata_to_text() leaves in the form that every program reads, in theirs. */
+void rdata_to_own_text(uint16_t type, const uint8_t *rdata, size_t len, struct text *out);
 
-/* Is this valid uncompressed RDATA of the type? 0 or ERR_MALFORMED. Unknown types are always valid. */
+/* Is this valid uncompressed RDATA of the type? 0 or ERR_MALFORMED. Unknown types are always valid, and those of private use: STEER and VARIANT are looked at where they are used. */
 int rdata_check(uint16_t type, const uint8_t *rdata, size_t len) MUST_CHECK;
 /* RDATA of rdlen octets at r inside a message (names may be compressed where RFC 3597 4 allows receiving it): expanded
  * into w and checked. ERR_TRUNCATED, ERR_MALFORMED, ERR_NO_SPACE. */

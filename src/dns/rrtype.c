@@ -110,6 +110,9 @@ static const struct rrtype_info table[] = {
 	{264, "IPN", NULL},
 	{32768, "TA", "2g1d"},
 	{32769, "DLV", "2g1d"},
+	/* Our own, of private use: see steer/records.h. */
+	{RR_STEER, "STEER", "S"},
+	{RR_VARIANT, "VARIANT", "vyg14tt2nb"},
 };
 
 /* Row + 1 by number, for the numbers that fill zones: loading asks several times a record. */
@@ -252,7 +255,20 @@ int rrtype_from_token(const struct rdata_token *t, uint16_t *out)
 	return rrtype_from_text(t->text, t->len, out);
 }
 
+bool rrtype_is_private(uint16_t type)
+{
+	return type >= 65280 && type <= 65534;
+}
+
 char *rrtype_text(uint16_t type, char *buf)
+{
+	if (!rrtype_is_private(type))
+		return rrtype_own_text(type, buf);
+	snprintf(buf, RRTYPE_TEXT_MAX, "TYPE%u", type);
+	return buf;
+}
+
+char *rrtype_own_text(uint16_t type, char *buf)
 {
 	const struct rrtype_info *info = rrtype_info(type);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +49,7 @@ enum rdata_field {
 	F_NSAP = 'o',          /* "0x" and hex */
 	F_ATMA = 'U',
 	F_A6 = 'K',
+	F_SET_HASH = 'v',      /* 8 octets in one token of hex (VARIANT) */
 };
 
 struct rrtype_info {
@@ -56,10 +58,16 @@ struct rrtype_info {
 	const char *fields; /* NULL: no presentation format of its own, RFC 3597 */
 };
 
+enum { SET_HASH_LEN = 8 }; /* octets of F_SET_HASH */
 enum { ZONEMD_SIMPLE = 1, ZONEMD_DIGEST_MIN = 12 }; /* RFC 8976 2.2.2, 2.2.4 */
 
 /* Octets of a digest of the kind that the two octets before it name, 0 if any number is right. F_DIGEST or F_ZONE_DIGEST. */
 size_t rrtype_digest_len(enum rdata_field f, const uint8_t before[2]);
+
+/* Private use (RFC 6895 3.1): a number that others may give another meaning. Octets of any form are let through, and only who asks for our own form prints it. */
+bool rrtype_is_private(uint16_t type);
+/* Octets of the row's fields, whatever type it is: rdata_check() without that exception. 0 or ERR_MALFORMED. */
+int rrtype_check_fields(const struct rrtype_info *info, const uint8_t *rdata, size_t len);
 
 /* NULL for a type without a row. */
 const struct rrtype_info *rrtype_info(uint16_t type);

@@ -84,3 +84,6 @@ void probe_set_take(struct probe_set *s, uint16_t type, uint32_t ttl, uint16_t c
 /* Judge an answer to a question for it, record by record: it must be one of both; see probe_judge_soa(). */
 enum probe_verdict probe_judge_set(const struct probe_question *q, const struct probe_set *before, const struct probe_set *now, const uint8_t *msg,
                                    size_t len, char *why);
+
+/* Any server's answer to any question: NOERROR with a record of the type that was asked for (behind CNAMEs, too), one of which has `contains` (NULL: nothing) in its text. */
+enum probe_verdict probe_judge_contains(const struct probe_question *q, const char *contains, const uint8_t *msg, size_t len, char *why);

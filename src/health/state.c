@@ -35,3 +35,21 @@ bool health_step(struct health *h, const struct health_rule *rule, bool passed, 
 	h->since_ms = now_ms;
 	return true;
 }
+
+uint32_t health_pause_ms(const struct health *h, uint32_t interval_ms)
+{
+	uint32_t quarter = interval_ms / 4;
+
+	if (h->state != HEALTH_UNKNOWN && (!h->run || h->run_passes))
+		return interval_ms;
+	return MIN(interval_ms, MAX(quarter, (uint32_t)HEALTH_CONFIRM_MIN_MS));
+}
+
+enum health_state health_combine(enum health_state own, uint32_t passing, uint32_t failing)
+{
+	if (own != HEALTH_UNKNOWN)
+		return own;
+	if (!passing && !failing)
+		return HEALTH_UNKNOWN;
+	return passing >= failing ? HEALTH_PASS : HEALTH_FAIL;
+}

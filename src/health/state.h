@@ -25,3 +25,11 @@ struct health_rule {
 void health_init(struct health *h, uint64_t now_ms);
 /* True when the state changed. */
 bool health_step(struct health *h, const struct health_rule *rule, bool passed, uint64_t now_ms);
+
+/* Milliseconds from the begin of the last check to the next. A failure that has not been confirmed yet (or a first result) is looked into sooner, after a quarter of the interval, so
+ * that `fall` failures are seen in less than two intervals. */
+enum { HEALTH_CONFIRM_MIN_MS = 50 };
+uint32_t health_pause_ms(const struct health *h, uint32_t interval_ms);
+
+/* What counts of something that several nodes check: a node's own view first; without one what most of the others say (as many of both: it passes); unknown if nobody says anything. */
+enum health_state health_combine(enum health_state own, uint32_t passing, uint32_t failing);

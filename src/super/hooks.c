@@ -60,6 +60,7 @@ static const enum config_event hook_event_of[EVENT_KINDS] = {
 	[EVENT_BACKEND] = CONFIG_ON_BACKEND,         [EVENT_DISK] = CONFIG_ON_DISK,
 	[EVENT_KEPT] = CONFIG_ON_KEPT,
 	[EVENT_MAX_PREFIXES] = CONFIG_ON_MAX_PREFIXES,
+	[EVENT_ENDPOINT] = CONFIG_ON_ENDPOINT,
 };
 
 struct job {

@@ -2,6 +2,7 @@
 /* The answer engine over small zones: one row a question, with what must come back. The wildcard rows are RFC 4592 2.2.1's. */
 #include "answer/engine.h"
 #include "base/diag.h"
+#include "limit/prefix_set.h"
 #include "zone/content.h"
 
 #include <setjmp.h>
@@ -262,9 +263,39 @@ static void test_errors(void **state)
 	assert_int_equal(r.rcode, RCODE_FORMERR);
 }
 
+/* Who answers wrongly in a drill is still to be known by its number: an octet more or less there is another worker's. */
+static void test_wrong_worker_tells_its_number(void **state)
+{
+	static const struct ip_prefix here = {.addr = {.family = 4}, .len = 0};
+	struct engine_config conf = {.identity = {.nsid = "test-node"}, .udp_max = DNS_UDP_DEFAULT, .wrong = true, .worker = 3};
+	struct engine_request request = {.transport = ENGINE_UDP, .client = {.family = 4}};
+	struct prefix_set *own;
+	struct engine_result r;
+	struct store_snapshot s;
+	struct name qname;
+	uint8_t query[300];
+	int len;
+
+	(void)state;
+	assert_int_equal(prefix_set_make(&here, 1, &own), 0);
+	conf.own = own;
+	assert_int_equal(name_from_text("worker.zonecast.", 16, root, &qname), 0);
+	len = message_build_query(query, sizeof(query), 77, qname.wire, RR_TXT, CLASS_CH, 0, false, false);
+	assert_true(len > 0);
+	request.msg = query;
+	request.len = (size_t)len;
+	store_pin(reader, &s);
+	engine_answer(&conf, &s, &scratch, &request, out, sizeof(out), &r);
+	assert_int_equal(r.rcode, RCODE_NOERROR);
+	assert_true(r.len > 2);
+	assert_memory_equal(out + r.len - 2, "\x01" "3", 2);
+	store_unpin(reader);
+	prefix_set_free(own);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_truncation), cmocka_unit_test(test_errors)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_wrong_worker_tells_its_number), cmocka_unit_test(test_rows), cmocka_unit_test(test_truncation), cmocka_unit_test(test_errors)};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

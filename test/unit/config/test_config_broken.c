@@ -101,14 +101,14 @@ static const struct broken cases[] = {
         {"unknown key", HEAD "zone: []\n", "z.yaml:11:1: error: unknown key \"zone\" in the configuration: did you mean \"zones\"?"},
         {"unknown, nothing near", HEAD "quux: 1\n",
          "z.yaml:11:1: error: unknown key \"quux\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, control-group, networks, "
-         "keys, status-key, tls-auth, backends, nodes, zones, catalogs, rpki, drift, hooks, http, log, history, answer, dnstap, query-log"},
+         "keys, status-key, tls-auth, backends, nodes, zones, catalogs, geoip, pools, steering, rpki, drift, hooks, http, log, history, answer, dnstap, query-log"},
         {"prefixs", "fleet: f\nnodes: []\nnetworks:\n  - name: n\n    prefixs: []\n",
          "z.yaml:5:5: error: unknown key \"prefixs\" in a network: did you mean \"prefixes\"?"},
         {"in a neighbor", NEIGHBOR("hold_time: 9s"),
          "z.yaml:12:39: error: unknown key \"hold_time\" in a neighbor: did you mean \"hold-time\"?"},
         {"after a long letter", "fleet: f\nnodes: []\n\"\xc3\xa4\xc3\xa4\": 1\n",
          "z.yaml:3:1: error: unknown key \"\xc3\xa4\xc3\xa4\" in the configuration: its keys are fleet, generation, state-dir, run-dir, user, control-group, "
-         "networks, keys, status-key, tls-auth, backends, nodes, zones, catalogs, rpki, drift, hooks, http, log, history, answer, dnstap, query-log"},
+         "networks, keys, status-key, tls-auth, backends, nodes, zones, catalogs, geoip, pools, steering, rpki, drift, hooks, http, log, history, answer, dnstap, query-log"},
         {"bytes, not letters", "nodes: []\nfleet: [\"\xc3\xa4\xc3\xa4\", {a: 1}]\n",
          "z.yaml:2:8: error: \"fleet\" is one value, not a list: remove the brackets or dash"},
         {"column after a long letter", "fleet: f\nnodes: [{name: \xe2\x82\xac\xe2\x82\xac, rolle: pop}]\n",

@@ -103,6 +103,8 @@ static const struct good {
 	{"RESINFO", "qnamemin exterr=15-17", "\"qnamemin\" \"exterr=15-17\""},
 	{"TYPE65280", "\\# 4 0a000001", "\\# 4 0A000001"},
 	{"A", "\\# 4 c0000201", "192.0.2.1"},
+	{"STEER", "web", "\\# 4 03776562"},
+	{"TYPE65281", "\\# 3 010203", NULL}, /* somebody else's */
 };
 
 static int parse(const char *type_text, const char *text, uint8_t *out, size_t cap, size_t *len, struct rdata_problem *why)
@@ -185,7 +187,11 @@ static const struct bad {
 	{"SVCB", "1 . foo=1", "is no service parameter"},
 	{"LOC", "91 N 0 E 0m", "degrees up to 90"},
 	{"EUI48", "00-00", "is no EUI-48"},
-	{"TYPE65280", "abc", "has no text form"},
+	{"TYPE65282", "abc", "has no text form"},
+	{"STEER", "", "a character-string is expected"},
+	{"VARIANT", "0011223344556677", "a record type"},
+	{"VARIANT", "00112233445566 A 13 2 300 20300101000000 20200101000000 1 x. aGVsbG8=", "is no hash of a set"},
+	{"VARIANT", "001122334455667x A 13 2 300 20300101000000 20200101000000 1 x. aGVsbG8=", "is no hash of a set"},
 	{"A", "\\# 5 c0000201", "the length says 5"},
 	{"A", "\\# 3 c00002", "do not make a valid"},
 };
@@ -255,6 +261,53 @@ static void test_canonical_order(void **state)
 	}
 }
 
+/* Our own types: printed in the form that every program reads, and for people in theirs; others' use of the numbers is let through. */
+static void test_own_types(void **state)
+{
+	static const struct {
+		const char *type, *text, *own; /* NULL: as written */
+	} cases[] = {
+		{"STEER", "\"web\"", NULL},
+		{"steer", "web \"a note\"", "\"web\" \"a note\""},
+		{"VARIANT", "00112233445566FF A 13 2 300 20300101000000 20200101000000 1 Example. aGVsbG8=", NULL},
+		{"TYPE65281", "00112233445566ff AAAA 13 2 300 20300101000000 20200101000000 1 @ aGVs bG8=",
+		 "00112233445566FF AAAA 13 2 300 20300101000000 20200101000000 1 example. aGVsbG8="},
+		{"STEER", "\\# 4 01020304", "\\# 4 01020304"},
+		{"STEER", "\\# 0", "\\# 0"},
+		{"VARIANT", "\\# 8 0011223344556677", "\\# 8 0011223344556677"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		uint8_t one[4096], two[4096];
+		char word[RRTYPE_TEXT_MAX];
+		struct rdata_problem why;
+		struct text t, own;
+		size_t n, m;
+		uint16_t type;
+
+		assert_int_equal(rrtype_from_text(cases[i].type, strlen(cases[i].type), &type), 0);
+		assert_int_equal(parse(cases[i].type, cases[i].text, one, sizeof(one), &n, &why), 0);
+		assert_int_equal(rdata_check(type, one, n), 0);
+		text_init(&t);
+		text_init(&own);
+		rdata_to_text(type, one, n, &t);
+		rdata_to_own_text(type, one, n, &own);
+		assert_string_equal(own.chars, cases[i].own ? cases[i].own : cases[i].text);
+		assert_memory_equal(t.chars, "\\# ", 3);
+		assert_int_equal(parse(rrtype_text(type, word), t.chars, two, sizeof(two), &m, &why), 0);
+		assert_int_equal(n, m);
+		assert_memory_equal(one, two, n);
+		assert_int_equal(parse(rrtype_own_text(type, word), own.chars, two, sizeof(two), &m, &why), 0);
+		assert_int_equal(n, m);
+		assert_memory_equal(one, two, n);
+		rdata_canonical(type, two, m); /* RFC 3597 7: as it is, since nobody else knows where names are */
+		assert_memory_equal(one, two, n);
+		text_done(&t);
+		text_done(&own);
+	}
+}
+
 /* The name behind the address of A6 is put in small letters, the address left as it is. */
 static void test_canonical_a6(void **state)
 {
@@ -302,6 +355,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_long_string_is_refused),
 		cmocka_unit_test(test_typemap),    cmocka_unit_test(test_canonical_order), cmocka_unit_test(test_canonical_a6),
+		cmocka_unit_test(test_own_types),
 		cmocka_unit_test(test_refused_leaves_writer),
 		cmocka_unit_test(test_serials),
 	};

@@ -104,10 +104,51 @@ static void test_rule_changes(void **state)
 	assert_int_equal(h.state, HEALTH_PASS);
 }
 
+/* When the next check begins: sooner while a failure is not confirmed. */
+static void test_pause(void **state)
+{
+	const struct health_rule rule = {.rise = 2, .fall = 2};
+	struct health h;
+
+	(void)state;
+	health_init(&h, 0);
+	assert_int_equal(health_pause_ms(&h, 4000), 1000);
+	health_step(&h, &rule, true, 1);
+	assert_int_equal(health_pause_ms(&h, 4000), 1000);
+	health_step(&h, &rule, true, 2);
+	assert_int_equal(health_pause_ms(&h, 4000), 4000);
+	health_step(&h, &rule, false, 3);
+	assert_int_equal(health_pause_ms(&h, 4000), 1000);
+	assert_int_equal(health_pause_ms(&h, 100), HEALTH_CONFIRM_MIN_MS);
+	assert_int_equal(health_pause_ms(&h, 20), 20);
+	health_step(&h, &rule, false, 4);
+	assert_int_equal(h.state, HEALTH_FAIL);
+	assert_int_equal(health_pause_ms(&h, 4000), 4000);
+	health_step(&h, &rule, true, 5);
+	assert_int_equal(health_pause_ms(&h, 4000), 4000);
+}
+
+static void test_combine(void **state)
+{
+	static const struct {
+		enum health_state own;
+		uint32_t passing, failing;
+		enum health_state want;
+	} cases[] = {
+		{HEALTH_UNKNOWN, 0, 0, HEALTH_UNKNOWN}, {HEALTH_PASS, 0, 9, HEALTH_PASS},  {HEALTH_FAIL, 9, 0, HEALTH_FAIL},
+		{HEALTH_UNKNOWN, 1, 1, HEALTH_PASS},    {HEALTH_UNKNOWN, 1, 2, HEALTH_FAIL}, {HEALTH_UNKNOWN, 2, 1, HEALTH_PASS},
+		{HEALTH_UNKNOWN, 0, 1, HEALTH_FAIL},    {HEALTH_UNKNOWN, 1, 0, HEALTH_PASS},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(health_combine(cases[i].own, cases[i].passing, cases[i].failing), cases[i].want);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_tables), cmocka_unit_test(test_pause), cmocka_unit_test(test_combine),
 		cmocka_unit_test(test_init),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_rule_changes),

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "base/attr.h"
+#include "steer/set_hash.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The two record types by which steering travels in a zone, of private use (RFC 6895 3.1), so that any server carries and signs them as it does unknown types (RFC 3597):
+ *
+ *	www  STEER    "web"                                     answers for www are chosen by the policy "web" of the fleet file
+ *	www  VARIANT  00112233445566FF A 13 3 30 ... (RRSIG)    a signature for one set that www may be answered with
+ *
+ * STEER, type 65280: character-strings; the first is the policy's name, others are notes. VARIANT, type 65281: the hash of a set (set_hash.h) and RDATA of an RRSIG
+ * (RFC 4034 3.1) that covers it, its signer's name in the case it has. The owner has a set of the type that is steered as well, signed as usual: what servers without steering
+ * give, and whoever asks whether the type exists. Numbers of private use may mean something else to others, so neither is checked where zones are read, but here. */
+
+/* The policy that a STEER record names; borrowed from rdata. False: it is none. */
+bool steer_record_policy(const uint8_t *rdata, size_t len, const char **name, size_t *name_len);
+/* The RDATA of the RRSIG of a VARIANT record for `type`; borrowed. False: it is none, or of another set or type. */
+bool steer_record_variant(const uint8_t *rdata, size_t len, uint16_t type, const uint8_t hash[STEER_SET_HASH_LEN], const uint8_t **rrsig, uint16_t *rrsig_len);
