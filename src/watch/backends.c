@@ -41,6 +41,7 @@ enum {
 	LOGS_PER_SECOND = 20,
 	LATENCY_WEIGHT = 8,
 	NS_MS = 1000000,
+	WATCH_SLOT = 1, /* of board_supervisor.procs */
 };
 
 struct server {
