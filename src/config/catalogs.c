@@ -22,6 +22,7 @@ static void inherit(struct config_template *t, const struct config_zone *from)
 {
 	struct config_zone *z = &t->zone;
 
+	z->backends = UINT32_MAX;
 	if (!z->primary_count) {
 		z->primaries = from->primaries;
 		z->primary_count = from->primary_count;

@@ -585,9 +585,12 @@ static void check_zones(const struct check *k)
 	for (size_t i = 0; i < k->c->zone_count; i++, t = t->next) {
 		const struct config_zone *z = &k->c->zones[i];
 
-		if (!z->file && !z->primary_count && !(z->catalog && z->catalog->produce))
+		if (config_zone_is_edge(z))
+			config_check_edge_zone(k->src, t, z);
+		else if (!z->file && !z->primary_count && !(z->catalog && z->catalog->produce))
 			tree_error(k->src, t,
-			           "zone \"%s\" has neither \"file\" nor \"primaries\": where does it come from?",
+			           "zone \"%s\" has none of \"file\", \"primaries\" and \"backends\": where does it "
+			           "come from?",
 			           value_of(t, "name")->text);
 		else if (z->file && z->primary_count)
 			tree_error(k->src, value_of(t, "primaries"),
@@ -596,8 +599,10 @@ static void check_zones(const struct check *k)
 		if (z->network == UINT32_MAX && k->c->network_count && !z->catalog)
 			tree_warning(k->src, value_of(t, "name"), "zone \"%s\" is in no \"network\": no pop serves it",
 			             value_of(t, "name")->text);
-		check_transfers(k, t, z);
-		check_zone_tls(k, t, z);
+		if (!config_zone_is_edge(z)) {
+			check_transfers(k, t, z);
+			check_zone_tls(k, t, z);
+		}
 		if (z->dnssec_auto && !signs++)
 			signed_here = tree_get(t, "dnssec");
 	}
@@ -740,6 +745,7 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 		check_tls_auth(&k, i);
 	check_zones(&k);
 	config_check_catalogs(src, root, c);
+	config_check_backends(src, root, c);
 	check_answer(&k);
 	for (size_t i = 0; i < c->hook_count; i++)
 		if (c->hooks[i].exec_count && c->hooks[i].exec[0][0] != '/')

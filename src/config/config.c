@@ -97,6 +97,8 @@ static int read_tree(struct config *c, struct tree_source *src, struct arena *no
 		return ERR_INVALID;
 	}
 	r.root = root;
+	if (head && tree_get(root, "backends"))
+		return ERR_NOT_FOUND;
 	config_read_map(&r, &schema_root, root, c);
 	if (!arena_ok(&c->arena))
 		return ERR_NO_MEMORY;
@@ -105,6 +107,7 @@ static int read_tree(struct config *c, struct tree_source *src, struct arena *no
 		name_keys(src, root, c);
 		config_link_catalogs(src, root, c);
 		config_link_steering(root, c);
+		config_link_backends(root, c);
 		config_check(src, root, c);
 	}
 	return 0;

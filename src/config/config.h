@@ -51,6 +51,7 @@ enum {
 	CONFIG_HTTP_NAMES_MAX = 16,
 	CONFIG_BACKENDS_MAX = 64,         /* pools of name servers that answer for zones */
 	CONFIG_BACKEND_SERVERS_MAX = 32,  /* of one of them */
+	CONFIG_BACKEND_SERVERS_SUM_MAX = 256, /* of all: BOARD_BACKENDS_MAX */
 	CONFIG_POOLS_MAX = 1024,          /* of endpoints that names are steered to */
 	CONFIG_POOL_ENDPOINTS_MAX = 64,   /* of one of them: bits of a word */
 	CONFIG_FALLBACKS_MAX = 8,         /* pools in a row, the first included */
@@ -211,14 +212,15 @@ enum config_transfer_over { CONFIG_OVER_ANY, CONFIG_OVER_TLS, CONFIG_OVER_MUTUAL
 enum config_backend_policy { CONFIG_BACKEND_LATENCY /* fewest outstanding, weighed with latency */, CONFIG_BACKEND_WEIGHT /* at random, by weight */,
                              CONFIG_BACKEND_HASH /* of the question: the same server for the same name */, CONFIG_BACKEND_ORDERED /* the first that is up */ };
 enum config_backend_over { CONFIG_BACKEND_UDP, CONFIG_BACKEND_TCP, CONFIG_BACKEND_TLS };
+enum config_backend_pass { CONFIG_PASS_NOTIFY, CONFIG_PASS_UPDATE, CONFIG_PASS_TRANSFER, CONFIG_PASSES };
 struct config_backend_server {
 	const char *name;          /* default: its address */
-	struct endpoint at;        /* port 53, 853 over TLS */
+	struct endpoint at;        /* port 53, 853 over TLS; `tls` is 0 whatever the transport */
 	uint32_t weight;           /* 1 to 10000; 100 */
 	uint32_t outstanding;      /* questions at a time, of a node; 10000 */
 };
 struct config_backend_check {
-	const uint8_t *name;       /* NULL: the apex of the first zone that the pool has */
+	const uint8_t *name;       /* default: the apex of the first zone that the pool has; NULL: it has none, and is not checked */
 	uint16_t type;             /* SOA */
 	uint16_t rcode;            /* NOERROR; what the answer must have */
 	const char *contains;      /* text of a record that must be in the answer section; NULL: any record will do */
@@ -236,6 +238,7 @@ struct config_backends {
 	uint32_t stale_for_ms;     /* entries whose TTL is over are given for so long while no server answers (RFC 8767); 24 h; 0: never */
 	bool proxy_protocol;       /* servers are told the client's address by PROXY version 2 */
 	bool client_subnet;        /* likewise its network, by RFC 7871 */
+	uint8_t *pass;             size_t pass_count; /* as written: enum config_backend_pass */
 	bool pass_notify, pass_update, pass_transfer; /* passed on; false: refused. QUERY with TSIG is passed on always */
 	struct config_backend_check check;
 	unsigned line;
@@ -460,7 +463,7 @@ struct config_history {
 enum config_event { CONFIG_ON_ANNOUNCE, CONFIG_ON_WITHDRAW, CONFIG_ON_DE_PREFER, CONFIG_ON_GSHUT, CONFIG_ON_NEIGHBOR_UP, CONFIG_ON_NEIGHBOR_DOWN,
                     CONFIG_ON_VERDICT, CONFIG_ON_BACKSTOP, CONFIG_ON_KEPT, CONFIG_ON_BFD, CONFIG_ON_MAX_PREFIXES, CONFIG_ON_PEER, CONFIG_ON_DRIFT,
                     CONFIG_ON_OUTSIDE, CONFIG_ON_RPKI, CONFIG_ON_HIJACK, CONFIG_ON_ZONE, CONFIG_ON_PRIMARY, CONFIG_ON_PROCESS, CONFIG_ON_CONFIG,
-                    CONFIG_ON_ORDER, CONFIG_ON_XDP, CONFIG_ON_DISK, CONFIG_EVENTS };
+                    CONFIG_ON_ORDER, CONFIG_ON_XDP, CONFIG_ON_DISK, CONFIG_ON_ENDPOINT, CONFIG_EVENTS };
 struct config_hook {
 	uint8_t *on;              size_t on_count;   /* enum config_event */
 	const char **exec;        size_t exec_count; /* absolute path, arguments */
@@ -531,15 +534,16 @@ struct config {
  * On success *out is the caller's, freed with config_free(). ERR_INVALID when diag has errors. */
 int config_parse(const char *path, const char *yaml, size_t len, struct diag *diag, struct config **out) MUST_CHECK;
 /* Likewise without a look at the list of zones: zone_count is 0. For who knows that the whole file is good, and cannot wait for a hundred thousand zones to
- * be read. ERR_NOT_FOUND where the list does not stand in lines of its own. Places told of what is behind the list are wrong. */
+ * be read. ERR_NOT_FOUND where the list does not stand in lines of its own, or where zones have backends: those are needed. Places told of what is behind the
+ * list are wrong. */
 int config_parse_head(const char *path, const char *yaml, size_t len, struct diag *diag, struct config **out) MUST_CHECK;
 int config_load(const char *path, struct diag *diag, struct config **out) MUST_CHECK;
 void config_free(struct config *c);
 /* Appends c as YAML in normal form (defaults written out, absolute paths), which parses back to the same configuration. */
 void config_print(const struct config *c, struct text *out);
-/* Likewise what roles need that have nothing to do with zones. */
+/* Likewise what roles need that have nothing to do with the zones held here: of zones, those with backends. */
 void config_print_without_zones(const struct config *c, struct text *out);
-/* Likewise what answer workers need of c: no zones, no keys, no nodes but `node`. */
+/* Likewise what answer workers need of c: of zones those with backends that the node serves, no keys, no nodes but `node`. */
 void config_print_for_answer(const struct config *c, const struct config_node *node, struct text *out);
 /* Only `run-dir` of the file at path, for tools that talk to a running node while its file is being edited: mistakes elsewhere do not
  * matter. The default where the file says nothing; ERR_NOT_FOUND or -errno when there is no such file or it cannot be understood. */
@@ -565,6 +569,10 @@ enum { CONFIG_SITE_MARKS = 63 };
 void config_site_marks(const struct config *c, uint8_t *marks);
 /* The key that signs questions about nodes' status and their answers: `status-key`, else the first; NULL: there is none. */
 const struct config_key *config_status_key(const struct config *c);
+/* Is that tls-auth one by which backends are known? */
+bool config_tls_of_backends(const struct config *c, size_t tls_auth);
+/* Do others answer for the zone? Then it is in no store, has no serial here, and is not transferred. */
+bool config_zone_is_edge(const struct config_zone *z);
 /* Does the node have the zone? A primary has all, a pop those of its networks; NULL: any. */
 bool config_node_serves(const struct config_node *node, const struct config_zone *z);
 /* What board_pool_key() wants of a pool: the same for pools with the same endpoints in the same order, whatever their weights and checks are. */

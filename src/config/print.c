@@ -7,6 +7,7 @@
 #include "config/schema.h"
 #include "dns/rr.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void print_map(const struct config *c, const struct schema_map *map, const char *base, unsigned indent,
@@ -178,6 +179,9 @@ static void print_value(const struct config *c, const struct schema_row *row, co
 		memcpy(&type, at, sizeof(type));
 		text_fmt(out, "\"%c%c\"", type >> 8, type & 255);
 		break;
+	case SCHEMA_BACKENDS:
+		quoted(out, c->backends[number(row, at)].name);
+		break;
 	case SCHEMA_FAMILIES:
 	case SCHEMA_LINK_ADDR:
 	case SCHEMA_MAP:
@@ -218,6 +222,7 @@ static bool is_unset(const struct schema_row *row, const char *base)
 	case SCHEMA_KEY:
 	case SCHEMA_TLS:
 	case SCHEMA_POOL:
+	case SCHEMA_BACKENDS:
 		return number(row, at) == UINT32_MAX;
 	default:
 		return false;
@@ -359,12 +364,46 @@ void config_print(const struct config *c, struct text *out)
 	print_map(c, &schema_root, (const char *)c, 0, false, out);
 }
 
+/* Those of c that have backends, and that the node (NULL: any) serves. Copied; freed by the caller. */
+static struct config_zone *edge_zones(const struct config *c, const struct config_node *node, size_t *count,
+                                      struct text *out)
+{
+	struct config_zone *zones = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->zone_count; i++)
+		n += config_zone_is_edge(&c->zones[i]) && config_node_serves(node, &c->zones[i]);
+	zones = n ? calloc(n, sizeof(*zones)) : NULL;
+	if (n && !zones)
+		out->failed = true;
+	*count = zones ? n : 0;
+	n = 0;
+	for (size_t i = 0; zones && i < c->zone_count; i++)
+		if (config_zone_is_edge(&c->zones[i]) && config_node_serves(node, &c->zones[i]))
+			zones[n++] = c->zones[i];
+	return zones;
+}
+
+/* Of servers that are spoken to over TLS, these roles speak to backends alone: what the other entries say is not theirs to know. */
+static void slim_tls_auth(struct config *slim, struct config_tls_auth list[CONFIG_TLS_AUTH_MAX])
+{
+	for (size_t i = 0; i < slim->tls_auth_count && i < CONFIG_TLS_AUTH_MAX; i++)
+		list[i] = config_tls_of_backends(slim, i) ? slim->tls_auth[i]
+		                                          : (struct config_tls_auth){.name = slim->tls_auth[i].name,
+		                                                                     .mode = CONFIG_TLS_OPPORTUNISTIC};
+	slim->tls_auth = list;
+}
+
 void config_print_without_zones(const struct config *c, struct text *out)
 {
+	struct config_tls_auth tls_auth[CONFIG_TLS_AUTH_MAX];
 	struct config slim = *c;
 
-	slim.zone_count = slim.catalog_count = 0;
+	slim_tls_auth(&slim, tls_auth);
+	slim.catalog_count = 0;
+	slim.zones = edge_zones(c, NULL, &slim.zone_count, out);
 	config_print(&slim, out);
+	free(slim.zones);
 }
 
 /* Of rules that go by nodes those of this one, which then has the place 0; of pools not who checks them. */
@@ -406,15 +445,20 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 {
 	struct config slim = *c;
 	struct config_network networks[CONFIG_NETWORKS_MAX];
+	struct config_tls_auth tls_auth[CONFIG_TLS_AUTH_MAX];
 	struct config_node own = *node;
 	struct arena arena;
 
+	slim_tls_auth(&slim, tls_auth);
 	own.neighbor_count = 0;
 	own.http = slim.http = (struct config_http){0};
 	slim.rpki = (struct config_rpki){0};
 	slim.nodes = &own;
 	slim.node_count = 1;
-	slim.zone_count = slim.catalog_count = slim.key_count = slim.tls_auth_count = 0;
+	slim.catalog_count = slim.key_count = 0;
+	slim.zones = edge_zones(c, node, &slim.zone_count, out);
+	if (!slim.backend_count)
+		slim.tls_auth_count = 0;
 	/* What names nodes that are not there, or counts them. */
 	for (size_t i = 0; i < c->network_count && i < CONFIG_NETWORKS_MAX; i++) {
 		networks[i] = c->networks[i];
@@ -430,4 +474,5 @@ void config_print_for_answer(const struct config *c, const struct config_node *n
 	else
 		out->failed = true;
 	arena_done(&arena);
+	free(slim.zones);
 }

@@ -181,7 +181,7 @@ static void read_default(const struct config_read *r, const struct schema_row *r
 		memcpy(base + row->at, &yes, sizeof(yes));
 		memcpy(base + row->flag_at, &yes, sizeof(yes));
 	} else if ((row->type == SCHEMA_NETWORK || row->type == SCHEMA_KEY || row->type == SCHEMA_TLS ||
-	            row->type == SCHEMA_POOL) &&
+	            row->type == SCHEMA_POOL || row->type == SCHEMA_BACKENDS) &&
 	           !row->list) {
 		memcpy(base + row->at, &none, sizeof(none));
 	} else if (row->value) {

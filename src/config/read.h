@@ -37,6 +37,10 @@ void config_check_catalogs(const struct tree_source *src, const struct tree *roo
 /* Likewise pools and steering: steering.c. */
 void config_link_steering(const struct tree *root, struct config *c);
 void config_check_steering(const struct tree_source *src, const struct tree *root, const struct config *c);
+/* backends.c: likewise, once zones are read; pools, and zones that they answer for. */
+void config_link_backends(const struct tree *root, struct config *c);
+void config_check_backends(const struct tree_source *src, const struct tree *root, const struct config *c);
+void config_check_edge_zone(const struct tree_source *src, const struct tree *t, const struct config_zone *z);
 /* check_http.c */
 void config_check_http(const struct tree_source *src, const struct tree *root, const struct config *c);
 /* Check, check.c: what rows cannot say. */

@@ -267,6 +267,65 @@ static const struct schema_row tls_auth_rows[] = {
 };
 static const struct schema_map tls_auth_map = {"a tls-auth", sizeof(struct config_tls_auth), ROWS(tls_auth_rows)};
 
+/* In the order of enum config_backend_policy, config_backend_over, config_backend_pass; rcodes as in RFC 6895 2.3. */
+static const char *const words_backend_policy[] = {"latency", "weight", "hash", "ordered", NULL};
+static const char *const words_backend_over[] = {"udp", "tcp", "tls", NULL};
+static const char *const words_pass[] = {"notify", "update", "transfer", NULL};
+static const char *const words_rcode[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", NULL};
+
+static const struct schema_row backend_server_rows[] = {
+        {"name", SCHEMA_TEXT, .reload = true, AT(config_backend_server, name), .help = "what it is called; without it its address"},
+        {"address", SCHEMA_SERVER, .required = true, .reload = true, AT(config_backend_server, at),
+         .help = "its address, with the port where that is not 53, or 853 over TLS"},
+        {"weight", SCHEMA_UINT, .reload = true, NUMBER(config_backend_server, weight), .min = 1, .max = 10000, .value = "100",
+         .help = "its share of the questions"},
+        {"outstanding", SCHEMA_UINT, .reload = true, NUMBER(config_backend_server, outstanding), .min = 1, .max = 1000000, .value = "10000",
+         .help = "questions at a time that a node sends to it"},
+};
+static const struct schema_map backend_server_map = {"a server", sizeof(struct config_backend_server), ROWS(backend_server_rows)};
+
+static const struct schema_row backend_check_rows[] = {
+        {"name", SCHEMA_DOMAIN, .reload = true, AT(config_backend_check, name),
+         .help = "name that servers are asked for; without it that of the first zone of the pool"},
+        {"type", SCHEMA_RRTYPE, .reload = true, AT(config_backend_check, type), .value = "SOA", .help = "type asked for"},
+        {"rcode", SCHEMA_WORD, .reload = true, NUMBER(config_backend_check, rcode), .words = words_rcode, .value = "NOERROR",
+         .help = "code that the answer must have"},
+        {"contains", SCHEMA_TEXT, .reload = true, AT(config_backend_check, contains),
+         .help = "data of a record, as in a zone file, that must be in the answer; without it, of NOERROR, any record of the type will do"},
+        {"interval", SCHEMA_TIME, .reload = true, AT(config_backend_check, interval_ms), .min = 50, .max = HOUR, .value = "1s",
+         .help = "time between two questions to each server"},
+        {"timeout", SCHEMA_TIME, .reload = true, AT(config_backend_check, timeout_ms), .min = 10, .max = MINUTE, .value = "500ms",
+         .help = "an answer later than this counts as none"},
+        {"rise", SCHEMA_UINT, .reload = true, NUMBER(config_backend_check, rise), .min = 1, .max = 1000, .value = "2",
+         .help = "good answers in a row after which a server is up again"},
+        {"fall", SCHEMA_UINT, .reload = true, NUMBER(config_backend_check, fall), .min = 1, .max = 1000, .value = "2",
+         .help = "failures in a row after which it is down"},
+};
+static const struct schema_map backend_check_map = {"check", 0, ROWS(backend_check_rows)};
+
+static const struct schema_row backends_rows[] = {
+        {"name", SCHEMA_IDENT, .required = true, .reload = true, AT(config_backends, name), .help = "name that zones refer to"},
+        {"servers", SCHEMA_MAP, .required = true, .reload = true, LIST(config_backends, servers, server_count, CONFIG_BACKEND_SERVERS_MAX),
+         .map = &backend_server_map, .help = "the name servers that answer"},
+        {"policy", SCHEMA_WORD, .reload = true, NUMBER(config_backends, policy), .words = words_backend_policy, .value = "latency",
+         .help = "which one is asked: latency, the least loaded and fastest; weight, by chance; hash, by the question; ordered, the first that is up"},
+        {"over", SCHEMA_WORD, .reload = true, NUMBER(config_backends, over), .words = words_backend_over, .value = "udp",
+         .help = "how they are asked: udp (and tcp for what does not fit), tcp, or tls"},
+        {"tls", SCHEMA_TLS, .reload = true, AT(config_backends, tls), .help = "with over: tls, the entry of tls-auth by which they are known"},
+        {"patience", SCHEMA_TIME, .reload = true, AT(config_backends, patience_ms), .min = 50, .max = 30 * SECOND, .value = "900ms",
+         .help = "a client waits so long at most, then it gets what the cache still has, or SERVFAIL"},
+        {"stale-for", SCHEMA_TIME, .reload = true, AT(config_backends, stale_for_ms), .min = 0, .max = 30U * DAY, .value = "24h",
+         .help = "so long after their TTL answers are given while no server answers (RFC 8767); 0: not at all"},
+        {"proxy-protocol", SCHEMA_BOOL, .reload = true, AT(config_backends, proxy_protocol), .value = "false",
+         .help = "servers are told the client's address by the PROXY protocol, version 2"},
+        {"client-subnet", SCHEMA_BOOL, .reload = true, AT(config_backends, client_subnet), .value = "false",
+         .help = "servers are told the client's network (RFC 7871)"},
+        {"pass", SCHEMA_WORD, .reload = true, .width = 1, LIST(config_backends, pass, pass_count, CONFIG_PASSES), .words = words_pass,
+         .help = "what is passed on beside queries: notify, update, transfer; the rest is refused"},
+        {"check", SCHEMA_MAP, .reload = true, AT(config_backends, check), .map = &backend_check_map, .help = "how the servers are judged"},
+};
+static const struct schema_map backends_map = {"backends", sizeof(struct config_backends), ROWS(backends_rows)};
+
 static const struct schema_row server_rows[] = {
         {"address", SCHEMA_ADDR, .required = true, .reload = true, AT(schema_server, address), .help = "address of the server"},
         {"port", SCHEMA_UINT, .reload = true, NUMBER(schema_server, port), .zero_too = true, .min = 1, .max = 65535, .value = "0",
@@ -280,6 +339,8 @@ static const struct schema_row zone_rows[] = {
         {"file", SCHEMA_FILE, .reload = true, AT(config_zone, file), .help = "zone file on the primary"},
         {"primaries", SCHEMA_SERVER, .reload = true, LIST(config_zone, primaries, primary_count, CONFIG_PRIMARIES_MAX), .map = &server_map,
          .help = "servers the zone is transferred from instead"},
+        {"backends", SCHEMA_BACKENDS, .reload = true, AT(config_zone, backends),
+         .help = "entry of backends whose servers answer for the zone; it is not held here. The zone \".\": all that no other zone has"},
         {"tls", SCHEMA_TLS, .reload = true, AT(config_zone, tls),
          .help = "entry of tls-auth by which its primaries, or those of the fleet, are spoken to over TLS"},
         {"network", SCHEMA_NETWORK, .reload = true, AT(config_zone, network), .help = "network that serves the zone"},
@@ -515,6 +576,17 @@ static const struct schema_row steering_rows[] = {
          .help = "the client's network as the resolver tells it (RFC 7871) is believed"},
 };
 static const struct schema_map steering_map = {"a steering policy", sizeof(struct config_steering), ROWS(steering_rows)};
+static const struct schema_row backend_cache_rows[] = {
+        {"size", SCHEMA_SIZE, NUMBER(config_backend_cache, size), .min = 1 * MIB, .max = 4095U * MIB, .value = "256MiB",
+         .help = "memory of the node, shared by its workers, for answers of backends"},
+        {"ttl-max", SCHEMA_TIME, .reload = true, AT(config_backend_cache, ttl_max_ms), .min = SECOND, .max = 7U * DAY, .value = "24h",
+         .help = "no answer is kept longer"},
+        {"negative-ttl-max", SCHEMA_TIME, .reload = true, AT(config_backend_cache, negative_ttl_max_ms), .min = SECOND, .max = 7U * DAY, .value = "1h",
+         .help = "likewise, that there is no such name or type"},
+        {"prefetch", SCHEMA_UINT, .reload = true, NUMBER(config_backend_cache, prefetch), .min = 0, .max = 90, .value = "10",
+         .help = "an answer asked for often is fetched anew when so many percent of its TTL are left; 0: never"},
+};
+static const struct schema_map backend_cache_map = {"backend-cache", 0, ROWS(backend_cache_rows)};
 
 static const struct schema_row answer_rows[] = {
         {"udp-size", SCHEMA_UINT, .reload = true, NUMBER(config_answer, udp_size), .min = 512, .max = 4096, .value = "1232",
@@ -533,6 +605,8 @@ static const struct schema_row answer_rows[] = {
          .help = "questions that are not answered"},
         {"cache", SCHEMA_SIZE, .reload = true, NUMBER(config_answer, cache), .min = 0, .max = 1024 * MIB, .value = "8MiB",
          .help = "memory of each worker for answers already given; 0: every answer is made anew"},
+        {"backend-cache", SCHEMA_MAP, .reload = true, AT(config_answer, backend_cache), .map = &backend_cache_map,
+         .help = "answers of backends that are kept"},
         {"xdp", SCHEMA_WORD, .reload = true, NUMBER(config_answer, xdp), .words = words_xdp, .value = "off",
          .help = "answers from a cache in the kernel, on the devices of the node's addresses: off, auto, native or generic"},
         {"xdp-cache", SCHEMA_BOOL, .reload = true, AT(config_answer, xdp_cache), .value = "true",
@@ -592,7 +666,7 @@ static const struct schema_map drift_map = {"drift", 0, ROWS(drift_rows)};
 /* In the order of enum config_event. */
 static const char *const words_event[] = {"announce", "withdraw", "de-prefer", "graceful-shutdown", "neighbor-up", "neighbor-down", "verdict",
                                           "backstop", "kept", "bfd", "max-prefixes", "peer", "drift", "outside", "rpki", "hijack", "zone", "primary",
-                                          "process", "config", "order", "xdp", "disk", NULL};
+                                          "process", "config", "order", "xdp", "disk", "endpoint", NULL};
 
 static const struct schema_row hook_rows[] = {
         {"on", SCHEMA_WORD, .required = true, .reload = true, .width = 1, LIST(config_hook, on, on_count, CONFIG_EVENTS), .words = words_event,
@@ -655,6 +729,8 @@ static const struct schema_row root_rows[] = {
          .help = "TSIG key of what nodes say to each other; without it the first of keys"},
         {"tls-auth", SCHEMA_MAP, .reload = true, LIST(config, tls_auth, tls_auth_count, CONFIG_TLS_AUTH_MAX), .map = &tls_auth_map,
          .help = "how servers are reached over TLS, and known"},
+        {"backends", SCHEMA_MAP, .reload = true, LIST(config, backends, backend_count, CONFIG_BACKENDS_MAX), .map = &backends_map,
+         .help = "name servers that answer for zones which this node stands in front of"},
         {"nodes", SCHEMA_MAP, .required = true, .reload = true, LIST(config, nodes, node_count, CONFIG_NODES_MAX), .map = &node_map,
          .help = "the machines of the fleet"},
         {"zones", SCHEMA_MAP, .reload = true, LIST(config, zones, zone_count, CONFIG_ZONES_MAX), .map = &zone_map,

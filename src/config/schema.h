@@ -36,6 +36,7 @@ enum schema_type {
 	SCHEMA_NODE,      /* uint32_t index of the node of that name */
 	SCHEMA_COUNTRY,   /* uint16_t from two letters of ISO 3166 */
 	SCHEMA_CONTINENT, /* likewise of a continent */
+	SCHEMA_BACKENDS,  /* uint32_t index in backends of that name */
 	SCHEMA_SERVER, /* struct endpoint, as SCHEMA_ENDPOINT but port 0 where none is given, or a mapping: `map`, of struct schema_server */
 	SCHEMA_FAMILIES, /* list of ipv4, ipv6 into two bools: flag_at is that of ipv6 */
 	SCHEMA_NEXT_HOP, /* list of at most one address a family into two addresses: count_at is that of the second */

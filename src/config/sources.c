@@ -12,6 +12,19 @@ static bool in_networks(const struct config_node *node, uint32_t network)
 	return false;
 }
 
+bool config_tls_of_backends(const struct config *c, size_t tls_auth)
+{
+	for (size_t i = 0; i < c->backend_count; i++)
+		if (c->backends[i].tls == tls_auth)
+			return true;
+	return false;
+}
+
+bool config_zone_is_edge(const struct config_zone *z)
+{
+	return z->backends != UINT32_MAX;
+}
+
 bool config_node_serves(const struct config_node *node, const struct config_zone *z)
 {
 	if (!node || node->role == CONFIG_PRIMARY || in_networks(node, z->network))
@@ -40,7 +53,7 @@ size_t config_zone_sources(const struct config *c, const struct config_node *nod
 		if (!e->port)
 			e->port = e->tls ? TLS_PORT : DNS_PORT;
 	}
-	if (z->primary_count || !node || node->role != CONFIG_POP)
+	if (z->primary_count || config_zone_is_edge(z) || !node || node->role != CONFIG_POP)
 		return count;
 	for (size_t i = 0; i < c->node_count; i++) {
 		const struct config_node *n = &c->nodes[i];

@@ -477,6 +477,8 @@ static const char *referred_name(const struct config_read *r, enum schema_type t
 		return c->keys[i].name;
 	case SCHEMA_NODE:
 		return c->nodes[i].name;
+	case SCHEMA_BACKENDS:
+		return c->backends[i].name;
 	case SCHEMA_POOL:
 		if (c->pools[i].name)
 			return c->pools[i].name;
@@ -497,9 +499,10 @@ static bool read_reference(const struct config_read *r, const struct schema_row 
 	             {SCHEMA_KEY, "key", "keys"},
 	             {SCHEMA_POOL, "pool", "pools"},
 	             {SCHEMA_NODE, "node", "nodes"},
+	             {SCHEMA_BACKENDS, "backends", "backends"},
 	             {SCHEMA_TLS, "tls-auth", "tls-auth"}};
-	const size_t counts[] = {r->config->network_count, r->config->key_count, r->config->pool_count,
-	                         r->config->node_count, r->config->tls_auth_count};
+	const size_t counts[] = {r->config->network_count, r->config->key_count,     r->config->pool_count,
+	                         r->config->node_count,    r->config->backend_count, r->config->tls_auth_count};
 	const char *names[VALUE_WORDS_MAX], *near;
 	const struct tree *item = row->type == SCHEMA_POOL ? tree_get(r->root, "pools") : NULL;
 	size_t kind = 0;
@@ -594,6 +597,7 @@ bool config_read_value(const struct config_read *r, const struct schema_row *row
 	case SCHEMA_TLS:
 	case SCHEMA_POOL:
 	case SCHEMA_NODE:
+	case SCHEMA_BACKENDS:
 		return read_reference(r, row, t, to);
 	case SCHEMA_COUNTRY:
 	case SCHEMA_CONTINENT:

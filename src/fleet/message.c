@@ -46,6 +46,35 @@ static bool read_place(const uint8_t *label, struct tree_place *out)
 	return true;
 }
 
+#define POOLS_LABEL "pools"
+#define POOLS_PLAIN "-"
+#define POOLS_NEWS  "news"
+
+/* "pools", "pools-1f". */
+static bool read_pools(const uint8_t *label, uint32_t *first)
+{
+	static const char word[] = POOLS_LABEL;
+	unsigned at = sizeof(word) - 1;
+	uint32_t v = 0;
+
+	for (unsigned i = 0; i < at; i++)
+		if (i >= label[0] || (label[1 + i] | 0x20) != word[i])
+			return false;
+	if (label[0] > at && (label[1 + at++] != '-' || label[0] == at))
+		return false;
+	for (; at < label[0]; at++) {
+		uint8_t c = label[1 + at], letter = c | 0x20;
+
+		if (!(c >= '0' && c <= '9') && !(letter >= 'a' && letter <= 'f'))
+			return false;
+		v = v << 4 | (uint32_t)(c <= '9' ? c - '0' : letter - 'a' + 10);
+		if (v > FLEET_POOL_PLACES)
+			return false;
+	}
+	*first = v;
+	return true;
+}
+
 uint32_t fleet_network_number(const char *name)
 {
 	static const uint8_t key[16] = "zonecast-network";
@@ -64,9 +93,16 @@ bool fleet_question_read(const uint8_t *qname, struct fleet_question *out)
 		return false;
 	if (labels > STATUS_LABELS + 1 && !read_label(name_suffix(qname, STATUS_LABELS + 2), q.network))
 		return false;
-	q.tree = labels > STATUS_LABELS + 2;
+	q.pools = labels > STATUS_LABELS + 2 && read_pools(qname, &q.first);
+	q.tree = labels > STATUS_LABELS + 2 && !q.pools;
 	if (q.tree && !read_place(qname, &q.place))
 		return false;
+	if (q.pools) {
+		q.news = strcmp(q.network, POOLS_NEWS) == 0;
+		if (!q.news && strcmp(q.network, POOLS_PLAIN) != 0)
+			return false;
+		memset(q.network, 0, sizeof(q.network));
+	}
 	*out = q;
 	return true;
 }
@@ -95,6 +131,16 @@ static void write_place(struct writer *w, struct tree_place p)
 	}
 	label[len] = '\0';
 	write_label(w, label);
+}
+
+static void write_pools(struct writer *w, const struct fleet_question *q)
+{
+	char label[sizeof(POOLS_LABEL) + 9] = POOLS_LABEL;
+
+	if (q->first)
+		snprintf(label, sizeof(label), POOLS_LABEL "-%x", q->first & FLEET_POOL_PLACES);
+	write_label(w, label);
+	write_label(w, q->news ? POOLS_NEWS : POOLS_PLAIN);
 }
 
 static size_t roots_len(size_t count)
@@ -183,6 +229,8 @@ void fleet_question_write(const struct fleet_question *q, uint16_t id, const str
 	writer_u16(w, 1);
 	if (q->tree)
 		write_place(w, q->place);
+	if (q->pools)
+		write_pools(w, q);
 	write_label(w, q->network);
 	write_label(w, q->node);
 	writer_bytes(w, fleet_status_zone, name_len(fleet_status_zone));
@@ -275,7 +323,7 @@ static bool repeats(struct message *m, const struct fleet_question *q)
 	return m->header.qdcount == 1 && message_question(m, &qname, &qtype, &qclass) == 0 && qtype == RR_TXT &&
 	       qclass == CLASS_CH && fleet_question_read(qname.wire, &got) && strcmp(got.node, q->node) == 0 &&
 	       strcmp(got.network, q->network) == 0 && got.tree == q->tree && got.place.prefix == q->place.prefix &&
-	       got.place.depth == q->place.depth;
+	       got.place.depth == q->place.depth && got.pools == q->pools && got.news == q->news && got.first == q->first;
 }
 
 /* What is asked for, read into one of the two. */

@@ -14,14 +14,19 @@
 /* Questions about a node's status and their answers as DNS messages, without their signatures (xfr/tsig.h). Pure. */
 extern const uint8_t fleet_status_zone[]; /* status.zonecast. */
 
+enum { FLEET_POOL_PLACES = 0xffff };
+
 /* NODE.status.zonecast. asks for all of a node, NETWORK.NODE.status.zonecast. for one network of it. Names of nodes and networks are one label
  * each, whatever dots they have in them. tree.NETWORK.NODE.status.zonecast. and tree-31c.NETWORK.NODE.status.zonecast. ask for a place of the tree of
- * that network's zones (fleet/tree.h). */
+ * that network's zones (fleet/tree.h). pools.-.NODE.status.zonecast. and pools-1f.-.NODE.status.zonecast. ask for the pools of endpoints that it checks, from that place on; with "news" for the "-",
+ * who asks says as well that what it sees itself has changed. */
 struct fleet_question {
 	char node[BOARD_NAME_MAX];
 	char network[BOARD_NAME_MAX]; /* "": all of them */
 	bool tree;
 	struct tree_place place;
+	bool pools, news;
+	uint32_t first; /* pool */
 };
 
 /* Who asks says in the question, by an option of EDNS (from the range for local use, RFC 6891 9), how its own zones are, so that both sides know after one exchange whether they

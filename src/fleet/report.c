@@ -19,6 +19,11 @@
  * A string that begins with "sees" is about a network that the node does not hold, and so can ask as clients do: of each family good or silent, the node that
  * answers there or did last (by NSID), and for how many seconds that has been so. Of these as many are told as there is room for.
  *
+ * A string that begins with "pools" is about pools of endpoints that names are steered to, as the node's own checks find them (watch/endpoints_share.c): how many it checks, then of each a key and two
+ * words in hexadecimal, the endpoints of which it knows something and those of them that are up. There may be several such strings, and all that there are may be more than fit:
+ *
+ *	"pools=2 9f2b00c1a4d5e6f7=7,5 00c1a4d5e6f79f2b=3,3"
+ *
  * Growth: unknown keys, further values behind the five of a family, and strings that begin with an unknown key are passed over; an unknown word counts as the
  * least (no, unknown). So a node can say more to newer ones without a new number. The number changes only when old nodes must not believe what they read.
  *
@@ -95,6 +100,37 @@ static void write_trees(const struct fleet_report *r, struct writer *w)
 	}
 }
 
+/* These as well. The string that is begun stays within what one may have; false: there is no room for another one. */
+static bool write_some_pools(const struct fleet_report *r, uint32_t *at, struct writer *w)
+{
+	char text[FLEET_NODE_TEXT_MAX + 1], item[64];
+	size_t len = (size_t)snprintf(text, sizeof(text), "pools=%u", r->pools_total), begin = len;
+
+	while (*at < r->pools && *at < FLEET_POOLS_MAX) {
+		const struct fleet_pool *p = &r->pool[*at];
+		size_t more = (size_t)snprintf(item, sizeof(item), " %016llx=%llx,%llx", (unsigned long long)p->key, (unsigned long long)p->known,
+		                               (unsigned long long)p->up);
+
+		if (len + more > FLEET_NODE_TEXT_MAX || w->pos + 1 + len + more + FLEET_AFTER_MAX > w->cap)
+			break;
+		memcpy(text + len, item, more);
+		len += more;
+		++*at;
+	}
+	if (len == begin)
+		return false;
+	write_string(w, text, (int)len);
+	return true;
+}
+
+static void write_pools(const struct fleet_report *r, struct writer *w)
+{
+	uint32_t at = 0;
+
+	while (at < r->pools && writer_ok(w) && write_some_pools(r, &at, w))
+		;
+}
+
 static int sees_text(const struct fleet_sees *s, char text[512])
 {
 	int len = snprintf(text, 512, "sees=%s", s->network);
@@ -130,6 +166,7 @@ void fleet_report_write(const struct fleet_report *r, struct writer *rdata)
 		if (rdata->cap - rdata->pos >= (size_t)len + 1 + FLEET_AFTER_MAX)
 			write_string(rdata, text, len);
 	}
+	write_pools(r, rdata);
 }
 
 /* ---- reading ---- */
@@ -369,11 +406,11 @@ static int read_items(struct span s, struct fleet_report *r, struct fleet_networ
 	return 0;
 }
 
-static bool read_root(struct span s, uint64_t *out)
+static bool read_hex(struct span s, uint64_t *out)
 {
 	uint64_t v = 0;
 
-	if (s.len != 16)
+	if (!s.len || s.len > 16)
 		return false;
 	for (size_t i = 0; i < s.len; i++) {
 		int digit = hex_digit(s.at[i]);
@@ -400,10 +437,28 @@ static int read_tree(struct span name, struct span s, struct fleet_report *r)
 
 		if (!span_is(key, "root"))
 			continue;
-		if (!read_root(value, &t->root))
+		if (value.len != 16 || !read_hex(value, &t->root))
 			return ERR_MALFORMED;
 		r->trees++;
 		return 0;
+	}
+	return 0;
+}
+
+/* Behind "pools=2". What there is no room for is passed over. */
+static int read_pools(struct span total, struct span s, struct fleet_report *r)
+{
+	if (!read_u32(total, &r->pools_total))
+		return ERR_MALFORMED;
+	for (unsigned count = 0; s.len; count++) {
+		struct span value = cut(&s, ' '), key = cut(&value, '=');
+		struct fleet_pool p;
+
+		if (count == FLEET_ITEMS_MAX || key.len != 16 || !read_hex(key, &p.key) || !read_hex(cut(&value, ','), &p.known) ||
+		    !read_hex(cut(&value, ','), &p.up))
+			return ERR_MALFORMED;
+		if (r->pools < FLEET_POOLS_MAX)
+			r->pool[r->pools++] = p;
 	}
 	return 0;
 }
@@ -422,6 +477,8 @@ static int read_string(struct span s, bool first, struct fleet_report *r)
 	}
 	if (span_is(key, "tree"))
 		return read_tree(value, s, r);
+	if (span_is(key, "pools"))
+		return read_pools(value, s, r);
 	if (span_is(key, "sees"))
 		return read_sees(s, value, r);
 	if (!span_is(key, "network"))

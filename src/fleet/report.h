@@ -14,6 +14,7 @@ enum {
 	FLEET_FORM = 1, /* number of the form; another one is not understood */
 	FLEET_NETWORKS_MAX = BOARD_NETWORKS_MAX,
 	FLEET_VERSION_MAX = 32,    /* of the software, NUL included */
+	FLEET_POOLS_MAX = 128,     /* in one report */
 	FLEET_HASH_LEN = 8,        /* first octets of the fleet file's hash */
 	FLEET_NODE_TEXT_MAX = 255, /* characters of the string about the node, and of one about a network */
 	FLEET_RDATA_MAX = (1 + FLEET_NODE_TEXT_MAX) * (1 + 2 * FLEET_NETWORKS_MAX),
@@ -56,6 +57,12 @@ struct fleet_report {
 	uint32_t networks; /* that the node has; the report may be about fewer */
 	uint32_t count;
 	struct fleet_network network[FLEET_NETWORKS_MAX];
+	/* Pools of endpoints that the node checks: bit i of `known` and `up` is endpoint i. As many as there is room for, of pools_total. */
+	uint32_t pools_total, pools;
+	struct fleet_pool {
+		uint64_t key; /* board_pool_key() */
+		uint64_t known, up;
+	} pool[FLEET_POOLS_MAX];
 	uint32_t sees_count; /* what does not fit into an answer is left out of it */
 	struct fleet_sees sees[FLEET_NETWORKS_MAX];
 };

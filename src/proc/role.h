@@ -151,6 +151,8 @@ enum role_message_kind {
 	ROLE_SYNC_RELOAD, /* to sync: look at zone files again; text = zone name or "" for all */
 	ROLE_NEEDS_READ,  /* from sync: text = a zone file that its account may not read; where that is so, sync is restarted able to, else this is the reply, without text */
 	ROLE_SOCKET_OPEN,  /* to answer, route, admin: serve one more socket, attached; text = its struct role_socket */
+	ROLE_CHECK,        /* from watch: run the program that checks an endpoint; text = names of pool and endpoint, a line each */
+	ROLE_CHECKED,      /* to watch, under the same id: result = its exit code, or a negative error (ERR_LIMIT: it was not run); text = the first line it printed */
 	ROLE_SOCKET_CLOSE, /* to answer, route, admin: close the sockets of an endpoint; text = a struct role_socket with kind and `at` */
 };
 enum role_request { REQUEST_RELOAD = 1, REQUEST_DRAIN, REQUEST_RESUME, REQUEST_ZONE_RELOAD, REQUEST_FAULT,
@@ -205,6 +207,8 @@ int role_receive(int fd, struct role_message *m, int *attached) MUST_CHECK;
 #define ROLE_ITEM_FLEET "fleet-addresses"  /* struct ip_addr of each node's management addresses: who may ask for the status; not in the stand-alone form */
 /* In a bundle whose configuration is not the fleet file itself: the hash of that, 32 octets. */
 #define ROLE_ITEM_HASH "fleet-hash"
+/* In that of watch, where a pool's check needs it: the authorities that this machine believes, PEM. */
+#define ROLE_ITEM_AUTHORITIES "system-authorities"
 
 /* Become the role described by the brief on brief_fd: see above. Ends the process with a log line when that is impossible. */
 struct role *role_enter(int brief_fd);

@@ -59,6 +59,7 @@ static const enum config_event hook_event_of[EVENT_KINDS] = {
 	[EVENT_ORDER] = CONFIG_ON_ORDER,             [EVENT_XDP] = CONFIG_ON_XDP,
 	[EVENT_DISK] = CONFIG_ON_DISK,               [EVENT_KEPT] = CONFIG_ON_KEPT,
 	[EVENT_MAX_PREFIXES] = CONFIG_ON_MAX_PREFIXES,
+	[EVENT_ENDPOINT] = CONFIG_ON_ENDPOINT,
 };
 
 struct job {

@@ -187,14 +187,25 @@ static int bundle_secret(struct bundle *to, const char *path, struct diag *diag)
 }
 
 /* How servers are known over TLS, and what we show them. */
-static int bundle_tls_auth(struct plan *p, const struct config_tls_auth *a, struct diag *diag)
+static int bundle_tls_auth(struct bundle *to, const struct config_tls_auth *a, struct diag *diag)
 {
-	int err = bundle_file(p->zones, a->ca_file, PLAN_AUTHORITIES_MAX, diag);
+	int err = bundle_file(to, a->ca_file, PLAN_AUTHORITIES_MAX, diag);
 
 	if (!err)
-		err = bundle_secret(p->zones, a->certificate_file, diag);
+		err = bundle_secret(to, a->certificate_file, diag);
 	if (!err)
-		err = bundle_secret(p->zones, a->key_file, diag);
+		err = bundle_secret(to, a->key_file, diag);
+	return err;
+}
+
+/* Those by which backends are known, for who speaks to them: watch and the workers. */
+static int bundle_backends(const struct plan *p, struct bundle *to, struct diag *diag)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < p->config->tls_auth_count; i++)
+		if (config_tls_of_backends(p->config, i))
+			err = bundle_tls_auth(to, &p->config->tls_auth[i], diag);
 	return err;
 }
 
@@ -221,7 +232,9 @@ static int bundle_secrets(struct plan *p, struct diag *diag)
 	for (size_t i = 0; !err && i < p->config->key_count; i++)
 		err = bundle_secret(p->zones, p->config->keys[i].secret_file, diag);
 	for (size_t i = 0; !err && i < p->config->tls_auth_count; i++)
-		err = bundle_tls_auth(p, &p->config->tls_auth[i], diag);
+		err = bundle_tls_auth(p->zones, &p->config->tls_auth[i], diag);
+	if (!err)
+		err = bundle_backends(p, p->watch, diag);
 	for (size_t i = 0; !err && i < p->node->neighbor_count; i++)
 		err = bundle_secret(p->bundle, p->node->neighbors[i].password_file, diag);
 	if (!err && config_status_key(p->config))
@@ -372,6 +385,8 @@ static int plan_answer(struct plan *p, const uint8_t seed[COOKIE_SECRET_LEN], st
 		err = bundle_fleet(p);
 	if (!err && p->config && p->config->answer.tls.enabled)
 		err = bundle_tls(p, diag);
+	if (!err && p->config)
+		err = bundle_backends(p, p->answer, diag);
 	if (!err && !fastopen_keys(p, &secrets))
 		err = ERR_NO_MEMORY;
 	text_done(&yaml);

@@ -182,7 +182,7 @@ static void make_rules(struct access *a, const struct config *c, const struct co
 {
 	a->rules = arena_zalloc(&a->arena, (c->zone_count + 1) * sizeof(*a->rules));
 	for (size_t i = 0; arena_ok(&a->arena) && i < c->zone_count; i++)
-		if (config_node_serves(node, &c->zones[i]))
+		if (!config_zone_is_edge(&c->zones[i]) && config_node_serves(node, &c->zones[i]))
 			make_rule(a, c, &c->zones[i], node, &a->rules[a->rule_count++]);
 	if (arena_ok(&a->arena) && a->rule_count)
 		qsort(a->rules, a->rule_count, sizeof(*a->rules), by_apex);

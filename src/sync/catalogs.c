@@ -642,7 +642,7 @@ static size_t list_members(const struct config *conf, const struct config_catalo
 	size_t count = 0;
 
 	for (size_t i = 0; i < conf->zone_count; i++)
-		if (!conf->zones[i].catalog && is_listed(c, &conf->zones[i]))
+		if (!conf->zones[i].catalog && !config_zone_is_edge(&conf->zones[i]) && is_listed(c, &conf->zones[i]))
 			out[count++] = (struct catalog_member){conf->zones[i].apex, conf->zones[i].group};
 	return count;
 }

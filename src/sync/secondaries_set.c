@@ -65,7 +65,7 @@ static int add_secondary(struct secondaries *s, struct secondary_set *set, const
 	                              .network = slot_of_network(s->role->node, conf->network)};
 
 	*out = NULL;
-	if (!config_node_serves(s->role->node, conf))
+	if (config_zone_is_edge(conf) || !config_node_serves(s->role->node, conf))
 		return 0;
 	zc.primary_count = config_zone_sources(c, s->role->node, conf, sources, ARRAY_LEN(sources));
 	if (!zc.primary_count)

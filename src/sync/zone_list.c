@@ -206,8 +206,8 @@ static int from_config(const struct role *role, struct zone_list *l)
 		struct endpoint source;
 		bool held;
 
-		/* A PoP serves the zones of its networks and no others; a primary has all. */
-		if (!config_node_serves(role->node, z))
+		/* A PoP serves the zones of its networks and no others; a primary has all. None is held here that others answer for. */
+		if (config_zone_is_edge(z) || !config_node_serves(role->node, z))
 			continue;
 		held = config_zone_sources(c, role->node, z, &source, 1) > 0;
 		err = add(l, z->apex, held ? NULL : z->file, z->network, zone_list_slot(l, z->network));

@@ -14,6 +14,8 @@
  * A session is resumed by its ticket, which saves the certificates and the signature. Nothing is verified again then, but for the time of the certificate and
  * the pin. Who uses sessions keeps them apart by server and by struct tls_client. No early data.
  *
+ * Web servers (`web`) are known by the same means, but speak TLS 1.2 or newer and HTTP/1.1: they are asked whether they are well (watch), and nothing is told to them.
+ *
  * Not here: DANE (RFC 7671), CRL and OCSP. */
 #include "tls/client.h"
 
@@ -31,25 +33,27 @@
 
 struct tls_client {
 	SSL_CTX *context;
-	bool opportunistic, verifies; /* verifies: there are authorities */
+	bool opportunistic, verifies, web; /* verifies: there are authorities */
 	char name[TLS_NAME_MAX + 1];  /* "": the address */
 	size_t pin_count;
 	uint8_t pins[][TLS_PIN_LEN];
 };
 
-static int set_rules(SSL_CTX *ctx)
+static int set_rules(SSL_CTX *ctx, bool web)
 {
 	static const unsigned char dot[] = "\x03"
 					   "dot";
+	static const unsigned char http[] = "\x08"
+					    "http/1.1";
 
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 	                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	/* 0 is success here. */
-	return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
+	return SSL_CTX_set_min_proto_version(ctx, web ? TLS1_2_VERSION : TLS1_3_VERSION) == 1 &&
 	                       SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1 &&
-	                       SSL_CTX_set_alpn_protos(ctx, dot, sizeof(dot) - 1) == 0
+	                       SSL_CTX_set_alpn_protos(ctx, web ? http : dot, web ? sizeof(http) - 1 : sizeof(dot) - 1) == 0
 	               ? 0
 	               : ERR_UNSUPPORTED;
 }
@@ -64,7 +68,7 @@ int tls_client_new(const struct tls_client_settings *s, struct tls_client **out,
 	if (!c)
 		return tls_refuse(why, "out of memory"), ERR_NO_MEMORY;
 	c->context = SSL_CTX_new(TLS_client_method());
-	if (!c->context || set_rules(c->context) < 0)
+	if (!c->context || set_rules(c->context, s->web) < 0)
 		err = tls_refuse(why, "TLS cannot be set up");
 	if (!err && (s->authorities_len > INT_MAX || s->certificate_len > INT_MAX || s->key_len > INT_MAX ||
 	             (s->server_name && strlen(s->server_name) > TLS_NAME_MAX)))
@@ -82,6 +86,7 @@ int tls_client_new(const struct tls_client_settings *s, struct tls_client **out,
 		return err;
 	}
 	c->opportunistic = s->opportunistic;
+	c->web = s->web;
 	c->verifies = s->authorities && !s->opportunistic;
 	c->pin_count = s->opportunistic ? 0 : s->pin_count;
 	if (s->pin_count)
@@ -99,22 +104,26 @@ void tls_client_free(struct tls_client *c)
 	free(c);
 }
 
-static bool demand(const struct tls_client *c, SSL *ssl, const struct ip_addr *address)
+static bool demand(const struct tls_client *c, SSL *ssl, const struct ip_addr *address, const char *name)
 {
+	struct ip_addr literal = {.family = 0};
+
+	if (*name && addr_parse(name, &literal) == 0)
+		address = &literal;
 	/* RFC 6066 3: names only. */
-	if (c->name[0] && SSL_set_tlsext_host_name(ssl, c->name) != 1)
+	if (*name && !literal.family && SSL_set_tlsext_host_name(ssl, name) != 1)
 		return false;
 	if (!c->verifies)
 		return true;
 	SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	if (c->name[0])
-		return SSL_set1_host(ssl, c->name) == 1;
+	if (*name && !literal.family)
+		return SSL_set1_host(ssl, name) == 1;
 	return X509_VERIFY_PARAM_set1_ip(SSL_get0_param(ssl), address->bytes, address->family == 6 ? 16 : 4) == 1;
 }
 
-struct ssl_st *tls_client_begin(struct tls_client *c, int fd, const struct ip_addr *address,
-                                struct ssl_session_st *session)
+static struct ssl_st *begin(struct tls_client *c, int fd, const struct ip_addr *address, const char *name,
+                            struct ssl_session_st *session)
 {
 	SSL *ssl;
 
@@ -125,12 +134,23 @@ struct ssl_st *tls_client_begin(struct tls_client *c, int fd, const struct ip_ad
 	/* A session that does not fit any more is a full handshake, nothing worse. */
 	if (session)
 		(void)SSL_set_session(ssl, session);
-	if (SSL_set_fd(ssl, fd) != 1 || !demand(c, ssl, address)) {
+	if (SSL_set_fd(ssl, fd) != 1 || !demand(c, ssl, address, name)) {
 		SSL_free(ssl);
 		return NULL;
 	}
 	SSL_set_connect_state(ssl);
 	return ssl;
+}
+
+struct ssl_st *tls_client_begin(struct tls_client *c, int fd, const struct ip_addr *address,
+                                struct ssl_session_st *session)
+{
+	return begin(c, fd, address, c->name, session);
+}
+
+struct ssl_st *tls_client_begin_named(struct tls_client *c, int fd, const struct ip_addr *address, const char *name)
+{
+	return begin(c, fd, address, name ? name : "", NULL);
 }
 
 static bool pinned(const struct tls_client *c, const X509 *x)
@@ -154,7 +174,7 @@ int tls_client_judge(const struct tls_client *c, struct ssl_st *tls, char why[TL
 
 	ERR_clear_error();
 	tls_facts(tls, &facts);
-	if (!facts.dot)
+	if (!facts.dot && !c->web)
 		return tls_refuse(why,
 		                  "TLS: the server does not speak \"dot\" (ALPN): is this its port for transfers?");
 	if (c->opportunistic)

@@ -17,6 +17,7 @@ enum { TLS_PIN_LEN = 32, TLS_NAME_MAX = 255 };
 
 struct tls_client_settings {
 	bool opportunistic;      /* encrypt, and believe whoever answers */
+	bool web;                /* a web server: ALPN "http/1.1", which it need not know, and TLS 1.2 is new enough */
 	const char *server_name; /* that the certificate must have; NULL: the server's address */
 	const void *authorities;
 	size_t authorities_len; /* PEM; NULL: none, then pins decide */
@@ -37,6 +38,8 @@ void tls_client_free(struct tls_client *c);
 /* A connection on fd to the server at `address`, at its handshake; session: of an earlier one, to be resumed, or NULL. NULL: out of memory. */
 struct ssl_st *tls_client_begin(struct tls_client *c, int fd, const struct ip_addr *address,
                                 struct ssl_session_st *session) MUST_CHECK;
+/* Likewise for a server of another name than the settings have (a name or an address; NULL: its address). */
+struct ssl_st *tls_client_begin_named(struct tls_client *c, int fd, const struct ip_addr *address, const char *name) MUST_CHECK;
 /* After tls_shake() is done: is it the server that was meant? ERR_INVALID: not, why says it. */
 int tls_client_judge(const struct tls_client *c, struct ssl_st *tls, char why[TLS_WHY_MAX]) MUST_CHECK;
 /* After TLS_FAILED, before anything else is done with TLS: what was wrong. */

@@ -24,6 +24,7 @@
 #include "fleet/message.h"
 #include "fleet/pace.h"
 #include "watch/drift.h"
+#include "watch/endpoints.h"
 #include "watch/status_key.h"
 #include "watch/views.h"
 #include "watch/watch.h"
@@ -62,6 +63,7 @@ struct pending {
 	uint8_t network; /* in peer.network, PEERS_NO_ROW: all */
 	bool tree;       /* about a place of the tree of `about` */
 	struct tree_place place;
+	bool pools, news; /* about the pools that it checks, from `tag` on */
 	uint32_t tag;
 	char about[BOARD_NAME_MAX];
 	uint8_t mac_len;
@@ -182,8 +184,8 @@ static bool write_question(struct peers *p, const struct fleet_question *q, uint
 {
 	size_t sees = MIN(p->watch->role->config->network_count, (size_t)PAD_SEES_MAX);
 	struct fleet_root roots[FLEET_ROOTS_MAX];
-	size_t root_count = q->tree ? 0 : drift_roots(p->watch->drift, s->peer, roots);
-	size_t answer_len = q->tree ? DNS_UDP_DEFAULT : PAD_BASE + (size_t)PAD_NETWORK * networks + PAD_SEES * sees;
+	size_t root_count = q->tree || q->pools ? 0 : drift_roots(p->watch->drift, s->peer, roots);
+	size_t answer_len = q->tree || q->pools ? DNS_UDP_DEFAULT : PAD_BASE + (size_t)PAD_NETWORK * networks + PAD_SEES * sees;
 	struct tsig_session session;
 	bool ok;
 
@@ -223,7 +225,7 @@ static void send_question(struct peers *p, uint32_t i, uint32_t address, const s
 	if (!write_question(p, q, networks, s, &w))
 		return;
 	s->active = true;
-	if (!s->tree)
+	if (!s->tree && !s->pools)
 		peers_asked(&p->watch->board->watch, &p->list[i], i, address, q->network, now_ns);
 	board_add(&p->watch->board->watch.nodes.asked, 1);
 	/* What cannot be sent is not answered, and counted so. */
@@ -234,7 +236,7 @@ static void send_question(struct peers *p, uint32_t i, uint32_t address, const s
 static struct fleet_question question_of(const struct peers *p, uint32_t i, const struct pending *s)
 {
 	const struct board_node *b = row_of(p, i);
-	struct fleet_question q = {.tree = s->tree, .place = s->place};
+	struct fleet_question q = {.tree = s->tree, .place = s->place, .pools = s->pools, .news = s->news, .first = s->pools ? s->tag : 0};
 
 	memcpy(q.node, b->name, sizeof(q.node));
 	if (s->tree)
@@ -264,6 +266,28 @@ void peers_ask_tree(struct peers *p, uint32_t i, const char *network, struct tre
 	q = question_of(p, i, &what);
 	at = peers_address(row_of(p, i), &p->list[i], &more);
 	send_question(p, i, more != UINT32_MAX ? more : at, &what, &q, 1, now_ns);
+}
+
+void peers_ask_pools(struct peers *p, uint32_t i, uint32_t first, bool news, uint64_t now_ns)
+{
+	const struct pending what = {.network = PEERS_NO_ROW, .pools = true, .news = news, .tag = first};
+	struct fleet_question q;
+	uint32_t at, more;
+
+	if (!p || i >= p->count || !p->list[i].address_count || (p->key.wanted && !p->key.key))
+		return;
+	q = question_of(p, i, &what);
+	at = peers_address(row_of(p, i), &p->list[i], &more);
+	send_question(p, i, more != UINT32_MAX ? more : at, &what, &q, 1, now_ns);
+}
+
+uint32_t peers_at(const struct peers *p, const struct ip_addr *address)
+{
+	for (uint32_t i = 0; p && i < p->count; i++)
+		for (uint32_t k = 0; k < p->list[i].address_count; k++)
+			if (addr_equal(&row_of(p, i)->address[k].address, address))
+				return i;
+	return UINT32_MAX;
 }
 
 /* Never put off by more than half a turn, however often it asks. */
@@ -436,6 +460,7 @@ static void take_answer(struct peers *p, struct pending *s, const uint8_t *msg, 
 		peers_take(&p->watch->board->watch, peer, s->peer, &p->report, q.network, s->sent_ns, clock_ns(),
 		           p->config);
 		drift_heard(p->watch->drift, s->peer, &p->report, s->sent_ns);
+		endpoints_heard(p->watch->endpoints, s->peer, &p->report, UINT32_MAX, s->sent_ns);
 		for (uint32_t i = 0; i < p->report.sees_count; i++)
 			views_told_take(&p->watch->board->watch.views, q.node, &p->report.sees[i], s->sent_ns);
 		break;
@@ -474,6 +499,22 @@ static void take_tree(struct peers *p, struct pending *s, const uint8_t *msg, si
 	drift_answered(p->watch->drift, tag, kind == FLEET_ANSWER_GOOD ? &p->answer : NULL, clock_ns());
 }
 
+/* Likewise to one about pools. */
+static void take_pools(struct peers *p, struct pending *s, const uint8_t *msg, size_t len)
+{
+	struct fleet_question q = question_of(p, s->peer, s);
+	enum fleet_answer kind;
+	unsigned rcode = 0;
+	int err = 0;
+
+	kind = fleet_answer_read(msg, len, s->id, &q, &p->report, &rcode, &err);
+	if (kind == FLEET_ANSWER_OTHER || verify(p, s, msg, len) != TSIG_GOOD)
+		return;
+	answered(p, s);
+	if (kind == FLEET_ANSWER_GOOD)
+		endpoints_heard(p->watch->endpoints, s->peer, &p->report, s->tag, s->sent_ns);
+}
+
 static void on_answers(uv_poll_t *poll, int status, int events)
 {
 	struct peers *p = poll->data;
@@ -498,7 +539,7 @@ static void on_answers(uv_poll_t *poll, int status, int events)
 		s = &p->pending[get_u16(msg) % PENDING_SLOTS];
 		if (s->active && s->id == get_u16(msg) && s->peer < p->count && from.port == p->watch->port &&
 		    addr_equal(&from.addr, &row_of(p, s->peer)->address[s->address].address))
-			(s->tree ? take_tree : take_answer)(p, s, msg, (size_t)n);
+			(s->tree ? take_tree : s->pools ? take_pools : take_answer)(p, s, msg, (size_t)n);
 	}
 }
 

@@ -24,6 +24,11 @@ uint32_t peers_node(const struct peers *p, uint32_t i);
 /* Ask the i-th for a place of its tree of a network's zones; drift_answered() gets the tag with what it says. What is lost is lost. */
 void peers_ask_tree(struct peers *p, uint32_t i, const char *network, struct tree_place place, uint32_t tag, uint64_t now_ns);
 
+/* Ask the i-th for the pools that it checks, from the first-th on; endpoints_heard() gets what it says. news: tell it that what is seen here has changed. */
+void peers_ask_pools(struct peers *p, uint32_t i, uint32_t first, bool news, uint64_t now_ns);
+/* Which of them has this address; UINT32_MAX: none. */
+uint32_t peers_at(const struct peers *p, const struct ip_addr *address);
+
 /* The i-th has just asked us, and said how its zones are: it is asked half a turn from now, so that in large fleets two nodes hear of each other twice as often as either asks. */
 void peers_was_asked(struct peers *p, uint32_t i, uint64_t now_ns);
 
@@ -44,8 +49,8 @@ struct peer {
 	} network[BOARD_NETWORKS_MAX]; /* in the order of the board's row */
 };
 
-/* Does this node ask that one? PoPs ask those that they share a network with and the primaries, which ask everybody. */
-bool peers_asks(const struct config_node *self, const struct config_node *other);
+/* Does this node ask that one? PoPs ask those that they share a network with and the primaries, which ask everybody; nodes that check endpoints for others ask everybody, and are asked. */
+bool peers_asks(const struct config *config, const struct config_node *self, const struct config_node *other);
 /* Lay out the board's rows and list[BOARD_NODES_MAX] anew for this configuration; of nodes that were there before, by name, what is known stays.
  * reachable: families in which we can ask. Returns how many there are. ERR_NO_MEMORY: nothing was changed. */
 int peers_lay_out(struct board_watch *board, const struct config *config, const struct config_node *self,

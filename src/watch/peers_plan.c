@@ -15,7 +15,17 @@ static bool has_network(const struct config_node *n, uint32_t network)
 	return false;
 }
 
-bool peers_asks(const struct config_node *self, const struct config_node *other)
+/* Some pool's endpoints are checked by it, and not by everybody. */
+static bool checks_for_others(const struct config *c, const struct config_node *n)
+{
+	for (size_t i = 0; i < c->pool_count; i++)
+		for (size_t k = 0; k < c->pools[i].checked_from_count; k++)
+			if (strcmp(c->pools[i].checked_from[k], n->name) == 0)
+				return true;
+	return false;
+}
+
+bool peers_asks(const struct config *config, const struct config_node *self, const struct config_node *other)
 {
 	if (self == other || !other->management_count)
 		return false;
@@ -24,7 +34,7 @@ bool peers_asks(const struct config_node *self, const struct config_node *other)
 	for (size_t i = 0; i < self->network_count; i++)
 		if (has_network(other, self->networks[i]))
 			return true;
-	return false;
+	return checks_for_others(config, self) || checks_for_others(config, other);
 }
 
 static uint8_t own_index(const struct config_node *self, uint32_t network)
@@ -152,7 +162,7 @@ int peers_lay_out(struct board_watch *board, const struct config *config, const 
 		struct board_node *b = &nodes->node[n];
 		struct peer *p = &list[n];
 
-		if (!peers_asks(self, from))
+		if (!peers_asks(config, self, from))
 			continue;
 		*p = (struct peer){.node = (uint32_t)i};
 		board_write_begin(&b->seq);

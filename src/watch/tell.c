@@ -23,6 +23,7 @@
 #include "limit/prefix_set.h"
 #include "proc/handover.h"
 #include "watch/drift.h"
+#include "watch/endpoints.h"
 #include "watch/status_key.h"
 #include "watch/watch.h"
 #include "xfr/tsig.h"
@@ -42,6 +43,9 @@ enum {
 	TELL_REFUSALS = 100, /* refused with an answer in one second; further ones are dropped */
 	TELL_LOG_BURST = 2,
 };
+
+/* No network has this name: a report about the node alone. */
+#define NO_NETWORK "-"
 
 struct caller {
 	struct list link;
@@ -159,9 +163,16 @@ static size_t answer(struct teller *t, const uint8_t *msg, size_t len, const str
 		if (question.tree) {
 			zones = drift_tree(t->watch->drift, question.network);
 			rcode = zones ? RCODE_NOERROR : RCODE_NXDOMAIN;
+		} else if (question.pools) {
+			self_report(t->watch->board, t->watch->role->config, t->watch->role->node, NO_NETWORK, clock_ns(), &t->report);
+			t->report.trees = 0;
+			endpoints_report(t->watch->endpoints, question.first, &t->report);
+			if (question.news)
+				endpoints_hint(t->watch->endpoints, from);
 		} else {
 			self_report(t->watch->board, t->watch->role->config, t->watch->role->node, question.network, clock_ns(), &t->report);
 			drift_report(t->watch->drift, question.network, &t->report);
+			endpoints_report(t->watch->endpoints, UINT32_MAX, &t->report);
 			drift_heard_from(t->watch->drift, from, roots, fleet_question_roots(msg, len, roots), clock_ns());
 		}
 		board_add(&t->watch->board->watch.nodes.told, 1);

@@ -29,6 +29,8 @@
  * Other nodes are asked how they are (peers.c), and are told how this one is (tell.c). They, and networks from outside, are asked at port 53 as well, as clients
  * do (views.c, outside.c). Whether they serve the same zones is found out with few questions more (drift.c).
  *
+ * Endpoints that names are steered to are checked here as well, and what other nodes see of them is heard (endpoints.c); that has nothing to do with this node's verdicts.
+ *
  * What other processes know makes a verdict soft (publish.c, verdict.c): data that sync cannot have confirmed, zones that are missing or near their SOA EXPIRE, DNSSEC signatures,
  * load (load.c). These may be the same at every PoP, so they are causes that are told to others, and the guard decides.
  *
@@ -41,6 +43,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "watch/drift.h"
+#include "watch/endpoints.h"
 #include "watch/peers.h"
 #include "watch/rpki.h"
 #include "watch/tell.h"
@@ -174,12 +177,21 @@ static int on_reload(struct role *role, struct config *old)
 	if (!role->node || plan_build(w, role->config, role->node) < 0)
 		return -1;
 	/* Asked to start anew, it finds on the board what it knew. */
-	if (teller_replan(w->teller) < 0 || peers_replan(w->peers) < 0 || drift_replan(w->drift) < 0 || views_replan(w->views) < 0)
+	if (teller_replan(w->teller) < 0 || peers_replan(w->peers) < 0 || drift_replan(w->drift) < 0 || views_replan(w->views) < 0 ||
+	    endpoints_replan(w->endpoints) < 0)
 		return -1;
 	paths_replan(w->paths);
 	rpki_replan(w->rpki);
 	publish_all(w);
 	return 0;
+}
+
+static void on_message(struct role *role, const struct role_message *m)
+{
+	struct watch *w = role->state;
+
+	if (m->kind == ROLE_CHECKED)
+		endpoints_ran(w->endpoints, m->id, m->result, m->text);
 }
 
 static void on_stop(struct role *role)
@@ -207,6 +219,7 @@ int watch_main(struct role *role)
 	store_follow_init(&w->store, role->brief.store_path, &role->board->watch.pin);
 	role->state = w;
 	role->on_reload = role->node ? on_reload : NULL;
+	role->on_message = on_message;
 	role->on_stop = on_stop;
 	err = role_loop_start(role, &w->loop);
 	if (!err && role->node) {
@@ -227,6 +240,8 @@ int watch_main(struct role *role)
 				err = drift_new(w, &w->drift);
 			if (!err)
 				err = views_new(w, &w->views);
+			if (!err)
+				err = endpoints_new(w, &w->endpoints);
 			if (!err)
 				err = rpki_start(w, &w->rpki);
 		}
