@@ -70,8 +70,12 @@ void edns_put(struct writer *w, const struct edns_reply *e, const struct query *
 	if (e->has_cookie)
 		option(w, EDNS_COOKIE, e->cookie, sizeof(e->cookie));
 	if (q->ecs) {
-		/* RFC 7871 7.2.1: family, source prefix and address as they came; scope 0, the answer is for everybody. */
+		size_t at = w->pos;
+
+		/* RFC 7871 7.2.1: family, source prefix and address as they came; scope 0, where the answer is for everybody. */
 		option(w, EDNS_ECS, q->ecs, q->ecs_len);
+		if (writer_ok(w))
+			w->base[at + HEAD_LEN + 3] = e->subnet_scope;
 	}
 	if (e->has_keepalive) {
 		uint8_t timeout[2];

@@ -17,7 +17,8 @@ enum {
 
 /* Extended errors (RFC 8914) that are used here. */
 enum ede {
-	EDE_OTHER = 0, EDE_NOT_READY = 14, EDE_PROHIBITED = 18, EDE_NOT_AUTHORITATIVE = 20, EDE_NOT_SUPPORTED = 21, EDE_INVALID_QUERY_TYPE = 30,
+	EDE_OTHER = 0, EDE_STALE = 3, EDE_NOT_READY = 14, EDE_PROHIBITED = 18, EDE_NOT_AUTHORITATIVE = 20, EDE_NOT_SUPPORTED = 21, EDE_NO_REACHABLE_AUTHORITY = 22, EDE_NETWORK_ERROR = 23,
+	EDE_INVALID_QUERY_TYPE = 30,
 	EDE_NONE = 0xffff,
 };
 
@@ -33,6 +34,7 @@ struct edns_reply {
 	const uint8_t *report_agent; /* NULL: none */
 	bool pad;
 	uint16_t ede;          /* enum ede */
+	uint8_t subnet_scope;  /* bits of the client's network that the answer depends on, RFC 7871 */
 };
 
 /* Octets to keep free for the record. */
