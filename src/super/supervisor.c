@@ -274,6 +274,7 @@ static int set_up(struct supervisor *s)
 		log_err("board error=\"%s\"", err_text(err));
 		return err;
 	}
+	random_bytes(s->board->supervisor.edge_key, sizeof(s->board->supervisor.edge_key));
 	fcntl(all->board_fd, F_SETFD, FD_CLOEXEC);
 	all->board = s->board;
 	all->loop = &s->loop;
