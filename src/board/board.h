@@ -113,6 +113,7 @@ struct board_supervisor {
 		uint64_t at_ns;            /* 0: none */
 		char why[BOARD_WHY_MAX];
 	} refused;
+	uint8_t edge_key[16]; /* of marks in checks of backends (edge/mark.h): random, written before any other process is started, told to nobody outside */
 	struct board_hooks {
 		_Atomic uint64_t run, failed, killed, dropped; /* started; ended badly; killed at their time limit; no room in the queue */
 		_Atomic uint32_t running, queued;
@@ -194,6 +195,7 @@ struct board_worker {
 		_Atomic uint64_t joined, prefetched;       /* misses that waited for a question under way; questions of our own */
 		_Atomic uint64_t passed;                   /* NOTIFY, UPDATE, transfers, and what has TSIG */
 		_Atomic uint64_t refused, loops, failed;   /* not to be passed on; came back to us; clients that got SERVFAIL because nobody answered in time */
+		_Atomic uint64_t marks[16];                /* of questions that came back: nonces of checks, by edge_mark_slot() (edge/mark.h); 0: none */
 		_Atomic uint64_t late, strange;            /* answers that nobody waited for any more; that were none to a question of ours */
 		_Atomic uint64_t full;                     /* questions refused because too many were under way */
 		_Atomic uint64_t under_way, waiting;       /* at this moment: questions; clients */
