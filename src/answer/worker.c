@@ -29,7 +29,7 @@ static void count_steered(struct worker *w, const struct engine_result *result)
 {
 	const struct config *c = w->settings->steering->config;
 	struct board_edge *edge = &w->board->edge;
-	struct board_steered *row = board_steered_row(edge, c->steering[result->policy].name, c->pools[result->pool].name, true);
+	struct board_steered *row = board_steered_take(edge, board_steered_key(c->steering[result->policy].name, c->pools[result->pool].name));
 
 	board_add(&edge->steered, 1);
 	board_add(&edge->steered_unsigned, result->unsigned_choice);
