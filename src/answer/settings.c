@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "answer/settings.h"
 
+#include "answer/steering.h"
 #include "base/err.h"
 #include "edge/zones.h"
 #include "proc/role.h"
@@ -135,6 +136,8 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 		err = read_backends(config, s);
 	if (!err)
 		err = filter_set_make(a->filters, a->filter_count, &s->filters);
+	if (!err)
+		err = steering_make(config, config->node_count ? &config->nodes[0] : NULL, &s->steering);
 	if (err < 0) {
 		settings_free(s);
 		return err;
@@ -149,6 +152,7 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 		.filters = s->filters,
 		.fleet = s->fleet,
 		.own = s->own,
+		.steering = s->steering,
 		.worker = worker,
 		.backend_zones = s->backend_zones,
 		.pools = s->pools,
@@ -167,5 +171,6 @@ void settings_free(struct settings *s)
 	filter_set_free(s->filters);
 	edge_zones_free(s->backend_zones);
 	free(s->pools);
+	steering_free(s->steering);
 	free(s);
 }

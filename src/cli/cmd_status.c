@@ -5,6 +5,7 @@
 #include "cli/paint.h"
 #include "cli/status_dnstap.h"
 #include "cli/status_drift.h"
+#include "cli/status_endpoints.h"
 #include "cli/status_fleet.h"
 #include "cli/status_http.h"
 #include "cli/status_views.h"
@@ -348,6 +349,7 @@ static void print_status(const json_t *s)
 	}
 	status_drift_print(json_object_get(s, "drift"));
 	status_views_print(json_object_get(s, "views"));
+	status_endpoints_print(json_object_get(s, "endpoints"));
 	print_rpki(json_object_get(s, "rpki"));
 	print_hijacks(json_object_get(s, "hijacks"));
 }
