@@ -471,6 +471,7 @@ struct board_watch_backends {
 struct board_watch_endpoints {
 	_Atomic uint32_t changes;     /* goes up after a word or row was written */
 	_Atomic uint32_t pools, rows, hidden;
+	_Atomic uint64_t passed, failed, not_made; /* checks; the last: for want of descriptors, ports, programs at a time */
 	struct board_pool {
 		_Atomic uint64_t key;     /* board_pool_key(); 0: free. Place: as in the configuration */
 		_Atomic uint64_t up;
