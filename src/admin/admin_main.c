@@ -181,7 +181,7 @@ static void do_status(struct client *c)
 {
 	struct role *role = c->admin->role;
 	struct status_facts f = {.board = role->board, .config = role->config, .node = role->node, .node_name = role->brief.node,
-	                         .now_ns = clock_ns()};
+	                         .now_ns = clock_ns(), .cache = &c->admin->cache};
 
 	reply(c, json_pack("{s:b, s:o}", "ok", 1, "status", status_json(&f)));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Admin maps the workers' memory itself, so that a purge is done when it is answered. It holds nobody up, but takes about a tenth of a second for each
- * million entries, for which admin does nothing else. */
+/* Admin maps the workers' memory itself, so that a purge is done when it is answered. It holds nobody up, but takes
+ * about a tenth of a second for each million entries, for which admin does nothing else. */
 #include "admin/backend_cache.h"
 
 #include "base/addr.h"
@@ -20,18 +20,19 @@ json_t *backend_cache_status(const struct backend_cache *c, const struct board *
 	uint64_t hits = 0, stale = 0, misses = 0, prefetched = 0;
 	struct edge_cache_figures f;
 
-	edge_cache_look(c->memory, c->octets, &f);
+	edge_cache_look(c ? c->memory : NULL, c ? c->octets : 0, &f);
 	for (unsigned i = 0; i < MIN(atomic_load(&b->supervisor.workers), (unsigned)BOARD_WORKERS_MAX); i++) {
 		hits += board_get(&b->workers[i].edge.hits);
 		stale += board_get(&b->workers[i].edge.stale);
 		misses += board_get(&b->workers[i].edge.misses);
 		prefetched += board_get(&b->workers[i].edge.prefetched);
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "size", num(f.octets),
-	                 "used", num(f.used), "entries", num(f.entries), "entries_max", num(f.entries_max), "hits", num(hits),
-	                 "stale", num(stale), "misses", num(misses), "prefetched", num(prefetched), "inserted",
-	                 num(f.inserted), "evicted", num(f.evicted), "expired", num(f.expired), "purged", num(f.purged),
-	                 "torn", num(f.torn), "busy", num(f.busy), "cleared", num(f.cleared));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "size",
+	                 num(f.octets), "used", num(f.used), "entries", num(f.entries), "entries_max",
+	                 num(f.entries_max), "hits", num(hits), "stale", num(stale), "misses", num(misses),
+	                 "prefetched", num(prefetched), "inserted", num(f.inserted), "evicted", num(f.evicted),
+	                 "expired", num(f.expired), "purged", num(f.purged), "torn", num(f.torn), "busy", num(f.busy),
+	                 "cleared", num(f.cleared));
 }
 
 struct listing {
@@ -64,12 +65,12 @@ static bool add(void *user, const struct edge_cache_entry *e)
 	name_to_text(e->name, name);
 	json_array_append_new(
 		l->entries,
-		json_pack("{s:s, s:s, s:o, s:o, s:b, s:b, s:s, s:[i, i, i], s:i, s:s, s:o, s:o, s:b}", "name", name, "type",
-	                  rrtype_text(e->qtype, type), "pool", pool ? json_string(pool) : json_null(), "subnet",
+		json_pack("{s:s, s:s, s:o, s:o, s:b, s:b, s:s, s:[i, i, i], s:i, s:s, s:o, s:o, s:b}", "name", name,
+	                  "type", rrtype_text(e->qtype, type), "pool", pool ? json_string(pool) : json_null(), "subnet",
 	                  e->subnet.addr.family ? json_string(prefix_text(&prefix, subnet)) : json_null(), "dnssec_ok",
 	                  e->dnssec_ok, "checking_disabled", e->checking_disabled, "rcode", rcode_text(e->rcode, rcode),
-	                  "records", (int)e->counts[0], (int)e->counts[1], (int)e->counts[2], "octets", (int)e->octets, "state",
-	                  fresh ? "fresh" : "stale", "age", num(e->age_s), "left",
+	                  "records", (int)e->counts[0], (int)e->counts[1], (int)e->counts[2], "octets", (int)e->octets,
+	                  "state", fresh ? "fresh" : "stale", "age", num(e->age_s), "left",
 	                  num((fresh ? 0 : (uint64_t)e->stale_s) + e->ttl_s - e->age_s), "used", e->used));
 	return true;
 }

@@ -18,9 +18,10 @@ struct backend_cache {
 	size_t octets;
 };
 
-/* All as JSON objects, NULL when out of memory; of no cache an object with "size" 0. */
+/* All as JSON objects, NULL when out of memory. c may be NULL: "size" is 0 then. */
 json_t *backend_cache_status(const struct backend_cache *c, const struct board *b);
-/* Entries of a name, or of all below it as well: {"entries": [...], "more": false}. now_s: seconds of CLOCK_MONOTONIC. */
+/* Entries of a name, or of all below it as well: {"entries": [...], "more": false}. now_s: seconds of CLOCK_MONOTONIC.
+ * */
 json_t *backend_cache_show(const struct backend_cache *c, const struct config *config, const uint8_t *name,
                            bool subtree, uint64_t now_s);
 json_t *backend_cache_purge(const struct backend_cache *c, const uint8_t *name, bool subtree);

@@ -9,7 +9,7 @@ void metrics_backend_cache(struct metrics *m)
 	const struct backend_cache *c = m->view->cache;
 	struct edge_cache_figures f;
 
-	edge_cache_look(c->memory, c->octets, &f);
+	edge_cache_look(c ? c->memory : NULL, c ? c->octets : 0, &f);
 	metric_one(m, METRIC_BACKEND_CACHE_SIZE_BYTES, f.octets);
 	metric_one(m, METRIC_BACKEND_CACHE_USED_BYTES, f.used);
 	metric_one(m, METRIC_BACKEND_CACHE_ENTRIES, f.entries);

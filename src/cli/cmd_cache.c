@@ -6,20 +6,20 @@
 
 enum { ASK_TIMEOUT_MS = 30000 };
 
-const char help_cache[] = "usage: zonecast cache VERB ...\n"
-                          "\n"
-                          "Commands about the cache of backends' answers; `zonecast help cache VERB` explains each. See "
-                          "zonecast-cache(1).\n";
+const char help_cache[] =
+	"usage: zonecast cache VERB ...\n"
+	"\n"
+	"Commands about the cache of backends' answers; `zonecast help cache VERB` explains each. See "
+	"zonecast-cache(1).\n";
 const char help_cache_status[] =
 	"usage: zonecast cache status [--config FILE] [--run-dir DIR] [--json]\n"
 	"\n"
 	"How large the cache is, how full, how many questions it answered, and what went out of it why.\n";
-const char help_cache_show[] =
-	"usage: zonecast cache show NAME [--subtree] [--config FILE] [--run-dir DIR] [--json]\n"
-	"\n"
-	"The answers kept for a name, of all types, pools and client networks.\n"
-	"\n"
-	"  --subtree   and for all names below it; at most 1000 are shown\n";
+const char help_cache_show[] = "usage: zonecast cache show NAME [--subtree] [--config FILE] [--run-dir DIR] [--json]\n"
+			       "\n"
+			       "The answers kept for a name, of all types, pools and client networks.\n"
+			       "\n"
+			       "  --subtree   and for all names below it; at most 1000 are shown\n";
 const char help_cache_purge[] =
 	"usage: zonecast cache purge NAME [--subtree] [--config FILE] [--run-dir DIR] [--json]\n"
 	"\n"
@@ -61,8 +61,9 @@ int cmd_cache_status(int argc, char **argv)
 	printf("entries    %lld, room for %lld at most\n", number_of(c, "entries"), number_of(c, "entries_max"));
 	printf("questions  hits %lld (stale %lld), misses %lld, fetched ahead %lld\n", number_of(c, "hits"),
 	       number_of(c, "stale"), number_of(c, "misses"), number_of(c, "prefetched"));
-	printf("kept       %lld; removed for room %lld, since they were over %lld, purged %lld\n", number_of(c, "inserted"),
-	       number_of(c, "evicted") - number_of(c, "expired"), number_of(c, "expired"), number_of(c, "purged"));
+	printf("kept       %lld; removed for room %lld, since they were over %lld, purged %lld\n",
+	       number_of(c, "inserted"), number_of(c, "evicted") - number_of(c, "expired"), number_of(c, "expired"),
+	       number_of(c, "purged"));
 	printf("contended  looks given up %lld, answers not kept %lld, parts emptied after a death %lld\n",
 	       number_of(c, "torn"), number_of(c, "busy"), number_of(c, "cleared"));
 	json_decref(reply);
@@ -78,8 +79,8 @@ static void print_entry(const json_t *e)
 	       json_is_true(json_object_get(e, "checking_disabled")) ? " CD" : "", text_of(e, "rcode", "?"),
 	       (long long)json_integer_value(json_array_get(records, 0)),
 	       (long long)json_integer_value(json_array_get(records, 1)),
-	       (long long)json_integer_value(json_array_get(records, 2)), number_of(e, "octets"), text_of(e, "state", "?"),
-	       number_of(e, "age"), number_of(e, "left"));
+	       (long long)json_integer_value(json_array_get(records, 2)), number_of(e, "octets"),
+	       text_of(e, "state", "?"), number_of(e, "age"), number_of(e, "left"));
 	printf("  pool %s", text_of(e, "pool", "(no longer configured)"));
 	if (json_is_string(json_object_get(e, "subnet")))
 		printf("  for %s", text_of(e, "subnet", "?"));
@@ -87,7 +88,8 @@ static void print_entry(const json_t *e)
 }
 
 /* Ask about a name. Negative: go on; else the exit status. */
-static int ask(const struct cli_verb *verb, const char *command, int argc, char **argv, struct cli_common *common, json_t **reply)
+static int ask(const struct cli_verb *verb, const char *command, int argc, char **argv, struct cli_common *common,
+               json_t **reply)
 {
 	bool subtree = false;
 	const struct cli_option rows[] = {CLI_COMMON_OPTIONS(common), {"subtree", .flag = &subtree}};
@@ -96,7 +98,8 @@ static int ask(const struct cli_verb *verb, const char *command, int argc, char 
 	if (code >= 0)
 		return code;
 	if (cli_control_call(common,
-	                     json_pack("{s:s, s:s, s:b}", "command", command, "name", argv[operand], "subtree", subtree),
+	                     json_pack("{s:s, s:s, s:b}", "command", command, "name", argv[operand], "subtree",
+	                               subtree),
 	                     ASK_TIMEOUT_MS, reply) < 0)
 		return CLI_FAILED;
 	json_object_del(*reply, "ok");
