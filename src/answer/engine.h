@@ -52,6 +52,7 @@ struct engine_config {
 	unsigned worker;       /* index, told to this node's own checks */
 	const struct edge_zones *backend_zones; /* whose answers come from backends, by place in pools; NULL: none; borrowed */
 	const struct engine_pool *pools;
+	const uint8_t *mark_key; /* of questions that come back (edge/mark.h); NULL: none is known; borrowed */
 };
 
 /* What becomes of requests that workers do not answer: transfers, NOTIFY, and all that is signed with TSIG. */
@@ -103,6 +104,7 @@ struct engine_result {
 	bool for_backends; /* there is no answer yet: forward.h has to get it */
 	uint32_t backends; /* place of the pool in the configuration, of a question for backends; UINT32_MAX: it was none */
 	enum edge_found found; /* with `backends`: what the cache had */
+	uint64_t mark;     /* it came back to us: refused; the nonce. 0: it did not */
 	bool refresh;      /* it was answered from the cache, and is to be asked again */
 };
 
