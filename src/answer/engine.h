@@ -27,6 +27,7 @@ enum engine_any { ENGINE_ANY_ONE, ENGINE_ANY_ALL, ENGINE_ANY_REFUSE };
 
 struct prefix_set;
 struct answer_cache;
+struct steering;
 struct edge_zones;
 
 /* A pool of backends, as far as a question that is looked up concerns it. */
@@ -35,7 +36,6 @@ struct engine_pool {
 	bool cached;        /* answers are kept */
 	bool client_subnet; /* and told by the client's network */
 };
-struct steering;
 
 struct engine_config {
 	struct engine_identity identity;
@@ -121,13 +121,13 @@ struct engine_scratch {
 	struct name wildcard;
 	const struct store_rrset *included[ENGINE_INCLUDED_MAX]; /* sets put into the answer */
 	struct answer_cache *cache; /* of answers that were given; NULL: none; borrowed */
+	uint32_t random;            /* of the question at hand, for choices by chance */
+	uint64_t dice;              /* what that comes from; begins as it likes */
 	struct edge_cache *backend_cache; /* of answers of backends; NULL: none; borrowed */
 	uint32_t backend_now_s;   /* for it: of the monotonic clock */
 	const bool *pools_down;   /* by place: nobody of it is to be expected to answer; borrowed; NULL: all are well */
 	struct edge_answer backend_answer;
 	uint8_t backend_body[EDGE_BODY_MAX];
-	uint32_t random;            /* of the question at hand, for choices by chance */
-	uint64_t dice;              /* what that comes from; begins as it likes */
 };
 
 /* Answer the request into out (cap octets; at least 512; for TCP DNS_MESSAGE_MAX). */

@@ -169,8 +169,8 @@ void settings_free(struct settings *s)
 	prefix_set_free(s->fleet);
 	prefix_set_free(s->exempt);
 	filter_set_free(s->filters);
+	steering_free(s->steering);
 	edge_zones_free(s->backend_zones);
 	free(s->pools);
-	steering_free(s->steering);
 	free(s);
 }

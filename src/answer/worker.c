@@ -26,6 +26,18 @@ static enum rate_verdict limit(struct worker *w, const struct engine_request *re
 	return verdict;
 }
 
+static void count_steered(struct worker *w, const struct engine_result *result)
+{
+	const struct config *c = w->settings->steering->config;
+	struct board_edge *edge = &w->board->edge;
+	struct board_steered *row = board_steered_take(edge, board_steered_key(c->steering[result->policy].name, c->pools[result->pool].name));
+
+	board_add(&edge->steered, 1);
+	board_add(&edge->steered_unsigned, result->unsigned_choice);
+	if (row)
+		board_add(&row->answers, 1);
+}
+
 /* A question that is answered now (late NULL), or one whose answer had to be waited for (s NULL). */
 struct question {
 	const struct store_snapshot *s;
@@ -49,18 +61,6 @@ static void count_backends(struct board_edge *b, const struct engine_result *res
 	board_add(&b->hits, 1);
 	if (result->found == EDGE_STALE)
 		board_add(&b->stale, 1);
-}
-
-static void count_steered(struct worker *w, const struct engine_result *result)
-{
-	const struct config *c = w->settings->steering->config;
-	struct board_edge *edge = &w->board->edge;
-	struct board_steered *row = board_steered_row(edge, c->steering[result->policy].name, c->pools[result->pool].name, true);
-
-	board_add(&edge->steered, 1);
-	board_add(&edge->steered_unsigned, result->unsigned_choice);
-	if (row)
-		board_add(&row->answers, 1);
 }
 
 static enum rate_verdict answer(struct worker *w, const struct question *question, const struct engine_request *request, uint8_t *out,
