@@ -10,6 +10,7 @@
 
 #include "answer/cache.h"
 #include "answer/hot.h"
+#include "answer/live_steering.h"
 #include "answer/rings.h"
 #include "answer/stream.h"
 #include "answer/udp.h"
@@ -237,6 +238,7 @@ static int reload(struct worker *w, struct role *role, struct sources *all, int 
 	if (!err) {
 		settings_free(w->settings);
 		w->settings = next;
+		live_steering_settings(w->steering, w->settings->steering);
 		hot_renew(w->hot);
 		stream_limit(w->streams, &w->settings->streams);
 		set_pace(w);
@@ -422,6 +424,13 @@ int answer_main(struct role *role)
 		log_err("answer what=xdp error=\"%s\"", err_text(err)); /* no reason not to answer */
 	w.rings = w.hot ? rings_new(&role->brief) : NULL;
 	err = 0;
+	random_bytes(&w.scratch->dice, sizeof(w.scratch->dice));
+	w.steering = live_steering_new(&role->board->watch.endpoints);
+	if (!w.steering) {
+		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
+		return 1;
+	}
+	live_steering_settings(w.steering, w.settings->steering);
 	w.streams = stream_new(&w, &w.settings->streams);
 	if (!w.streams) {
 		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
@@ -472,6 +481,7 @@ int answer_main(struct role *role)
 			}
 		}
 		take_fault(&w);
+		live_steering_tick(w.steering, w.now_ns);
 		if (w.store && !sources->listening) {
 			err = begin_listening(&w, sources);
 			if (err < 0) {
@@ -506,6 +516,7 @@ int answer_main(struct role *role)
 	stream_free(w.streams);
 	measures_done(&w.measures);
 	settings_free(w.settings);
+	live_steering_free(w.steering);
 	udp_free(w.udp);
 	free(sources);
 	free(message);

@@ -33,6 +33,7 @@ struct edns_reply {
 	const uint8_t *report_agent; /* NULL: none */
 	bool pad;
 	uint16_t ede;          /* enum ede */
+	uint8_t scope;         /* of the client subnet option, RFC 7871 */
 };
 
 /* Octets to keep free for the record. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "answer/settings.h"
 
+#include "answer/steering.h"
 #include "base/err.h"
 #include "proc/role.h"
 
@@ -106,6 +107,8 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 		err = read_fleet(bundle, s);
 	if (!err)
 		err = filter_set_make(a->filters, a->filter_count, &s->filters);
+	if (!err)
+		err = steering_make(config, config->node_count ? &config->nodes[0] : NULL, &s->steering);
 	if (err < 0) {
 		settings_free(s);
 		return err;
@@ -120,6 +123,7 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 		.filters = s->filters,
 		.fleet = s->fleet,
 		.own = s->own,
+		.steering = s->steering,
 		.worker = worker,
 	};
 	*out = s;
@@ -134,5 +138,6 @@ void settings_free(struct settings *s)
 	prefix_set_free(s->fleet);
 	prefix_set_free(s->exempt);
 	filter_set_free(s->filters);
+	steering_free(s->steering);
 	free(s);
 }

@@ -211,7 +211,7 @@ static struct link *begin(struct upstream *u, struct row *r, const uint8_t *prox
 	struct link *l;
 	int fd;
 
-	if (u->worker->now_ns < r->not_before_ns || u->links >= UPSTREAM_CONNS_MAX || proxy_len > UPSTREAM_PROXY_MAX)
+	if ((r->server.over_tls && !r->server.tls) || u->worker->now_ns < r->not_before_ns || u->links >= UPSTREAM_CONNS_MAX || proxy_len > UPSTREAM_PROXY_MAX)
 		return NULL;
 	l = calloc(1, sizeof(*l));
 	if (!l)
@@ -477,7 +477,7 @@ static void connected(struct upstream *u, struct link *l)
 		lose(u, l, false);
 		return;
 	}
-	if (!l->row->server.tls) {
+	if (!l->row->server.over_tls) {
 		open_link(u, l);
 		return;
 	}
@@ -569,7 +569,7 @@ void upstream_expire(struct upstream *u)
 
 static bool same(const struct upstream_server *a, const struct upstream_server *b)
 {
-	return a->key == b->key && a->tls == b->tls && a->at.port == b->at.port && addr_equal(&a->at.addr, &b->at.addr) &&
+	return a->key == b->key && a->over_tls == b->over_tls && a->tls == b->tls && a->at.port == b->at.port && addr_equal(&a->at.addr, &b->at.addr) &&
 	       a->from.family == b->from.family && (!a->from.family || addr_equal(&a->from, &b->from));
 }
 

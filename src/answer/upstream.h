@@ -30,7 +30,8 @@ struct upstream_server {
 	uint64_t key;            /* tells it from others while configurations change: what is there for the same key, address and tls is kept */
 	struct endpoint at;
 	struct ip_addr from;     /* our address towards it; family 0: the kernel chooses */
-	struct tls_client *tls;  /* NULL: TCP. Borrowed; connections that were begun with it are closed by upstream_set() when it goes */
+	bool over_tls;
+	struct tls_client *tls;  /* NULL with over_tls: its tls-auth cannot be used, and neither can it. Borrowed; connections that were begun with it are closed by upstream_set() when it goes */
 };
 
 /* What became of a question. */

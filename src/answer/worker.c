@@ -3,6 +3,7 @@
 
 #include "answer/flips.h"
 #include "answer/hot.h"
+#include "answer/steering.h"
 #include "base/clock.h"
 #include "proc/handover.h"
 
@@ -24,6 +25,18 @@ static enum rate_verdict limit(struct worker *w, const struct engine_request *re
 	return verdict;
 }
 
+static void count_steered(struct worker *w, const struct engine_result *result)
+{
+	const struct config *c = w->settings->steering->config;
+	struct board_edge *edge = &w->board->edge;
+	struct board_steered *row = board_steered_row(edge, c->steering[result->policy].name, c->pools[result->pool].name, true);
+
+	board_add(&edge->steered, 1);
+	board_add(&edge->steered_unsigned, result->unsigned_choice);
+	if (row)
+		board_add(&row->answers, 1);
+}
+
 static enum rate_verdict answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out,
                                 size_t cap, struct engine_result *result)
 {
@@ -38,6 +51,8 @@ static enum rate_verdict answer(struct worker *w, const struct store_snapshot *s
 		board_add(&b->filtered[result->filtered - 1], 1);
 	if (result->cookie != COOKIE_NONE)
 		board_add(&b->cookies[result->cookie], 1);
+	if (result->steered)
+		count_steered(w, result);
 	if (result->other_site)
 		flips_note(&b->flips, &request->client, result->other_site, w->now_ns);
 	/* Who comes by TCP or with a good cookie is where it says it is. */

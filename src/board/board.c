@@ -101,6 +101,28 @@ uint64_t board_pool_key(const char *pool, uint64_t list)
 	return key ? key : 1;
 }
 
+struct board_steered *board_steered_row(struct board_edge *edge, const char *policy, const char *pool,
+                                        bool take)
+{
+	enum { PROBES = 16 };
+	uint64_t key = board_pool_key(policy, board_pool_key(pool, 0));
+
+	for (unsigned i = 0; i < PROBES; i++) {
+		struct board_steered *row = &edge->steered_by[(key + i) % BOARD_STEERED_MAX];
+		uint64_t has = board_get(&row->key);
+
+		if (has == key)
+			return row;
+		if (has)
+			continue;
+		if (!take)
+			return NULL;
+		atomic_store_explicit(&row->key, key, memory_order_relaxed);
+		return row;
+	}
+	return NULL;
+}
+
 uint64_t board_backend_key(const char *pool, const struct endpoint *at)
 {
 	return board_pool_key(pool, board_neighbor_key(at) + at->tls);

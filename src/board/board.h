@@ -34,6 +34,7 @@ enum {
 	BOARD_CACHES_MAX = 8,      /* RPKI */
 	BOARD_BACKENDS_MAX = 256,  /* servers of all pools that answer for zones */
 	BOARD_POOLS_MAX = 1024,    /* of endpoints */
+	BOARD_STEERED_MAX = 256,   /* policies with their pools, counted */
 	BOARD_ENDPOINTS_MAX = 4096, /* of all pools, shown */
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_PAGE_MAX = 24,
@@ -204,6 +205,9 @@ struct board_worker {
 			_Atomic uint32_t open;                 /* 1: its circuit is open: only trials are sent */
 		} server[BOARD_BACKENDS_MAX];
 		_Atomic uint64_t steered, steered_unsigned; /* answers chosen by a policy; to DO, without a signature for the choice: the zone's own set was given */
+		struct board_steered {                     /* `steered` by policy and pool, where there was room */
+			_Atomic uint64_t key, answers;         /* by names; 0: free */
+		} steered_by[BOARD_STEERED_MAX];
 	} edge;
 	_Alignas(128) char end[];
 };
@@ -713,6 +717,8 @@ uint16_t board_query_type(unsigned i);
 uint64_t board_neighbor_key(const struct endpoint *at);
 /* A server of a pool of backends; likewise. */
 uint64_t board_backend_key(const char *pool, const struct endpoint *at);
+/* The row of struct board_steered that counts a policy's answers from a pool, by their names; NULL: there is none, and with `take` no room for one. */
+struct board_steered *board_steered_row(struct board_edge *edge, const char *policy, const char *pool, bool take);
 /* A pool of endpoints by its name and a hash of their list; likewise. */
 uint64_t board_pool_key(const char *pool, uint64_t list);
 

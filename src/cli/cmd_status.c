@@ -6,6 +6,7 @@
 #include "cli/status_backends.h"
 #include "cli/status_dnstap.h"
 #include "cli/status_drift.h"
+#include "cli/status_endpoints.h"
 #include "cli/status_fleet.h"
 #include "cli/status_http.h"
 #include "cli/status_views.h"
@@ -114,7 +115,7 @@ static void print_pages(const json_t *n)
 {
 	static const struct {
 		const char *cause, *page;
-	} of_causes[] = {{"stale", "stale"}, {"behind", "stale"}, {"signatures", "near-expiry"}, {"expiry", "near-expiry"}, {"overload", "overload"}, {"zones", "zones-missing"}};
+	} of_causes[] = {{"stale", "stale"}, {"behind", "stale"}, {"signatures", "near-expiry"}, {"expiry", "near-expiry"}, {"overload", "overload"}, {"zones", "zones-missing"}, {"backends", "backends"}};
 	const json_t *families = json_object_get(n, "families"), *backstop = json_object_get(n, "backstop");
 	const char *page[2 + ARRAY_LEN(of_causes) + 1];
 	const json_t *f[] = {json_object_get(families, "ipv4"), json_object_get(families, "ipv6")};
@@ -350,6 +351,7 @@ static void print_status(const json_t *s)
 	status_drift_print(json_object_get(s, "drift"));
 	status_backends_print(json_object_get(s, "backends"));
 	status_views_print(json_object_get(s, "views"));
+	status_endpoints_print(json_object_get(s, "endpoints"));
 	print_rpki(json_object_get(s, "rpki"));
 	print_hijacks(json_object_get(s, "hijacks"));
 }
