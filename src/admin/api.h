@@ -17,6 +17,7 @@ unsigned api_fleet(struct http_request *r, struct text *out);
 unsigned api_zones(struct http_request *r, struct text *out);
 unsigned api_drift(struct http_request *r, struct text *out);
 unsigned api_endpoints(struct http_request *r, struct text *out);
+unsigned api_backends(struct http_request *r, struct text *out); /* api_backends.c */
 unsigned api_events(struct http_request *r, struct text *out);
 unsigned api_rates(struct http_request *r, struct text *out);
 unsigned api_stream(struct http_request *r, struct text *out);

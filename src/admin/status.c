@@ -3,6 +3,7 @@
 
 #include "admin/announced.h"
 #include "admin/events.h"
+#include "admin/status_backends.h"
 #include "admin/status_dnstap.h"
 #include "admin/status_drift.h"
 #include "admin/status_endpoints.h"
@@ -679,6 +680,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "drift", status_drift(f));
 	if (o)
 		json_object_set_new(o, "endpoints", status_endpoints(f));
+	if (o)
+		json_object_set_new(o, "backends", status_backends(f));
 	if (o)
 		json_object_set_new(o, "rpki", rpki(f));
 	if (o)
