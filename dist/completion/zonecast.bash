@@ -9,7 +9,7 @@ _zonecast()
 
 	COMPREPLY=()
 	case $prev in
-	--config | --output)
+	--config | --output | --key | --in | --out)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -29,7 +29,7 @@ _zonecast()
 	--log-level)
 		words="error warning notice info debug"
 		;;
-	--node | --listen | --allow-transfer | --workers | --name | --client | --rcode | --since | --count | --timeout | --network | --from | --interval)
+	--valid | --inception | --node | --listen | --allow-transfer | --workers | --name | --client | --rcode | --since | --count | --timeout | --network | --from | --interval)
 		return
 		;;
 	*)
@@ -37,8 +37,8 @@ _zonecast()
 		*:1) words=$verbs ;;
 		help:2) words=$verbs ;;
 		catalog:2) words="status accept" ;;
-		help:3) [[ ${COMP_WORDS[2]} == catalog ]] && words="status accept" || words="check list show reload history diff rollback export publish status retransfer" ;;
-		zone:2) words="check list show reload history diff rollback export publish status retransfer" ;;
+		help:3) [[ ${COMP_WORDS[2]} == catalog ]] && words="status accept" || words="check list show reload history diff rollback export publish sign-variants status retransfer" ;;
+		zone:2) words="check list show reload history diff rollback export publish sign-variants status retransfer" ;;
 		lab:2) words="up status drill down" ;;
 		lab:3) words="kill crash hang wrong flap one-family cut outside-in drain rolling-upgrade bad-zone stale expire drift same-serial cut-region primary-lost overload rpki-invalid withdraw-all old-config dormant-mistake all zone" ;;
 		lab:*) words="--region --runs --bfd --backup --no-prometheus --deep --silent --zones --dir --name --json --help" ;;
@@ -60,6 +60,7 @@ _zonecast()
 			check) words="--config --print --json --help" ;;
 			rollback) words="--write --config --run-dir --json --help" ;;
 			export) words="--output --config --run-dir --json --help" ;;
+			sign-variants) words="--key --in --out --records --valid --inception --check --config --json --help" ;;
 			publish) words="--force --wait --timeout --config --run-dir --json --help" ;;
 			*) words="--config --run-dir --json --help" ;;
 			esac

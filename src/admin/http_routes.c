@@ -12,6 +12,8 @@ const struct http_route http_routes[] = {
 	{HTTP_GET, "/api/v1/networks", HTTP_FOR_READERS, HTTP_JSON, api_networks},
 	{HTTP_GET, "/api/v1/zones", HTTP_FOR_READERS, HTTP_JSON, api_zones},
 	{HTTP_GET, "/api/v1/drift", HTTP_FOR_READERS, HTTP_JSON, api_drift},
+	{HTTP_GET, "/api/v1/endpoints", HTTP_FOR_READERS, HTTP_JSON, api_endpoints},
+	{HTTP_GET, "/api/v1/backends", HTTP_FOR_READERS, HTTP_JSON, api_backends},
 	{HTTP_GET, "/api/v1/events", HTTP_FOR_READERS, HTTP_JSON, api_events},
 	{HTTP_GET, "/api/v1/rates", HTTP_FOR_READERS, HTTP_JSON, api_rates},
 	{HTTP_GET, "/api/v1/stream", HTTP_FOR_READERS, "text/event-stream", api_stream},

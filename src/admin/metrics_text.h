@@ -54,3 +54,5 @@ void metrics_zones(struct metrics *m);
 void metrics_networks(struct metrics *m);
 void metrics_routing(struct metrics *m);
 void metrics_fleet(struct metrics *m);
+void metrics_backends(struct metrics *m);
+void metrics_endpoints(struct metrics *m);

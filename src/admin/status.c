@@ -3,8 +3,10 @@
 
 #include "admin/announced.h"
 #include "admin/events.h"
+#include "admin/status_backends.h"
 #include "admin/status_dnstap.h"
 #include "admin/status_drift.h"
+#include "admin/status_endpoints.h"
 #include "admin/status_http.h"
 #include "admin/status_peers.h"
 #include "admin/status_views.h"
@@ -676,6 +678,10 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "transfers_out", transfers_out(f));
 	if (o)
 		json_object_set_new(o, "drift", status_drift(f));
+	if (o)
+		json_object_set_new(o, "endpoints", status_endpoints(f));
+	if (o)
+		json_object_set_new(o, "backends", status_backends(f));
 	if (o)
 		json_object_set_new(o, "rpki", rpki(f));
 	if (o)

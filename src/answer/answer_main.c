@@ -12,6 +12,7 @@
 #include "answer/cache.h"
 #include "answer/forward.h"
 #include "answer/hot.h"
+#include "answer/live_steering.h"
 #include "answer/rings.h"
 #include "answer/stream.h"
 #include "answer/udp.h"
@@ -246,6 +247,7 @@ static int reload(struct worker *w, struct role *role, struct sources *all, int 
 	if (!err) {
 		settings_free(w->settings);
 		w->settings = next;
+		live_steering_settings(w->steering, w->settings->steering);
 		hot_renew(w->hot);
 		stream_limit(w->streams, &w->settings->streams);
 		set_pace(w);
@@ -473,6 +475,13 @@ int answer_main(struct role *role)
 		}
 	}
 	err = 0;
+	random_bytes(&w.scratch->dice, sizeof(w.scratch->dice));
+	w.steering = live_steering_new(&role->board->watch.endpoints);
+	if (!w.steering) {
+		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
+		return 1;
+	}
+	live_steering_settings(w.steering, w.settings->steering);
 	w.streams = stream_new(&w, &w.settings->streams);
 	if (!w.streams) {
 		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
@@ -530,6 +539,7 @@ int answer_main(struct role *role)
 			}
 		}
 		take_fault(&w);
+		live_steering_tick(w.steering, w.now_ns);
 		if (w.store && !sources->listening) {
 			err = begin_listening(&w, sources);
 			if (err < 0) {
@@ -573,6 +583,7 @@ int answer_main(struct role *role)
 	forward_free(w.forward);
 	measures_done(&w.measures);
 	settings_free(w.settings);
+	live_steering_free(w.steering);
 	udp_free(w.udp);
 	free(sources);
 	free(message);

@@ -6,6 +6,9 @@
  * everybody. OPT, with cookies and whatever else was asked for, is made anew each time. Only answers from which nothing was left out for want
  * of room are kept, so one entry serves every size that holds it.
  *
+ * A steered answer (steering.c) depends on the client and on what is up, too: under the question stands only that it is steered and by which policy; under the question and the endpoints
+ * chosen, the answer. What else a choice says (scope) is in OPT.
+ *
  * No old answer: an entry has the reference of the zone's version and its generation. The version of the store in which that was looked
  * up last is noted; while no commit follows, it is known to hold. After a commit, of whichever zone, the deepest zone of the name is looked up again
  * and must be the same version. References are used again only by later generations, so the pair names one version for ever; a zone that comes
@@ -34,6 +37,11 @@ enum {
 	SIGHTS = 2,
 	CELL = 8,
 	OCTETS_PER_BUCKET = 512,
+	/* Of entries: DO; which policy steers the question, and for what family; the answer of a choice. */
+	FLAVOR_DO = 1,
+	FLAVOR_STEERED = 2,
+	FLAVOR_CHOICE = 4,
+	FLAVOR_UNSIGNED = 8, /* beside FLAVOR_CHOICE: there is no signature for it */
 };
 
 struct place {
@@ -53,9 +61,9 @@ struct entry {
 	uint16_t counts[3];
 	uint16_t len;             /* of the body */
 	uint16_t qtype;
-	uint8_t name_len, rcode, dnssec_ok, authoritative;
-	uint8_t reserved[4];
-	/* the name, up to a multiple of 8; the body */
+	uint8_t name_len, rcode, flavor, authoritative;
+	uint32_t policy;          /* FLAVOR_STEERED */
+	/* the name, up to a multiple of 8; the choice, where there is one; the body */
 };
 
 struct answer_cache {
@@ -155,14 +163,34 @@ void cache_key_make(const struct answer_cache *c, const struct query *q, struct 
 	out->bucket = (uint32_t)h & c->bucket_mask;
 	out->qtype = q->qtype;
 	out->len = (uint8_t)len;
-	out->dnssec_ok = q->dnssec_ok;
+	out->flavor = q->dnssec_ok ? FLAVOR_DO : 0;
 }
-
-/* ---- entries ---- */
 
 static inline unsigned name_room(unsigned len)
 {
 	return (len + 7U) & ~7U;
+}
+
+void cache_key_choice(const struct answer_cache *c, uint32_t policy, uint32_t pool, uint64_t chosen, struct cache_key *k)
+{
+	uint64_t words[] = {(uint64_t)policy << 32 | pool, chosen};
+	uint64_t h = (uint64_t)k->tag << 32 | k->bucket;
+
+	_Static_assert(sizeof(words) == CACHE_CHOICE_LEN, "octets of a choice");
+	memcpy(k->name + name_room(k->len), words, sizeof(words));
+	h = mix(words[0] ^ c->seed[1], h ^ 0x9e3779b97f4a7c15ULL);
+	h = mix(words[1] ^ c->seed[1], h ^ c->seed[0]);
+	k->tag = (uint32_t)(h >> 32) | 1;
+	k->bucket = (uint32_t)h & c->bucket_mask;
+	k->flavor |= FLAVOR_CHOICE;
+}
+
+/* ---- entries ---- */
+
+/* Octets before the body that say what the entry is for. */
+static inline unsigned key_room(unsigned name_len, uint8_t flavor)
+{
+	return name_room(name_len) + (flavor & FLAVOR_CHOICE ? CACHE_CHOICE_LEN : 0);
 }
 
 static inline struct entry *entry_at(const struct answer_cache *c, uint32_t at)
@@ -178,7 +206,8 @@ static inline bool is_whole(const struct answer_cache *c, uint32_t at)
 
 static inline bool is_for(const struct entry *e, const struct cache_key *k)
 {
-	return e->name_len == k->len && e->qtype == k->qtype && e->dnssec_ok == k->dnssec_ok && memcmp(e + 1, k->name, k->len) == 0;
+	return e->name_len == k->len && e->qtype == k->qtype && ((e->flavor ^ k->flavor) & (FLAVOR_DO | FLAVOR_CHOICE)) == 0 &&
+	       memcmp(e + 1, k->name, k->flavor & FLAVOR_CHOICE ? key_room(k->len, FLAVOR_CHOICE) : k->len) == 0;
 }
 
 static bool still_holds(struct entry *e, const struct store_snapshot *s, const struct cache_key *k)
@@ -222,11 +251,15 @@ bool cache_find(struct answer_cache *c, const struct store_snapshot *s, const st
 	if (e->len > room)
 		return false;
 	out->zone = store_at(s, e->zone);
-	out->body = (const uint8_t *)(e + 1) + name_room(e->name_len);
+	out->body = (const uint8_t *)(e + 1) + key_room(e->name_len, e->flavor);
 	out->len = e->len;
 	memcpy(out->counts, e->counts, sizeof(out->counts));
 	out->rcode = e->rcode;
 	out->authoritative = e->authoritative;
+	out->steered = e->flavor & FLAVOR_STEERED;
+	out->policy = e->policy;
+	out->family = e->rcode;
+	out->unsigned_choice = e->flavor & FLAVOR_UNSIGNED;
 	return true;
 }
 
@@ -257,8 +290,16 @@ static uint32_t take_cells(struct answer_cache *c, uint32_t need)
 	return at;
 }
 
+void cache_put_steered(struct answer_cache *c, const struct store_snapshot *s, const struct cache_key *k, const struct cache_answer *a)
+{
+	const struct cache_answer marker = {.zone = a->zone, .steered = true, .policy = a->policy, .rcode = a->family};
+
+	cache_put(c, s, k, &marker);
+}
+
 void cache_put(struct answer_cache *c, const struct store_snapshot *s, const struct cache_key *k, const struct cache_answer *a)
 {
+	unsigned key_len = key_room(k->len, k->flavor);
 	struct bucket *b = &c->buckets[k->bucket];
 	struct place *to = NULL, *oldest = &b->place[0];
 	struct entry *e;
@@ -270,7 +311,7 @@ void cache_put(struct answer_cache *c, const struct store_snapshot *s, const str
 			to = &b->place[i];
 	if (a->len > CACHE_BODY_MAX || (!to && !was_seen(b, k->tag)))
 		return;
-	at = take_cells(c, (uint32_t)((sizeof(*e) + name_room(k->len) + a->len + CELL - 1) / CELL));
+	at = take_cells(c, (uint32_t)((sizeof(*e) + key_len + a->len + CELL - 1) / CELL));
 	if (!at)
 		return;
 	for (unsigned i = 0; !to && i < PLACES; i++) {
@@ -290,11 +331,13 @@ void cache_put(struct answer_cache *c, const struct store_snapshot *s, const str
 		.qtype = k->qtype,
 		.name_len = k->len,
 		.rcode = a->rcode,
-		.dnssec_ok = k->dnssec_ok,
+		.flavor = (uint8_t)(k->flavor | (a->steered ? FLAVOR_STEERED : 0) | (a->unsigned_choice ? FLAVOR_UNSIGNED : 0)),
+		.policy = a->policy,
 		.authoritative = a->authoritative,
 	};
 	memcpy(e->counts, a->counts, sizeof(e->counts));
-	memcpy(e + 1, k->name, name_room(k->len));
-	memcpy((uint8_t *)(e + 1) + name_room(k->len), a->body, a->len);
+	memcpy(e + 1, k->name, key_len);
+	if (a->len)
+		memcpy((uint8_t *)(e + 1) + key_len, a->body, a->len);
 	*to = (struct place){k->tag, at};
 }

@@ -17,15 +17,16 @@ enum {
 	CACHE_BODY_MAX = 1220, /* octets behind the question of an answer that is kept: what one UDP answer holds */
 	CACHE_OCTETS_MIN = 64 << 10,
 	CACHE_OCTETS_MAX = 1 << 30,
+	CACHE_CHOICE_LEN = 16,
 };
 
 struct cache_key {
-	_Alignas(8) uint8_t name[NAME_LEN_MAX + 1]; /* lower case, zeros up to a multiple of 8 */
+	_Alignas(8) uint8_t name[NAME_LEN_MAX + 1 + CACHE_CHOICE_LEN]; /* lower case, zeros up to a multiple of 8; then the choice of a steered answer */
 	uint32_t tag;  /* never 0 */
 	uint32_t bucket;
 	uint16_t qtype;
 	uint8_t len;   /* of name */
-	bool dnssec_ok;
+	uint8_t flavor; /* DO, and which of the entries of one question */
 };
 
 /* All of an answer but the question, the OPT record and the client's own bits of the header. */
@@ -36,6 +37,10 @@ struct cache_answer {
 	uint16_t counts[3];            /* of records by section */
 	uint8_t rcode;
 	bool authoritative;
+	bool steered;                  /* no answer: the question is steered by `policy`, for addresses of `family` */
+	uint8_t family;
+	uint32_t policy;
+	bool unsigned_choice;          /* as in struct engine_result */
 };
 
 struct answer_cache;
@@ -46,7 +51,11 @@ void cache_free(struct answer_cache *c);
 void cache_clear(struct answer_cache *c);
 
 void cache_key_make(const struct answer_cache *c, const struct query *q, struct cache_key *out);
+/* From the key of a question that of one of its steered answers. */
+void cache_key_choice(const struct answer_cache *c, uint32_t policy, uint32_t pool, uint64_t chosen, struct cache_key *k);
 /* False: not there, or from another version of the zone, or larger than room. */
 bool cache_find(struct answer_cache *c, const struct store_snapshot *s, const struct cache_key *k, size_t room, struct cache_answer *out);
 /* Keep an answer, complete and of this one zone's version: the second time it is offered. */
 void cache_put(struct answer_cache *c, const struct store_snapshot *s, const struct cache_key *k, const struct cache_answer *a);
+/* Likewise that a question is steered: of `a` zone, policy and family count. */
+void cache_put_steered(struct answer_cache *c, const struct store_snapshot *s, const struct cache_key *k, const struct cache_answer *a);

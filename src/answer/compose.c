@@ -144,6 +144,27 @@ bool compose_record(struct compose *c, enum section section, const uint8_t *owne
 	return false;
 }
 
+static bool put_made(struct compose *c, const uint8_t *owner, size_t *owner_pos, uint16_t type, uint32_t ttl, const struct steer_rdata *set, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!put_one(c, owner, owner_pos, type, CLASS_IN, ttl, set[i].octets, set[i].len))
+			return false;
+		c->counts[SECTION_ANSWER]++;
+	}
+	return true;
+}
+
+bool compose_made(struct compose *c, const uint8_t *owner, uint16_t type, uint32_t ttl, const struct steer_rdata *set, size_t count, const struct steer_rdata *sigs, size_t sig_count)
+{
+	struct mark m = {c->w.pos, c->counts[SECTION_ANSWER]};
+	size_t owner_pos = 0;
+
+	if (put_made(c, owner, &owner_pos, type, ttl, set, count) && put_made(c, owner, &owner_pos, RR_RRSIG, ttl, sigs, sig_count))
+		return true;
+	go_back(c, SECTION_ANSWER, m);
+	return false;
+}
+
 void compose_must(struct compose *c, const struct store_snapshot *s, enum section section, const uint8_t *owner,
                   const struct store_rrset *set, uint32_t ttl_max)
 {

@@ -4,6 +4,7 @@
 #include "answer/engine.h"
 #include "base/attr.h"
 #include "dns/message.h"
+#include "steer/set_hash.h"
 #include "zone/store.h"
 
 #include <stdbool.h>
@@ -34,6 +35,8 @@ bool compose_plain(struct compose *c, enum section section, const uint8_t *owner
 /* One record made up here (synthesized CNAME, CH TXT). */
 bool compose_record(struct compose *c, enum section section, const uint8_t *owner, uint16_t type, uint16_t rclass, uint32_t ttl,
                     const uint8_t *rdata, uint16_t rdlen);
+/* A set made up here, in the answer section, with its signatures: all of it or nothing. */
+bool compose_made(struct compose *c, const uint8_t *owner, uint16_t type, uint32_t ttl, const struct steer_rdata *set, size_t count, const struct steer_rdata *sigs, size_t sig_count);
 /* compose_set() where a missing set means the answer is incomplete: sets truncated. */
 void compose_must(struct compose *c, const struct store_snapshot *s, enum section section, const uint8_t *owner,
                   const struct store_rrset *set, uint32_t ttl_max);

@@ -10,6 +10,7 @@ enum {
 	KEEPALIVE_LEN = HEAD_LEN + 2,
 	ZONE_VERSION_LEN = HEAD_LEN + 6,
 	ZONE_VERSION_SOA_SERIAL = 0,
+	ECS_SCOPE_AT = 3,
 };
 
 static size_t nsid_len(const struct edns_reply *e)
@@ -70,12 +71,10 @@ void edns_put(struct writer *w, const struct edns_reply *e, const struct query *
 	if (e->has_cookie)
 		option(w, EDNS_COOKIE, e->cookie, sizeof(e->cookie));
 	if (q->ecs) {
-		size_t at = w->pos;
-
-		/* RFC 7871 7.2.1: family, source prefix and address as they came; scope 0, where the answer is for everybody. */
+		/* RFC 7871 7.2.1: family, source prefix and address as they came; scope 0, the answer is for everybody, but for what is steered. */
 		option(w, EDNS_ECS, q->ecs, q->ecs_len);
-		if (writer_ok(w))
-			w->base[at + HEAD_LEN + 3] = e->subnet_scope;
+		if (e->scope && !w->failed)
+			w->base[w->pos - q->ecs_len + ECS_SCOPE_AT] = e->scope;
 	}
 	if (e->has_keepalive) {
 		uint8_t timeout[2];

@@ -34,7 +34,7 @@ struct edns_reply {
 	const uint8_t *report_agent; /* NULL: none */
 	bool pad;
 	uint16_t ede;          /* enum ede */
-	uint8_t subnet_scope;  /* bits of the client's network that the answer depends on, RFC 7871 */
+	uint8_t scope;         /* of the client subnet option, RFC 7871 */
 };
 
 /* Octets to keep free for the record. */

@@ -3,7 +3,8 @@
  *
  *	parse -> chaos -> resolve (zone, answer, authority, additional) -> OPT -> header
  *
- * What resolve would do may stand in the worker's cache (cache.h): then only question, header and OPT are made.
+ * What resolve would do may stand in the worker's cache (cache.h): then only question, header and OPT are made. Of a steered question the choice comes first (steering.c), and
+ * decides which answer is looked up.
  *
  * Room for OPT and its options is kept free from the start, so that it always fits. An answer that does not fit over UDP is cut at the last
  * whole set and has TC set. Errors repeat the question where it could be read. */
@@ -243,14 +244,33 @@ static void from_zone(struct job *j, const struct store_zone *zone, struct engin
 	j->edns.zone_serial = zone->serial;
 }
 
-/* The zones' answer to a question that is in order. */
-static uint16_t from_zones(struct job *j, const struct store_snapshot *s, struct engine_scratch *scratch, bool *authoritative,
-                           struct engine_result *result)
+static void note_choice(struct job *j, const struct steering_choice *choice, uint8_t scope, struct engine_result *result)
 {
+	result->steered = true;
+	result->policy = choice->policy;
+	result->pool = choice->c.pool;
+	j->edns.scope = scope;
+}
+
+/* No answer: the policy gives nothing. What an alias has put there before is taken back. */
+static void close_answer(struct job *j, size_t start)
+{
+	j->c.w.pos = start;
+	memset(j->c.counts, 0, sizeof(j->c.counts));
+	j->c.truncated = false;
+	j->edns.ede = EDE_OTHER;
+}
+
+/* The zones' answer to a question that is in order. `res` is filled. */
+static uint16_t resolve_question(struct job *j, const struct store_snapshot *s, struct engine_scratch *scratch, struct resolution *out, bool *authoritative,
+                                 struct engine_result *result)
+{
+	size_t start = j->c.w.pos;
 	struct resolution res = {0};
 
 	begin_records(&j->c);
-	resolve(&j->c, s, j->conf, scratch, &res);
+	resolve(&j->c, s, j->conf, scratch, j->request, &res);
+	*out = res;
 	/* RFC 1035 6.2: never authoritative for all classes */
 	*authoritative = res.authoritative && j->q->qclass == CLASS_IN;
 	if (res.not_ready)
@@ -260,9 +280,61 @@ static uint16_t from_zones(struct job *j, const struct store_snapshot *s, struct
 	if (res.zone) {
 		from_zone(j, res.zone, result);
 		result->keepable = res.one_zone && !res.not_ready && j->q->qclass == CLASS_IN && !j->conf->filters && !j->c.truncated &&
-		                   (res.rcode == RCODE_NOERROR || res.rcode == RCODE_NXDOMAIN);
+		                   (res.rcode == RCODE_NOERROR || res.rcode == RCODE_NXDOMAIN) && !res.steered;
+	}
+	if (res.steered) {
+		note_choice(j, &res.choice, res.scope, result);
+		result->unsigned_choice = res.unsigned_choice;
+		if (res.closed)
+			close_answer(j, start);
 	}
 	return res.rcode;
+}
+
+static uint16_t from_zones(struct job *j, const struct store_snapshot *s, struct engine_scratch *scratch, bool *authoritative, struct engine_result *result)
+{
+	struct resolution res;
+
+	return resolve_question(j, s, scratch, &res, authoritative, result);
+}
+
+/* What is kept of the answer just made: all of it; of one that was steered, that it is, and the answer beside its choice. Not of one that was steered twice. */
+static void keep(struct job *j, const struct store_snapshot *s, struct engine_scratch *scratch, struct cache_key *key, const struct resolution *res, size_t start,
+                 uint16_t rcode, bool authoritative, struct engine_result *result)
+{
+	struct compose *c = &j->c;
+	struct cache_answer a = {.zone = result->zone, .body = j->out + start, .len = (uint16_t)(c->w.pos - start), .rcode = (uint8_t)rcode,
+	                         .authoritative = authoritative, .policy = result->policy, .family = res->steered_family};
+
+	if (c->left_out || c->w.failed || (!result->keepable && (res->steered != 1 || res->closed || !res->one_zone || c->truncated || !res->choice.c.chosen)))
+		return;
+	memcpy(a.counts, c->counts, sizeof(a.counts));
+	if (res->steered) {
+		cache_put_steered(scratch->cache, s, key, &a);
+		cache_key_choice(scratch->cache, res->choice.policy, res->choice.c.pool, res->choice.c.chosen, key);
+		a.unsigned_choice = res->unsigned_choice;
+	}
+	cache_put(scratch->cache, s, key, &a);
+}
+
+/* A steered question: the answer of the choice for this client, if it is there. */
+static bool find_choice(struct job *j, const struct store_snapshot *s, struct engine_scratch *scratch, const struct cache_key *key, size_t room, struct cache_answer *a,
+                        struct engine_result *result)
+{
+	struct steering_choice choice;
+	struct cache_key of_choice = *key;
+
+	if (!j->conf->steering)
+		return false;
+	steering_choose(j->conf->steering, a->policy, a->family, j->request, j->q, scratch->random, &choice);
+	if (!choice.c.chosen)
+		return false;
+	cache_key_choice(scratch->cache, choice.policy, choice.c.pool, choice.c.chosen, &of_choice);
+	if (!cache_find(scratch->cache, s, &of_choice, room, a))
+		return false;
+	note_choice(j, &choice, choice.scope, result);
+	result->unsigned_choice = a->unsigned_choice;
+	return true;
 }
 
 /* The same through the cache, which knows of questions that filters cannot concern. */
@@ -271,28 +343,35 @@ static uint16_t from_cache(struct job *j, const struct store_snapshot *s, struct
 {
 	struct compose *c = &j->c;
 	size_t start = c->w.pos;
+	struct resolution res;
 	struct cache_answer a;
 	struct cache_key key;
 	uint16_t rcode;
 
 	cache_key_make(scratch->cache, j->q, &key);
-	if (cache_find(scratch->cache, s, &key, c->limit - start, &a)) {
+	if (cache_find(scratch->cache, s, &key, c->limit - start, &a) && (!a.steered || find_choice(j, s, scratch, &key, c->limit - start, &a, result))) {
 		writer_bytes(&c->w, a.body, a.len);
 		memcpy(c->counts, a.counts, sizeof(c->counts));
 		*authoritative = a.authoritative;
 		from_zone(j, a.zone, result);
-		result->keepable = true;
+		result->keepable = !result->steered;
 		result->cached = true;
 		return a.rcode;
 	}
-	rcode = from_zones(j, s, scratch, authoritative, result);
-	if (!result->keepable || c->left_out || c->w.failed)
-		return rcode;
-	a = (struct cache_answer){.zone = result->zone, .body = j->out + start, .len = (uint16_t)(c->w.pos - start), .rcode = (uint8_t)rcode,
-	                          .authoritative = *authoritative};
-	memcpy(a.counts, c->counts, sizeof(a.counts));
-	cache_put(scratch->cache, s, &key, &a);
+	rcode = resolve_question(j, s, scratch, &res, authoritative, result);
+	if (result->keepable || res.steered)
+		keep(j, s, scratch, &key, &res, start, rcode, *authoritative, result);
 	return rcode;
+}
+
+/* splitmix64. Chance spreads clients over endpoints: nothing is gained by who foresees it. */
+static void throw_dice(struct engine_scratch *scratch)
+{
+	uint64_t x = scratch->dice += 0x9e3779b97f4a7c15ULL;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+	scratch->random = (uint32_t)((x ^ x >> 31) >> 32);
 }
 
 /* ---- answers of backends ---- */
@@ -395,7 +474,7 @@ static void put_backend_answer(struct job *j, const struct edge_answer *a)
 	j->flags = a->flags & (DNS_AA | DNS_RA | DNS_AD);
 	if (j->edns.ede == EDE_NONE)
 		j->edns.ede = a->ede;
-	j->edns.subnet_scope = a->has_scope && j->q->ecs ? a->scope : 0;
+	j->edns.scope = a->has_scope && j->q->ecs ? a->scope : 0;
 	if ((a->flags & DNS_TC) || c->w.pos + a->len > c->limit) {
 		c->truncated = true;
 		return;
@@ -531,6 +610,8 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	} else if (cookie_missing(&j, result->cookie)) {
 		rcode = RCODE_BADCOOKIE;
 	} else {
+		if (conf->steering)
+			throw_dice(scratch);
 		rcode = judge(conf, request, q, &j.edns.ede);
 		if (rcode == RCODE_NOERROR && !let_through(&j, &rcode, result))
 			return;

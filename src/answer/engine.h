@@ -27,6 +27,7 @@ enum engine_any { ENGINE_ANY_ONE, ENGINE_ANY_ALL, ENGINE_ANY_REFUSE };
 
 struct prefix_set;
 struct answer_cache;
+struct steering;
 struct edge_zones;
 
 /* A pool of backends, as far as a question that is looked up concerns it. */
@@ -47,6 +48,7 @@ struct engine_config {
 	const struct filter_set *filters; /* questions that are not answered; NULL: none; borrowed */
 	const struct prefix_set *fleet;   /* who may ask for this node's status (fleet/message.h); NULL: nobody; borrowed */
 	const struct prefix_set *own;     /* clients that filters do not concern: this node's checks; borrowed */
+	const struct steering *steering;  /* policies by which names are answered; NULL: none; borrowed */
 	bool servfail, wrong;  /* fault drills: every zone question is answered SERVFAIL; answers but those for SOA have a wrong octet */
 	unsigned worker;       /* index, told to this node's own checks */
 	const struct edge_zones *backend_zones; /* whose answers come from backends, by place in pools; NULL: none; borrowed */
@@ -96,6 +98,9 @@ struct engine_result {
 	uint64_t zone_generation; /* 0 if no zone was asked */
 	const struct store_zone *zone; /* that answered, NULL if none; valid while the version is pinned */
 	bool keepable;   /* depends on nothing but the question's name in any case, its type, OPT and DO, and this one zone's version */
+	bool steered;    /* a policy chose the answer, or that there is none: `policy` and `pool` are places in the configuration */
+	bool unsigned_choice; /* it has no signature for its choice: the zone's own set was given */
+	uint32_t policy, pool;
 	bool for_sync;   /* there is no answer: sync has it */
 	bool for_watch;  /* with for_sync: not sync, but watch, which tells this node's status */
 	bool cached;     /* nothing was composed: the cache had it */
@@ -119,6 +124,8 @@ struct engine_scratch {
 	struct name wildcard;
 	const struct store_rrset *included[ENGINE_INCLUDED_MAX]; /* sets put into the answer */
 	struct answer_cache *cache; /* of answers that were given; NULL: none; borrowed */
+	uint32_t random;            /* of the question at hand, for choices by chance */
+	uint64_t dice;              /* what that comes from; begins as it likes */
 	struct edge_cache *backend_cache; /* of answers of backends; NULL: none; borrowed */
 	uint32_t backend_now_s;   /* for it: of the monotonic clock */
 	const bool *pools_down;   /* by place: nobody of it is to be expected to answer; borrowed; NULL: all are well */

@@ -4,10 +4,11 @@
  *	zone -> lookup -> delegation? DNAME? the name itself? a wildcard? nothing
  *
  * A CNAME or a DNAME changes the name and begins again, at most ENGINE_CHAIN_MAX times and also into another zone of ours; the rcode is that of the
- * last name (RFC 6604), AA that of the first (RFC 1034 6.2.7 as everybody reads it). */
+ * last name (RFC 6604), AA that of the first (RFC 1034 6.2.7 as everybody reads it). Where a policy steers the name, what it chooses stands in the place of the zone's set (steering.c). */
 #include "answer/resolve.h"
 
 #include "answer/proof.h"
+#include "steer/records.h"
 
 #include <string.h>
 
@@ -34,6 +35,8 @@ struct step {
 	const struct store_rrset *additional_for; /* set whose names' addresses are added, last of all */
 	const struct store_node *additional_cut;  /* of a referral: glue below it is needed */
 	struct resolution *out;
+	const struct steering *steering; /* NULL: nothing is steered */
+	const struct engine_request *request;
 };
 
 enum outcome { DONE, AGAIN };
@@ -229,6 +232,128 @@ static void prove_syntheses(struct step *st)
 	}
 }
 
+/* ---- steering ---- */
+
+enum { VARIANT_SIGNATURES_MAX = 8 }; /* of one set: one a key */
+
+enum steered { STEERED_NOT, STEERED_PUT, STEERED_CLOSED };
+
+/* Where STEER and VARIANT records of an owner are: see steering.c. NULL: it has none. */
+static const struct store_node *steering_node(struct step *st, const struct store_node *node, uint16_t type)
+{
+	static const uint8_t label[] = "\x06_steer";
+	struct store_lookup l;
+	struct name below;
+
+	if (type != RR_CNAME)
+		return node;
+	if (node->name_len + sizeof(label) - 1 > NAME_LEN_MAX)
+		return NULL;
+	memcpy(below.wire, label, sizeof(label) - 1);
+	memcpy(below.wire + sizeof(label) - 1, store_node_name(node), node->name_len);
+	store_lookup(st->s, st->z, below.wire, &l);
+	return l.cut || l.dname ? NULL : l.node;
+}
+
+static uint32_t policy_of(struct step *st, const struct store_node *node, bool wildcard, const struct store_node *records)
+{
+	const struct steer_table *table = st->steering->table;
+	const struct store_rrset *set;
+	const char *policy;
+	struct name lower;
+	uint32_t found;
+	size_t len;
+
+	name_lower(&lower, st->name);
+	found = steer_policy_of(table, lower.wire);
+	if (found == UINT32_MAX && wildcard) {
+		name_lower(&lower, store_node_name(node));
+		found = steer_policy_of(table, lower.wire);
+	}
+	if (found != UINT32_MAX || !records)
+		return found;
+	set = store_rrset_of(st->s, records, RR_STEER);
+	return set && steer_record_policy(set->data + 2, get_u16(set->data), &policy, &len) ? steer_policy_named(table, policy, len) : UINT32_MAX;
+}
+
+static size_t find_signatures(struct step *st, const struct store_node *records, uint16_t type, struct steer_rdata *set, size_t count,
+                              struct steer_rdata sigs[VARIANT_SIGNATURES_MAX])
+{
+	const struct store_rrset *variants = records ? store_rrset_of(st->s, records, RR_VARIANT) : NULL;
+	const uint8_t *p = variants ? variants->data : NULL;
+	uint8_t hash[STEER_SET_HASH_LEN];
+	size_t n = 0;
+
+	if (!variants)
+		return 0;
+	steer_set_hash(type, set, count, hash);
+	for (unsigned i = 0; i < variants->count && n < VARIANT_SIGNATURES_MAX; i++) {
+		uint16_t len = get_u16(p);
+
+		n += steer_record_variant(p + 2, len, type, hash, &sigs[n].octets, &sigs[n].len);
+		p += 2 + len;
+	}
+	return n;
+}
+
+/* RDATA of the endpoints chosen, canonical; of names, one: an owner has one CNAME. */
+static size_t chosen_rdata(struct step *st, const struct steer_choice *choice, uint16_t type, struct name *target, struct steer_rdata set[STEER_ENDPOINTS_MAX])
+{
+	size_t n = 0;
+
+	for (uint64_t left = choice->chosen; left; left &= left - 1) {
+		const struct steer_endpoint *e = steer_endpoint(st->steering->table, choice->pool, (unsigned)__builtin_ctzll(left));
+
+		if (type == RR_CNAME) {
+			name_lower(target, e->target);
+			set[0] = (struct steer_rdata){target->wire, target->len};
+			return 1;
+		}
+		set[n++] = (struct steer_rdata){e->addr.bytes, type == RR_A ? 4 : 16};
+	}
+	return n;
+}
+
+/* In place of a set of the zone what its owner's policy chooses. *target, for a CNAME: where that leads. */
+static enum steered put_steered(struct step *st, const struct store_node *node, bool wildcard, const struct store_rrset *own, struct name *target)
+{
+	const struct store_node *records = steering_node(st, node, own->type);
+	struct steer_rdata set[STEER_ENDPOINTS_MAX], sigs[VARIANT_SIGNATURES_MAX];
+	uint32_t policy = policy_of(st, node, wildcard, records), ttl = own->ttl;
+	struct resolution *out = st->out;
+	struct steering_choice choice;
+	size_t count, sig_count = 0;
+
+	if (policy == UINT32_MAX)
+		return STEERED_NOT;
+	out->steered_family = (uint8_t)steering_family(own->type);
+	steering_choose(st->steering, policy, out->steered_family, st->request, &st->scratch->query, st->scratch->random, &choice);
+	out->scope = MAX(out->scope, choice.scope);
+	out->choice = choice;
+	out->steered++;
+	if (!choice.c.chosen && !choice.c.foreign) {
+		out->rcode = RCODE_SERVFAIL;
+		out->authoritative = false;
+		out->closed = true;
+		return STEERED_CLOSED;
+	}
+	if (!choice.c.chosen)
+		return STEERED_NOT;
+	count = chosen_rdata(st, &choice.c, own->type, target, set);
+	if (st->c->dnssec_ok && st->z->is_signed) {
+		sig_count = find_signatures(st, records, own->type, set, count, sigs);
+		if (!sig_count) {
+			out->unsigned_choice = true;
+			return STEERED_NOT;
+		}
+		/* RFC 4034 3.1.4: never above the TTL that was signed. */
+		ttl = MIN(ttl, get_u32(sigs[0].octets + 4));
+	}
+	if (!st->c->truncated && !compose_made(st->c, st->name, own->type, MIN(ttl, choice.c.ttl_s), set, count, sigs, sig_count))
+		st->c->truncated = true;
+	return STEERED_PUT;
+}
+
 /* The name exists, or a wildcard stands for it; node is the one with the data. */
 static enum outcome at_node(struct step *st, const struct store_node *node, const struct store_node *wildcard_encloser)
 {
@@ -258,6 +383,14 @@ static enum outcome at_node(struct step *st, const struct store_node *node, cons
 		else if (st->c->dnssec_ok)
 			proof_no_data(&st->proof, st->name, node);
 		return DONE;
+	}
+	if (st->steering && st->qtype != RR_ANY && steering_family((set ? set : cname)->type) >= 0) {
+		enum steered how = put_steered(st, node, wildcard_encloser != NULL, set ? set : cname, &st->chain[st->taken]);
+
+		if (how == STEERED_PUT && wildcard_encloser)
+			note_synthesis(st, wildcard_encloser);
+		if (how != STEERED_NOT)
+			return how == STEERED_PUT && cname && !st->c->truncated ? follow(st) : DONE;
 	}
 	if (wildcard_encloser)
 		compose_wildcard(st->c, st->s, st->name, set ? set : cname);
@@ -337,14 +470,16 @@ static void walk(struct step *st)
 }
 
 void resolve(struct compose *c, const struct store_snapshot *s, const struct engine_config *conf, struct engine_scratch *scratch,
-             struct resolution *out)
+             const struct engine_request *request, struct resolution *out)
 {
 	struct synthesis syntheses[ENGINE_CHAIN_MAX];
 	struct step st = {.c = c, .any_all = conf->any == ENGINE_ANY_ALL, .s = s, .scratch = scratch, .name = c->qname, .qtype = scratch->query.qtype, .chain = scratch->chain,
-	                  .syntheses = syntheses, .out = out};
+	                  .syntheses = syntheses, .out = out, .steering = conf->steering, .request = request};
 
 	*out = (struct resolution){.rcode = RCODE_NOERROR, .authoritative = true, .one_zone = true};
 	walk(&st);
+	if (out->closed)
+		return;
 	prove_syntheses(&st);
 	put_additional(&st);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "answer/settings.h"
 
+#include "answer/steering.h"
 #include "base/err.h"
 #include "edge/zones.h"
 #include "proc/role.h"
@@ -136,6 +137,8 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 		err = read_backends(config, s);
 	if (!err)
 		err = filter_set_make(a->filters, a->filter_count, &s->filters);
+	if (!err)
+		err = steering_make(config, config->node_count ? &config->nodes[0] : NULL, &s->steering);
 	if (err < 0) {
 		settings_free(s);
 		return err;
@@ -150,6 +153,7 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 		.filters = s->filters,
 		.fleet = s->fleet,
 		.own = s->own,
+		.steering = s->steering,
 		.worker = worker,
 		.backend_zones = s->backend_zones,
 		.pools = s->pools,
@@ -166,6 +170,7 @@ void settings_free(struct settings *s)
 	prefix_set_free(s->fleet);
 	prefix_set_free(s->exempt);
 	filter_set_free(s->filters);
+	steering_free(s->steering);
 	edge_zones_free(s->backend_zones);
 	free(s->pools);
 	free(s);

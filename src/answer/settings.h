@@ -22,6 +22,7 @@ struct settings {
 	struct prefix_set *fleet;     /* of all nodes; NULL in the stand-alone form */
 	struct prefix_set *exempt;    /* from limits: as configured, loopback, and its own */
 	struct filter_set *filters;
+	struct steering *steering;    /* NULL: no policies */
 	bool xdp_cache;               /* answers are put into the kernel */
 	uint32_t cache;               /* octets of answers kept, 0: none */
 	struct edge_zones *backend_zones; /* whose answers come from backends */

@@ -3,6 +3,7 @@
 
 #include "answer/flips.h"
 #include "answer/hot.h"
+#include "answer/steering.h"
 #include "base/clock.h"
 #include "proc/handover.h"
 
@@ -22,6 +23,18 @@ static enum rate_verdict limit(struct worker *w, const struct engine_request *re
 	engine_slip(&s->engine, w->scratch, request, out, cap, result);
 	board_add(result->truncated ? &w->board->limited_slipped : &w->board->limited_badcookie, 1);
 	return verdict;
+}
+
+static void count_steered(struct worker *w, const struct engine_result *result)
+{
+	const struct config *c = w->settings->steering->config;
+	struct board_edge *edge = &w->board->edge;
+	struct board_steered *row = board_steered_take(edge, board_steered_key(c->steering[result->policy].name, c->pools[result->pool].name));
+
+	board_add(&edge->steered, 1);
+	board_add(&edge->steered_unsigned, result->unsigned_choice);
+	if (row)
+		board_add(&row->answers, 1);
 }
 
 /* A question that is answered now (late NULL), or one whose answer had to be waited for (s NULL). */
@@ -66,6 +79,8 @@ static enum rate_verdict answer(struct worker *w, const struct question *questio
 		board_add(&b->filtered[result->filtered - 1], 1);
 	if (result->cookie != COOKIE_NONE)
 		board_add(&b->cookies[result->cookie], 1);
+	if (result->steered)
+		count_steered(w, result);
 	if (result->other_site)
 		flips_note(&b->flips, &request->client, result->other_site, w->now_ns);
 	/* Who comes by TCP or with a good cookie is where it says it is. */

@@ -26,6 +26,7 @@ struct hot;
 struct passes;
 struct rings;
 struct splices;
+struct live_steering;
 struct stream;
 struct udp;
 struct upstream;
@@ -61,6 +62,7 @@ struct worker {
 	uint64_t now_ns; /* refreshed once a turn of the loop */
 	uint32_t now_s;  /* since 1970, likewise */
 	struct measures measures;
+	struct live_steering *steering; /* what policies rest on that changes; see live_steering.h */
 };
 
 /* One answer with the version of the store that is pinned. Counts. */

@@ -34,6 +34,7 @@ enum {
 	BOARD_CACHES_MAX = 8,      /* RPKI */
 	BOARD_BACKENDS_MAX = 256,  /* servers of all pools that answer for zones */
 	BOARD_POOLS_MAX = 1024,    /* of endpoints */
+	BOARD_STEERED_MAX = 256,   /* policies with their pools, counted */
 	BOARD_ENDPOINTS_MAX = 4096, /* of all pools, shown */
 	BOARD_FAMILIES = 2,        /* [0] IPv4, [1] IPv6 */
 	BOARD_PAGE_MAX = 24,
@@ -112,6 +113,7 @@ struct board_supervisor {
 		uint64_t at_ns;            /* 0: none */
 		char why[BOARD_WHY_MAX];
 	} refused;
+	uint8_t edge_key[16]; /* of marks in checks of backends (edge/mark.h): random, written before any other process is started, told to nobody outside */
 	struct board_hooks {
 		_Atomic uint64_t run, failed, killed, dropped; /* started; ended badly; killed at their time limit; no room in the queue */
 		_Atomic uint32_t running, queued;
@@ -193,6 +195,7 @@ struct board_worker {
 		_Atomic uint64_t joined, prefetched;       /* misses that waited for a question under way; questions of our own */
 		_Atomic uint64_t passed;                   /* NOTIFY, UPDATE, transfers, and what has TSIG */
 		_Atomic uint64_t refused, loops, failed;   /* not to be passed on; came back to us; clients that got SERVFAIL because nobody answered in time */
+		_Atomic uint64_t marks[16];                /* of questions that came back: nonces of checks, by edge_mark_slot() (edge/mark.h); 0: none */
 		_Atomic uint64_t late, strange;            /* answers that nobody waited for any more; that were none to a question of ours */
 		_Atomic uint64_t full;                     /* questions refused because too many were under way */
 		_Atomic uint64_t under_way, waiting;       /* at this moment: questions; clients */
@@ -202,6 +205,9 @@ struct board_worker {
 			_Atomic uint32_t open;                 /* 1: its circuit is open: only trials are sent */
 		} server[BOARD_BACKENDS_MAX];
 		_Atomic uint64_t steered, steered_unsigned; /* answers chosen by a policy; to DO, without a signature for the choice: the zone's own set was given */
+		struct board_steered {                     /* `steered` by policy and pool, where there was room */
+			_Atomic uint64_t key, answers;         /* board_steered_key(); 0: free */
+		} steered_by[BOARD_STEERED_MAX];
 	} edge;
 	_Alignas(128) char end[];
 };
@@ -465,6 +471,7 @@ struct board_watch_backends {
 struct board_watch_endpoints {
 	_Atomic uint32_t changes;     /* goes up after a word or row was written */
 	_Atomic uint32_t pools, rows, hidden;
+	_Atomic uint64_t passed, failed, not_made; /* checks; the last: for want of descriptors, ports, programs at a time */
 	struct board_pool {
 		_Atomic uint64_t key;     /* board_pool_key(); 0: free. Place: as in the configuration */
 		_Atomic uint64_t up;
@@ -711,6 +718,11 @@ uint16_t board_query_type(unsigned i);
 uint64_t board_neighbor_key(const struct endpoint *at);
 /* A server of a pool of backends; likewise. */
 uint64_t board_backend_key(const char *pool, const struct endpoint *at);
+/* What a policy's answers from a pool are counted under, by their names; never 0. */
+uint64_t board_steered_key(const char *policy, const char *pool);
+/* The row of it in struct board_edge; NULL: there is none. _take: nor room for one; by the worker alone. */
+const struct board_steered *board_steered_find(const struct board_edge *edge, uint64_t key);
+struct board_steered *board_steered_take(struct board_edge *edge, uint64_t key);
 /* A pool of endpoints by its name and a hash of their list; likewise. */
 uint64_t board_pool_key(const char *pool, uint64_t list);
 

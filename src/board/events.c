@@ -30,6 +30,7 @@ static const char *const kinds[EVENT_KINDS] = {
 	[EVENT_DISK] = "disk",
 	[EVENT_KEPT] = "kept",
 	[EVENT_MAX_PREFIXES] = "max-prefixes",
+	[EVENT_BACKEND] = "backend",
 	[EVENT_ENDPOINT] = "endpoint",
 };
 

@@ -42,6 +42,7 @@ enum board_event_kind {
 	EVENT_DISK,
 	EVENT_KEPT,         /* what is announced stays, though something would speak against it */
 	EVENT_MAX_PREFIXES, /* subject: a neighbor that sends more than it may, or no longer */
+	EVENT_BACKEND,      /* subject: a server of a pool that answers for zones, up or down */
 	EVENT_ENDPOINT, /* subject: POOL/ENDPOINT that names are steered to, up or down */
 	EVENT_KINDS,
 };

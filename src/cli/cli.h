@@ -131,3 +131,5 @@ extern const char help_freeze[], help_announce[], help_plan[];
 extern const char help_catalog[], help_catalog_status[], help_catalog_accept[];
 cli_verb_fn cmd_events;
 extern const char help_events[];
+cli_verb_fn cmd_zone_sign_variants;
+extern const char help_zone_sign_variants[];

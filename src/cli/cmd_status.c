@@ -3,8 +3,10 @@
 
 #include "base/clock.h"
 #include "cli/paint.h"
+#include "cli/status_backends.h"
 #include "cli/status_dnstap.h"
 #include "cli/status_drift.h"
+#include "cli/status_endpoints.h"
 #include "cli/status_fleet.h"
 #include "cli/status_http.h"
 #include "cli/status_views.h"
@@ -347,7 +349,9 @@ static void print_status(const json_t *s)
 		print_fleet(s, false);
 	}
 	status_drift_print(json_object_get(s, "drift"));
+	status_backends_print(json_object_get(s, "backends"));
 	status_views_print(json_object_get(s, "views"));
+	status_endpoints_print(json_object_get(s, "endpoints"));
 	print_rpki(json_object_get(s, "rpki"));
 	print_hijacks(json_object_get(s, "hijacks"));
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 const char help_trace[] =
-	"usage: zonecast trace NAME [TYPE] [--network NETWORK] [--from ADDRESS] [--tcp] [--config FILE] [--json]\n"
+	"usage: zonecast trace NAME [TYPE] [--network NETWORK] [--from ADDRESS|SUBNET] [--tcp] [--config FILE] [--json]\n"
 	"\n"
 	"Ask the anycast addresses of the network that serves NAME, and every node that has its zone by its management "
         "addresses, over IPv4 and IPv6:\n"
@@ -19,8 +19,10 @@ const char help_trace[] =
         "printed, then who gave the same, what\n"
 	"differs in the others, and who is silent. Needs the fleet file only, and works from any machine. --network: "
         "for names whose zone the file does not\n"
-	"list (members of catalogs). --from: the source address; only servers of its family are asked. Exit status 1 "
-        "when not all answers are the same.\n";
+	"list (members of catalogs). --from: the source address; only servers of its family are asked. With a subnet, such as "
+        "198.51.100.0/24, all are told that the\n"
+	"client is there (RFC 7871): what steered names give it, with the scope of the answer and the endpoints that it names. "
+        "Exit status 1 when not all answers are the same.\n";
 
 static bool read_question(const char *name, const char *type, struct name *qname, uint16_t *qtype)
 {
@@ -65,6 +67,7 @@ int cmd_trace(int argc, char **argv)
 	/* clang-format on */
 	int operand, code = cli_parse(&verb, rows, ARRAY_LEN(rows), argc, argv, 1, 2, &operand);
 	bool tcp = t.tcp;
+	struct ip_prefix subnet;
 	struct config *c = NULL;
 	struct ip_addr source = {0};
 	char why[TRACE_WHY_MAX];
@@ -75,10 +78,18 @@ int cmd_trace(int argc, char **argv)
 		return code;
 	if (!read_question(argv[operand], argc - operand > 1 ? argv[operand + 1] : "A", &name, &type))
 		return CLI_USAGE;
-	if (from && addr_parse(from, &source) < 0) {
+	if (from && strchr(from, '/')) {
+		int err = prefix_parse(from, &t.subnet);
+
+		if (err < 0 && err != ERR_INVALID) { /* with bits set behind its length, the one that was meant */
+			cli_error("--from %s: no subnet", from);
+			return CLI_USAGE;
+		}
+	} else if (from && addr_parse(from, &source) < 0) {
 		cli_error("--from %s: no address", from);
 		return CLI_USAGE;
 	}
+	subnet = t.subnet;
 	if (cli_load_config(&common, "who is to be asked is not known", &c) < 0)
 		return CLI_FAILED;
 	if (trace_init(&t, c, &name, type, network, source.family, why) < 0) {
@@ -87,6 +98,7 @@ int cmd_trace(int argc, char **argv)
 		return CLI_FAILED;
 	}
 	t.tcp = tcp;
+	t.subnet = subnet;
 	code = trace_ask(&t, &source) < 0 ? CLI_FAILED : CLI_OK;
 	trace_compare(&t);
 	if (code == CLI_OK)

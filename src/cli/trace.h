@@ -34,6 +34,7 @@ struct trace_answer {
 	size_t size;               /* octets of the message */
 	char nsid[TRACE_NSID_MAX]; /* "": none; what is not printable ASCII becomes \DDD */
 	size_t ede_count;
+	int scope; /* of the client subnet option (RFC 7871), bits; -1: it has none */
 	struct {
 		uint16_t code;
 		char text[TRACE_EDE_TEXT_MAX];
@@ -67,6 +68,7 @@ struct trace {
 	struct name name;
 	uint16_t type;
 	bool tcp;
+	struct ip_prefix subnet; /* told as the client's (RFC 7871); family 0: none */
 	const struct config *config;
 	const struct config_zone *zone;       /* NULL: no zone of the file holds the name (it may be a catalog's) */
 	const struct config_network *network; /* NULL: the zone has none */
@@ -99,3 +101,5 @@ static inline bool trace_agrees(const struct trace *t)
 
 void trace_text(const struct trace *t, bool color, struct text *out);
 json_t *trace_json(const struct trace *t);
+/* "POOL/ENDPOINT" of the configuration that a record of the answer comes from, of the first pool that has it. False: of none. */
+bool trace_endpoint(const struct config *c, const struct trace_record *r, char *buf, size_t cap);

@@ -45,6 +45,8 @@ static void read_options(const struct message_rr *opt, struct trace_answer *out)
 			return;
 		if (code == EDNS_NSID)
 			put_printable(data, len, out->nsid, sizeof(out->nsid));
+		if (code == EDNS_ECS && len >= 4)
+			out->scope = data[3];
 		if (code == EDNS_EDE && len >= 2 && out->ede_count < TRACE_EDES_MAX) {
 			out->ede[out->ede_count].code = get_u16(data);
 			put_printable(data + 2, len - 2U, out->ede[out->ede_count].text, TRACE_EDE_TEXT_MAX);
@@ -124,7 +126,7 @@ static int read_records(struct message *m, uint8_t *rdata, struct trace_answer *
 
 int trace_answer_read(const uint8_t *msg, size_t len, struct trace_answer *out)
 {
-	struct trace_answer a = {.size = len};
+	struct trace_answer a = {.size = len, .scope = -1};
 	uint16_t type, class;
 	struct message m;
 	struct name qname;

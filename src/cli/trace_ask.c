@@ -21,6 +21,7 @@ enum {
 	ASK_TRIES = 3,
 	ASK_TRY_MS = 1000,
 	ASK_TCP_MS = 4000,
+	NSID_LEN = 4,   /* octets of options in a question */
 	ASK_SIZE = 512, /* octets of a question with its length before it */
 };
 
@@ -31,6 +32,7 @@ struct ask {
 	bool counts; /* the serial is taken from its answer */
 	const uint8_t *name;
 	uint16_t type;
+	const struct ip_prefix *subnet; /* NULL: none is told */
 	enum ask_state state;
 	int fd;
 	unsigned tries;
@@ -75,8 +77,10 @@ static bool open_socket(struct ask *a, const struct ip_addr *from, int type)
 
 static int question(const struct ask *a, uint8_t *msg)
 {
-	return message_build_query(msg + 2, ASK_SIZE - 2, (uint16_t)(a->id + a->tries), a->name, a->type, CLASS_IN,
-	                           DNS_UDP_DEFAULT, false, true);
+	int n = message_build_query(msg + 2, ASK_SIZE - 2, (uint16_t)(a->id + a->tries), a->name, a->type, CLASS_IN,
+	                            DNS_UDP_DEFAULT, false, true);
+
+	return n < 0 || !a->subnet ? n : message_add_subnet(msg + 2, ASK_SIZE - 2, (size_t)n, NSID_LEN, a->subnet);
 }
 
 static void begin_tcp(struct ask *a, const struct ip_addr *from)
@@ -308,6 +312,7 @@ int trace_ask(struct trace *t, const struct ip_addr *from)
 			                         .counts = k == 1 || !beside,
 			                         .name = k == 1 ? apex : t->name.wire,
 			                         .type = k == 1 ? RR_SOA : t->type,
+			                         .subnet = k == 0 && t->subnet.addr.family ? &t->subnet : NULL,
 			                         .fd = -1,
 			                         .id = (uint16_t)random_u32()};
 	}

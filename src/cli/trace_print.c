@@ -8,11 +8,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
 	NAME_COLUMN_MAX = 24, /* a longer name has a line of its own */
 	FACT_COLUMN = 34,     /* of one answer beside the other */
 	LINE_MAX = 320,
+	ENDPOINT_WORDS_MAX = 2 * 64 + 2, /* names of a pool and an endpoint */
 };
 
 struct columns {
@@ -71,6 +73,51 @@ static void put_ede(const struct trace_answer *a, struct text *out)
 		text_fmt(out, "  EDE %u%s%s\n", a->ede[i].code, *a->ede[i].text ? ": " : "", a->ede[i].text);
 }
 
+bool trace_endpoint(const struct config *c, const struct trace_record *r, char *buf, size_t cap)
+{
+	char type[RRTYPE_TEXT_MAX], of[NAME_TEXT_MAX];
+	const char *at = strstr(r->text, " IN ");
+
+	if (r->section != 1 || !at || sscanf(at + 4, "%15s %1023s", type, of) != 2)
+		return false;
+	for (size_t p = 0; p < c->pool_count; p++)
+		for (size_t i = 0; i < c->pools[p].endpoint_count; i++) {
+			const struct config_pool_endpoint *e = &c->pools[p].endpoints[i];
+			char own[NAME_TEXT_MAX];
+
+			if (e->target)
+				name_to_text(e->target, own);
+			else
+				addr_text(&e->address, own);
+			if (strcasecmp(own, of) != 0 || strcmp(type, e->target ? "CNAME" : e->address.family == 4 ? "A" : "AAAA") != 0)
+				continue;
+			snprintf(buf, cap, "%s/%s", c->pools[p].name, e->name);
+			return true;
+		}
+	return false;
+}
+
+/* What a policy made of the client that was told. */
+static void put_choice(const struct trace *t, const struct trace_answer *a, struct text *out)
+{
+	const char *before = "endpoints: ";
+	char endpoint[ENDPOINT_WORDS_MAX];
+
+	if (!t->subnet.addr.family)
+		return;
+	if (a->scope >= 0)
+		text_fmt(out, "scope: %d of %u bits%s\n", a->scope, t->subnet.len, a->scope ? "" : " (the same for all clients)");
+	else
+		text_str(out, "scope: none (the client subnet is not known there)\n");
+	for (size_t i = 0; i < a->record_count; i++)
+		if (trace_endpoint(t->config, &a->records[i], endpoint, sizeof(endpoint))) {
+			text_fmt(out, "%s%s", before, endpoint);
+			before = ", ";
+		}
+	if (before[0] == ',')
+		text_char(out, '\n');
+}
+
 static void put_reference(const struct columns *c, const struct trace *t, struct text *out)
 {
 	const struct trace_target *r = &t->targets[t->reference];
@@ -86,6 +133,7 @@ static void put_reference(const struct columns *c, const struct trace *t, struct
 	for (size_t i = 0; i < r->answer.record_count; i++)
 		text_fmt(out, "  %s%s\n", r->answer.records[i].text,
 		         r->answer.records[i].section == 2 ? "  ; authority" : "");
+	put_choice(t, &r->answer, out);
 	text_fmt(out, "(as answered by %s %s)\n", r->node ? r->node : "anycast", addr_text(&r->at.addr, at));
 }
 
@@ -160,6 +208,9 @@ static void put_difference(const struct columns *c, const struct trace_target *r
 	edes_text(&r->answer, there, sizeof(there));
 	edes_text(&w->answer, here, sizeof(here));
 	put_fact("EDE", there, here, out);
+	snprintf(there, sizeof(there), "%d", r->answer.scope);
+	snprintf(here, sizeof(here), "%d", w->answer.scope);
+	put_fact("scope", there, here, out);
 	put_records(c, &r->answer, &w->answer, out);
 }
 
@@ -232,7 +283,7 @@ static void put_closing(const struct columns *c, const struct trace *t, struct t
 void trace_text(const struct trace *t, bool color, struct text *out)
 {
 	struct columns c = measure(t, color);
-	char name[NAME_TEXT_MAX], apex[NAME_TEXT_MAX], type[RRTYPE_TEXT_MAX];
+	char name[NAME_TEXT_MAX], apex[NAME_TEXT_MAX], type[RRTYPE_TEXT_MAX], prefix[PREFIX_TEXT_MAX];
 
 	name_to_text(t->name.wire, name);
 	text_fmt(out, "%s %s", name, rrtype_text(t->type, type));
@@ -240,6 +291,8 @@ void trace_text(const struct trace *t, bool color, struct text *out)
 		name_to_text(t->zone->apex, apex);
 		text_fmt(out, ", zone %s", apex);
 	}
+	if (t->subnet.addr.family)
+		text_fmt(out, ", for %s", prefix_text(&t->subnet, prefix));
 	text_fmt(out, "%s%s, over %s\n\n", t->network ? ", network " : ", no network",
 	         t->network ? t->network->name : "", t->tcp ? "TCP" : "UDP");
 	if (t->reference != SIZE_MAX) {
@@ -273,6 +326,17 @@ static json_t *answer_json(const struct trace_answer *a, bool with_records)
 	return o;
 }
 
+static json_t *endpoints_json(const struct trace *t, const struct trace_answer *a)
+{
+	char endpoint[ENDPOINT_WORDS_MAX];
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < a->record_count; i++)
+		if (trace_endpoint(t->config, &a->records[i], endpoint, sizeof(endpoint)))
+			json_array_append_new(list, json_string(endpoint));
+	return list;
+}
+
 static json_t *target_json(const struct trace *t, size_t i)
 {
 	const struct trace_target *w = &t->targets[i];
@@ -286,6 +350,9 @@ static json_t *target_json(const struct trace *t, size_t i)
 	json_object_set_new(o, "transport", json_string(w->by_tcp ? "tcp" : "udp"));
 	json_object_set_new(o, "ms", json_real(w->ms));
 	json_object_set_new(o, "serial", w->has_serial ? json_integer(w->serial) : json_null());
+	if (t->subnet.addr.family)
+		json_object_set_new(o, "scope", w->answer.scope >= 0 ? json_integer(w->answer.scope) : json_null());
+	json_object_set_new(o, "endpoints", endpoints_json(t, &w->answer));
 	json_object_set_new(o, "alike", json_integer((json_int_t)w->alike));
 	json_object_update_new(o, answer_json(&w->answer, w->alike == i));
 	return o;

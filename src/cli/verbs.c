@@ -39,6 +39,7 @@ const struct cli_verb cli_zone_verbs[] = {
         {"rollback", cmd_zone_rollback, "go back to one of them, under a new serial", help_zone_rollback},
         {"export", cmd_zone_export, "one of them as a zone file", help_zone_export},
         {"publish", cmd_zone_publish, "load a changed file, and wait until every pop answers it", help_zone_publish},
+        {"sign-variants", cmd_zone_sign_variants, "sign what steered names may be answered with, before the zone is signed", help_zone_sign_variants},
         {"status", cmd_zone_status, "each zone: fresh, failing, expired, and why", help_zone_status},
         {"retransfer", cmd_zone_retransfer, "transfer a zone from its primary again", help_zone_retransfer},
 };

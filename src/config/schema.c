@@ -666,7 +666,7 @@ static const struct schema_map drift_map = {"drift", 0, ROWS(drift_rows)};
 /* In the order of enum config_event. */
 static const char *const words_event[] = {"announce", "withdraw", "de-prefer", "graceful-shutdown", "neighbor-up", "neighbor-down", "verdict",
                                           "backstop", "kept", "bfd", "max-prefixes", "peer", "drift", "outside", "rpki", "hijack", "zone", "primary",
-                                          "process", "config", "order", "xdp", "disk", "endpoint", NULL};
+                                          "process", "config", "order", "xdp", "disk", "endpoint", "backend", NULL};
 
 static const struct schema_row hook_rows[] = {
         {"on", SCHEMA_WORD, .required = true, .reload = true, .width = 1, LIST(config_hook, on, on_count, CONFIG_EVENTS), .words = words_event,

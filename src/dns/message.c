@@ -116,6 +116,24 @@ int message_build_query(uint8_t *buf, size_t cap, uint16_t id, const uint8_t *qn
 	return writer_ok(&w) ? (int)w.pos : ERR_NO_SPACE;
 }
 
+int message_add_subnet(uint8_t *buf, size_t cap, size_t len, uint16_t options_len, const struct ip_prefix *subnet)
+{
+	uint16_t octets = (uint16_t)((subnet->len + 7U) / 8);
+	struct writer w = writer_of(buf, cap);
+
+	w.pos = len;
+	writer_u16(&w, EDNS_ECS);
+	writer_u16(&w, (uint16_t)(4 + octets));
+	writer_u16(&w, subnet->addr.family == 4 ? 1 : 2);
+	writer_u8(&w, subnet->len);
+	writer_u8(&w, 0);
+	writer_bytes(&w, subnet->addr.bytes, octets);
+	if (!writer_ok(&w))
+		return ERR_NO_SPACE;
+	put_u16(buf + len - options_len - 2, (uint16_t)(options_len + 8 + octets));
+	return (int)w.pos;
+}
+
 bool message_soa_serial(const struct message *m, const struct message_rr *rr, uint32_t *serial)
 {
 	uint8_t rdata[2 * NAME_LEN_MAX + 20];

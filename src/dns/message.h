@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "base/addr.h"
 #include "base/attr.h"
 #include "base/wire.h"
 #include "dns/name.h"
@@ -111,6 +112,9 @@ bool message_expire(const uint8_t *options, size_t len, bool *has_value, uint32_
 /* Build a query: header, question, OPT (udp_size 0 = no EDNS). Returns its length or ERR_NO_SPACE. */
 int message_build_query(uint8_t *buf, size_t cap, uint16_t id, const uint8_t *qname, uint16_t qtype, uint16_t qclass,
                         uint16_t udp_size, bool dnssec_ok, bool nsid) MUST_CHECK;
+
+/* Put a client subnet option (RFC 7871) behind those of such a query of len octets, which ends with an OPT record of options_len octets of options. Its length then, or ERR_NO_SPACE. */
+int message_add_subnet(uint8_t *buf, size_t cap, size_t len, uint16_t options_len, const struct ip_prefix *subnet) MUST_CHECK;
 
 /* Name compression for one outgoing message: remembers where names were written. Fixed memory, part of per-worker scratch.
  * Compression is case-insensitive but only ever points at names that are equal octet by octet or lie in the question. */

@@ -10,7 +10,7 @@ enum {
 	CACHE_MAGIC = 0x7a636563, /* "zcec" */
 	CACHE_VERSION = 1,
 	WAYS = 8,                 /* slots of a bucket, which is a cache line */
-	BUCKET_FOR = 1024,        /* octets of a shard to each bucket: 128 an entry */
+	BUCKET_FOR = 768,         /* octets of a shard to each bucket: 96 an entry */
 	SHARD_OCTETS = 512 << 10, /* at least, but in the smallest caches */
 	SHARDS_MAX = 4096,
 	SHARD_OCTETS_MAX = 1 << 27, /* what an offset in a slot reaches */
@@ -21,7 +21,7 @@ enum {
 	SCAN_TRIES = 100000, /* of a purge: milliseconds */
 	HUNG_S =
 		60, /* a lock held for so long without progress is taken: its worker would have been replaced long ago */
-	SPARED_MAX = 16, /* entries given another round for one new; more if that is large */
+	SPARED_MAX = 8, /* entries given another round for one new; more if that is large */
 };
 
 /* A slot: where an entry is, and what its readers say of it. 0: free. */

@@ -108,11 +108,22 @@ static bool fits(const struct top *t, struct shard *s, uint32_t words)
 	return s->tail - s->head >= words;
 }
 
+static void write_at(const struct part *p, uint32_t at, const uint64_t *from, uint32_t words)
+{
+	struct shard *s = p->shard;
+	uint64_t seq = load(&s->seq);
+
+	atomic_store_explicit(&s->seq, seq + 1, memory_order_relaxed);
+	/* Each word is released, so whoever sees one of them sees that number too. */
+	for (uint32_t i = 0; i < words; i++)
+		atomic_store_explicit(&p->ring[at + i], from[i], memory_order_release);
+	atomic_store_explicit(&s->seq, seq + 2, memory_order_release);
+}
+
 /* Write an entry at the head, where it fits. Its offset. */
 static uint32_t append(const struct top *t, const struct part *p, const uint64_t *from, uint32_t words)
 {
 	struct shard *s = p->shard;
-	uint64_t seq = load(&s->seq);
 	uint32_t at;
 
 	if ((s->head > s->tail || !s->taken) && t->ring_words - s->head < words) {
@@ -120,11 +131,7 @@ static uint32_t append(const struct top *t, const struct part *p, const uint64_t
 		s->head = 0;
 	}
 	at = s->head;
-	atomic_store_explicit(&s->seq, seq + 1, memory_order_relaxed);
-	/* Each word is released, so whoever sees one of them sees that number too. */
-	for (uint32_t i = 0; i < words; i++)
-		atomic_store_explicit(&p->ring[at + i], from[i], memory_order_release);
-	atomic_store_explicit(&s->seq, seq + 2, memory_order_release);
+	write_at(p, at, from, words);
 	s->head += words;
 	s->taken += words;
 	if (s->head == t->ring_words) {
@@ -197,12 +204,21 @@ static void take_oldest(struct cache_write *w, uint32_t *spare)
 	}
 }
 
-/* A slot for a new entry: a free one of the emptier bucket, else one whose entry was not found lately. */
+/* How long an entry has been in the ring, as room written since. */
+static uint32_t age_of(const struct top *t, const struct shard *s, uint64_t slot_word)
+{
+	uint32_t at = (uint32_t)(slot_word & SLOT_OFFSET);
+
+	return at < s->head ? s->head - at : s->head + t->ring_words - at;
+}
+
+/* A slot for a new entry: a free one of the emptier bucket, else that of the oldest entry that was not found lately. */
 static _Atomic uint64_t *choose_slot(struct cache_write *w, uint64_t hash)
 {
 	const struct part *p = &w->part;
-	_Atomic uint64_t *free_slot[2] = {NULL, NULL}, *victim = NULL;
+	_Atomic uint64_t *free_slot[2] = {NULL, NULL}, *victim[2] = {NULL, NULL}; /* of victims: not found; any */
 	unsigned taken[2] = {0, 0};
+	uint32_t age[2] = {0, 0};
 	size_t bucket[2];
 	uint64_t word;
 
@@ -215,22 +231,28 @@ static _Atomic uint64_t *choose_slot(struct cache_write *w, uint64_t hash)
 			free_slot[i / WAYS] = slot;
 		else
 			taken[i / WAYS]++;
-		if (word && !(word & SLOT_USED) && !victim)
-			victim = slot;
+		for (unsigned j = word & SLOT_USED ? 1 : 0; word && j < 2; j++) {
+			uint32_t is = age_of(w->c->top, p->shard, word);
+
+			if (!victim[j] || is > age[j]) {
+				victim[j] = slot;
+				age[j] = is;
+			}
+		}
 	}
 	if (free_slot[0] && (taken[0] <= taken[1] || !free_slot[1]))
 		return free_slot[0];
 	if (free_slot[1])
 		return free_slot[1];
-	if (!victim) { /* all in use: they have to show it again */
+	if (!victim[0]) { /* all in use: they have to show it again */
 		for (unsigned i = 0; i < 2 * WAYS; i++)
 			atomic_fetch_and(&p->slots[bucket[i / WAYS] + i % WAYS], ~SLOT_USED);
-		victim = &p->slots[bucket[0] + (hash >> 40) % WAYS];
+		victim[0] = victim[1];
 	}
-	word = load(victim);
-	if (word && cache_drop(p, victim, words_at(p, word & SLOT_OFFSET)))
+	word = load(victim[0]);
+	if (word && cache_drop(p, victim[0], words_at(p, word & SLOT_OFFSET)))
 		add(&p->shard->evicted);
-	return victim;
+	return victim[0];
 }
 
 _Atomic uint64_t *cache_insert(struct cache_write *w, _Atomic uint64_t *old)
@@ -238,19 +260,23 @@ _Atomic uint64_t *cache_insert(struct cache_write *w, _Atomic uint64_t *old)
 	const struct top *t = w->c->top;
 	const struct part *p = &w->part;
 	const struct entry *e = (const struct entry *)w->c->scratch;
-	uint64_t used = old ? load(old) & SLOT_USED : 0, before;
+	uint64_t before = old ? load(old) : 0, used = before & SLOT_USED;
 	uint32_t at, old_words = 0, spare = SPARED_MAX + e->words / 32; /* a large one takes the place of many */
 
-	while (!fits(t, p->shard, e->words))
-		take_oldest(w, &spare);
-	at = append(t, p, w->c->scratch, e->words);
+	if (before && words_at(p, before & SLOT_OFFSET) == e->words) {
+		at = (uint32_t)(before & SLOT_OFFSET); /* the same data again, most likely */
+		write_at(p, at, w->c->scratch, e->words);
+	} else {
+		while (!fits(t, p->shard, e->words))
+			take_oldest(w, &spare);
+		at = append(t, p, w->c->scratch, e->words);
+	}
 	if (!old)
 		old = choose_slot(w, e->hash);
 	before = load(old);
 	if (before)
 		old_words = words_at(p, before & SLOT_OFFSET);
-	/* Sequentially consistent, as is what a purge does: either it sees this slot, or the caller afterwards its
-	 * epoch. */
+	/* Sequentially consistent, as is what a purge does: either it sees this slot, or the caller afterwards its epoch. */
 	if (atomic_exchange(old, cache_tag_of(e->hash) | used | at)) {
 		atomic_fetch_sub_explicit(&p->shard->entries, 1, memory_order_relaxed);
 		atomic_fetch_sub_explicit(&p->shard->live, old_words, memory_order_relaxed);

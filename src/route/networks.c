@@ -31,7 +31,7 @@ static bool has_prefixes(const struct config_network *c, int family)
 
 static uint32_t leave_causes(const struct config_network *c)
 {
-	uint32_t causes = CAUSE_STALE | CAUSE_BEHIND | CAUSE_EXPIRY | CAUSE_ZONES;
+	uint32_t causes = CAUSE_STALE | CAUSE_BEHIND | CAUSE_EXPIRY | CAUSE_ZONES | CAUSE_BACKENDS;
 
 	return c->expired_signatures == CONFIG_EXPIRED_WITHDRAW ? causes | CAUSE_SIGNATURES : causes;
 }

@@ -18,7 +18,7 @@ enum {
 	STEER_FALLBACKS_MAX = 8,  /* pools in a row */
 };
 
-/* Policies and pools of a configuration, made ready; immutable. */
+/* Policies and pools of a configuration, made ready; immutable. It does not need the configuration any more. Without a node rules that go by nodes match nobody. */
 struct steer_table;
 int steer_table_make(const struct config *c, const struct config_node *node_or_null, struct steer_table **out) MUST_CHECK;
 void steer_table_free(struct steer_table *t);
@@ -46,9 +46,15 @@ struct steer_choice {
 	uint32_t ttl_s;              /* at most */
 	uint8_t scope;               /* bits of the client's network that the choice rests on: an answer is good for all that share them (RFC 7871 7.2.1) */
 	bool cacheable_by_choice;    /* the choice depends on facts alone, not on chance */
+	bool kept;                   /* endpoints that are down are among them: fewer are up than the pool keeps */
+	bool foreign;                /* no pool on the way has an endpoint of the family: the zone's own set is the answer; chosen is 0 */
+	uint32_t rule;               /* place of the rule that matched, among those of the policy; UINT32_MAX: none did */
 };
 /* family: of the answer wanted, 4 (A), 6 (AAAA), or 0 (CNAME): endpoints of other kinds do not count. */
 void steer_choose(const struct steer_table *t, uint32_t policy, uint8_t family, const struct steer_facts *facts, struct steer_choice *out);
 const struct steer_endpoint *steer_endpoint(const struct steer_table *t, uint32_t pool, unsigned i);
-/* All sets that steer_choose() can give for a policy and family, each once: called with pool and endpoints. ERR_LIMIT beyond `most`. For signing them. */
+/* The pool's name; how many pools there are. */
+const char *steer_pool_name(const struct steer_table *t, uint32_t pool);
+uint32_t steer_pool_count(const struct steer_table *t);
+/* All sets that steer_choose() can give for a policy and family, each once: called with pool and endpoints; what it returns but 0 ends it. A table without a node has those of all nodes. ERR_LIMIT beyond `most`. For signing them. */
 int steer_each_set(const struct steer_table *t, uint32_t policy, uint8_t family, size_t most, int (*each)(void *ctx, uint32_t pool, uint64_t chosen), void *ctx) MUST_CHECK;

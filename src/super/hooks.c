@@ -2,9 +2,7 @@
 /* Hooks: programs of the operator that are run when something changes (`hooks` of the fleet file): for what zonecast does not know, such as a ticket, a
  * message, or a routing daemon that is driven by commands. They are no part of any decision: nothing waits for them, and their result changes nothing.
  *
- * The supervisor starts them, since roles may not start programs, every time in a new process that becomes the roles' account (with the groups of that account),
- * without privileges it could get back, in a session of its own, in "/", with /dev/null as input, no other descriptor, and nothing in its environment but PATH
- * and what it is about:
+ * The supervisor starts them, since roles may not start programs, as program.c says, with nothing in their environment but PATH and what it is about:
  *
  *	ZONECAST_EVENT       the kind of event: announce, withdraw, verdict ... (board/events.h)
  *	ZONECAST_FLEET, ZONECAST_NODE, ZONECAST_TIME (of the event, seconds since 1970)
@@ -29,22 +27,16 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/text.h"
+#include "super/program.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HOOKS_RUNNING_MAX = 4, HOOKS_QUEUE_MAX = 256, HOOKS_SAID_MAX = 160, HOOKS_ENV_MAX = 16, HOOKS_DRAIN_READS = 16, HOOKS_EVENTS_MAX = 1024 /* in one look */ };
+enum { HOOKS_RUNNING_MAX = 4, HOOKS_QUEUE_MAX = 256, HOOKS_EVENTS_MAX = 1024 /* in one look */ };
 
 static const enum config_event hook_event_of[EVENT_KINDS] = {
 	[EVENT_ANNOUNCE] = CONFIG_ON_ANNOUNCE,       [EVENT_DE_PREFER] = CONFIG_ON_DE_PREFER,
@@ -57,7 +49,8 @@ static const enum config_event hook_event_of[EVENT_KINDS] = {
 	[EVENT_ZONE] = CONFIG_ON_ZONE,               [EVENT_PRIMARY] = CONFIG_ON_PRIMARY,
 	[EVENT_PROCESS] = CONFIG_ON_PROCESS,         [EVENT_CONFIG] = CONFIG_ON_CONFIG,
 	[EVENT_ORDER] = CONFIG_ON_ORDER,             [EVENT_XDP] = CONFIG_ON_XDP,
-	[EVENT_DISK] = CONFIG_ON_DISK,               [EVENT_KEPT] = CONFIG_ON_KEPT,
+	[EVENT_BACKEND] = CONFIG_ON_BACKEND,         [EVENT_DISK] = CONFIG_ON_DISK,
+	[EVENT_KEPT] = CONFIG_ON_KEPT,
 	[EVENT_MAX_PREFIXES] = CONFIG_ON_MAX_PREFIXES,
 	[EVENT_ENDPOINT] = CONFIG_ON_ENDPOINT,
 };
@@ -68,12 +61,7 @@ struct job {
 	char **env;
 	uint32_t timeout_ms;
 	const char *event;
-	uint64_t started_ms;
-	pid_t pid;          /* 0: it waits */
-	int output;         /* -1: closed */
-	bool killed;
-	char said[HOOKS_SAID_MAX];
-	size_t said_len;
+	struct program program;
 };
 
 struct hooks {
@@ -87,27 +75,14 @@ struct hooks {
 	char *account; /* of the roles, for its groups; NULL: not known */
 };
 
-static void strings_free(char **list)
-{
-	for (size_t i = 0; list && list[i]; i++)
-		free(list[i]);
-	free(list);
-}
-
-static void kill_job(const struct job *j)
-{
-	kill(-j->pid, SIGKILL); /* what it started, too; */
-	kill(j->pid, SIGKILL);  /* and it, if it has not come to its own session yet */
-}
-
 static void job_free(struct job *j)
 {
 	if (!j)
 		return;
-	if (j->output >= 0)
-		close(j->output);
-	strings_free(j->argv);
-	strings_free(j->env);
+	if (j->program.output >= 0)
+		close(j->program.output);
+	program_strings_free(j->argv);
+	program_strings_free(j->env);
 	free(j);
 }
 
@@ -137,19 +112,6 @@ void hooks_set(struct hooks *h, const struct plan *plan)
 
 /* ---- what is to be run ---- */
 
-static void add_env(char **env, size_t *count, const char *name, const char *value)
-{
-	struct text t;
-
-	text_init(&t);
-	text_fmt(&t, "%s=", name);
-	for (; *value; value++)
-		text_char(&t, (unsigned char)*value < 0x20 || *value == 0x7f ? ' ' : *value);
-	env[*count] = text_take(&t);
-	if (env[*count])
-		++*count;
-}
-
 /* 0: it is not in the fleet file any more. */
 static uint32_t neighbor_as(const struct plan *plan, const char *address)
 {
@@ -164,46 +126,30 @@ static uint32_t neighbor_as(const struct plan *plan, const char *address)
 
 static char **environment(const struct plan *plan, const struct board_event *e)
 {
-	char **env = calloc(HOOKS_ENV_MAX, sizeof(*env)), number[24];
+	char **env = calloc(PROGRAM_ENV_MAX, sizeof(*env)), number[24];
 	size_t n = 0;
 
 	if (!env)
 		return NULL;
-	add_env(env, &n, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	add_env(env, &n, "ZONECAST_EVENT", board_event_kind_text(e->kind));
-	add_env(env, &n, "ZONECAST_LEVEL", board_event_level_text(e->level));
-	add_env(env, &n, "ZONECAST_FLEET", plan->config->fleet);
-	add_env(env, &n, "ZONECAST_NODE", plan->node_name);
+	program_env_common(env, &n, plan);
+	program_env(env, &n, "ZONECAST_EVENT", board_event_kind_text(e->kind));
+	program_env(env, &n, "ZONECAST_LEVEL", board_event_level_text(e->level));
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)(e->wall_us / 1000000U));
-	add_env(env, &n, "ZONECAST_TIME", number);
-	add_env(env, &n, "ZONECAST_FAMILY", e->family == 4 ? "ipv4" : e->family == 6 ? "ipv6" : "both");
+	program_env(env, &n, "ZONECAST_TIME", number);
+	program_env(env, &n, "ZONECAST_FAMILY", e->family == 4 ? "ipv4" : e->family == 6 ? "ipv6" : "both");
 	if (e->network[0])
-		add_env(env, &n, "ZONECAST_NETWORK", e->network);
+		program_env(env, &n, "ZONECAST_NETWORK", e->network);
 	if (e->subject[0])
-		add_env(env, &n, "ZONECAST_SUBJECT", e->subject);
+		program_env(env, &n, "ZONECAST_SUBJECT", e->subject);
 	if (e->kind == EVENT_NEIGHBOR_UP || e->kind == EVENT_NEIGHBOR_DOWN || e->kind == EVENT_BFD || e->kind == EVENT_MAX_PREFIXES) {
-		add_env(env, &n, "ZONECAST_NEIGHBOR", e->subject);
+		program_env(env, &n, "ZONECAST_NEIGHBOR", e->subject);
 		snprintf(number, sizeof(number), "%u", neighbor_as(plan, e->subject));
-		add_env(env, &n, "ZONECAST_NEIGHBOR_AS", number);
+		program_env(env, &n, "ZONECAST_NEIGHBOR_AS", number);
 	}
-	add_env(env, &n, "ZONECAST_OLD", e->old);
-	add_env(env, &n, "ZONECAST_NEW", e->now);
-	add_env(env, &n, "ZONECAST_WHY", e->why);
+	program_env(env, &n, "ZONECAST_OLD", e->old);
+	program_env(env, &n, "ZONECAST_NEW", e->now);
+	program_env(env, &n, "ZONECAST_WHY", e->why);
 	return env;
-}
-
-static char **arguments(const struct config_hook *hook)
-{
-	char **argv = calloc(hook->exec_count + 1, sizeof(*argv));
-
-	for (size_t i = 0; argv && i < hook->exec_count; i++) {
-		argv[i] = strdup(hook->exec[i]);
-		if (!argv[i]) {
-			strings_free(argv);
-			return NULL;
-		}
-	}
-	return argv;
 }
 
 static void drop(struct hooks *h, const struct board_event *e)
@@ -225,10 +171,10 @@ static void add_job(struct hooks *h, const struct plan *plan, size_t hook, const
 		return;
 	}
 	j->hook = hook;
-	j->output = -1;
+	j->program.output = -1;
 	j->event = board_event_kind_text(e->kind);
 	j->timeout_ms = plan->config->hooks[hook].timeout_ms;
-	j->argv = arguments(&plan->config->hooks[hook]);
+	j->argv = program_words(plan->config->hooks[hook].exec, plan->config->hooks[hook].exec_count, NULL);
 	j->env = environment(plan, e);
 	if (!j->argv || !j->env) {
 		job_free(j);
@@ -252,74 +198,12 @@ static void on_event(struct hooks *h, const struct plan *plan, const struct boar
 
 /* ---- running it ---- */
 
-static NORETURN void become(const struct hooks *h, const struct plan *plan, const struct job *j, int output)
-{
-	int null = open("/dev/null", O_RDWR);
-	sigset_t none;
-
-	/* The supervisor handles some signals and ignores others; programs expect neither. */
-	for (int s = 1; s < NSIG; s++)
-		signal(s, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	setsid();
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (null < 0 || dup2(null, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 || close_range(3, ~0U, 0) < 0 || chdir("/") < 0)
-		_exit(126);
-	umask(022);
-	if (plan->uid != UINT32_MAX &&
-	    ((h->account ? initgroups(h->account, plan->gid) : setgroups(0, NULL)) < 0 || setresgid(plan->gid, plan->gid, plan->gid) < 0 ||
-	     setresuid(plan->uid, plan->uid, plan->uid) < 0))
-		_exit(126);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of account has cleared it */
-	execve(j->argv[0], j->argv, j->env);
-	_exit(127);
-}
-
 static bool start(struct hooks *h, const struct plan *plan, struct job *j, uint64_t now_ms)
 {
-	int ends[2];
-	pid_t pid;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	if (!program_start(&j->program, plan, h->account, j->argv, j->env, now_ms))
 		return false;
-	pid = fork();
-	if (pid == 0)
-		become(h, plan, j, ends[1]);
-	close(ends[1]);
-	if (pid < 0) {
-		close(ends[0]);
-		return false;
-	}
-	fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	j->output = ends[0];
-	j->pid = pid;
-	j->started_ms = now_ms;
 	board_add(&h->board->supervisor.hooks.run, 1);
 	return true;
-}
-
-/* What it says is read, so that it does not block, and but for its beginning forgotten. */
-static void drain(struct job *j)
-{
-	char chunk[4096];
-	ssize_t n;
-
-	for (int i = 0; i < HOOKS_DRAIN_READS && j->output >= 0; i++) {
-		size_t room = sizeof(j->said) - 1 - j->said_len;
-
-		n = read(j->output, chunk, sizeof(chunk));
-		if (n < 0)
-			return;
-		if (n == 0) {
-			close(j->output);
-			j->output = -1;
-			return;
-		}
-		memcpy(j->said + j->said_len, chunk, MIN((size_t)n, room));
-		j->said_len += MIN((size_t)n, room);
-	}
 }
 
 bool hooks_ended(struct hooks *h, pid_t pid, int status)
@@ -330,16 +214,12 @@ bool hooks_ended(struct hooks *h, pid_t pid, int status)
 		struct job *j = h->running[i];
 		bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
-		if (!j || j->pid != pid)
+		if (!j || j->program.pid != pid)
 			continue;
-		drain(j);
-		j->said[strcspn(j->said, "\r\n")] = '\0';
-		for (char *c = j->said; *c; c++)
-			if ((unsigned char)*c < 0x20 || *c == '"')
-				*c = ' ';
+		program_ended(&j->program);
 		log_line(good ? LOG_INFO : LOG_WARN, "hook=%s event=%s %s=%d took_ms=%u%s%s%s%s", j->argv[0], j->event, WIFSIGNALED(status) ? "signal" : "status",
-		         WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (unsigned)(clock_ms() - j->started_ms),
-		         j->killed ? " note=\"killed: it took longer than its timeout\"" : "", j->said[0] ? " said=\"" : "", j->said, j->said[0] ? "\"" : "");
+		         WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (unsigned)(clock_ms() - j->program.started_ms),
+		         j->program.killed ? " note=\"killed: it took longer than its timeout\"" : "", j->program.said[0] ? " said=\"" : "", j->program.said, j->program.said[0] ? "\"" : "");
 		if (!good)
 			board_add(&b->failed, 1);
 		job_free(j);
@@ -396,12 +276,11 @@ static void look_after(struct hooks *h, uint64_t now_ms)
 
 		if (!j)
 			continue;
-		drain(j);
-		if (j->killed || now_ms - j->started_ms < j->timeout_ms)
+		program_drain(&j->program);
+		if (j->program.killed || now_ms - j->program.started_ms < j->timeout_ms)
 			continue;
-		j->killed = true;
 		board_add(&h->board->supervisor.hooks.killed, 1);
-		kill_job(j);
+		program_kill(&j->program);
 	}
 }
 
@@ -451,7 +330,7 @@ void hooks_free(struct hooks *h)
 	for (size_t i = 0; i < HOOKS_RUNNING_MAX; i++)
 		if (h->running[i]) {
 			log_warn("hook=%s event=%s note=\"killed: the node ends\"", h->running[i]->argv[0], h->running[i]->event);
-			kill_job(h->running[i]);
+			program_kill(&h->running[i]->program);
 			job_free(h->running[i]);
 		}
 	for (size_t i = 0; i < h->queued; i++)

@@ -224,6 +224,50 @@ static int bundle_http(struct plan *p, struct diag *diag)
 	return err;
 }
 
+/* Where systems keep the authorities that they believe: Debian and others, Fedora, SUSE, Alpine and BSD. */
+static int bundle_system_authorities(struct bundle *to, unsigned line, const char *file, struct diag *diag)
+{
+	static const char *const paths[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+	struct bundle *b;
+	const void *bytes;
+	const char *name;
+	size_t len;
+	int err;
+
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		if (bundle_get(to, ROLE_ITEM_AUTHORITIES, &len))
+			return 0;
+		b = bundle_new();
+		err = b ? bundle_add_file(b, paths[i], PLAN_AUTHORITIES_MAX) : ERR_NO_MEMORY;
+		bytes = err < 0 ? NULL : bundle_first(b, &name, &len);
+		if (bytes)
+			err = bundle_add(to, ROLE_ITEM_AUTHORITIES, bytes, len);
+		bundle_free(b);
+		if (!err)
+			return 0;
+		if (err == ERR_NO_MEMORY)
+			return err;
+	}
+	diag_add(diag, DIAG_ERROR, file, line, 0, "this machine has no file of authorities of certificates that is known here: give the check a ca-file");
+	return ERR_INVALID;
+}
+
+/* Whom watch is to believe where it asks web servers whether they are well. */
+static int bundle_pools(struct plan *p, struct diag *diag)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < p->config->pool_count; i++) {
+		const struct config_pool *pool = &p->config->pools[i];
+
+		if (pool->check.type != CONFIG_CHECK_HTTPS || pool->check.insecure)
+			continue;
+		err = pool->check.ca_file ? bundle_file(p->watch, pool->check.ca_file, PLAN_AUTHORITIES_MAX, diag)
+		                          : bundle_system_authorities(p->watch, pool->line, p->config->path, diag);
+	}
+	return err;
+}
+
 /* TSIG keys and TLS for transfers are for sync, one of those keys for watch, BGP passwords for route. */
 static int bundle_secrets(struct plan *p, struct diag *diag)
 {
@@ -239,6 +283,8 @@ static int bundle_secrets(struct plan *p, struct diag *diag)
 		err = bundle_secret(p->bundle, p->node->neighbors[i].password_file, diag);
 	if (!err && config_status_key(p->config))
 		err = bundle_secret(p->watch, config_status_key(p->config)->secret_file, diag);
+	if (!err)
+		err = bundle_pools(p, diag);
 	return err < 0 ? err : bundle_http(p, diag);
 }
 

@@ -170,6 +170,7 @@ void supervisor_show_plan(struct supervisor *s)
 	const struct plan *p = &s->plan;
 
 	hooks_set(s->hooks, p);
+	checks_set(s->checks, p);
 	if (p->fastopen_count)
 		sockets_fastopen(s->children.sockets, p->fastopen[0], p->fastopen_count > 1 ? p->fastopen[1] : NULL);
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "super/checks.h"
 #include "super/events.h"
 #include "super/orders.h"
 
@@ -196,6 +197,8 @@ void supervisor_on_message(void *ctx, struct child *c, const struct role_message
 		grant_read(s, c, m);
 	if (m->kind == ROLE_REPLY && c->kind == ROLE_SYNC)
 		pass_on(s, m);
+	if (m->kind == ROLE_CHECK && c->kind == ROLE_WATCH && s->phase == PHASE_RUN)
+		checks_ask(s->checks, &s->plan, m);
 	if (m->kind != ROLE_REQUEST || c->kind != ROLE_ADMIN)
 		return;
 	text_init(&why);

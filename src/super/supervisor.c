@@ -122,8 +122,18 @@ static void on_stranger(void *ctx, pid_t pid, int status)
 {
 	struct supervisor *s = ctx;
 
-	if (s->hooks && !hooks_ended(s->hooks, pid, status))
+	if (s->hooks && !hooks_ended(s->hooks, pid, status) && s->checks && !checks_ended(s->checks, pid, status))
 		log_debug("process pid=%d note=\"none of ours has ended\"", pid);
+}
+
+/* One that has just ended asks anew. */
+static void to_watch(void *ctx, const struct role_message *m)
+{
+	struct supervisor *s = ctx;
+	struct child *watch = children_find(&s->children, ROLE_WATCH, 0);
+
+	if (watch && child_send(watch, m, -1) < 0)
+		log_debug("watch note=\"a result of a check was lost\"");
 }
 
 static void on_chld(uv_signal_t *h, int signum)
@@ -154,6 +164,7 @@ static void on_tick(uv_timer_t *t)
 	board_stamp_now(&s->board->supervisor.stamp, clock_ns());
 	children_reap(&s->children);
 	hooks_tick(s->hooks, &s->plan, now);
+	checks_tick(s->checks, &s->plan, now);
 	if (s->phase == PHASE_STOP) {
 		if (now >= s->phase_until_ms)
 			for (size_t i = 0; i < s->children.count; i++)
@@ -263,6 +274,7 @@ static int set_up(struct supervisor *s)
 		log_err("board error=\"%s\"", err_text(err));
 		return err;
 	}
+	random_bytes(s->board->supervisor.edge_key, sizeof(s->board->supervisor.edge_key));
 	fcntl(all->board_fd, F_SETFD, FD_CLOEXEC);
 	all->board = s->board;
 	all->loop = &s->loop;
@@ -282,7 +294,8 @@ static int set_up(struct supervisor *s)
 	all->on_end = on_end;
 	all->on_stranger = on_stranger;
 	s->hooks = hooks_new(s->board);
-	if (!s->hooks)
+	s->checks = checks_new(to_watch, s);
+	if (!s->hooks || !s->checks)
 		return ERR_NO_MEMORY;
 	all->ctx = s;
 	all->sockets = sockets_new(s->plan.workers);
@@ -447,6 +460,7 @@ int supervisor_run(const struct supervisor_options *o)
 	close_loop(&s->loop);
 	express_free(s->express);
 	hooks_free(s->hooks);
+	checks_free(s->checks);
 	if (s->up)
 		tear_down(s);
 	free(s);

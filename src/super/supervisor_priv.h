@@ -7,6 +7,7 @@
 #include "proc/bundle.h"
 #include "proc/role.h"
 #include "super/addresses.h"
+#include "super/checks.h"
 #include "super/children.h"
 #include "super/doors.h"
 #include "super/express.h"
@@ -34,6 +35,7 @@ struct supervisor {
 	struct addresses addresses;
 	struct express *express; /* NULL: sockets answer everything */
 	struct hooks *hooks;
+	struct checks *checks;   /* of endpoints, by programs */
 	/* Of admin's requests those that sync has and has not answered yet, oldest first; more than admin has clients. */
 	struct asked {
 		uint32_t id, request;

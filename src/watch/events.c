@@ -37,7 +37,8 @@ void watch_events_tick(struct watch *w, uint64_t now_ms)
 	static const struct {
 		enum board_event_kind kind;
 		const char *what;
-	} of[WATCH_BURSTS] = {[WATCH_BURST_PEER] = {EVENT_PEER, "nodes"}, [WATCH_BURST_RPKI] = {EVENT_RPKI, "prefixes"}, [WATCH_BURST_ENDPOINT] = {EVENT_ENDPOINT, "endpoints"}};
+	} of[WATCH_BURSTS] = {[WATCH_BURST_PEER] = {EVENT_PEER, "nodes"}, [WATCH_BURST_RPKI] = {EVENT_RPKI, "prefixes"}, [WATCH_BURST_ENDPOINT] = {EVENT_ENDPOINT, "endpoints"},
+	                  [WATCH_BURST_BACKEND] = {EVENT_BACKEND, "backends"}};
 
 	for (size_t i = 0; i < WATCH_BURSTS; i++) {
 		uint32_t more = event_burst_over(&w->bursts[i], now_ms);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "watch/backends.h"
 #include "watch/drift.h"
 #include "watch/verdict.h"
 #include "zone/signatures.h"
@@ -15,6 +16,8 @@
 /* What the strings of the facts are in. */
 struct texts {
 	char signatures_zone[BOARD_ZONE_MAX], expiry_zone[BOARD_ZONE_MAX], broken[BOARD_WHY_MAX];
+	char backends_zone[NAME_TEXT_MAX];
+	struct verdict_backends backends;
 	struct drift_behind behind;
 };
 
@@ -182,6 +185,9 @@ void watch_publish(struct watch *w, struct watch_network *n, uint64_t now_ns)
 	look_at_zones(w, n, now_ns, &facts);
 	look_at_others(w, n, now_ns, &texts, &facts);
 	look_at_damage(w, &texts, &facts);
+	facts.edge_zones = backends_has(w->backends, n->config_index);
+	if (backends_judge(w->backends, n->config_index, now_ns, texts.backends_zone, &texts.backends))
+		facts.backends = &texts.backends;
 	verdict_judge(checks, n->check_count, 0, &facts, &all);
 	for (int f = 0; f < BOARD_FAMILIES; f++)
 		verdict_judge(checks, n->check_count, f ? 6 : 4, &facts, &family[f]);

@@ -101,6 +101,22 @@ static void add_behind(struct verdict *v, const struct verdict_facts *f)
 		    f->behind_nodes, f->behind_nodes == 1 ? "" : "s", f->behind_zone, f->behind_node, clock_span_text(f->behind_ms, span));
 }
 
+static void say_backends(const struct verdict_backends *b, char *buf, size_t cap)
+{
+	char span[16], left[16], more[40] = "", rest[96];
+
+	clock_span_text(b->down_ms, span);
+	if (b->more)
+		snprintf(more, sizeof(more), " (and %u more zone%s)", b->more, b->more == 1 ? "" : "s");
+	if (b->never)
+		snprintf(rest, sizeof(rest), "there is nothing to answer from");
+	else if (b->hard)
+		snprintf(rest, sizeof(rest), "no stale answers are given any more");
+	else
+		snprintf(rest, sizeof(rest), "stale answers are given for %s", clock_span_text(b->stale_left_ms, left));
+	snprintf(buf, cap, "backends of %.80s%s: none of %u %s for %s; %s", b->zone, more, b->servers, b->never ? "has ever answered" : "answers", span, rest);
+}
+
 static void judge_soft(struct verdict *v, const struct verdict_facts *f)
 {
 	char age[16], limit[16], span[16];
@@ -111,6 +127,12 @@ static void judge_soft(struct verdict *v, const struct verdict_facts *f)
 	add_behind(v, f);
 	add_signatures(v, f);
 	add_expiry(v, f);
+	if (f->backends) {
+		char why[BOARD_WHY_MAX];
+
+		say_backends(f->backends, why, sizeof(why));
+		add(v, CAUSE_BACKENDS, "%s", why);
+	}
 	if (f->zones_missing && f->zones_missing_ms >= VERDICT_ZONES_MS)
 		add(v, CAUSE_ZONES, "%u zone%s configured here %s not been served for %s", f->zones_missing, f->zones_missing == 1 ? "" : "s",
 		    f->zones_missing == 1 ? "has" : "have", clock_span_text(f->zones_missing_ms, span));
@@ -139,7 +161,9 @@ static bool is_hard(const struct verdict_check *checks, size_t n, unsigned famil
 		say_hard(failed, failing, out->checks, facts, out->why);
 	else if (facts->broken)
 		snprintf(out->why, sizeof(out->why), "%s", facts->broken);
-	return failed || facts->broken;
+	else if (facts->backends && facts->backends->hard)
+		say_backends(facts->backends, out->why, sizeof(out->why));
+	return failed || facts->broken || (facts->backends && facts->backends->hard);
 }
 
 static const struct verdict_check *find_unknown(const struct verdict_check *checks, size_t n, unsigned family)
@@ -190,5 +214,5 @@ void verdict_judge(const struct verdict_check *checks, size_t n, unsigned family
 		return;
 	out->verdict = VERDICT_PASS;
 	snprintf(out->why, sizeof(out->why), "all %u checks pass: %zu address%s over UDP and TCP%s", out->checks, addresses,
-	         addresses == 1 ? "" : "es", facts->no_zones ? ", no zones to ask for" : "");
+	         addresses == 1 ? "" : "es", facts->no_zones ? facts->edge_zones ? ", its zones are those of backends" : ", no zones to ask for" : "");
 }

@@ -26,10 +26,22 @@ enum {
 	VERDICT_ZONES_MS = 10000, /* zones that are missing for less are on their way: just configured, or transferred for the first time */
 };
 
+/* A pool of backends of which no server answers (watch/backends.h). */
+struct verdict_backends {
+	const char *zone;       /* that they answer for */
+	unsigned more, servers; /* more such zones; servers of the pool */
+	uint64_t down_ms;       /* since the last one was given up */
+	bool never;             /* none has ever answered here */
+	bool hard;              /* nothing stale is given any more, or yet */
+	uint64_t stale_left_ms; /* else: so long it is */
+};
+
 /* What else is known of the network. */
 struct verdict_facts {
 	bool loaded;        /* the first load of the zones is over; before, nothing is asked */
 	bool no_zones;      /* the store holds none for it: the node's own name is asked for */
+	bool edge_zones;    /* backends answer for some */
+	const struct verdict_backends *backends; /* that are dead; NULL: none */
 	uint16_t rise;
 	/* DNSSEC signatures of the network's zones: the one that ends first. */
 	bool has_signatures;

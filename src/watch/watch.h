@@ -36,7 +36,7 @@ struct watch_network {
 };
 
 /* Of what many may change at once. */
-enum watch_burst { WATCH_BURST_PEER, WATCH_BURST_RPKI, WATCH_BURST_ENDPOINT, WATCH_BURSTS };
+enum watch_burst { WATCH_BURST_PEER, WATCH_BURST_RPKI, WATCH_BURST_ENDPOINT, WATCH_BURST_BACKEND, WATCH_BURSTS };
 
 struct watch {
 	uv_loop_t loop;
@@ -58,6 +58,7 @@ struct watch {
 	struct views *views; /* other nodes and networks as clients see them; NULL in the stand-alone form */
 	struct endpoints *endpoints; /* that names are steered to; NULL in the stand-alone form */
 	struct rpki_watch *rpki;
+	struct backends_watch *backends; /* servers that answer for zones; NULL in the stand-alone form */
 	uint32_t network_count;
 	struct watch_network networks[BOARD_NETWORKS_MAX];
 	struct event_burst bursts[WATCH_BURSTS];

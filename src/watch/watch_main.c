@@ -31,6 +31,8 @@
  *
  * Endpoints that names are steered to are checked here as well, and what other nodes see of them is heard (endpoints.c); that has nothing to do with this node's verdicts.
  *
+ * Servers that answer for zones in this node's place are asked whether they do (backends.c).
+ *
  * What other processes know makes a verdict soft (publish.c, verdict.c): data that sync cannot have confirmed, zones that are missing or near their SOA EXPIRE, DNSSEC signatures,
  * load (load.c). These may be the same at every PoP, so they are causes that are told to others, and the guard decides.
  *
@@ -42,6 +44,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "watch/backends.h"
 #include "watch/drift.h"
 #include "watch/endpoints.h"
 #include "watch/peers.h"
@@ -182,6 +185,7 @@ static int on_reload(struct role *role, struct config *old)
 		return -1;
 	paths_replan(w->paths);
 	rpki_replan(w->rpki);
+	backends_replan(w->backends);
 	publish_all(w);
 	return 0;
 }
@@ -244,6 +248,8 @@ int watch_main(struct role *role)
 				err = endpoints_new(w, &w->endpoints);
 			if (!err)
 				err = rpki_start(w, &w->rpki);
+			if (!err)
+				err = backends_start(w, &w->backends);
 		}
 	}
 	if (err || role_sandbox(role) < 0) {

@@ -4,6 +4,7 @@
 #include "zone/check.h"
 
 #include "zone/content_priv.h"
+#include "zone/signatures.h"
 
 #include <stdarg.h>
 
@@ -206,11 +207,16 @@ static void check_signatures(struct pass *p)
 	for (size_t i = 0; i < content_rrset_count(p->c); i++) {
 		const struct content_rrset *set = content_at(p->c, i);
 
-		for (uint32_t k = 0; set->type == RR_RRSIG && k < set->count; k++)
-			if (set->records[k].rdlen >= 12 && serial_after(now, get_u32(set->records[k].rdata + 8))) {
+		for (uint32_t k = 0; signature_set_counts(set->type) && k < set->count; k++) {
+			struct signature_set one = {.type = set->type};
+			uint32_t end;
+
+			signature_set_add(&one, set->records[k].rdata, set->records[k].rdlen);
+			if (signature_set_end(&one, &end) && serial_after(now, end)) {
 				first = first ? first : set;
 				expired++;
 			}
+		}
 	}
 	if (expired)
 		say(p, DIAG_WARNING, first, "%u signature%s of this zone expired: validating resolvers refuse them", expired,

@@ -17,6 +17,16 @@ void zone_print_record(struct text *out, const uint8_t *owner, uint32_t ttl, uin
 	text_char(out, '\n');
 }
 
+void zone_print_own_record(struct text *out, const uint8_t *owner, uint32_t ttl, uint16_t type, const uint8_t *rdata, size_t rdlen)
+{
+	char name[NAME_TEXT_MAX], mnemonic[RRTYPE_TEXT_MAX];
+
+	text_add(out, name, name_to_text(owner, name));
+	text_fmt(out, "\t%u\tIN\t%s\t", ttl, rrtype_own_text(type, mnemonic));
+	rdata_to_own_text(type, rdata, rdlen, out);
+	text_char(out, '\n');
+}
+
 int zone_print(const struct content *c, FILE *f)
 {
 	struct text t;

@@ -10,7 +10,7 @@ static void print_set(struct text *out, const struct store_node *n, const struct
 	for (unsigned i = 0; i < set->count; i++) {
 		uint16_t len = get_u16(p);
 
-		zone_print_record(out, store_node_name(n), set->ttl, set->type, p + 2, len);
+		zone_print_own_record(out, store_node_name(n), set->ttl, set->type, p + 2, len);
 		p += 2 + len;
 	}
 }

@@ -6,6 +6,9 @@
  * what comes after it is known only by looking at all others, which would cost the zone and not the change: the version then keeps the earlier moment as
  * a bound and says so. Whoever is near that moment looks (signatures_look()); with a signer that renews its signatures days before they end, that is once in days.
  *
+ * Steered names have VARIANT records beside: each is the signature of one of the sets that they may be answered with (steer/records.h). When such a set has no good one any more, its answers are
+ * refused by resolvers as any are, so it counts as a set does. The type is of private use: records of it that are nothing of the kind do not count.
+ *
  * Signatures of which the key is gone count too: that is DNSSEC's validation, which is not done here. */
 #include "zone/signatures.h"
 
@@ -14,6 +17,45 @@
 #include "dns/rr.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+enum { VARIANT_HASH = 8 /* octets before the RRSIG */, RRSIG_HEAD = 18 };
+
+void signature_set_add(struct signature_set *s, const uint8_t *rdata, uint16_t rdlen)
+{
+	uint32_t end;
+
+	if (s->type == RR_VARIANT) {
+		uint16_t covers;
+
+		if (rdlen < VARIANT_HASH + RRSIG_HEAD)
+			return;
+		covers = get_u16(rdata + VARIANT_HASH);
+		if ((covers != RR_A && covers != RR_AAAA && covers != RR_CNAME) || rdata_check(RR_RRSIG, rdata + VARIANT_HASH, rdlen - (size_t)VARIANT_HASH) < 0)
+			return;
+		if (s->any && memcmp(s->of, rdata, VARIANT_HASH) != 0) {
+			s->end = s->ended && signatures_before(s->end, s->last) ? s->end : s->last;
+			s->ended = true;
+			s->any = false;
+		}
+		memcpy(s->of, rdata, VARIANT_HASH);
+		rdata += VARIANT_HASH;
+	} else if (rdlen < RRSIG_HEAD) {
+		return;
+	}
+	end = get_u32(rdata + 8);
+	if (!s->any || signatures_before(s->last, end))
+		s->last = end;
+	s->any = true;
+}
+
+bool signature_set_end(const struct signature_set *s, uint32_t *end)
+{
+	if (!s->any)
+		return false;
+	*end = s->ended && signatures_before(s->end, s->last) ? s->end : s->last;
+	return true;
+}
 
 void signatures_add(struct signatures *s, uint32_t end)
 {
@@ -39,19 +81,16 @@ struct signatures signatures_known(const struct store_zone *z)
 
 static void look_at(const struct store_rrset *set, struct signatures *out)
 {
+	struct signature_set sigs = {.type = set->type};
 	const uint8_t *p = set->data;
-	uint32_t end, last = 0;
-	bool any = false;
+	uint32_t end;
 
 	for (unsigned i = 0; i < set->count; i++) {
-		if (signature_end(p + 2, get_u16(p), &end) && (!any || signatures_before(last, end))) {
-			last = end;
-			any = true;
-		}
+		signature_set_add(&sigs, p + 2, get_u16(p));
 		p += 2 + get_u16(p);
 	}
-	if (any)
-		signatures_add(out, last);
+	if (signature_set_end(&sigs, &end))
+		signatures_add(out, end);
 }
 
 static void look_through(struct store_walk *walk, const struct store_snapshot *s, struct signatures *out)
@@ -62,7 +101,7 @@ static void look_through(struct store_walk *walk, const struct store_snapshot *s
 		for (unsigned i = 0; i < n->rrsets; i++) {
 			const struct store_rrset *set = store_at(s, n->sets[i]);
 
-			if (set->type == RR_RRSIG)
+			if (signature_set_counts(set->type))
 				look_at(set, out);
 			if (set->sigs)
 				look_at(store_at(s, set->sigs), out);

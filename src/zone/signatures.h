@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/attr.h"
+#include "dns/rr.h"
 #include "zone/store.h"
 
 #include <stdbool.h>
@@ -19,14 +20,22 @@ static inline bool signatures_before(uint32_t a, uint32_t b)
 {
 	return (int32_t)(a - b) < 0;
 }
-/* When the signature of an RRSIG record ends; false: it is none. */
-static inline bool signature_end(const uint8_t *rdata, uint16_t rdlen, uint32_t *end)
+/* When the last good signature of a set ends, by the records of an RRSIG set, in any order; or when the first of the sets that VARIANT records stand for loses its last one, by these in
+ * canonical order. */
+struct signature_set {
+	uint16_t type; /* of the records */
+	bool any, ended;
+	uint32_t last; /* of those for one set */
+	uint32_t end;  /* where ended: the first of the sets before */
+	uint8_t of[8]; /* which set a VARIANT record is for */
+};
+static inline bool signature_set_counts(uint16_t type)
 {
-	if (rdlen < 18)
-		return false;
-	*end = (uint32_t)rdata[8] << 24 | (uint32_t)rdata[9] << 16 | (uint32_t)rdata[10] << 8 | rdata[11];
-	return true;
+	return type == RR_RRSIG || type == RR_VARIANT;
 }
+void signature_set_add(struct signature_set *s, const uint8_t *rdata, uint16_t rdlen);
+/* False: it has none. */
+bool signature_set_end(const struct signature_set *s, uint32_t *end);
 /* One more set, whose signature that lasts longest ends then. */
 void signatures_add(struct signatures *s, uint32_t end);
 /* A set that ended then is gone or has others now. */

@@ -193,17 +193,14 @@ static void *take(struct build *b, size_t bytes, store_ref *ref)
 static void note_end(struct store_zone *z, const struct content_rrset *sigs)
 {
 	struct signatures known = signatures_known(z);
-	uint32_t end, last = 0;
-	bool any = false;
+	struct signature_set ends = {.type = sigs->type};
+	uint32_t end;
 
 	for (uint32_t i = 0; i < sigs->count; i++)
-		if (signature_end(sigs->records[i].rdata, sigs->records[i].rdlen, &end) && (!any || signatures_before(last, end))) {
-			last = end;
-			any = true;
-		}
-	if (!any)
+		signature_set_add(&ends, sigs->records[i].rdata, sigs->records[i].rdlen);
+	if (!signature_set_end(&ends, &end))
 		return;
-	signatures_add(&known, last);
+	signatures_add(&known, end);
 	z->signatures = STORE_SIGNATURES_ANY;
 	z->signatures_end = known.end;
 }
@@ -226,7 +223,7 @@ static store_ref put_set(struct build *b, const struct content_rrset *set, uint3
 		return 0;
 	*s = (struct store_rrset){.type = set->type, .covers = set->covers, .count = (uint16_t)set->count, .ttl = ttl,
 	                          .size = (uint32_t)size, .sigs = sigs};
-	if (set->type == RR_RRSIG)
+	if (signature_set_counts(set->type))
 		note_end(b->z, set);
 	p = s->data;
 	for (uint32_t i = 0; i < set->count; i++) {

@@ -306,26 +306,22 @@ void owner_note_signatures(struct edit *e)
 {
 	struct signatures known = signatures_known(e->z);
 	const struct owner *o = &e->owner;
-	uint32_t end;
 
 	for (size_t i = 0; i < o->count; i++) {
 		const struct owner_set *s = &o->sets[i];
+		struct signature_set before = {.type = s->type}, after = {.type = s->type};
 		const uint8_t *data = s->old ? s->old->data : NULL;
 		uint32_t was = 0, is = 0;
-		bool had = false, has = false;
+		bool had, has;
 
-		if (s->type != RR_RRSIG || !s->changed)
+		if (!signature_set_counts(s->type) || !s->changed)
 			continue;
 		for (unsigned k = 0; data && k < s->old->count; k++, data += 2 + get_u16(data))
-			if (signature_end(data + 2, get_u16(data), &end) && (!had || signatures_before(was, end))) {
-				was = end;
-				had = true;
-			}
+			signature_set_add(&before, data + 2, get_u16(data));
 		for (size_t k = s->first; k < s->first + s->count; k++)
-			if (signature_end(o->records[k].rdata, o->records[k].rdlen, &end) && (!has || signatures_before(is, end))) {
-				is = end;
-				has = true;
-			}
+			signature_set_add(&after, o->records[k].rdata, o->records[k].rdlen);
+		had = signature_set_end(&before, &was);
+		has = signature_set_end(&after, &is);
 		if (had && (!has || is != was))
 			signatures_remove(&known, was);
 		if (has)

@@ -135,7 +135,7 @@ struct given {
 	const char *const *
 		rr; /* "www.example. A 192.0.2.1", NULL at the end: in this order; "authority" and "additional" begin those sections */
 	const char *nsid;
-	int ede;           /* -1: none */
+	int ede;           /* -1: none; -2: none, but a client subnet, 198.51.100.0/24 with scope 20 */
 	unsigned extended; /* rcode's upper bits */
 };
 
@@ -208,6 +208,8 @@ static size_t make(const struct given *g, uint8_t *msg, size_t cap)
 		writer_u16(&w, (uint16_t)g->ede);
 		writer_bytes(&w, "stale", 5);
 	}
+	if (g->ede == -2)
+		writer_bytes(&w, "\0\10\0\7\0\1\30\24\306\63\144", 11);
 	assert_true(writer_ok(&w));
 	put_u16(w.base + at, (uint16_t)(w.pos - at - 2));
 	for (int i = 1; i < 4; i++)
@@ -271,6 +273,49 @@ static void test_answers(void **state)
 	}
 	trace_answer_done(&a);
 	trace_answer_done(&b);
+}
+
+/* What is told of the client, and what comes back of it. */
+static void test_subnet(void **state)
+{
+	static const struct {
+		const char *subnet;
+		uint8_t option[16];
+		size_t len;
+	} cases[] = {
+		{"198.51.100.0/24", {0, 1, 24, 0, 198, 51, 100}, 7},
+		{"198.51.100.128/25", {0, 1, 25, 0, 198, 51, 100, 128}, 8},
+		{"0.0.0.0/0", {0, 1, 0, 0}, 4},
+		{"2001:db8:500::/40", {0, 2, 40, 0, 0x20, 1, 0xd, 0xb8, 5}, 9},
+	};
+	struct given g = {.flags = DNS_AA, .rr = LIST("www.example A 192.0.2.1"), .nsid = "fra", .ede = -1};
+	struct trace_answer a;
+	uint8_t msg[1024];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct ip_prefix p;
+		struct query q;
+		int len = message_build_query(msg, sizeof(msg), 7, (const uint8_t *)"\1a", RR_A, CLASS_IN, 1232, false, true);
+
+		assert_true(len > 0);
+		assert_int_equal(prefix_parse(cases[i].subnet, &p), 0);
+		assert_int_equal(message_add_subnet(msg, (size_t)len + 7, (size_t)len, 4, &p), ERR_NO_SPACE);
+		len = message_add_subnet(msg, sizeof(msg), (size_t)len, 4, &p);
+		assert_true(len > 0);
+		assert_int_equal(query_parse(msg, (size_t)len, &q), QUERY_OK);
+		assert_true(q.want_nsid);
+		assert_non_null(q.ecs);
+		assert_int_equal(q.ecs_len, cases[i].len);
+		assert_memory_equal(q.ecs, cases[i].option, cases[i].len);
+	}
+	assert_int_equal(trace_answer_read(msg, make(&g, msg, sizeof(msg)), &a), 0);
+	assert_int_equal(a.scope, -1);
+	trace_answer_done(&a);
+	g.ede = -2;
+	assert_int_equal(trace_answer_read(msg, make(&g, msg, sizeof(msg)), &a), 0);
+	assert_int_equal(a.scope, 20);
+	trace_answer_done(&a);
 }
 
 /* ---- comparison ---- */
@@ -518,12 +563,54 @@ static void test_width(void **state)
 	trace_done(&t);
 }
 
+/* The answer with a subnet: its scope, and the endpoints that it names. */
+static void test_choice(void **state)
+{
+	static struct config_pool_endpoint ends[] = {{.name = "a", .address = {.family = 4, .bytes = {192, 0, 2, 7}}}, {.name = "b", .address = {.family = 4, .bytes = {192, 0, 2, 1}}},
+	                                             {.name = "t", .target = (const uint8_t *)"\4edge\7example"}};
+	static struct config_pool pool = {.name = "eu", .endpoints = ends, .endpoint_count = 3};
+	struct config with = *config;
+	struct given g = good;
+	struct trace t = {0};
+	struct text out;
+	json_t *o;
+
+	(void)state;
+	all_good(&t);
+	with.pools = &pool;
+	with.pool_count = 1;
+	t.config = &with;
+	assert_int_equal(prefix_parse("198.51.100.0/24", &t.subnet), 0);
+	g.ede = -2;
+	g.rr = LIST("www.example CNAME EDGE.example.", "edge.example A 192.0.2.1");
+	for (size_t i = 0; i < t.count; i++)
+		again(&t.targets[i], g, t.targets[i].node ? t.targets[i].node : "fra", 7);
+	trace_compare(&t);
+	text_init(&out);
+	trace_text(&t, false, &out);
+	assert_non_null(strstr(out.chars, ", for 198.51.100.0/24, network global"));
+	assert_non_null(strstr(out.chars, "\nscope: 20 of 24 bits\n"));
+	assert_non_null(strstr(out.chars, "\nendpoints: eu/b, eu/t\n"));
+	o = trace_json(&t);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(json_object_get(o, "answers"), 0), "scope")), 20);
+	assert_int_equal(json_array_size(json_object_get(json_array_get(json_object_get(o, "answers"), 0), "endpoints")), 2);
+	json_decref(o);
+	/* Without one the scope is told of nobody. */
+	t.subnet.addr.family = 0;
+	text_clear(&out);
+	trace_text(&t, false, &out);
+	assert_null(strstr(out.chars, "scope"));
+	text_done(&out);
+	trace_done(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_targets), cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_compare), cmocka_unit_test(test_groups_and_silence),
-		cmocka_unit_test(test_width),
+		cmocka_unit_test(test_width), cmocka_unit_test(test_subnet),
+		cmocka_unit_test(test_choice),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The cache of backends' answers, by one worker at a time: keys, times, networks, purges, fixed memory, what a dead worker leaves; and by many at once. */
+/* The cache of backends' answers, by one worker at a time: keys, times, networks, purges, fixed memory, what a dead
+ * worker leaves; and by many at once. */
 #include "edge/cache.h"
 
 #include "base/err.h"
@@ -564,6 +565,112 @@ static void test_full(void **state)
 	drop(&m, c);
 }
 
+/* Strict LRU of so many names, as a yardstick. */
+enum { NAMES_MAX = 400000 };
+struct lru {
+	uint32_t newer[NAMES_MAX + 1], older[NAMES_MAX + 1]; /* 0: itself the ring's head */
+	bool in[NAMES_MAX + 1];
+	unsigned count, max;
+};
+
+static void lru_out(struct lru *l, uint32_t n)
+{
+	l->newer[l->older[n]] = l->newer[n];
+	l->older[l->newer[n]] = l->older[n];
+	l->in[n] = false;
+	l->count--;
+}
+
+/* Was it there? It is now, and the newest. */
+static bool lru_ask(struct lru *l, uint32_t n)
+{
+	bool was = l->in[n];
+
+	if (was)
+		lru_out(l, n);
+	else if (l->count == l->max)
+		lru_out(l, l->newer[0]);
+	l->older[n] = l->older[0];
+	l->newer[n] = 0;
+	l->newer[l->older[0]] = n;
+	l->older[0] = n;
+	l->in[n] = true;
+	l->count++;
+	return was;
+}
+
+static uint64_t draw(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed * UINT64_C(2685821657736338717);
+}
+
+/* Questions by a Zipf law, alone and with a flood of names that are asked once: not worse than strict LRU of as many
+ * entries. The flood is what random subdomains are. */
+static void test_against_lru(void **state)
+{
+	static struct lru l;
+	static const unsigned floods[] = {0, 1, 4}; /* names asked once for each other question */
+	static double weight[20000];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(weight); i++)
+		weight[i] = (i ? weight[i - 1] : 0) + 1.0 / (i + 1);
+	for (size_t f = 0; f < ARRAY_LEN(floods); f++) {
+		struct memory m = make(0);
+		struct edge_cache *c = attach(&m, 0);
+		struct edge_cache_figures figures;
+		unsigned ours = 0, theirs = 0, once = ARRAY_LEN(weight);
+		uint64_t seed = 88172645463325252;
+		char name[32];
+
+		/* How many fit of this size. */
+		for (unsigned i = 0; i < 20000; i++) {
+			struct edge_key k;
+
+			snprintf(name, sizeof(name), "%08x.example.", i);
+			k = key(c, name);
+			put(c, &k, 1000, 1, 10);
+		}
+		edge_cache_look(m.at, m.octets, &figures);
+		memset(&l, 0, sizeof(l));
+		l.max = (unsigned)figures.entries;
+		for (unsigned i = 0; i < 60000 * (1 + floods[f]); i++) {
+			bool flood = i % (1 + floods[f]) != 0;
+			double u = (double)(draw(&seed) >> 11) / 9007199254740992.0 * weight[ARRAY_LEN(weight) - 1];
+			unsigned low = 0, high = ARRAY_LEN(weight) - 1;
+			struct edge_key k;
+			bool there;
+
+			while (low < high) {
+				unsigned mid = (low + high) / 2;
+
+				if (weight[mid] < u)
+					low = mid + 1;
+				else
+					high = mid;
+			}
+			if (flood)
+				low = once++;
+			snprintf(name, sizeof(name), "%08x.example.", 0x10000000 + low);
+			k = key(c, name);
+			there = get(c, &k, 10, NULL, NULL) >= 0;
+			if (!there)
+				put(c, &k, 1000, 1, 10);
+			ours += there && !flood;
+			theirs += lru_ask(&l, low + 1);
+		}
+		print_message("%u asked once for each other: of %u entries, %.2f %% found; strict LRU %.2f %%\n",
+		              floods[f], l.max, ours / 600.0, theirs / 600.0);
+		if (floods[f] ? ours < theirs
+		              : ours + 180 < theirs) /* without a flood the same, within a third of a percent */
+			fail_msg("worse than strict LRU");
+		drop(&m, c);
+	}
+}
+
 static void test_attach(void **state)
 {
 	struct memory m = make(5000000);
@@ -589,7 +696,8 @@ static void test_attach(void **state)
 	munmap(m.at, m.octets);
 }
 
-/* A worker that died with a lock: others go without, its successor empties the shard; one that never comes back is found out. */
+/* A worker that died with a lock: others go without, its successor empties the shard; one that never comes back is
+ * found out. */
 static void test_dead_writer(void **state)
 {
 	struct memory m = make(0);
@@ -654,6 +762,7 @@ int main(void)
 		cmocka_unit_test(test_each),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_attach),
+		cmocka_unit_test(test_against_lru),
 		cmocka_unit_test(test_dead_writer),
 	};
 

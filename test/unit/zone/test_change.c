@@ -165,7 +165,7 @@ static bool random_owner(struct rng *r, struct name *out)
 static void random_add(struct rng *r)
 {
 	static const uint16_t types[] = {RR_A, RR_A, RR_TXT, RR_TXT, RR_NS, RR_NS, RR_DNAME, RR_CNAME, RR_RRSIG, RR_RRSIG, RR_RRSIG, RR_NSEC, RR_NSEC3, RR_NSEC3,
-	                                 RR_NSEC3PARAM, RR_DNSKEY, RR_AAAA, RR_MX, 65280};
+	                                 RR_NSEC3PARAM, RR_DNSKEY, RR_AAAA, RR_MX, 65280, RR_VARIANT};
 	static const uint16_t covered[] = {RR_A, RR_TXT, RR_NS, RR_NSEC, RR_NSEC3, RR_SOA, RR_DNSKEY, RR_MX, RR_RRSIG};
 	uint16_t type = types[rng_below(r, ARRAY_LEN(types))];
 	struct record rec = {.type = type, .ttl = 100 + rng_below(r, 3)};
@@ -212,6 +212,13 @@ static void random_add(struct rng *r)
 			rec.owner = hash_owner(r);
 			put_u16(rec.rdata, RR_NSEC3);
 		}
+		break;
+	case RR_VARIANT: /* of few sets */
+		rec.rdlen = 28;
+		rec.rdata[0] = (uint8_t)few;
+		put_u16(rec.rdata + 8, rng_below(r, 4) ? RR_A : RR_TXT);
+		put_u32(rec.rdata + 16, UINT32_MAX - 8 + rng_below(r, 16));
+		rec.rdata[27] = (uint8_t)rng_below(r, 2);
 		break;
 	case RR_NSEC:
 		memcpy(rec.rdata, "\0\0\1\x40", 4);

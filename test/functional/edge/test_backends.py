@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Health of backends: what a node finds out of real servers over both families and all transports, what it says of it, and what becomes of its route."""
+import itertools
+import os
+import socket
+import subprocess
+
+import dns.message
+import pytest
+
+from certificates import Authority
+from fleet import Node, Site
+from netns import missing, stop_process, wait_until
+from paths import ZONECAST
+from routers import Bird
+
+WHY = missing(ZONECAST, *Bird.needs, "knotd", "named", "nsd")
+pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
+ADDRESSES = ("10.9.0.1", "2001:db8:9::1")
+ZONE = "$TTL 60\n@ SOA ns1 host 7 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.9\nwww A 192.0.2.80\n"
+PORTS = itertools.count(5301)
+SECONDS = 40
+
+
+class Backend:
+    """A real name server in the router's namespace, on both of its addresses."""
+
+    def __init__(self, site, folder, zone="edge.test"):
+        self.site, self.port, self.process = site, next(PORTS), None
+        self.folder = os.path.join(str(folder), f"{type(self).__name__.lower()}-{self.port}")
+        os.makedirs(self.folder)
+        self.zone = zone
+        self.write("zone", ZONE)
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="ascii") as f:
+            f.write(text)
+        return path
+
+    def log(self):
+        with open(os.path.join(self.folder, "log"), encoding="latin-1") as f:
+            return f.read()[-3000:]
+
+    def start(self):
+        with open(os.path.join(self.folder, "log"), "ab") as log:
+            self.process = self.site.rtr.popen(self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
+        wait_until(lambda: all(self.answers(a) for a in ADDRESSES), SECONDS, lambda: f"{self.folder} answers:\n{self.log()}")
+        return self
+
+    def answers(self, address):
+        try:
+            with self.site.rtr.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.settimeout(1)
+                s.connect((address, self.port))
+                s.send(dns.message.make_query(self.zone, "SOA").to_wire())
+                return dns.message.from_wire(s.recv(4096)).rcode() == 0
+        except OSError:
+            return False
+
+    def stop(self):
+        if self.process:
+            stop_process(self.process)
+        self.process = None
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Knot(Backend):
+    def argv(self):
+        listen = ", ".join(f'"{a}@{self.port}"' for a in ADDRESSES)
+        return ["knotd", "-c", self.write("knot.conf", f"""server:
+    listen: [{listen}]
+    rundir: "{self.folder}"
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: "{self.folder}"
+template:
+  - id: default
+    storage: "{self.folder}"
+    journal-content: none
+    zonefile-load: whole
+    zonefile-sync: -1
+zone:
+  - domain: {self.zone}
+    file: zone
+""")]
+
+
+class Nsd(Backend):
+    def argv(self):
+        listen = "".join(f"  ip-address: {a}@{self.port}\n" for a in ADDRESSES)
+        return ["nsd", "-d", "-c", self.write("nsd.conf", f"""server:
+{listen}  server-count: 1
+  username: ""
+  chroot: ""
+  zonesdir: "{self.folder}"
+  database: ""
+  pidfile: "{self.folder}/nsd.pid"
+  xfrdfile: "{self.folder}/xfrd.state"
+  zonelistfile: "{self.folder}/zone.list"
+  xfrdir: "{self.folder}"
+remote-control:
+  control-enable: no
+zone:
+  name: {self.zone}
+  zonefile: zone
+""")]
+
+
+class Bind(Backend):
+    """Speaks TLS as well, with a certificate of its own authority."""
+
+    def __init__(self, site, folder, **kw):
+        super().__init__(site, folder, **kw)
+        self.tls_port = next(PORTS)
+        self.ca = Authority(os.path.join(self.folder, "ca"))
+        self.ca.issue(self.path("server.pem"), self.path("server.key"), name="ns.edge.test")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def argv(self):
+        return ["named", "-g", "-n", "1", "-c", self.write("named.conf", f"""
+tls own {{ cert-file "{self.path('server.pem')}"; key-file "{self.path('server.key')}"; }};
+options {{
+  directory "{self.folder}"; pid-file "{self.path('named.pid')}"; session-keyfile "{self.path('session.key')}";
+  listen-on port {self.port} {{ {ADDRESSES[0]}; }}; listen-on-v6 port {self.port} {{ {ADDRESSES[1]}; }};
+  listen-on port {self.tls_port} tls own {{ {ADDRESSES[0]}; }}; listen-on-v6 port {self.tls_port} tls own {{ {ADDRESSES[1]}; }};
+  recursion no; dnssec-validation no; notify no;
+}};
+controls {{ }};
+zone "{self.zone}" {{ type primary; file "zone"; }};
+""")]
+
+
+def at(address, port):
+    return f'"[{address}]:{port}"' if ":" in address else f'"{address}:{port}"'
+
+
+def pool(name, port, more="", check="", addresses=ADDRESSES):
+    """Of the fleet file: one server on both addresses, checked often."""
+    servers = "".join(f"      - {{name: v{6 if ':' in a else 4}, address: {at(a, port)}}}\n" for a in addresses)
+    return f"  - name: {name}\n    servers:\n{servers}    check: {{interval: 100ms, timeout: 2s{check}}}\n{more}"
+
+
+def fleet_of(pools, zones, only=False, tls=""):
+    """A change of the fleet file: with these pools, zones behind them, and without any other zone."""
+    def change(text):
+        head, own = text.split("zones:\n")
+        return head + tls + "backends:\n" + "".join(pools) + "zones:\n" + ("" if only else own) + "".join(
+            f"  - {{name: {z}, backends: {p}, network: global}}\n" for z, p in zones)
+    return change
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    with Site(tmp_path_factory.mktemp("site")) as s:
+        yield s
+
+
+def servers(node):
+    """(pool, server) -> what the status says of it."""
+    status = node.status()
+    return {(p["name"], s["name"]): s for p in status["backends"]["pools"] for s in p["servers"]} if status else {}
+
+
+def wait_states(node, want, pools=None):
+    """Until each server (of these pools) is in that state; what the status says then."""
+    def there():
+        got = {k: s for k, s in servers(node).items() if not pools or k[0] in pools}
+        return got if got and all(s["state"] == want for s in got.values()) else None
+    return wait_until(there, SECONDS, lambda: f"{want}: {servers(node)}; log:\n{node.log()[-3000:]}", 0.1)
+
+
+def checks(node):
+    return node.status()["networks"][0]["checks"]
+
+
+def test_transports(site, tmp_path):
+    """Knot over UDP, NSD over TCP, BIND over TLS, each over IPv4 and IPv6; a server known by a wrong name; TLS where nobody speaks it."""
+    with Knot(site, tmp_path) as knot, Nsd(site, tmp_path) as nsd, Bind(site, tmp_path) as bind:
+        pools = [pool("udp", knot.port), pool("tcp", nsd.port, "    over: tcp\n"), pool("tls", bind.tls_port, "    over: tls\n    tls: good\n"),
+                 pool("name", bind.tls_port, "    over: tls\n    tls: wrong\n"), pool("plain", bind.port, "    over: tls\n    tls: good\n", addresses=ADDRESSES[:1])]
+        tls = (f"tls-auth:\n  - {{name: good, server-name: ns.edge.test, ca-file: {bind.ca.file}}}\n"
+               f"  - {{name: wrong, server-name: other.test, ca-file: {bind.ca.file}}}\n")
+        zones = [("edge.test", "udp"), ("tcp.edge.test", "tcp"), ("tls.edge.test", "tls"), ("name.edge.test", "name"), ("plain.edge.test", "plain")]
+        pools = [p.replace("check: {", "check: {name: edge.test, ") for p in pools]
+        with Node(site, tmp_path, announced=False, change=fleet_of(pools, zones, tls=tls)) as node:
+            up = wait_states(node, "up", ("udp", "tcp", "tls"))
+            assert set(up) == {(p, f) for p in ("udp", "tcp", "tls") for f in ("v4", "v6")}
+            assert all(s["latency_us"] > 0 and s["failures"] == 0 and not s["loops"] for s in up.values()), up
+            assert "answered NOERROR to SOA of edge.test." in up["udp", "v4"]["why"]
+            down = wait_states(node, "down", ("name", "plain"))
+            assert all("certificate" in down["name", f]["why"] for f in ("v4", "v6")), down
+            assert "TLS" in down["plain", "v4"]["why"] or "connection" in down["plain", "v4"]["why"], down
+            # Pools of which another server answers are no matter of the verdict; these have none.
+            assert wait_until(lambda: checks(node)["verdict"] == "hard-fail" and checks(node)["why"], SECONDS, "a hard failure").startswith("backends of ")
+            text = node.zonecast("status").stdout
+            assert "udp  2 of 2 up, latency over udp, for edge.test." in text, text
+
+
+def test_down_and_up_again(site, tmp_path):
+    """One of two servers: nothing but an event. Both: soft, and stays; when nothing stale is given any more: hard, and withdrawn. Back: announced."""
+    with Knot(site, tmp_path) as one, Nsd(site, tmp_path) as two:
+        both = pool("edge", one.port, "    stale-for: 6s\n", addresses=ADDRESSES[:1]).replace("    check", f"      - {{name: two, address: {at(ADDRESSES[1], two.port)}}}\n    check")
+        with Node(site, tmp_path, announced=False, change=fleet_of([both], [("edge.test", "edge")])) as node:
+            wait_states(node, "up")
+            node.wait_announced()
+            one.stop()
+            wait_until(lambda: servers(node)["edge", "v4"]["state"] == "down", SECONDS, "one is down", 0.1)
+            assert servers(node)["edge", "two"]["state"] == "up"
+            assert checks(node)["verdict"] == "pass", checks(node)
+            two.stop()
+            soft = wait_until(lambda: next((e for e in node.events("--kind", "verdict") if e["now"] == "soft-fail"), None), SECONDS, "a soft verdict", 0.1)
+            assert soft["why"].startswith("backends of edge.test: none of 2 answers for "), soft
+            assert "stale answers are given for " in soft["why"], soft
+            wait_until(lambda: not any(site.routes()), SECONDS, lambda: f"withdrawn: {checks(node)}", 0.1)
+            assert "no stale answers are given any more" in checks(node)["why"], checks(node)
+            hard = next(e for e in node.events("--kind", "verdict") if e["now"] == "hard-fail")
+            assert hard["at"] > soft["at"] if "at" in hard else True
+            seen = [(e["subject"], e["old"], e["now"]) for e in node.events("--kind", "backend")]
+            assert ("edge v4", "up", "down") in seen and ("edge two", "up", "down") in seen, seen
+            two.start()
+            wait_until(lambda: servers(node)["edge", "two"]["state"] == "up", SECONDS, "one is up again", 0.1)
+            node.wait_announced(SECONDS)
+            # A successor of watch goes on with what it knew.
+            before = servers(node)["edge", "two"]["checks"]
+            old = node.pids()["watch", 0]
+            os.kill(old, 9)
+            wait_until(lambda: node.pids().get(("watch", 0), old) != old, SECONDS, "another watch")
+            wait_until(lambda: servers(node)["edge", "two"]["checks"] > before, SECONDS, "its checks go on", 0.1)
+            assert not any(e["subject"] == "edge two" and e["old"] == "unknown" for e in node.events("--kind", "backend")[len(seen) + 1:])
+
+
+def test_only_backends_and_what_they_answer(site, tmp_path):
+    """A node without zones of its own announces. What an answer must have; a pool that comes with a reload and never answers does not take the network away."""
+    with Knot(site, tmp_path) as knot:
+        good = [pool("code", knot.port, check=", name: other.test, rcode: REFUSED"), pool("text", knot.port, check=", name: www.edge.test, type: A, contains: 192.0.2.80")]
+        zones = [("edge.test", "text"), (".", "code")]
+        with Node(site, tmp_path, announced=False, change=fleet_of(good, zones, only=True)) as node:
+            wait_states(node, "up")
+            wait_until(site.announced, SECONDS, lambda: f"announced: {node.status()['networks'][0]}", 0.1)
+            assert checks(node)["why"].endswith("its zones are those of backends"), checks(node)
+            bad = [*good, pool("other", knot.port, check=", name: www.edge.test, type: A, contains: 192.0.2.81"), pool("nobody", next(PORTS))]
+            node.fleet(change=fleet_of(bad, [*zones, ("bad.test", "other"), ("worse.test", "nobody")], only=True))
+            done = node.zonecast("reload")
+            assert done.returncode == 0, done.stderr
+            down = wait_states(node, "down", ("other", "nobody"))
+            assert all("answered without the record \"192.0.2.81\"" in down["other", f]["why"] for f in ("v4", "v6")), down
+            assert all("refused, nothing listens there" in down["nobody", f]["why"] for f in ("v4", "v6")), down
+            soft = wait_until(lambda: checks(node)["verdict"] == "soft-fail" and checks(node)["why"], SECONDS, "a soft verdict", 0.1)
+            assert "none of 2 has ever answered for " in soft and "(and 1 more zone)" in soft, soft
+            assert all(s["state"] == "up" for k, s in servers(node).items() if k[0] in ("code", "text"))
+            assert site.announced()
+            node.fleet(change=fleet_of(good, zones, only=True))
+            assert node.zonecast("reload").returncode == 0
+            wait_until(lambda: checks(node)["verdict"] == "pass" and len(servers(node)) == 4, SECONDS, "as before", 0.1)

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Endpoints that names are steered to: checked over TCP, HTTP, HTTPS and DNS and by programs, over both families; what one node sees, the others hear."""
+import json
+import os
+import shutil
+import time
+
+import pytest
+
+from certificates import Authority
+from endpoint_server import Endpoints
+from netns import missing, wait_until
+from paths import SANITIZED, ZONECAST
+from several import Several
+
+WHY = missing(ZONECAST, "openssl") or (None if shutil.which("nft") else "needs nft")
+pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
+SLOW = 4 if SANITIZED else 1
+V4, V6 = "10.8.0.200", "2001:db8:8::200"
+CHECK = "interval: 300ms, timeout: 250ms, rise: 2, fall: 2"
+
+
+class Steered(Several):
+    """With endpoints in the bridge's namespace."""
+
+    def __init__(self, folder, pools, **more):
+        self.pools = pools
+        super().__init__(folder, **more)
+        try:
+            for a in (f"{V4}/24", f"{V6}/64"):
+                self.bridge.ip("addr", "add", a, "dev", "br0", *(["nodad"] if ":" in a else []))
+            self.endpoints = Endpoints(self.bridge)
+        except BaseException:
+            self.net.close()
+            raise
+
+    def text(self):
+        return super().text() + "pools:\n" + "".join(f"  - {p}\n" for p in self.pools)
+
+    def close(self):
+        try:
+            super().close()
+        finally:
+            self.endpoints.close()
+
+    def reload(self, pools, *names):
+        self.pools = pools
+        self.write("fleet.yaml", self.text())
+        for name in names:
+            done = self.zonecast(name, "reload")
+            assert done.returncode == 0, done.stderr + done.stdout
+
+    def rows(self, name):
+        """{"POOL/ENDPOINT": row} as this node has them."""
+        return {f"{p['name']}/{e['name']}": e for p in self.status(name).get("endpoints", {}).get("pools", []) for e in p["endpoints"]}
+
+    def wait_for(self, name, want, seconds=40):
+        """want: {"POOL/ENDPOINT": "up" or "down"}."""
+        wait_until(lambda: {k: v["up"] for k, v in self.rows(name).items() if k in want} == want, seconds * SLOW,
+                   lambda: f"{name}: {want}; is {json.dumps(self.rows(name), indent=1)}\n{self.log(name)[-3000:]}")
+
+
+def pool(name, check, steps=CHECK, more="", **addresses):
+    rows = ", ".join(f'{{name: {n}, address: "{a}"}}' for n, a in addresses.items())
+    return f"{{name: {name}, endpoints: [{rows}], check: {{{check}, {steps}}}{more}}}"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ca")
+    ca = Authority(folder)
+    ca.issue(folder / "good.pem", folder / "good.key", name="www.example", addresses=[V4, V6])
+    ca.issue(folder / "old.pem", folder / "old.key", name="www.example", days=-1)
+    ca.issue(folder / "other.pem", folder / "other.key", name="other.example")
+    ca.at = {n: (str(folder / f"{n}.pem"), str(folder / f"{n}.key")) for n in ("good", "old", "other")}
+    return ca
+
+
+def test_every_kind_of_check(tmp_path, authority):
+    script = tmp_path / "check.sh"
+    script.write_text("#!/bin/sh\n[ -e \"$1/down\" ] && { echo \"down, says $ZONECAST_ENDPOINT of $ZONECAST_POOL\"; exit 3; }\n"
+                      "[ -e \"$1/hang\" ] && sleep 600\necho \"$ZONECAST_ADDRESS $2\" > \"$1/asked\"\n")
+    script.chmod(0o755)
+    state = tmp_path / "exec"
+    state.mkdir()
+    state.chmod(0o777)
+    tmp_path.chmod(0o755)
+    tls = f"host: www.example, ca-file: {authority.file}"
+    pools = [pool("tcp", "type: tcp, port: 7001", a=V4, b=V6, nobody="10.8.0.201"),
+             pool("http", "type: http, port: 8001, path: /up, host: www.example, contains: all is well", a=V4, b=V6),
+             pool("moved", "type: http, port: 8002, status: 503", a=V4),
+             pool("https", f"type: https, port: 8443, {tls}", a=V4, b=V6),
+             pool("old", f"type: https, port: 8444, {tls}", a=V4),
+             pool("other", f"type: https, port: 8445, {tls}", a=V4),
+             pool("byaddress", f"type: https, port: 8443, ca-file: {authority.file}", a=V4, b=V6),
+             pool("system", "type: https, port: 8443, host: www.example", a=V4),
+             pool("insecure", "type: https, port: 8444, insecure: true", a=V4),
+             pool("dns", "type: dns, port: 5301, name: www.example, contains: 192.0.2.1", a=V4, b=V6),
+             pool("exec", f'type: exec, exec: ["{script}", "{state}"]', a=V4),
+             f"{{name: names, endpoints: [{{name: a, target: a.example}}], check: {{type: exec, exec: [/bin/false], {CHECK}}}}}",
+             f'{{name: unchecked, endpoints: [{{name: a, address: "{V4}"}}, {{name: b, address: "{V6}", disabled: true}}]}}']
+    with Steered(tmp_path, pools, names=("hid", "fra")) as f:
+        e = f.endpoints
+        for where, address in (("a", V4), ("b", V6)):
+            e.open(f"tcp-{where}", "tcp", address, 7001)
+            e.open(f"http-{where}", "http", address, 8001)
+            e.open(f"https-{where}", "https", address, 8443, authority.at["good"])
+            e.open(f"dns-{where}", "dns", address, 5301)
+        e.open("moved", "http", V4, 8002, how="error")
+        e.open("old", "https", V4, 8444, authority.at["old"])
+        e.open("other", "https", V4, 8445, authority.at["other"])
+        f.start("hid", "fra")
+        good = {k: "up" for k in ("tcp/a", "tcp/b", "http/a", "http/b", "moved/a", "https/a", "https/b", "byaddress/a", "byaddress/b", "insecure/a", "dns/a", "dns/b", "exec/a")}
+        bad = {k: "down" for k in ("tcp/nobody", "old/a", "other/a", "system/a", "names/a")}
+        f.wait_for("fra", good | bad)
+        rows = f.rows("fra")
+        assert rows["http/a"]["own"] == "up" and rows["http/a"]["latency_us"] > 0 and rows["http/a"]["why"] == "its checks pass"
+        assert "no connection within" in rows["tcp/nobody"]["why"] or "no route" in rows["tcp/nobody"]["why"], rows["tcp/nobody"]
+        assert "expired" in rows["old/a"]["why"], rows["old/a"]
+        assert "mismatch" in rows["other/a"]["why"], rows["other/a"]
+        assert "TLS" in rows["system/a"]["why"], rows["system/a"]
+        assert rows["names/a"]["target"] == "a.example." and rows["names/a"]["why"].startswith("exit code 1")
+        assert rows["unchecked/a"]["up"] == "unknown" and rows["unchecked/b"]["up"] == "down" and rows["unchecked/b"]["disabled"]
+        assert (state / "asked").read_text().split() == [V4, V4]
+        assert "GET /up HTTP/1.1\r\nHost: www.example:8001\r\n" in e.last("http-b")
+        # Everything that can go wrong, in both families.
+        for how, why in (("error", "status 503"), ("hang", "no answer within"), ("slow", "no answer within"), ("close", "connection"), ("garbage", "not HTTP"),
+                         ("other", "the text that is wanted"), ("gone", "refused")):
+            for where in "ab":
+                e.behave(f"http-{where}", how)
+            f.wait_for("fra", {"http/a": "down", "http/b": "down"})
+            for where in "ab":
+                wait_until(lambda w=where, y=why: y in f.rows("fra")[f"http/{w}"]["why"], 20 * SLOW, lambda h=how, w=where: f"{h}: {f.rows('fra')[f'http/{w}']}")
+                e.behave(f"http-{where}", "good")
+            f.wait_for("fra", {"http/a": "up", "http/b": "up"})
+        for name, how in (("dns-a", "error"), ("dns-b", "hang"), ("https-a", "hang"), ("https-b", "gone"), ("tcp-b", "gone")):
+            e.behave(name, how)
+        (state / "hang").touch()
+        f.wait_for("fra", {"dns/a": "down", "dns/b": "down", "https/a": "down", "https/b": "down", "tcp/b": "down", "tcp/a": "up", "exec/a": "down"})
+        assert "did not end within" in f.rows("fra")["exec/a"]["why"]
+        (state / "hang").unlink()
+        (state / "down").touch()
+        wait_until(lambda: f.rows("fra")["exec/a"]["why"] == "exit code 3: down, says a of exec", 30 * SLOW, lambda: f.rows("fra")["exec/a"])
+        (state / "down").unlink()
+        for name in ("dns-a", "dns-b", "https-a", "https-b", "tcp-b"):
+            e.behave(name, "good")
+        f.wait_for("fra", good)
+        # Told: events, text.
+        events = f.zonecast("fra", "events", "--kind", "endpoint").stdout
+        assert "endpoint http/a: up -> down: status 503" in events and "endpoint http/a: down -> up" in events, events
+        text = f.zonecast("fra", "status").stdout
+        assert "\npools of endpoints\n" in text and "tcp  2 of 3 up" in text, text
+        # A pool that goes is not asked any more; what stays keeps what is known of it.
+        before = f.rows("fra")["tcp/nobody"]
+        f.reload([p for p in pools if "name: http," not in p], "fra")
+        wait_until(lambda: "http/a" not in f.rows("fra"), 20 * SLOW, "the pool to go")
+        count, others = e.asked("http-a"), e.asked("tcp-a")
+        after = f.rows("fra")["tcp/nobody"]
+        assert after["up"] == "down" and after["since_ms"] >= before["since_ms"]
+        wait_until(lambda: e.asked("tcp-a") > others + 3, 20 * SLOW, "checks of others to go on")
+        assert e.asked("http-a") == count
+        # A watch that is killed leaves what it knew to the next.
+        os.kill(f.pid("fra", "watch"), 9)
+        f.wait_for("fra", {"tcp/nobody": "down", "tcp/a": "up", "https/a": "up"})
+        assert f.rows("fra")["tcp/nobody"]["since_ms"] > before["since_ms"]
+
+
+def keep_from(fleet, name, *addresses):
+    """The node does not reach these."""
+    rules = "; ".join(f"add rule inet zct o {'ip6' if ':' in a else 'ip'} daddr {a} drop" for a in addresses)
+    fleet.ns[name].run(["nft", "add table inet zct; add chain inet zct o { type filter hook output priority 0; }; " + rules])
+
+
+def let_again(fleet, name):
+    fleet.ns[name].run(["nft", "delete table inet zct"])
+
+
+def test_what_nodes_see_is_shared(tmp_path):
+    interval_s = 4
+    slow = f"interval: {interval_s}s, timeout: 1s, rise: 1, fall: 2"
+    pools = [pool("seen", "type: tcp, port: 7001", slow, ", checked-from: [fra]", a=V4, b=V6),
+             pool("both", "type: tcp, port: 7002", CHECK, ", checked-from: [fra, ams]", a=V4, b=V6),
+             pool("own", "type: tcp, port: 7003", CHECK, "", a=V4, b=V6)]
+    # Networks of their own: only what they are to hear of endpoints has them ask each other.
+    networks = {"eu": ["fra"], "global": ["ams", "sin"]}
+    nodes = ("hid", "fra", "ams", "sin")
+    with Steered(tmp_path, pools, names=nodes, networks=networks) as f:
+        e = f.endpoints
+        for i, name in enumerate(("seen", "both", "own")):
+            e.open(f"{name}-a", "tcp", V4, 7001 + i)
+            e.open(f"{name}-b", "tcp", V6, 7001 + i)
+        f.start(*nodes)
+        for name in nodes:
+            f.wait_for(name, {f"{p}/{x}": "up" for p in ("seen", "both", "own") for x in "ab"})
+        row = f.rows("sin")["seen/a"]
+        assert row["own"] == "unknown" and row["others_up"] == 1 and row["why"] == "1 of 1 nodes that check it say that it is up", row
+        assert f.rows("fra")["seen/a"]["own"] == "up" and f.rows("ams")["both/a"]["others_up"] == 1
+        # One fails: known everywhere in less than two intervals.
+        began = time.monotonic()
+        for x in "ab":
+            e.behave(f"seen-{x}", "gone")
+        for name in nodes:
+            f.wait_for(name, {"seen/a": "down", "seen/b": "down"})
+        took = time.monotonic() - began
+        print(f"down on {len(nodes)} nodes after {took:.2f} s; interval {interval_s} s")
+        assert took < 2 * interval_s * SLOW
+        own = f.rows("fra")["seen/a"]
+        told = f.rows("ams")["seen/a"]
+        print("checked to told:", own["since_ms"], told["since_ms"])
+        assert own["since_ms"] + 2000 * SLOW > told["since_ms"]
+        # It comes back.
+        for x in "ab":
+            e.behave(f"seen-{x}", "good")
+        f.wait_for("sin", {"seen/a": "up", "seen/b": "up"})
+        # What a node sees itself comes first; those who see nothing go by the most, and as many say up as down.
+        keep_from(f, "ams", V4, V6)
+        f.wait_for("ams", {"both/a": "down", "both/b": "down", "own/a": "down", "seen/a": "up"})
+        wait_until(lambda: f.rows("sin")["both/a"]["others_down"] == 1 and f.rows("sin")["both/a"]["others_up"] == 1, 30 * SLOW, lambda: f.rows("sin")["both/a"])
+        f.wait_for("sin", {"both/a": "up", "both/b": "up", "own/a": "up"})
+        f.wait_for("fra", {"both/a": "up", "own/a": "up"})
+        state = {p["name"]: p for p in f.status("sin")["endpoints"]["pools"]}
+        assert state["both"]["differ"] == 2 and state["both"]["checked_from"] == ["fra", "ams"] and state["seen"]["differ"] == 0
+        # The one that could see goes: what is left says that it is down.
+        f.stop("fra")
+        f.wait_for("sin", {"both/a": "down", "both/b": "down"}, 90)
+        # Nobody checks these any more: they count as up.
+        for x in "ab":
+            wait_until(lambda y=x: f.rows("sin")[f"seen/{y}"]["up"] == "unknown", 90 * SLOW, lambda y=x: f.rows("sin")[f"seen/{y}"])
+        let_again(f, "ams")
+        f.wait_for("sin", {"both/a": "up", "both/b": "up"})

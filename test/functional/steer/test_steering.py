@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Steered answers of a whole node: a hidden primary with the zone, a pop that has it by transfer and answers by the policies of the fleet file; clients ask from the primary's namespace, over IPv4 and IPv6."""
+import collections
+import json
+import os
+import socket
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rdatatype
+import pytest
+
+from hidden import Fleet, pop_addresses
+from netns import missing, wait_until
+from paths import ZONECAST
+
+WHY = missing(ZONECAST)
+pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
+
+POLICIES = """pools:
+  - name: eu
+    keep: 1
+    endpoints:
+      - {name: a, address: 198.51.100.11}
+      - {name: b, address: 198.51.100.12}
+      - {name: a6, address: "2001:db8:e::11"}
+      - {name: b6, address: "2001:db8:e::12"}
+  - name: us
+    endpoints:
+      - {name: a, address: 198.51.100.21}
+      - {name: a6, address: "2001:db8:e::21"}
+  - name: here
+    endpoints:
+      - {name: a, address: 198.51.100.31}
+  - name: shares
+    endpoints:
+      - {name: heavy, address: 198.51.100.41, weight: 300}
+      - {name: light, address: 198.51.100.42, weight: 100}
+      - {name: none, address: 198.51.100.43, weight: 0}
+      - {name: later, address: 198.51.100.44, priority: 2}
+      - {name: off, address: 198.51.100.45, disabled: true}
+  - name: backup
+    fallback: us
+    endpoints:
+      - {name: off, address: 198.51.100.51, disabled: true}
+  - name: alias
+    endpoints:
+      - {name: edge, target: edge.example.}
+steering:
+  - name: web
+    owners: [www.example, "*.wild.example"]
+    rules:
+      - {subnets: [203.0.113.0/24, "2001:db8:203::/48"], pool: us}
+    pool: eu
+    choose: all
+    answers: 0
+    ttl: 20s
+  - name: deaf
+    rules:
+      - {subnets: [203.0.113.0/24], pool: us}
+    pool: eu
+    choose: all
+    answers: 0
+    client-subnet: false
+  - {name: bypop, owners: [bypop.example], rules: [{nodes: [pop0], pool: here}], pool: us}
+  - {name: chance, owners: [chance.example], pool: shares, ttl: 20s}
+  - {name: sticky, owners: [sticky.example], pool: eu, choose: sticky, ttl: 20s}
+  - {name: spare, owners: [spare.example], pool: backup, ttl: 20s}
+  - {name: alias, owners: [alias.example], pool: alias, ttl: 20s}
+"""
+RECORDS = ["www A 192.0.2.1", "www AAAA 2001:db8::1", "www TXT own", "*.wild A 192.0.2.1", "deaf A 192.0.2.1", 'deaf STEER "deaf"', "bypop A 192.0.2.1",
+           "chance A 192.0.2.1", "sticky A 192.0.2.1", "spare A 192.0.2.1", "alias CNAME plain", "plain A 192.0.2.1", "edge A 198.51.100.61",
+           "later A 192.0.2.1", "unknown A 192.0.2.1", 'unknown STEER "nobody"', "carried CNAME plain", '_steer.carried STEER "alias"']
+EU, EU6 = ["198.51.100.11", "198.51.100.12"], ["2001:db8:e::11", "2001:db8:e::12"]
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    with Fleet(tmp_path_factory.mktemp("steering"), ["example"], more=POLICIES) as f:
+        f.publish("example", 1, RECORDS)
+        wait_until(lambda: addresses(f, "plain.example")[0] == ["192.0.2.1"], 60, lambda: f"the zone at the pop\n{f.pops[0].log()[-3000:]}", 0.1)
+        yield f
+
+
+def ask(fleet, name, qtype="A", subnet=None, family=4, tcp=False, dnssec=False):
+    """The reply of the pop's management address."""
+    options = []
+    if subnet:
+        address, bits = subnet.split("/")
+        options = [dns.edns.ECSOption(address, int(bits))]
+    query = dns.message.make_query(name, qtype, use_edns=0, options=options, want_dnssec=dnssec)
+    where = pop_addresses(0)[family == 6]
+    kind = socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM
+    with fleet.hidden.ns.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, kind) as s:
+        s.settimeout(10)
+        s.connect((where, 53))
+        if tcp:
+            dns.query.send_tcp(s, query)
+            reply = dns.query.receive_tcp(s)[0]
+        else:
+            s.send(query.to_wire())
+            reply = dns.message.from_wire(s.recv(4096))
+    assert reply.id == query.id
+    return reply
+
+
+def addresses(fleet, name, qtype="A", subnet=None, **how):
+    """Data of the last set of the answer, its TTL, and the scope of the client subnet option (None: there is none)."""
+    reply = ask(fleet, name, qtype, subnet, **how)
+    scope = next((o.scopelen for o in reply.options if o.otype == dns.edns.OptionType.ECS), None)
+    if not reply.answer:
+        return [], None, scope
+    last = reply.answer[-1]
+    return sorted(str(r) for r in last), last.ttl, scope
+
+
+CASES = [
+    # name, type, subnet -> data, TTL, scope
+    ("www.example", "A", None, EU, 20, None),
+    ("www.example", "AAAA", None, EU6, 20, None),
+    ("www.example", "A", "203.0.113.0/24", ["198.51.100.21"], 20, 24),
+    ("WWW.example", "A", "203.0.113.0/24", ["198.51.100.21"], 20, 24),
+    ("www.example", "A", "203.0.113.128/25", ["198.51.100.21"], 20, 24),
+    ("www.example", "AAAA", "203.0.113.0/24", ["2001:db8:e::21"], 20, 24),
+    ("www.example", "AAAA", "2001:db8:203::/48", ["2001:db8:e::21"], 20, 48),
+    ("www.example", "A", "2001:db8:203:1::/56", ["198.51.100.21"], 20, 48),
+    ("www.example", "A", "0.0.0.0/0", EU, 20, 0),
+    ("x.wild.example", "A", "203.0.113.0/24", ["198.51.100.21"], 20, 24),
+    ("x.y.wild.example", "A", None, EU, 20, None),
+    ("www.example", "TXT", "203.0.113.0/24", ['"own"'], 300, 0),
+    ("plain.example", "A", "203.0.113.0/24", ["192.0.2.1"], 300, 0),
+    # By a record that came with the zone; the policy does not believe the option.
+    ("deaf.example", "A", "203.0.113.0/24", EU, 30, 0),
+    ("unknown.example", "A", None, ["192.0.2.1"], 300, None),
+    ("bypop.example", "A", None, ["198.51.100.31"], 30, None),
+    ("spare.example", "A", None, ["198.51.100.21"], 20, None),
+    ("alias.example", "CNAME", None, ["edge.example."], 20, None),
+    ("alias.example", "A", None, ["198.51.100.61"], 300, None),
+    ("carried.example", "A", None, ["198.51.100.61"], 300, None),
+    ("bypop.example", "AAAA", None, [], None, None),
+]
+
+
+@pytest.mark.parametrize("name, qtype, subnet, data, ttl, scope", CASES, ids=[f"{c[0]}-{c[1]}-{c[2]}" for c in CASES])
+def test_answers(fleet, name, qtype, subnet, data, ttl, scope):
+    # More than twice: the worker's cache answers then.
+    for family in (4, 6, 4, 6, 4, 6):
+        for tcp in (False, True):
+            assert addresses(fleet, name, qtype, subnet, family=family, tcp=tcp) == (data, ttl, scope)
+
+
+def test_client_s_own_address(fleet):
+    """Without the option who asks is the client: the primary's namespace gets another address, of a network that a rule has."""
+    ns = fleet.hidden.ns
+    for family, own in ((4, "203.0.113.7"), (6, "2001:db8:203::7")):
+        device, pop = "e0", fleet.pops[0].ns
+        ns.ip("addr", "add", f"{own}/{32 if family == 4 else 128}", "dev", device, *(["nodad"] if family == 6 else []))
+        pop.ip("route", "add", own, "dev", "e0")
+        query = dns.message.make_query("www.example", "A")
+        with ns.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(10)
+            s.bind((own, 0))
+            s.connect((pop_addresses(0)[family == 6], 53))
+            s.send(query.to_wire())
+            reply = dns.message.from_wire(s.recv(4096))
+        assert [str(r) for r in reply.answer[0]] == ["198.51.100.21"]
+
+
+def test_weights_and_priorities(fleet):
+    """Three parts to one, by chance: of 400, 300 are expected with a standard deviation below 9."""
+    seen = collections.Counter(addresses(fleet, "chance.example")[0][0] for _ in range(400))
+    assert set(seen) == {"198.51.100.41", "198.51.100.42"}
+    assert 230 < seen["198.51.100.41"] < 365
+
+
+def test_sticky(fleet):
+    """A network stays where it is, networks spread, and the scope says how wide a network is."""
+    by_network = {}
+    for i in range(24):
+        got = [addresses(fleet, "sticky.example", subnet=f"203.0.{i}.{x}/32") for x in (1, 200)]
+        assert got[0] == got[1] and got[0][1:] == (20, 24)
+        by_network[i] = got[0][0][0]
+    assert set(by_network.values()) == set(EU)
+    got = {tuple(addresses(fleet, "sticky.example", subnet=f"2001:db8:{i}::/48")[0]) for i in range(24)}
+    assert len(got) == 2
+
+
+@pytest.mark.parametrize("option, why", [
+    (b"\0\3\x18\0\xcb\0\x71", "family"), (b"\0\1\x21\0\xcb\0\x71\0\0", "longer than an address"), (b"\0\1\x18\0\xcb\0", "cut short"),
+    (b"\0\1\x18\0\xcb\0\x71\0", "an octet too many"), (b"\0\1\x17\0\xcb\0\x71", "a bit beyond the prefix"), (b"\0\1\x18\x18\xcb\0\x71", "a scope in a query"),
+])
+def test_broken_subnet(fleet, option, why):
+    query = dns.message.make_query("www.example", "A", use_edns=0, options=[dns.edns.GenericOption(dns.edns.OptionType.ECS, option)])
+    with fleet.hidden.ns.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(10)
+        s.connect((pop_addresses(0)[0], 53))
+        s.send(query.to_wire())
+        assert dns.message.from_wire(s.recv(4096)).rcode() == dns.rcode.FORMERR, why
+
+
+def test_reload_and_publish(fleet):
+    """A policy changes with a reload, a name begins to be steered with its zone; neither waits for a TTL of ours."""
+    path = os.path.join(fleet.folder, "fleet.yaml")
+    with open(path, encoding="ascii") as f:
+        was = f.read()
+    try:
+        assert addresses(fleet, "later.example")[0] == ["192.0.2.1"]
+        with open(path, "w", encoding="ascii") as f:
+            f.write(was.replace("pool: eu\n    choose: all\n    answers: 0\n    ttl: 20s", "pool: us\n    choose: all\n    answers: 0\n    ttl: 25s"))
+        fleet.pops[0].command("reload")
+        wait_until(lambda: addresses(fleet, "www.example")[:2] == (["198.51.100.21"], 25), 30, "the other pool")
+        fleet.publish("example", 2, [*RECORDS, 'later STEER "web"'])
+        wait_until(lambda: addresses(fleet, "later.example")[:2] == (["198.51.100.21"], 25), 30, "a name that is steered")
+        fleet.publish("example", 3, RECORDS)
+        wait_until(lambda: addresses(fleet, "later.example")[:2] == (["192.0.2.1"], 300), 30, "a name that is not steered any more")
+    finally:
+        with open(path, "w", encoding="ascii") as f:
+            f.write(was)
+        fleet.pops[0].command("reload")
+    wait_until(lambda: addresses(fleet, "www.example")[:2] == (EU, 20), 30, "what was before")
+
+
+def test_seen_by_operators(fleet):
+    pop = fleet.pops[0]
+    shown = pop.command("zone", "show", "example")
+    assert 'deaf.example.\t300\tIN\tSTEER\t"deaf"\n' in shown
+    assert 'deaf.example.\t300\tIN\tTYPE65280\t\\# 5 0464656166\n' in pop.command("zone", "export", "example")
+    trace = [ZONECAST, "trace", "--config", pop.config(), "www.example"]
+    out = fleet.hidden.ns.run([*trace, "A", "--from", "203.0.113.0/24"], check=False)
+    assert "\nscope: 24 of 24 bits\nendpoints: us/a\n" in out, out
+    told = json.loads(fleet.hidden.ns.run([*trace, "AAAA", "--from", "2001:db8:203::/48", "--json"], check=False))
+    mine = next(a for a in told["answers"] if a["node"] == "pop0" and a["answered"])
+    assert mine["scope"] == 48 and mine["endpoints"] == ["us/a6"]
