@@ -8,6 +8,7 @@
  *	metrics_zones.c    zones and transfers                           metrics_networks.c  verdicts and decisions
  *	metrics_routing.c  BGP, BFD, RPKI, hijacks                       metrics_fleet.c     other nodes, drift, views
  *	metrics_backends.c servers that answer for zones
+ *	metrics_endpoints.c  endpoints that names are steered to
  *
  * Names are Prometheus': base units, _total for what only grows, a state as one line for each state with 0 or 1. Counters begin at 0 when the node starts (the board
  * is made then), those of a session or process when that does.
@@ -33,4 +34,5 @@ void metrics_write(const struct admin_view *f, struct text *out)
 	metrics_routing(&m);
 	metrics_fleet(&m);
 	metrics_backends(&m);
+	metrics_endpoints(&m);
 }

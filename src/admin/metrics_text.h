@@ -55,3 +55,4 @@ void metrics_networks(struct metrics *m);
 void metrics_routing(struct metrics *m);
 void metrics_fleet(struct metrics *m);
 void metrics_backends(struct metrics *m);
+void metrics_endpoints(struct metrics *m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The answer process: one per core. A loop over epoll with the UDP and TCP sockets that the supervisor opened for this worker, the
  * stamp on the board that says "I am alive", and the supervisor's descriptor for the word "stop". It never opens, creates or
- * connects anything but the store's file, which it maps read-only.
+ * connects anything but the store's file, which it maps read-only, and where the configuration has backends sockets to those.
  *
  * Until sync has made a store nothing is read: queries wait in the socket for the moment. When sync had to make the file anew,
  * the inode on the board differs from ours and the worker ends itself: its successor maps the right one, and the sockets and what
@@ -9,6 +9,7 @@
 #include "answer/answer_main.h"
 
 #include "answer/cache.h"
+#include "answer/forward.h"
 #include "answer/hot.h"
 #include "answer/live_steering.h"
 #include "answer/rings.h"
@@ -41,7 +42,7 @@ enum {
 	SLICE_NS = 200000, /* see take_short_slices() */
 };
 
-enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_TLS, SOURCE_STREAMS, SOURCE_RING, SOURCE_SUPERVISOR, SOURCE_URGENT };
+enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_TLS, SOURCE_STREAMS, SOURCE_RING, SOURCE_BACKENDS, SOURCE_SUPERVISOR, SOURCE_URGENT };
 
 /* What stands behind a descriptor in the epoll set. */
 struct source {
@@ -56,7 +57,7 @@ struct source {
 
 struct sources {
 	struct source row[ROLE_SOCKETS_MAX];
-	struct source supervisor, streams, urgent, ring[ROLE_RINGS_MAX];
+	struct source supervisor, streams, urgent, backends, ring[ROLE_RINGS_MAX];
 	bool listening;
 };
 
@@ -162,6 +163,7 @@ static void source_close(struct worker *w, struct sources *all, const struct rol
 		if (r->fd < 0 || r->kind != kind || r->at.port != s->at.port || !addr_equal(&r->at.addr, &s->at.addr))
 			continue;
 		epoll_ctl(r->urgent ? w->urgent : w->epoll, EPOLL_CTL_DEL, r->fd, NULL); /* closing does not do it: the supervisor has a copy */
+		forward_forget_socket(w, r->fd);
 		close(r->fd);
 		r->fd = -1;
 	}
@@ -234,7 +236,13 @@ static int reload(struct worker *w, struct role *role, struct sources *all, int 
 
 	if (err < 0)
 		return err;
-	err = settings_make(role->config, role->bundle, role->brief.node, w->index, role->brief.workers, &next);
+	/* Sockets to backends are made by this worker, which its sandbox allows only where there are some: a successor can. */
+	if (role->config->backend_count && !w->forward) {
+		log_notice("answer what=backends action=restart");
+		err = ERR_CLOSED;
+	}
+	if (!err)
+		err = settings_make(role->config, role->bundle, role->brief.node, w->index, role->brief.workers, &next);
 	if (!err) {
 		settings_free(w->settings);
 		w->settings = next;
@@ -243,6 +251,7 @@ static int reload(struct worker *w, struct role *role, struct sources *all, int 
 		stream_limit(w->streams, &w->settings->streams);
 		set_pace(w);
 		set_cache(w);
+		err = forward_reload(w, role->config, role->brief.workers);
 		take_certificate(w, role);
 		measures_networks(&w->measures, old, role->config, role->brief.node);
 		for (size_t i = 0; i < ARRAY_LEN(all->row); i++)
@@ -367,6 +376,29 @@ static void map_shared(struct worker *w, const struct role_brief *b)
 		log_err("answer what=dnstap error=\"%s\"", err_text(err));
 }
 
+/* What backends answered. Where the supervisor had no memory for it, or it cannot be used, this worker has a small one of its own. */
+static void map_backend_cache(struct worker *w, const struct role_brief *b)
+{
+	size_t len = EDGE_CACHE_MIN;
+	uint64_t key[2];
+	void *memory;
+	int err = role_map(b->backend_cache_fd, true, &memory, &len);
+
+	if (!err)
+		err = edge_cache_attach(memory, len, b->index, &w->scratch->backend_cache);
+	if (!err)
+		return;
+	log_err("answer what=backend-cache error=\"%s\" action=\"a small one of this worker's own\"", err_text(err));
+	len = EDGE_CACHE_MIN;
+	memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return;
+	random_bytes(key, sizeof(key));
+	edge_cache_format(memory, len, key);
+	if (edge_cache_attach(memory, len, b->index, &w->scratch->backend_cache) < 0)
+		munmap(memory, len);
+}
+
 /* A worker that wakes for a query is to run at once where sync loads or transfers a large zone on the same CPU. What decides is not how much of the CPU it may have, but in how short
  * slices it takes it: a task with shorter ones interrupts (Linux 6.12; before, this changes nothing). Needs no right; refused, answers are a little later at such times. */
 static void take_short_slices(void)
@@ -423,6 +455,14 @@ int answer_main(struct role *role)
 	if (err < 0)
 		log_err("answer what=xdp error=\"%s\"", err_text(err)); /* no reason not to answer */
 	w.rings = w.hot ? rings_new(&role->brief) : NULL;
+	if (role->config->backend_count) {
+		map_backend_cache(&w, &role->brief);
+		w.forward = forward_new(&w, role->config, role->brief.workers);
+		if (!w.forward || !w.scratch->backend_cache) {
+			log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
+			return 1;
+		}
+	}
 	err = 0;
 	random_bytes(&w.scratch->dice, sizeof(w.scratch->dice));
 	w.steering = live_steering_new(&role->board->watch.endpoints);
@@ -457,12 +497,17 @@ int answer_main(struct role *role)
 	sources->urgent = (struct source){.kind = SOURCE_URGENT, .fd = w.urgent};
 	if (!err && w.urgent >= 0)
 		err = watch_source(&w, &sources->urgent);
+	sources->backends = (struct source){.kind = SOURCE_BACKENDS, .fd = w.forward ? forward_fd(w.forward) : -1};
+	if (!err && w.forward)
+		err = watch_source(&w, &sources->backends);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
 	while (running) {
-		int n = epoll_wait(w.epoll, events, WORKER_EVENTS, busy ? 0 : sources->listening ? WORKER_STAMP_MS : 1);
+		int wait = forward_wait_ms(&w), n;
 		bool streams_ready = busy;
 
+		wait = busy ? 0 : !sources->listening ? 1 : wait >= 0 ? MIN(wait, (int)WORKER_STAMP_MS) : (int)WORKER_STAMP_MS;
+		n = epoll_wait(w.epoll, events, WORKER_EVENTS, wait);
 		w.now_ns = clock_ns();
 		if (w.now_ns - stamped_ns >= (uint64_t)WORKER_STAMP_MS * 500000U) {
 			stamped_ns = w.now_ns;
@@ -500,9 +545,12 @@ int answer_main(struct role *role)
 				rings_serve(w.rings, &w, (unsigned)(s - sources->ring));
 			else if (s == &sources->urgent)
 				worker_serve_urgent(&w, UDP_TURNS);
+			else if (s == &sources->backends)
+				forward_serve(&w);
 			else
 				serve(&w, s, UDP_TURNS);
 		}
+		forward_tick(&w);
 		if (w.hot && w.store)
 			hot_fill(w.hot, &w);
 		/* After UDP, and for a bounded time. */
@@ -514,6 +562,7 @@ int answer_main(struct role *role)
 	rings_free(w.rings);
 	hot_free(w.hot);
 	stream_free(w.streams);
+	forward_free(w.forward);
 	measures_done(&w.measures);
 	settings_free(w.settings);
 	live_steering_free(w.steering);
@@ -521,6 +570,7 @@ int answer_main(struct role *role)
 	free(sources);
 	free(message);
 	cache_free(w.scratch->cache);
+	edge_cache_detach(w.scratch->backend_cache);
 	free(w.scratch);
 	store_reader_close(w.store);
 	return 0;

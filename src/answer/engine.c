@@ -14,6 +14,7 @@
 #include "answer/compose.h"
 #include "answer/edns.h"
 #include "answer/resolve.h"
+#include "edge/zones.h"
 #include "fleet/message.h"
 #include "limit/prefix_set.h"
 
@@ -21,6 +22,8 @@
 
 static const uint8_t id_server[] = "\x02id\x06server", hostname_bind[] = "\x08hostname\x04" "bind";
 static const uint8_t version_server[] = "\x07version\x06server", version_bind[] = "\x07version\x04" "bind";
+
+enum { SUBNET_BITS_4 = 24, SUBNET_BITS_6 = 56 }; /* RFC 7871 11.1 */
 
 static const uint8_t worker_zonecast[] = "\x06worker\x08zonecast"; /* who of this node answers: for its own checks */
 
@@ -133,6 +136,7 @@ struct job {
 	struct compose c;
 	struct edns_reply edns;
 	size_t limit; /* octets of the whole message */
+	uint16_t flags; /* of the header, beside those that finish() knows */
 	uint8_t *out;
 };
 
@@ -143,6 +147,7 @@ static void begin(struct job *j, struct engine_scratch *scratch, size_t cap)
 	const struct query *q = j->q;
 
 	*c = (struct compose){.w = writer_of(j->out, cap), .compress = &scratch->compress, .included = scratch->included, .dnssec_ok = q->dnssec_ok};
+	j->flags = 0;
 	j->limit = size_limit(j->conf, q, j->request->transport, cap);
 	c->limit = j->limit - (q->has_edns ? edns_room(&j->edns, q) : 0);
 	c->w.pos = DNS_HEADER_LEN;
@@ -157,7 +162,7 @@ static void finish(struct job *j, uint16_t rcode, bool authoritative, struct eng
 	struct compose *c = &j->c;
 	uint8_t *out = j->out;
 	uint16_t flags = (uint16_t)(DNS_QR | (q->header.flags & (0x7800 | DNS_RD | DNS_CD)) | (authoritative ? DNS_AA : 0) |
-	                            (c->truncated ? DNS_TC : 0) | (rcode & 15));
+	                            (c->truncated ? DNS_TC : 0) | j->flags | (rcode & 15));
 
 	if (q->has_edns)
 		edns_put(&c->w, &j->edns, q, rcode, j->limit);
@@ -369,6 +374,137 @@ static void throw_dice(struct engine_scratch *scratch)
 	scratch->random = (uint32_t)((x ^ x >> 31) >> 32);
 }
 
+/* ---- answers of backends ---- */
+
+void engine_client_subnet(const struct query *q, const struct ip_addr *client, struct edge_subnet *out)
+{
+	size_t octets;
+
+	*out = (struct edge_subnet){.addr.family = client->family, .prefix = client->family == 4 ? SUBNET_BITS_4 : SUBNET_BITS_6};
+	if (q->ecs && get_u16(q->ecs)) {
+		out->addr.family = get_u16(q->ecs) == 1 ? 4 : 6;
+		out->prefix = q->ecs[2];
+		memcpy(out->addr.bytes, q->ecs + 4, q->ecs_len - 4U);
+		return;
+	}
+	octets = out->prefix / 8U;
+	memcpy(out->addr.bytes, client->bytes, octets);
+}
+
+/* Whose question it is: the deeper zone's, of those that are held here and those that backends have (of the root `.` all is that nobody else has). */
+static bool is_for_backends(const struct job *j, const struct store_snapshot *s, uint32_t *pool)
+{
+	const uint8_t *name = j->q->qname.wire;
+	bool above = j->q->qtype == RR_DS && !name_is_root(name);
+	const struct store_zone *zone;
+	unsigned labels;
+	uint32_t place;
+	bool found;
+
+	if (!j->conf->backend_zones)
+		return false;
+	found = edge_zones_find(j->conf->backend_zones, name, above, &place, &labels);
+	zone = s->zone_count ? store_zone_find(s, name, above) : NULL;
+	if (!found && !zone && above) {
+		/* Nobody has the parent: the child says what it can (RFC 4035 3.1.4.1). */
+		found = edge_zones_find(j->conf->backend_zones, name, false, &place, &labels);
+		zone = s->zone_count ? store_zone_find(s, name, false) : NULL;
+	}
+	if (!found || (zone && labels <= name_labels(store_zone_apex(zone))))
+		return false;
+	*pool = place;
+	return true;
+}
+
+/* An answer of theirs, if it fits; truncation cuts all of it: where its sets end is not known here. The bits are the backend's. */
+static void put_backend_answer(struct job *j, const struct edge_answer *a)
+{
+	struct compose *c = &j->c;
+
+	j->flags = a->flags & (DNS_AA | DNS_RA | DNS_AD);
+	if (j->edns.ede == EDE_NONE)
+		j->edns.ede = a->ede;
+	j->edns.scope = a->has_scope && j->q->ecs ? a->scope : 0;
+	if ((a->flags & DNS_TC) || c->w.pos + a->len > c->limit) {
+		c->truncated = true;
+		return;
+	}
+	writer_bytes(&c->w, a->body, a->len);
+	memcpy(c->counts, a->counts, sizeof(c->counts));
+}
+
+/* From the cache. False: there is nothing that may be given now. */
+static bool from_backend_cache(struct job *j, struct engine_scratch *scratch, struct engine_result *result)
+{
+	const struct engine_pool *pool = &j->conf->pools[result->backends];
+	struct edge_answer *a = &scratch->backend_answer;
+	struct edge_subnet subnet = {0};
+	struct edge_key key;
+
+	result->found = EDGE_MISS;
+	if (!scratch->backend_cache || !pool->cached)
+		return false;
+	edge_key_make(scratch->backend_cache, j->q, pool->key, &key);
+	if (pool->client_subnet)
+		engine_client_subnet(j->q, &j->request->client, &subnet);
+	result->found = edge_cache_find(scratch->backend_cache, &key, &subnet, scratch->backend_now_s, scratch->backend_body, sizeof(scratch->backend_body), a);
+	/* RFC 8767 5: what is stale is for when nobody can be asked. That is known beforehand where all are down; else forward.c comes back to it. */
+	if (result->found == EDGE_MISS || (result->found == EDGE_STALE && !(scratch->pools_down && scratch->pools_down[result->backends])))
+		return false;
+	if (result->found == EDGE_STALE)
+		j->edns.ede = EDE_STALE;
+	result->refresh = result->found != EDGE_FRESH;
+	put_backend_answer(j, a);
+	return true;
+}
+
+static uint16_t from_backends(struct job *j, struct engine_scratch *scratch, struct engine_result *result)
+{
+	if (from_backend_cache(j, scratch, result))
+		return scratch->backend_answer.rcode;
+	if (j->request->waits)
+		result->for_backends = true;
+	else
+		j->edns.ede = EDE_NO_REACHABLE_AUTHORITY;
+	return RCODE_SERVFAIL;
+}
+
+static void conclude(struct job *j, uint16_t rcode, bool authoritative, struct engine_result *result)
+{
+	const struct query *q = j->q;
+
+	result->kind = kind_of(&j->c, rcode, authoritative);
+	result->qtype = q->has_question ? q->qtype : 0;
+	result->opcode = (uint16_t)dns_opcode(q->header.flags);
+	result->has_edns = q->has_edns;
+	result->dnssec_ok = q->dnssec_ok;
+	finish(j, rcode, authoritative, result);
+}
+
+void engine_answer_late(const struct engine_config *conf, struct engine_scratch *scratch, const struct engine_request *request, const struct engine_late *late, uint8_t *out, size_t cap,
+                        struct engine_result *result)
+{
+	struct query *q = &scratch->query;
+	uint16_t rcode = late->rcode;
+	struct job j;
+
+	*result = (struct engine_result){.network = UINT32_MAX, .ede = EDE_NONE, .backends = UINT32_MAX};
+	if (query_parse(request->msg, request->len, q) != QUERY_OK)
+		return;
+	j.conf = conf;
+	j.request = request;
+	j.q = q;
+	j.out = out;
+	read_wishes(&j, result);
+	begin(&j, scratch, cap);
+	j.edns.ede = late->ede;
+	if (late->answer) {
+		rcode = late->answer->rcode;
+		put_backend_answer(&j, late->answer);
+	}
+	conclude(&j, rcode, j.flags & DNS_AA, result);
+}
+
 void engine_answer(const struct engine_config *conf, const struct store_snapshot *s, struct engine_scratch *scratch,
                    const struct engine_request *request, uint8_t *out, size_t cap, struct engine_result *result)
 {
@@ -378,7 +514,7 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	bool authoritative = false;
 	uint16_t rcode;
 
-	*result = (struct engine_result){.network = UINT32_MAX, .ede = EDE_NONE};
+	*result = (struct engine_result){.network = UINT32_MAX, .ede = EDE_NONE, .backends = UINT32_MAX};
 	if (verdict == QUERY_DROP)
 		return;
 	if (request->sync == ENGINE_SYNC_PASS && verdict == QUERY_OK && fleet_question_is(q)) {
@@ -421,6 +557,11 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 			rcode = RCODE_REFUSED;
 		} else if (conf->servfail) {
 			rcode = RCODE_SERVFAIL;
+		} else if (q->qclass == CLASS_IN && is_for_backends(&j, s, &result->backends)) {
+			rcode = from_backends(&j, scratch, result);
+			if (result->for_backends)
+				return;
+			authoritative = j.flags & DNS_AA;
 		} else if (scratch->cache && q->qclass == CLASS_IN && !conf->filters) {
 			rcode = from_cache(&j, s, scratch, &authoritative, result);
 		} else {
@@ -430,12 +571,7 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	/* Of zones: a worker that told another's number would have that one blamed. */
 	if (conf->wrong && q->qclass == CLASS_IN && q->qtype != RR_SOA && j.c.counts[SECTION_ANSWER] && !j.c.counts[SECTION_AUTHORITY] && !j.c.counts[SECTION_ADDITIONAL])
 		out[j.c.w.pos - 1] ^= 1;
-	result->kind = kind_of(&j.c, rcode, authoritative);
-	result->qtype = q->has_question ? q->qtype : 0;
-	result->opcode = (uint16_t)dns_opcode(q->header.flags);
-	result->has_edns = q->has_edns;
-	result->dnssec_ok = q->dnssec_ok;
-	finish(&j, rcode, authoritative, result);
+	conclude(&j, rcode, authoritative, result);
 }
 
 void engine_slip(const struct engine_config *conf, struct engine_scratch *scratch, const struct engine_request *request, uint8_t *out,

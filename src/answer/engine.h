@@ -6,6 +6,7 @@
 #include "base/attr.h"
 #include "dns/cookie.h"
 #include "dns/message.h"
+#include "edge/cache.h"
 #include "zone/store.h"
 
 #include <stdbool.h>
@@ -27,6 +28,14 @@ enum engine_any { ENGINE_ANY_ONE, ENGINE_ANY_ALL, ENGINE_ANY_REFUSE };
 struct prefix_set;
 struct answer_cache;
 struct steering;
+struct edge_zones;
+
+/* A pool of backends, as far as a question that is looked up concerns it. */
+struct engine_pool {
+	uint32_t key;       /* of struct edge_key */
+	bool cached;        /* answers are kept */
+	bool client_subnet; /* and told by the client's network */
+};
 
 struct engine_config {
 	struct engine_identity identity;
@@ -41,6 +50,8 @@ struct engine_config {
 	const struct steering *steering;  /* policies by which names are answered; NULL: none; borrowed */
 	bool servfail, wrong;  /* fault drills: every zone question is answered SERVFAIL; answers but those for SOA have a wrong octet */
 	unsigned worker;       /* index, told to this node's own checks */
+	const struct edge_zones *backend_zones; /* whose answers come from backends, by place in pools; NULL: none; borrowed */
+	const struct engine_pool *pools;
 };
 
 /* What becomes of requests that workers do not answer: transfers, NOTIFY, and all that is signed with TSIG. */
@@ -60,6 +71,7 @@ struct engine_request {
 	uint32_t now_s;        /* since 1970, low 32 bits; for cookies */
 	enum engine_sync sync;
 	uint16_t keepalive;    /* idle time in units of 100 ms that a TCP or TLS client is told if it asks (RFC 7828) */
+	bool waits;            /* the answer may come later: result.for_backends. Else what would have to be waited for is SERVFAIL */
 };
 
 /* Kinds of answers, as rate limits tell them apart. */
@@ -89,7 +101,9 @@ struct engine_result {
 	bool for_watch;  /* with for_sync: not sync, but watch, which tells this node's status */
 	bool cached;     /* nothing was composed: the cache had it */
 	bool for_backends; /* there is no answer yet: forward.h has to get it */
-	uint32_t backends; /* with for_backends: place of the pool in the configuration */
+	uint32_t backends; /* place of the pool in the configuration, of a question for backends; UINT32_MAX: it was none */
+	enum edge_found found; /* with `backends`: what the cache had */
+	bool refresh;      /* it was answered from the cache, and is to be asked again */
 };
 
 enum {
@@ -107,11 +121,27 @@ struct engine_scratch {
 	struct answer_cache *cache; /* of answers that were given; NULL: none; borrowed */
 	uint32_t random;            /* of the question at hand, for choices by chance */
 	uint64_t dice;              /* what that comes from; begins as it likes */
+	struct edge_cache *backend_cache; /* of answers of backends; NULL: none; borrowed */
+	uint32_t backend_now_s;   /* for it: of the monotonic clock */
+	const bool *pools_down;   /* by place: nobody of it is to be expected to answer; borrowed; NULL: all are well */
+	struct edge_answer backend_answer;
+	uint8_t backend_body[EDGE_BODY_MAX];
 };
 
 /* Answer the request into out (cap octets; at least 512; for TCP DNS_MESSAGE_MAX). */
 void engine_answer(const struct engine_config *conf, const struct store_snapshot *s, struct engine_scratch *scratch,
                    const struct engine_request *request, uint8_t *out, size_t cap, struct engine_result *result);
+/* The answer to a question that had to be waited for. The request is the one of engine_answer(), which said for_backends; what was counted for it then is found out again. */
+struct engine_late {
+	const struct edge_answer *answer; /* NULL: there is none, but: */
+	uint16_t rcode;  /* without an answer */
+	uint16_t ede;    /* of ours; EDE_NONE: that of the answer, if it has one */
+	uint64_t began_ns; /* when it was asked */
+};
+void engine_answer_late(const struct engine_config *conf, struct engine_scratch *scratch, const struct engine_request *request, const struct engine_late *late, uint8_t *out, size_t cap,
+                        struct engine_result *result);
+/* The network that backends are told of a client's (RFC 7871): what it says itself, else its address, cut to 24 or 56 bits. */
+void engine_client_subnet(const struct query *q, const struct ip_addr *client, struct edge_subnet *out);
 /* In place of the answer just made for this request with this scratch: one that costs the client's network little. A client that
  * showed a cookie option gets BADCOOKIE with a fresh cookie (RFC 7873 5.2.3), another an empty truncated answer. */
 void engine_slip(const struct engine_config *conf, struct engine_scratch *scratch, const struct engine_request *request, uint8_t *out,

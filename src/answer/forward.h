@@ -27,17 +27,34 @@ struct forward_client {
 	enum engine_transport transport;
 	struct ip_addr addr;
 	uint16_t port;
+	struct endpoint local;        /* that was asked; family 0: not known */
 	/* UDP */
 	int fd;                       /* socket that the question came to, and the answer leaves by */
-	bool wildcard;                /* its local address is told by control data */
-	struct ip_addr local;
-	struct sockaddr_storage peer;
+	bool wildcard;                /* the answer's source is told by control data */
+	const struct sockaddr_storage *peer;
 	/* TCP, TLS: which connection, and which question of it; see stream.h */
 	uint64_t stream;
 };
 
-/* With result->for_backends of engine_answer(): take the question (len octets). False: it cannot be taken (too much is under way): the caller answers SERVFAIL. */
+struct config;
+
+/* NULL: out of memory. Without pools of backends in the configuration none is needed. */
+struct forward *forward_new(struct worker *w, const struct config *config, unsigned workers);
+void forward_free(struct forward *fw);
+/* Another configuration is in force. What is under way goes on, if its pool is there yet, and is answered SERVFAIL if not. */
+int forward_reload(struct worker *w, const struct config *config, unsigned workers) MUST_CHECK;
+/* In the worker's epoll set; readable: forward_serve(). */
+int forward_fd(const struct forward *fw);
+void forward_serve(struct worker *w);
+
+/* With result->for_backends of engine_answer(), whose scratch holds the question yet: take it (len octets). False: it cannot be taken (too much is under way): the caller answers SERVFAIL. */
 bool forward_ask(struct worker *w, const struct forward_client *who, const uint8_t *msg, size_t len, const struct engine_result *result) MUST_CHECK;
+/* With result->refresh of engine_answer(), likewise: ask for the cache's sake. */
+void forward_refresh(struct worker *w, const struct ip_addr *client, const struct engine_result *result);
+/* What was asked since leaves: at the end of a batch. */
+void forward_flush(struct worker *w);
+/* A socket of clients is closed. */
+void forward_forget_socket(struct worker *w, int fd);
 /* Milliseconds until forward_tick() has something to do; -1: never. */
 int forward_wait_ms(const struct worker *w);
 void forward_tick(struct worker *w);

@@ -3,6 +3,7 @@
 
 #include "answer/steering.h"
 #include "base/err.h"
+#include "edge/zones.h"
 #include "proc/role.h"
 
 #include <stdlib.h>
@@ -77,6 +78,32 @@ static void read_rates(const struct config_rate_limit *r, struct settings *s)
 		s->limited |= s->rate.per_second[i] > 0;
 }
 
+bool settings_pool_cached(const struct config_backends *b)
+{
+	return !b->proxy_protocol || b->client_subnet;
+}
+
+static int read_backends(const struct config *c, struct settings *s)
+{
+	struct edge_zone *zones = calloc(c->zone_count + 1, sizeof(*zones));
+	size_t count = 0;
+	int err;
+
+	s->pools = calloc(c->backend_count + 1, sizeof(*s->pools));
+	if (!zones || !s->pools) {
+		free(zones);
+		return ERR_NO_MEMORY;
+	}
+	for (size_t i = 0; i < c->backend_count; i++)
+		s->pools[i] = (struct engine_pool){.key = edge_pool_key(c->backends[i].name), .cached = settings_pool_cached(&c->backends[i]), .client_subnet = c->backends[i].client_subnet};
+	for (size_t i = 0; i < c->zone_count; i++)
+		if (c->zones[i].backends < c->backend_count)
+			zones[count++] = (struct edge_zone){.apex = c->zones[i].apex, .pool = c->zones[i].backends};
+	err = edge_zones_make(zones, count, &s->backend_zones);
+	free(zones);
+	return err;
+}
+
 int settings_make(const struct config *config, const struct bundle *bundle, const char *node, unsigned worker, unsigned workers, struct settings **out)
 {
 	static const enum engine_any anys[] = {
@@ -106,6 +133,8 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 	if (!err)
 		err = read_fleet(bundle, s);
 	if (!err)
+		err = read_backends(config, s);
+	if (!err)
 		err = filter_set_make(a->filters, a->filter_count, &s->filters);
 	if (!err)
 		err = steering_make(config, config->node_count ? &config->nodes[0] : NULL, &s->steering);
@@ -125,6 +154,8 @@ int settings_make(const struct config *config, const struct bundle *bundle, cons
 		.own = s->own,
 		.steering = s->steering,
 		.worker = worker,
+		.backend_zones = s->backend_zones,
+		.pools = s->pools,
 	};
 	*out = s;
 	return 0;
@@ -139,5 +170,7 @@ void settings_free(struct settings *s)
 	prefix_set_free(s->exempt);
 	filter_set_free(s->filters);
 	steering_free(s->steering);
+	edge_zones_free(s->backend_zones);
+	free(s->pools);
 	free(s);
 }

@@ -25,6 +25,8 @@ struct settings {
 	struct steering *steering;    /* NULL: no policies */
 	bool xdp_cache;               /* answers are put into the kernel */
 	uint32_t cache;               /* octets of answers kept, 0: none */
+	struct edge_zones *backend_zones; /* whose answers come from backends */
+	struct engine_pool *pools;
 	uint32_t tap_every;           /* one query in so many goes to dnstap, 0: none */
 	uint32_t sample_every;        /* one query in so many is kept, 0: none */
 };
@@ -33,4 +35,6 @@ struct settings {
  * something. ERR_NO_MEMORY. */
 int settings_make(const struct config *config, const struct bundle *bundle, const char *node, unsigned worker, unsigned workers, struct settings **out)
         MUST_CHECK;
+/* Whether a pool's answers are kept: not where servers are told who asks but do not say for whom their answer is. */
+bool settings_pool_cached(const struct config_backends *b);
 void settings_free(struct settings *s);

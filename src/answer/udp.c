@@ -6,6 +6,7 @@
  * a page apart; answers stand close together, each where the one before ended; all of it asks for one huge page. */
 #include "answer/udp.h"
 
+#include "answer/forward.h"
 #include "answer/worker.h"
 #include "proc/handover.h"
 
@@ -168,6 +169,16 @@ static bool hand_over(struct udp *u, struct worker *w, int fd, unsigned i, bool 
 	return worker_hand_over(w, &head, u->in_bytes[i], fd);
 }
 
+/* Backends are asked; the answer leaves when there is one. */
+static bool ask_backends(struct udp *u, struct worker *w, const struct udp_source *from, unsigned i, const struct engine_request *request, const struct engine_result *result)
+{
+	struct forward_client who = {.transport = ENGINE_UDP, .addr = request->client, .port = request->port, .local = from->at, .fd = from->fd, .wildcard = from->wildcard, .peer = &u->peer[i]};
+
+	if (from->wildcard)
+		destination(&u->in[i].msg_hdr, &who.local.addr);
+	return forward_ask(w, &who, request->msg, request->len, result);
+}
+
 void udp_serve(struct udp *u, struct worker *w, const struct udp_source *from, int turns)
 {
 	bool wildcard = from->wildcard;
@@ -206,6 +217,7 @@ void udp_serve(struct udp *u, struct worker *w, const struct udp_source *from, i
 			request.len = u->in[i].msg_len;
 			client_of_peer(&u->peer[i], &request.client);
 			request.sync = from->manages ? ENGINE_SYNC_PASS : ENGINE_SYNC_NEVER;
+			request.waits = w->forward != NULL;
 			if (wildcard && w->tap_pace.every)
 				destination(in, &w->local.addr);
 			worker_answer(w, &snapshot, &request, room, UDP_OUT_MAX, &result);
@@ -213,6 +225,12 @@ void udp_serve(struct udp *u, struct worker *w, const struct udp_source *from, i
 				request.sync = ENGINE_SYNC_BUSY;
 				worker_answer(w, &snapshot, &request, room, UDP_OUT_MAX, &result);
 			}
+			if (result.for_backends && !ask_backends(u, w, from, (unsigned)i, &request, &result)) {
+				request.waits = false;
+				worker_answer(w, &snapshot, &request, room, UDP_OUT_MAX, &result);
+			}
+			if (result.refresh)
+				forward_refresh(w, &request.client, &result);
 			if (!result.len)
 				continue;
 			u->out_iov[replies] = (struct iovec){room, result.len};
@@ -233,6 +251,7 @@ void udp_serve(struct udp *u, struct worker *w, const struct udp_source *from, i
 		measures_network(&w->measures, from->network, from->v6, (uint64_t)n);
 		if (replies)
 			send_all(u, w, fd, replies);
+		forward_flush(w);
 		/* One look at the clock for a batch: all of it was read by one call and sent by one. Where several sockets are served in a turn, each begins where the last
 		 * one ended. */
 		w->now_ns = measures_latency(&w->measures, ENGINE_UDP, replies, w->now_ns);

@@ -29,7 +29,7 @@ static void count_steered(struct worker *w, const struct engine_result *result)
 {
 	const struct config *c = w->settings->steering->config;
 	struct board_edge *edge = &w->board->edge;
-	struct board_steered *row = board_steered_row(edge, c->steering[result->policy].name, c->pools[result->pool].name, true);
+	struct board_steered *row = board_steered_take(edge, board_steered_key(c->steering[result->policy].name, c->pools[result->pool].name));
 
 	board_add(&edge->steered, 1);
 	board_add(&edge->steered_unsigned, result->unsigned_choice);
@@ -37,15 +37,41 @@ static void count_steered(struct worker *w, const struct engine_result *result)
 		board_add(&row->answers, 1);
 }
 
-static enum rate_verdict answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out,
+/* A question that is answered now (late NULL), or one whose answer had to be waited for (s NULL). */
+struct question {
+	const struct store_snapshot *s;
+	const struct engine_late *late;
+};
+
+/* Others answer it, or it is answered later: then it counts. */
+static bool elsewhere(const struct engine_result *result)
+{
+	return result->for_sync || result->for_backends;
+}
+
+static void count_backends(struct board_edge *b, const struct engine_result *result)
+{
+	if (result->found == EDGE_MISS)
+		return; /* counted by who sends it on */
+	board_add(&b->hits, 1);
+	if (result->found == EDGE_STALE)
+		board_add(&b->stale, 1);
+}
+
+static enum rate_verdict answer(struct worker *w, const struct question *question, const struct engine_request *request, uint8_t *out,
                                 size_t cap, struct engine_result *result)
 {
 	enum rate_verdict limited = RATE_PASS;
 	struct board_worker *b = w->board;
 
-	engine_answer(&w->settings->engine, s, w->scratch, request, out, cap, result);
-	if (result->for_sync)
+	if (question->late)
+		engine_answer_late(&w->settings->engine, w->scratch, request, question->late, out, cap, result);
+	else
+		engine_answer(&w->settings->engine, question->s, w->scratch, request, out, cap, result);
+	if (elsewhere(result))
 		return limited;
+	if (result->backends != UINT32_MAX)
+		count_backends(&b->edge, result);
 	measures_query(&w->measures, request, result->qtype);
 	if (result->filtered)
 		board_add(&b->filtered[result->filtered - 1], 1);
@@ -76,14 +102,14 @@ static enum rate_verdict answer(struct worker *w, const struct store_snapshot *s
 }
 
 /* The same, written down. */
-static void answer_sampled(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
+static void answer_sampled(struct worker *w, const struct question *question, const struct engine_request *request, uint8_t *out, size_t cap,
                            struct engine_result *result)
 {
-	uint64_t start = clock_ns();
+	uint64_t start = question->late ? question->late->began_ns : clock_ns();
 	struct sample kept = {.wall_us = clock_wall_us()};
 
-	kept.limited = (uint8_t)answer(w, s, request, out, cap, result);
-	if (result->for_sync)
+	kept.limited = (uint8_t)answer(w, question, request, out, cap, result);
+	if (elsewhere(result))
 		return;
 	kept.duration_ns = (uint32_t)MIN(clock_ns() - start, (uint64_t)UINT32_MAX);
 	kept.query_len = (uint16_t)request->len;
@@ -101,24 +127,26 @@ static void answer_sampled(struct worker *w, const struct store_snapshot *s, con
 	sample_put(w->samples, w->index, &kept);
 }
 
-static void answer_plain(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
+static void answer_plain(struct worker *w, const struct question *question, const struct engine_request *request, uint8_t *out, size_t cap,
                          struct engine_result *result)
 {
 	if (sample_due(&w->pace) && w->samples)
-		answer_sampled(w, s, request, out, cap, result);
+		answer_sampled(w, question, request, out, cap, result);
 	else
-		(void)answer(w, s, request, out, cap, result);
+		(void)answer(w, question, request, out, cap, result);
 }
 
 /* With its answer into the ring for dnstap, if there is room. */
-static void answer_tapped(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
+static void answer_tapped(struct worker *w, const struct question *question, const struct engine_request *request, uint8_t *out, size_t cap,
                           struct engine_result *result)
 {
 	static const uint8_t transports[] = {[ENGINE_UDP] = TAP_UDP, [ENGINE_TCP] = TAP_TCP, [ENGINE_TLS] = TAP_TLS};
 	struct tap_event e = {.query_ns = clock_wall_ns()};
 
-	answer_plain(w, s, request, out, cap, result);
-	if (result->for_sync)
+	if (question->late)
+		e.query_ns -= clock_ns() - question->late->began_ns;
+	answer_plain(w, question, request, out, cap, result);
+	if (elsewhere(result))
 		return;
 	e.response_ns = clock_wall_ns();
 	e.query = request->msg;
@@ -135,13 +163,27 @@ static void answer_tapped(struct worker *w, const struct store_snapshot *s, cons
 	board_add(tap_put(&w->taps, w->index, &e) ? &w->board->tapped : &w->board->tap_dropped, 1);
 }
 
+static void answer_question(struct worker *w, const struct question *question, const struct engine_request *request, uint8_t *out, size_t cap, struct engine_result *result)
+{
+	if (sample_due(&w->tap_pace))
+		answer_tapped(w, question, request, out, cap, result);
+	else
+		answer_plain(w, question, request, out, cap, result);
+}
+
 void worker_answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
                    struct engine_result *result)
 {
-	if (sample_due(&w->tap_pace))
-		answer_tapped(w, s, request, out, cap, result);
-	else
-		answer_plain(w, s, request, out, cap, result);
+	const struct question question = {.s = s};
+
+	answer_question(w, &question, request, out, cap, result);
+}
+
+void worker_answer_late(struct worker *w, const struct engine_late *late, const struct engine_request *request, uint8_t *out, size_t cap, struct engine_result *result)
+{
+	const struct question question = {.late = late};
+
+	answer_question(w, &question, request, out, cap, result);
 }
 
 bool worker_hand_over(struct worker *w, struct handover *head, const uint8_t *octets, int descriptor)

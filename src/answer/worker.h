@@ -20,6 +20,7 @@
 /* One answer worker: what UDP and TCP share. Everything is allocated at start; nothing is while queries are answered, but for what
  * a slow TCP client has not taken yet. */
 struct role;
+struct forward;
 struct hot;
 struct rings;
 struct live_steering;
@@ -49,6 +50,7 @@ struct worker {
 	int epoll;
 	int urgent; /* epoll set, in that one, of sockets that are served between batches of others; -1: none */
 	struct udp *udp;
+	struct forward *forward;  /* NULL: there are no backends */
 	uint64_t now_ns; /* refreshed once a turn of the loop */
 	uint32_t now_s;  /* since 1970, likewise */
 	struct measures measures;
@@ -58,6 +60,9 @@ struct worker {
 /* One answer with the version of the store that is pinned. Counts. */
 void worker_answer(struct worker *w, const struct store_snapshot *s, const struct engine_request *request, uint8_t *out, size_t cap,
                    struct engine_result *result);
+
+/* The answer to a question of which that said for_backends. Counts it. */
+void worker_answer_late(struct worker *w, const struct engine_late *late, const struct engine_request *request, uint8_t *out, size_t cap, struct engine_result *result);
 
 /* At most so many batches of each. Between two batches of a socket that is asked a lot, so that management is not behind a flood of queries: a look costs a call of the kernel. */
 void worker_serve_urgent(struct worker *w, int turns);

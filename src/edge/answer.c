@@ -35,6 +35,7 @@ struct walk {
 	const uint8_t *msg;
 	size_t len, pos;
 	const struct query *asked;
+	const struct edge_answer *out;
 	uint32_t least; /* TTL */
 	uint32_t soa_minimum;
 	bool soa, ns, fits; /* in the authority section; a record of the type asked for is in the answer section */
@@ -44,6 +45,23 @@ struct walk {
 static uint8_t lower(uint8_t c)
 {
 	return (uint8_t)(c - 'A') < 26 ? (uint8_t)(c | 0x20) : c;
+}
+
+/* Is a TTL among these octets? A name that a pointer finds there would change when it is counted down. */
+static bool has_ttl(const struct walk *w, size_t from, size_t to)
+{
+	size_t body = (size_t)(w->out->body - w->msg);
+	unsigned low = 0, high = w->out->ttl_count; /* the first that ends behind `from` */
+
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+
+		if (body + w->out->ttl_at[mid] + 4 > from)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low < w->out->ttl_count && body + w->out->ttl_at[low] < to;
 }
 
 /* Over the name at *pos, of which no label lies at `end` or beyond. */
@@ -66,7 +84,8 @@ static bool step_name(const struct walk *w, size_t *pos, size_t end)
 			to = (size_t)(l & 0x3f) << 8 | w->msg[at + 1];
 			if (!after)
 				after = at + 2;
-			if (to >= limit || to < DNS_HEADER_LEN || ++pointers > NAME_POINTERS_MAX)
+			if (to >= limit || to < DNS_HEADER_LEN || ++pointers > NAME_POINTERS_MAX ||
+			    (pointers > 1 && has_ttl(w, limit, at + 2)))
 				return false;
 			if (to == DNS_HEADER_LEN) { /* the question's name, which was compared */
 				if (octets + w->asked->qname.len > NAME_LEN_MAX)
@@ -85,12 +104,14 @@ static bool step_name(const struct walk *w, size_t *pos, size_t end)
 		if (!l)
 			break;
 	}
+	if (pointers && has_ttl(w, limit, at))
+		return false;
 	*pos = after ? after : at;
 	return true;
 }
 
-/* Names in RDATA that may be compressed: octets before them, how many, octets after them; -1: whatever follows. */
-static bool names_within(uint16_t type, unsigned *before, unsigned *names, int *after)
+/* Names in RDATA that may be compressed: octets before them, how many, octets after them. False: none. */
+static bool names_within(uint16_t type, unsigned *before, unsigned *names, unsigned *after)
 {
 	*before = 0;
 	*names = 1;
@@ -130,8 +151,7 @@ static bool names_within(uint16_t type, unsigned *before, unsigned *names, int *
 
 static bool step_rdata(const struct walk *w, uint16_t type, size_t at, size_t end)
 {
-	unsigned before, names;
-	int after;
+	unsigned before, names, after;
 
 	if (!names_within(type, &before, &names, &after))
 		return true;
@@ -140,7 +160,7 @@ static bool step_rdata(const struct walk *w, uint16_t type, size_t at, size_t en
 	for (at += before; names; names--)
 		if (!step_name(w, &at, end))
 			return false;
-	return end - at == (size_t)after;
+	return end - at == after;
 }
 
 /* RFC 7871 6: family, source and scope, then the octets that source covers. */
@@ -268,7 +288,7 @@ static bool same_question(const uint8_t *msg, size_t len, const struct query *as
 
 int edge_answer_parse(const uint8_t *msg, size_t len, const struct query *asked, struct edge_answer *out)
 {
-	struct walk w = {.msg = msg, .len = len, .asked = asked, .least = UINT32_MAX};
+	struct walk w = {.msg = msg, .len = len, .asked = asked, .out = out, .least = UINT32_MAX};
 	unsigned flags;
 
 	if (len < DNS_HEADER_LEN || len > DNS_MESSAGE_MAX)

@@ -118,7 +118,7 @@ int edge_cache_attach(void *memory, size_t octets, unsigned worker, struct edge_
 
 		if (atomic_load_explicit(&w.part.shard->lock, memory_order_acquire) != worker + 1)
 			continue;
-		cache_clear(t, &w.part);
+		cache_clear_part(t, &w.part);
 		atomic_fetch_add_explicit(&t->cleared, 1, memory_order_relaxed);
 		cache_unlock(&w);
 	}

@@ -171,7 +171,7 @@ struct cache_write {
 bool cache_lock(struct cache_write *w);
 void cache_unlock(struct cache_write *w);
 /* Empty the shard, whatever state it is in. With its lock. */
-void cache_clear(const struct top *t, const struct part *p);
+void cache_clear_part(const struct top *t, const struct part *p);
 /* Put the entry in c->scratch in, in place of the one in `old` (or NULL). Its slot. */
 _Atomic uint64_t *cache_insert(struct cache_write *w, _Atomic uint64_t *old);
 /* Empty a slot, which led to the entry of so many words. False: somebody else did. */

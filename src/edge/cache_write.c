@@ -35,7 +35,7 @@ bool cache_drop(const struct part *p, _Atomic uint64_t *slot, uint32_t words)
 	return true;
 }
 
-void cache_clear(const struct top *t, const struct part *p)
+void cache_clear_part(const struct top *t, const struct part *p)
 {
 	struct shard *s = p->shard;
 	uint64_t seq = load(&s->seq);
@@ -67,7 +67,7 @@ static bool take_over(struct cache_write *w, uint32_t holder)
 	if ((int32_t)(w->now_s - atomic_load_explicit(&s->hung_since, memory_order_relaxed)) < HUNG_S ||
 	    !atomic_compare_exchange_strong(&s->lock, &holder, w->c->worker + 1))
 		return false;
-	cache_clear(w->c->top, &w->part);
+	cache_clear_part(w->c->top, &w->part);
 	atomic_fetch_add_explicit(&w->c->top->cleared, 1, memory_order_relaxed);
 	return true;
 }
@@ -89,7 +89,7 @@ void cache_unlock(struct cache_write *w)
 	struct shard *s = w->part.shard;
 
 	if (atomic_load(&s->wipe)) {
-		cache_clear(w->c->top, &w->part);
+		cache_clear_part(w->c->top, &w->part);
 		atomic_fetch_add_explicit(&w->c->top->cleared, 1, memory_order_relaxed);
 	}
 	atomic_store_explicit(&s->lock, 0, memory_order_release);

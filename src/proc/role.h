@@ -85,6 +85,7 @@ struct role_brief {
 	int32_t journal_fd; /* sync: the folder of its journal; -1 elsewhere, and in the stand-alone form */
 	int32_t sample_fd; /* answer, admin: the workers' rings of sampled queries (sample/ring.h); -1 elsewhere */
 	int32_t tap_fd;    /* answer, tap: the workers' rings for dnstap (dnstap/ring.h); -1 elsewhere, and in the stand-alone form */
+	int32_t backend_cache_fd; /* answer, admin: answers of backends (edge/cache.h); -1 elsewhere, and without backends */
 	int32_t handover_fd; /* answer: its end of the pair with sync (proc/handover.h); -1 elsewhere */
 	int32_t status_fd;   /* answer, watch: their ends of the pair for questions about the node's status; -1 elsewhere, and in the stand-alone form */
 	uint8_t probe_key[8]; /* watch, answer: of probes through devices (xdp/echo.h) */

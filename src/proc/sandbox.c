@@ -3,8 +3,8 @@
  * process, so that the supervisor sees it and a core of evidence is left; anything else fails with EPERM, so that a library's
  * harmless probing after an update of the system does not take a node down.
  *
- * What a role may touch is the table in doc/architecture.md: an answer worker has no call that opens a file for writing, creates a socket
- * or starts a program. Under a sanitizer the runtime itself needs to trace, so nothing is killed there. */
+ * What a role may touch is the table in doc/architecture.md: an answer worker has no call that opens a file for writing, starts a program or
+ * creates a socket (of the Internet's families it may where it has backends to ask). Under a sanitizer the runtime itself needs to trace, so nothing is killed there. */
 #include "base/err.h"
 #include "base/log.h"
 #include "proc/role.h"
@@ -125,6 +125,9 @@ int role_sandbox(struct role *role)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 	if (!err && kind == ROLE_ANSWER)
 		err = add(ctx, SCMP_ACT_ALLOW, binding, ARRAY_LEN(binding));
+	/* Questions to backends. */
+	if (!err && kind == ROLE_ANSWER && role->config && role->config->backend_count)
+		err = add_client_sockets(ctx);
 	if (!err && kind != ROLE_ANSWER)
 		err = add(ctx, SCMP_ACT_ALLOW, threads, ARRAY_LEN(threads));
 	if (!err && (kind == ROLE_WATCH || kind == ROLE_ROUTE))

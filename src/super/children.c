@@ -117,6 +117,7 @@ static int make_brief(const struct children *all, const struct child *c, int cha
 	b->journal_fd = c->kind == ROLE_SYNC ? all->journal_fd : -1;
 	b->sample_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_ADMIN || c->kind == ROLE_TAP ? all->sample_fd : -1;
 	b->tap_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_TAP ? all->tap_fd : -1;
+	b->backend_cache_fd = c->kind == ROLE_ANSWER || c->kind == ROLE_ADMIN ? all->backend_cache_fd : -1;
 	b->handover_fd = c->kind == ROLE_ANSWER ? all->handover[c->index][0] : -1;
 	b->status_fd = c->kind == ROLE_ANSWER ? all->status[0] : c->kind == ROLE_WATCH ? all->status[1] : -1;
 	b->workers = p->workers;
@@ -220,6 +221,8 @@ static NORETURN void become(const struct children *all, const struct child *c, c
 		inherit(all->sample_fd);
 	if (c->kind == ROLE_ANSWER || c->kind == ROLE_TAP)
 		inherit(all->tap_fd);
+	if (c->kind == ROLE_ANSWER || c->kind == ROLE_ADMIN)
+		inherit(all->backend_cache_fd);
 	if (c->kind == ROLE_ANSWER) {
 		struct role_socket sockets[ROLE_SOCKETS_MAX];
 		uint32_t n = sockets_of_worker(all->sockets, c->index, sockets);

@@ -66,6 +66,8 @@ struct children {
 	int journal_fd;          /* the folder of sync's journal; -1: none */
 	int sample_fd;           /* their rings of sampled queries, -1: none */
 	int tap_fd;              /* their rings for dnstap, -1: none */
+	int backend_cache_fd;    /* answers of backends, -1: none */
+	uint32_t backend_cache_size; /* it was made for */
 	int rate_fd;             /* the workers' table of rate limits, -1: none */
 	uint64_t rate_len;
 	int xdp_fd[4];           /* maps of the kernel's answer cache: control, generations, small, large; -1: none */

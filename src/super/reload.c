@@ -10,6 +10,7 @@
 #include "super/events.h"
 #include "super/fleet_known.h"
 #include "super/orders.h"
+#include "super/shared.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -200,7 +201,30 @@ void supervisor_tell_all(struct supervisor *s, uint32_t kind, bool with_bundle)
 	}
 }
 
-static void tell_workers(struct supervisor *s, size_t sockets_before)
+/* Memory for answers of backends, of the size that is wanted, once there are backends; it stays when there are none any more. Where it cannot be had workers make do with some of
+ * their own. */
+bool supervisor_cache_backends(struct supervisor *s)
+{
+	const struct config *config = s->plan.config;
+	struct children *all = &s->children;
+	int fd = -1, err;
+
+	if (!config || !config->backend_count || (all->backend_cache_fd >= 0 && all->backend_cache_size == config->answer.backend_cache.size))
+		return false;
+	err = shared_make_backend_cache(config->answer.backend_cache.size, &fd);
+	if (err < 0) {
+		log_err("backend-cache size=%u error=\"%s\"", (unsigned)config->answer.backend_cache.size, err_text(err));
+		return false;
+	}
+	if (all->backend_cache_fd >= 0)
+		close(all->backend_cache_fd);
+	all->backend_cache_fd = fd;
+	all->backend_cache_size = config->answer.backend_cache.size;
+	return true;
+}
+
+/* renew: they are not told but begin anew, with the configuration of now. */
+static void tell_workers(struct supervisor *s, size_t sockets_before, bool renew)
 {
 	struct role_message m = {.kind = ROLE_RELOAD};
 	struct role_socket status;
@@ -209,7 +233,7 @@ static void tell_workers(struct supervisor *s, size_t sockets_before)
 	for (unsigned i = 0; i < s->plan.workers; i++) {
 		struct child *c = children_find(&s->children, ROLE_ANSWER, i);
 
-		if (c && c->pid && child_send(c, &m, s->children.bundles.answer_fd) < 0)
+		if (c && c->pid && (renew || child_send(c, &m, s->children.bundles.answer_fd) < 0))
 			child_renew(c);
 	}
 	for (size_t i = sockets_before; i < sockets_count(s->children.sockets); i++) {
@@ -280,11 +304,12 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 {
 	struct plan next, old = s->plan;
 	struct role_message m = {.kind = ROLE_SYNC_RELOAD};
-	struct child *sync = children_find(&s->children, ROLE_SYNC, 0);
+	struct child *sync = children_find(&s->children, ROLE_SYNC, 0), *admin = children_find(&s->children, ROLE_ADMIN, 0);
 	size_t before = sockets_count(s->children.sockets);
 	char problem[300];
 	struct diag diag;
 	struct children_bundles fds = {-1, -1, -1, -1, -1, -1};
+	bool renew;
 	int err;
 
 	if (s->phase != PHASE_RUN) {
@@ -340,7 +365,10 @@ static int reload_fleet(struct supervisor *s, const struct plan_leave *leave, st
 	supervisor_tell_all(s, ROLE_RELOAD, true);
 	if (children_want(&s->children, ROLE_TAP, plan_taps(&s->plan)) < 0)
 		log_err("process=tap error=\"cannot be started\" action=\"it is tried again\"");
-	tell_workers(s, before);
+	renew = supervisor_cache_backends(s);
+	tell_workers(s, before, renew);
+	if (renew && admin)
+		child_renew(admin);
 	uv_timer_start(&s->linger, on_linger, RELOAD_LINGER_MS, 0);
 	plan_done(&old);
 	malloc_trim(0); /* what a large fleet file took */

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "dnstap/ring.h"
+#include "edge/cache.h"
 #include "limit/rate.h"
 #include "sample/ring.h"
 
@@ -52,6 +53,21 @@ int shared_make_sample_rings(unsigned workers, int *out)
 	if (err < 0)
 		return err;
 	sample_rings_init(memory, workers);
+	munmap(memory, size);
+	return 0;
+}
+
+int shared_make_backend_cache(size_t octets, int *out)
+{
+	size_t size = edge_cache_octets(octets);
+	uint64_t key[2];
+	void *memory;
+	int err = shared_memory("zonecast-backend-cache", size, out, &memory);
+
+	if (err < 0)
+		return err;
+	random_bytes(key, sizeof(key));
+	edge_cache_format(memory, size, key);
 	munmap(memory, size);
 	return 0;
 }

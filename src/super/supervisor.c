@@ -280,7 +280,7 @@ static int set_up(struct supervisor *s)
 	all->loop = &s->loop;
 	all->plan = &s->plan;
 	all->bundles = (struct children_bundles){-1, -1, -1, -1, -1, -1};
-	all->rate_fd = all->sample_fd = all->tap_fd = all->control_fd = -1;
+	all->backend_cache_fd = all->rate_fd = all->sample_fd = all->tap_fd = all->control_fd = -1;
 	for (size_t i = 0; i < ARRAY_LEN(all->xdp_fd); i++)
 		all->xdp_fd[i] = -1;
 	all->log_level = s->options->log_level;
@@ -339,6 +339,8 @@ static int set_up(struct supervisor *s)
 		err = shared_make_sample_rings(s->plan.workers, &all->sample_fd);
 	if (!err && s->plan.config)
 		err = shared_make_tap_rings(s->plan.workers, s->plan.config->dnstap.max_backlog, &all->tap_fd);
+	if (!err)
+		(void)supervisor_cache_backends(s);
 	for (unsigned i = 0; !err && i < s->plan.workers; i++)
 		err = handover_pair(all->handover[i]);
 	if (!err && s->plan.routed)

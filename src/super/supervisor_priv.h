@@ -57,6 +57,8 @@ int supervisor_take_up(struct supervisor *s, const struct plan *p, char *problem
 void supervisor_show_plan(struct supervisor *s);
 /* A message to every role but the workers; one that cannot be told is restarted, and starts with what is in force. */
 void supervisor_tell_all(struct supervisor *s, uint32_t kind, bool with_bundle);
+/* Memory for answers of backends as the plan in force wants it. True: it is new, so that who maps it has to begin anew. */
+bool supervisor_cache_backends(struct supervisor *s);
 /* The bundle as a sealed memfd, if there is one; it is freed. */
 int supervisor_seal(struct bundle **b, int *fd) MUST_CHECK;
 /* Keep a copy of the fleet file that is accepted (accepted.h). */

@@ -50,9 +50,11 @@ static void take(struct endpoint_state *s, enum probe_outcome outcome, const cha
 	const struct config_pool_check *rule = &s->pool->conf->check;
 	const struct health_rule steps = {MAX(rule->rise, (uint16_t)1), MAX(rule->fall, (uint16_t)1)};
 	struct endpoints *e = s->pool->owner;
+	struct board_watch_endpoints *b = &e->watch->board->watch.endpoints;
 	uint64_t now_ns = clock_ns(), pause_ms;
 
 	e->under_way--;
+	board_add(outcome == PROBE_OUTCOME_NONE ? &b->not_made : outcome == PROBE_OUTCOME_PASS ? &b->passed : &b->failed, 1);
 	if (outcome == PROBE_OUTCOME_NONE) {
 		s->due_ns = now_ns + AGAIN_MS * (uint64_t)MS;
 		s->pool->next_ns = MIN(s->pool->next_ns, s->due_ns);

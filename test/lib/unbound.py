@@ -39,7 +39,6 @@ class Unbound(Program):
   num-threads: 1
   do-daemonize: no
   do-not-query-localhost: no
-  local-zone: "example." nodefault
   interface: {ADDRESSES[0]}
   interface: {ADDRESSES[1]}
   access-control: 0.0.0.0/0 allow

@@ -33,6 +33,15 @@ static const char yaml[] = "fleet: test\n"
                            "[203.0.113.53, \"2001:db8:53::53\"], as: 64500}\n"
 			   "  - {name: eu, prefixes: [192.0.2.0/24], addresses: [192.0.2.53], as: 64500}\n"
 			   "rpki: {caches: [{address: 10.0.0.9}]}\n"
+			   "pools:\n"
+			   "  - {name: web, keep: 2, check: {type: tcp, port: 80}, endpoints: [{name: a, address: 192.0.2.1}, {name: b, address: 192.0.2.2}, "
+			   "{name: c, address: 192.0.2.3, disabled: true}]}\n"
+			   "  - {name: mail, check: {type: tcp, port: 25}, endpoints: [{name: a, address: 192.0.2.1}]}\n"
+			   "  - {name: eu, fallback: spare, endpoints: [{name: a, address: 192.0.2.1}]}\n"
+			   "  - {name: us, endpoints: [{name: a, address: 192.0.2.2}]}\n"
+			   "  - {name: spare, endpoints: [{name: a, address: 192.0.2.3}]}\n"
+			   "steering:\n"
+			   "  - {name: web, owners: [www.example], pool: eu, rules: [{subnets: [192.0.2.0/24], pool: us}]}\n"
 			   "nodes:\n"
 			   "  - name: fra\n"
 			   "    role: pop\n"
@@ -117,6 +126,11 @@ static void fill_workers(struct board *b)
 		set(&w->tls_queries[1], 3);
 		set(&w->answers, 90);
 		set(&w->cached, 40);
+		set(&w->edge.steered, 10);
+		set(&w->edge.steered_unsigned, 1);
+		set(&board_steered_take(&w->edge, board_steered_key("web", "eu"))->answers, 5);
+		set(&board_steered_take(&w->edge, board_steered_key("web", "spare"))->answers, 2);
+		set(&board_steered_take(&w->edge, board_steered_key("gone", "eu"))->answers, 3);
 		set(&w->rcodes[3], 11);
 		set(&w->rcodes[21], 1);
 		set(&w->measures.types[7], 55);
@@ -216,6 +230,44 @@ static void fill_drift(struct board *b, size_t row, uint32_t node, const char *z
 	board_write_end(&d->seq);
 }
 
+static void fill_endpoint(struct board *b, uint32_t i, const char *pool, const char *name, uint32_t place, enum board_up up, enum board_up own, uint32_t others_up)
+{
+	struct board_endpoint *e = &b->watch.endpoints.row[i];
+
+	board_write_begin(&e->seq);
+	snprintf(e->pool, sizeof(e->pool), "%s", pool);
+	snprintf(e->name, sizeof(e->name), "%s", name);
+	e->place = place;
+	e->up = up;
+	e->own = own;
+	e->others_up = others_up;
+	e->latency_us = own == UP_YES ? 1500 : 0;
+	board_write_end(&e->seq);
+}
+
+static void fill_pools(struct board *b)
+{
+	fill_endpoint(b, 0, "web", "a", 0, UP_YES, UP_YES, 0);
+	fill_endpoint(b, 1, "web", "b", 1, UP_NO, UP_NO, 1);
+	fill_endpoint(b, 2, "web", "c", 2, UP_NO, UP_UNKNOWN, 0);
+	fill_endpoint(b, 3, "mail", "a", 0, UP_UNKNOWN, UP_UNKNOWN, 0);
+	fill_endpoint(b, 4, "gone", "a", 0, UP_YES, UP_YES, 0);
+	atomic_store(&b->watch.endpoints.rows, 5);
+	set(&b->watch.endpoints.failed, 7);
+}
+
+/* As many as are shown, of the pools that there are. */
+static void fill_endpoints(struct bed *b)
+{
+	for (uint32_t i = 0; i < BOARD_ENDPOINTS_MAX; i++) {
+		char name[BOARD_NAME_MAX];
+
+		snprintf(name, sizeof(name), "an-endpoint-with-a-long-name-%u", i);
+		fill_endpoint(b->board, i, i < BOARD_ENDPOINTS_MAX / 2 ? "web" : "mail", name, 0, UP_YES, UP_YES, 1);
+	}
+	atomic_store(&b->board->watch.endpoints.rows, BOARD_ENDPOINTS_MAX);
+}
+
 static void fill_fleet(struct board *b, uint64_t now_ns)
 {
 	struct board_view_network *v = &b->watch.views.network[0];
@@ -237,6 +289,7 @@ static void fill_fleet(struct board *b, uint64_t now_ns)
 
 static void fill(struct bed *b)
 {
+	fill_pools(b->board);
 	fill_workers(b->board);
 	fill_routes(b->board, b->view.now_ns);
 	fill_fleet(b->board, b->view.now_ns);
@@ -295,6 +348,11 @@ static void test_values(void **state)
 		{"zonecast_tls_certificate_expiry_timestamp_seconds", "1800000000"},
 		{"zonecast_xdp_rung{rung=\"generic\"}", "1"},
 		{"zonecast_xdp_rung{rung=\"native\"}", "0"},
+		{"zonecast_steered_answers_total{policy=\"web\",pool=\"eu\"}", "10"},
+		{"zonecast_steered_answers_total{policy=\"web\",pool=\"us\"}", NULL},
+		{"zonecast_steered_answers_total{policy=\"web\",pool=\"spare\"}", "4"},
+		{"zonecast_steered_answers_total{policy=\"(other)\",pool=\"(other)\"}", "6"},
+		{"zonecast_steered_unsigned_total", "2"},
 		{"zonecast_bgp_up{neighbor=\"10.0.0.2\"}", "1"},
 		{"zonecast_bgp_state{neighbor=\"10.0.0.2\",state=\"idle\"}", "0"},
 		{"zonecast_bgp_info{neighbor=\"10.0.0.2\",as=\"64496\"}", "1"},
@@ -328,6 +386,17 @@ static void test_values(void **state)
 		{"zonecast_peer_address_up{node=\"ams\",family=\"ipv4\"}", "1"},
 		{"zonecast_peer_address_up{node=\"ams\",family=\"ipv6\"}", "0"},
 		{"zonecast_drift_zones{node=\"ams\",kind=\"stuck\"}", "2"},
+		{"zonecast_endpoint_up{pool=\"web\",endpoint=\"a\"}", "1"},
+		{"zonecast_endpoint_up{pool=\"web\",endpoint=\"b\"}", "0"},
+		{"zonecast_endpoint_up{pool=\"mail\",endpoint=\"a\"}", "1"},
+		{"zonecast_endpoint_duration_seconds{pool=\"web\",endpoint=\"a\"}", "0.0015"},
+		{"zonecast_endpoint_checks_total{result=\"failed\"}", "7"},
+		{"zonecast_pool_endpoints{pool=\"web\",state=\"up\"}", "1"},
+		{"zonecast_pool_endpoints{pool=\"web\",state=\"down\"}", "1"},
+		{"zonecast_pool_endpoints{pool=\"web\",state=\"disabled\"}", "1"},
+		{"zonecast_pool_below_keep{pool=\"web\"}", "1"},
+		{"zonecast_pool_below_keep{pool=\"mail\"}", "0"},
+		{"zonecast_pool_differ{pool=\"web\"}", "1"},
 		{"zonecast_drift_alerts{node=\"ams\",kind=\"stuck\"}", "1"},
 		{"zonecast_drift_alerts{node=\"nyc\",kind=\"stuck\"}", "0"},
 		{"zonecast_drift_zone_versions{node=\"ams\",network=\"global\",zone=\"exa\\\\\\\"mple.org.\",kind="
@@ -592,6 +661,7 @@ static void fill_all(struct bed *b)
 		snprintf(zone, sizeof(zone), "zone-%u.example.", i);
 		fill_drift(o, i, i % BOARD_NODES_MAX, zone, now);
 	}
+	fill_endpoints(b);
 	metrics_write(&b->view, &b->out);
 }
 

@@ -45,6 +45,42 @@ static void test_names(void **state)
 	}
 }
 
+/* About pools: from which place on, and whether there is news. */
+static void test_pools(void **state)
+{
+	static const struct {
+		const char *name;
+		int64_t first; /* -1: it is no such name */
+		bool news;
+	} rows[] = {
+		{"pools.-.fra.status.zonecast.", 0, false},      {"POOLS-1f.-.fra.status.zonecast.", 31, false},
+		{"pools-ffff.news.fra.status.zonecast.", 65535, true}, {"pools-10000.-.fra.status.zonecast.", -1, false},
+		{"pools-.-.fra.status.zonecast.", -1, false},    {"pools-g.-.fra.status.zonecast.", -1, false},
+		{"pools.global.fra.status.zonecast.", -1, false}, {"pool.-.fra.status.zonecast.", -1, false},
+		{"pools.News.fra.status.zonecast.", -1, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct fleet_question q = {.first = 7};
+		uint8_t buf[200];
+		struct writer w = writer_of(buf, sizeof(buf));
+		struct name name, back;
+		struct message m;
+		uint16_t qtype, qclass;
+
+		print_message("%s\n", rows[i].name);
+		assert_int_equal(name_from_text(rows[i].name, strlen(rows[i].name), root, &name), 0);
+		assert_int_equal(fleet_question_read(name.wire, &q), rows[i].first >= 0);
+		if (rows[i].first < 0)
+			continue;
+		assert_true(q.pools && !q.tree && q.news == rows[i].news && q.first == (uint32_t)rows[i].first && !*q.network);
+		fleet_question_write(&q, 1, NULL, 0, 0, 0, &w);
+		assert_true(writer_ok(&w) && message_open(buf, w.pos, &m) == 0 && message_question(&m, &back, &qtype, &qclass) == 0);
+		assert_true(name_equal(back.wire, name.wire));
+	}
+}
+
 static size_t ask(const struct fleet_question *q, size_t pad_to, size_t signature, uint8_t *buf, size_t cap)
 {
 	struct writer w = writer_of(buf, cap);
@@ -220,7 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_question),
+		cmocka_unit_test(test_pools), cmocka_unit_test(test_question),
 		cmocka_unit_test(test_is),
 		cmocka_unit_test(test_answer),
 		cmocka_unit_test(test_no_amplification),

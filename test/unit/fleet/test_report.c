@@ -132,6 +132,42 @@ static void test_sees(void **state)
 	assert_string_equal(r.sees[0].network, "eu");
 }
 
+static void test_pools(void **state)
+{
+	static struct fleet_report r, back;
+	static uint8_t big[8192];
+	struct writer w = writer_of(big, sizeof(big));
+
+	(void)state;
+	assert_int_equal(fleet_report_read(rdata, strings((const char *const[]){NODE, "pools=3 9f2b00c1a4d5e6f7=7,5 00c1a4d5e6f79f2b=ffffffffffffffff,0,more",
+	                                                                         "pools=3 0000000000000001=0,0", NULL}),
+	                                   &r),
+	                 0);
+	assert_int_equal(r.pools, 3);
+	assert_int_equal(r.pools_total, 3);
+	assert_true(r.pool[0].key == 0x9f2b00c1a4d5e6f7 && r.pool[0].known == 7 && r.pool[0].up == 5);
+	assert_true(r.pool[1].known == UINT64_MAX && r.pool[1].up == 0);
+	/* As many as there can be come back. */
+	memset(&r, 0, sizeof(r));
+	strcpy(r.node, "fra");
+	r.pools = r.pools_total = FLEET_POOLS_MAX;
+	for (uint32_t i = 0; i < r.pools; i++)
+		r.pool[i] = (struct fleet_pool){.key = i + 1, .known = UINT64_MAX, .up = i * 0x0101010101010101U};
+	fleet_report_write(&r, &w);
+	assert_true(writer_ok(&w));
+	assert_int_equal(fleet_report_read(big, w.pos, &back), 0);
+	assert_int_equal(back.pools, FLEET_POOLS_MAX);
+	assert_memory_equal(back.pool, r.pool, sizeof(r.pool));
+	/* With less room the first of them; what does not fit makes nothing malformed. */
+	w = writer_of(big, 1000);
+	fleet_report_write(&r, &w);
+	assert_true(writer_ok(&w));
+	assert_int_equal(fleet_report_read(big, w.pos, &back), 0);
+	assert_in_range(back.pools, 10, FLEET_POOLS_MAX - 1);
+	assert_int_equal(back.pools_total, FLEET_POOLS_MAX);
+	assert_memory_equal(back.pool, r.pool, back.pools * sizeof(*r.pool));
+}
+
 static void test_refuses(void **state)
 {
 	static const struct {
@@ -169,6 +205,10 @@ static void test_refuses(void **state)
 		{"stopping no flag", {NODE " stopping=2"}, ERR_MALFORMED},
 		{"a network twice", {NODE, NET, NET}, ERR_MALFORMED},
 		{"a network without name", {NODE, "network="}, ERR_MALFORMED},
+		{"pools without a number", {NODE, "pools= 0000000000000001=0,0"}, ERR_MALFORMED},
+		{"a pool's key is short", {NODE, "pools=1 000000000000001=0,0"}, ERR_MALFORMED},
+		{"a pool without its words", {NODE, "pools=1 0000000000000001=0"}, ERR_MALFORMED},
+		{"a pool with long words", {NODE, "pools=1 0000000000000001=0,11112222333344445"}, ERR_MALFORMED},
 		{"seen without a name", {NODE, "sees= v4=good,fra,1"}, ERR_MALFORMED},
 		{"seen twice", {NODE, "sees=a", "sees=a"}, ERR_MALFORMED},
 		{"seen with a bad name", {NODE, "sees=a v4=good,f\"a,1"}, ERR_MALFORMED},
@@ -290,7 +330,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reads),  cmocka_unit_test(test_grows),      cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_counts), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_pace),
-		cmocka_unit_test(test_sees),
+		cmocka_unit_test(test_sees), cmocka_unit_test(test_pools),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
