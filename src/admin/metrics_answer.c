@@ -308,6 +308,56 @@ static void xdp(struct metrics *m)
 	metric_one(m, METRIC_AF_XDP_ANSWERS_TOTAL, SUM(m, ring_answers));
 }
 
+static void put_steered(struct metrics *m, const char *policy, const char *pool, uint64_t n)
+{
+	labels_clear(&m->labels);
+	labels_add(&m->labels, "policy", policy);
+	labels_add(&m->labels, "pool", pool);
+	metric_put(m, n);
+}
+
+/* Of one policy, from each pool that it can choose. What was shown. */
+static uint64_t steered_by(struct metrics *m, const struct config *c, const struct config_steering *s)
+{
+	const struct board *b = m->view->board;
+	unsigned workers = MIN(atomic_load(&b->supervisor.workers), (unsigned)BOARD_WORKERS_MAX);
+	uint64_t seen[(BOARD_POOLS_MAX + 63) / 64] = {0}, sum = 0;
+
+	for (size_t i = 0; i <= s->rule_count; i++) {
+		uint32_t pool = i < s->rule_count ? s->rules[i].pool : s->pool;
+
+		for (; pool < c->pool_count && pool < BOARD_POOLS_MAX && !(seen[pool / 64] >> pool % 64 & 1);
+		     pool = c->pools[pool].fallback) {
+			uint64_t key = board_steered_key(s->name, c->pools[pool].name), n = 0;
+
+			seen[pool / 64] |= 1ULL << pool % 64;
+			for (unsigned w = 0; w < workers; w++) {
+				const struct board_steered *row = board_steered_find(&b->workers[w].edge, key);
+
+				n += row ? board_get(&row->answers) : 0;
+			}
+			if (n)
+				put_steered(m, s->name, c->pools[pool].name, n);
+			sum += n;
+		}
+	}
+	return sum;
+}
+
+/* Bounded by the rows of the board. Those that had no row, and those of policies that are gone, are others. */
+static void steered(struct metrics *m)
+{
+	const struct config *c = m->view->config;
+	uint64_t all = SUM(m, edge.steered), shown = 0;
+
+	metric_begin(m, METRIC_STEERED_ANSWERS_TOTAL);
+	for (size_t i = 0; all && c && i < c->steering_count; i++)
+		shown += steered_by(m, c, &c->steering[i]);
+	if (all > shown)
+		put_steered(m, "(other)", "(other)", all - shown);
+	metric_one(m, METRIC_STEERED_UNSIGNED_TOTAL, SUM(m, edge.steered_unsigned));
+}
+
 void metrics_answer(struct metrics *m)
 {
 	size_t in = offsetof(struct board_worker, measures.query_sizes),
@@ -325,4 +375,5 @@ void metrics_answer(struct metrics *m)
 	fates(m);
 	connections(m);
 	xdp(m);
+	steered(m);
 }

@@ -124,6 +124,11 @@ static const struct metric_family families[METRICS] = {
                                      "Answers put into the kernel's cache."},
 	[METRIC_AF_XDP_ANSWERS_TOTAL] = {"zonecast_af_xdp_answers_total", METRIC_COUNTER, "",
                                          "Answers of workers that left by AF_XDP."},
+	[METRIC_STEERED_ANSWERS_TOTAL] = {"zonecast_steered_answers_total", METRIC_COUNTER, "policy, pool",
+                                          "Answers that a policy chose from a pool; only where there were any."},
+	[METRIC_STEERED_UNSIGNED_TOTAL] =
+		{"zonecast_steered_unsigned_total", METRIC_COUNTER, "",
+                 "Of these: the zone's own set, since the choice has no signature in the zone."},
 	[METRIC_ZONES] = {"zonecast_zones", METRIC_GAUGE, "state", "Zones of this node."},
 	[METRIC_ZONE_RECORDS] = {"zonecast_zone_records", METRIC_GAUGE, "", "Records of all zones."},
 	[METRIC_ZONES_LOADING] = {"zonecast_zones_loading", METRIC_GAUGE, "", "1 while zones are loaded."},

@@ -29,7 +29,7 @@ static void count_steered(struct worker *w, const struct engine_result *result)
 {
 	const struct config *c = w->settings->steering->config;
 	struct board_edge *edge = &w->board->edge;
-	struct board_steered *row = board_steered_row(edge, c->steering[result->policy].name, c->pools[result->pool].name, true);
+	struct board_steered *row = board_steered_take(edge, board_steered_key(c->steering[result->policy].name, c->pools[result->pool].name));
 
 	board_add(&edge->steered, 1);
 	board_add(&edge->steered_unsigned, result->unsigned_choice);
@@ -70,6 +70,8 @@ static enum rate_verdict answer(struct worker *w, const struct question *questio
 		engine_answer(&w->settings->engine, question->s, w->scratch, request, out, cap, result);
 	if (elsewhere(result))
 		return limited;
+	if (result->pass && result->rcode == RCODE_REFUSED)
+		board_add(&b->edge.refused, 1);
 	if (result->backends != UINT32_MAX)
 		count_backends(&b->edge, result);
 	measures_query(&w->measures, request, result->qtype);

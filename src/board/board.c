@@ -101,26 +101,41 @@ uint64_t board_pool_key(const char *pool, uint64_t list)
 	return key ? key : 1;
 }
 
-struct board_steered *board_steered_row(struct board_edge *edge, const char *policy, const char *pool,
-                                        bool take)
+uint64_t board_steered_key(const char *policy, const char *pool)
+{
+	return board_pool_key(policy, board_pool_key(pool, 0));
+}
+
+/* The row that has the key, or the first free one that it could have; BOARD_STEERED_MAX: neither. */
+static unsigned steered_place(const struct board_edge *edge, uint64_t key)
 {
 	enum { PROBES = 16 };
-	uint64_t key = board_pool_key(policy, board_pool_key(pool, 0));
 
 	for (unsigned i = 0; i < PROBES; i++) {
-		struct board_steered *row = &edge->steered_by[(key + i) % BOARD_STEERED_MAX];
-		uint64_t has = board_get(&row->key);
+		unsigned at = (unsigned)((key + i) % BOARD_STEERED_MAX);
+		uint64_t has = board_get(&edge->steered_by[at].key);
 
-		if (has == key)
-			return row;
-		if (has)
-			continue;
-		if (!take)
-			return NULL;
-		atomic_store_explicit(&row->key, key, memory_order_relaxed);
-		return row;
+		if (!has || has == key)
+			return at;
 	}
-	return NULL;
+	return BOARD_STEERED_MAX;
+}
+
+const struct board_steered *board_steered_find(const struct board_edge *edge, uint64_t key)
+{
+	unsigned at = steered_place(edge, key);
+
+	return at < BOARD_STEERED_MAX && board_get(&edge->steered_by[at].key) ? &edge->steered_by[at] : NULL;
+}
+
+struct board_steered *board_steered_take(struct board_edge *edge, uint64_t key)
+{
+	unsigned at = steered_place(edge, key);
+
+	if (at == BOARD_STEERED_MAX)
+		return NULL;
+	atomic_store_explicit(&edge->steered_by[at].key, key, memory_order_relaxed);
+	return &edge->steered_by[at];
 }
 
 uint64_t board_backend_key(const char *pool, const struct endpoint *at)

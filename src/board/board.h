@@ -206,7 +206,7 @@ struct board_worker {
 		} server[BOARD_BACKENDS_MAX];
 		_Atomic uint64_t steered, steered_unsigned; /* answers chosen by a policy; to DO, without a signature for the choice: the zone's own set was given */
 		struct board_steered {                     /* `steered` by policy and pool, where there was room */
-			_Atomic uint64_t key, answers;         /* by names; 0: free */
+			_Atomic uint64_t key, answers;         /* board_steered_key(); 0: free */
 		} steered_by[BOARD_STEERED_MAX];
 	} edge;
 	_Alignas(128) char end[];
@@ -718,8 +718,11 @@ uint16_t board_query_type(unsigned i);
 uint64_t board_neighbor_key(const struct endpoint *at);
 /* A server of a pool of backends; likewise. */
 uint64_t board_backend_key(const char *pool, const struct endpoint *at);
-/* The row of struct board_steered that counts a policy's answers from a pool, by their names; NULL: there is none, and with `take` no room for one. */
-struct board_steered *board_steered_row(struct board_edge *edge, const char *policy, const char *pool, bool take);
+/* What a policy's answers from a pool are counted under, by their names; never 0. */
+uint64_t board_steered_key(const char *policy, const char *pool);
+/* The row of it in struct board_edge; NULL: there is none. _take: nor room for one; by the worker alone. */
+const struct board_steered *board_steered_find(const struct board_edge *edge, uint64_t key);
+struct board_steered *board_steered_take(struct board_edge *edge, uint64_t key);
 /* A pool of endpoints by its name and a hash of their list; likewise. */
 uint64_t board_pool_key(const char *pool, uint64_t list);
 

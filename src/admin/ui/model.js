@@ -9,7 +9,7 @@
 const SILENT_AFTER = 3;
 const FAMILIES = [["ipv4", "IPv4"], ["ipv6", "IPv6"]];
 const RANK = {good: 0, unknown: 1, note: 2, warn: 3, bad: 4};
-const PAGE_OF_CAUSE = {stale: "stale", behind: "stale", signatures: "near-expiry", expiry: "near-expiry", overload: "overload", zones: "zones-missing"};
+const PAGE_OF_CAUSE = {stale: "stale", behind: "stale", signatures: "near-expiry", expiry: "near-expiry", overload: "overload", zones: "zones-missing", backends: "backends"};
 // Kinds of drift that are alarming as such; the others only when the API says so.
 const LOUD = new Set(["content"]);
 
@@ -212,6 +212,15 @@ function ownProblems(status, add) {
 	for (const o of list(status.rpki && status.rpki.origins))
 		if (o.state === "invalid")
 			add("bad", `RPKI does not allow ${o.prefix}: ${o.why}`, {key: `rpki ${o.prefix}`, where: "here", page: "rpki-invalid", sinceMs: o.since_ms});
+	for (const p of list(status.backends && status.backends.pools)) {
+		const down = list(p.servers).filter((s) => s.state === "down");
+		const more = {node: me, where: "here", page: "backends"};
+		if (down.length && down.length === list(p.servers).length)
+			add("bad", `no server of ${p.name} answers ${me}: ${down[0].why}`, {...more, key: `backends ${p.name}`, sinceMs: Math.min(...down.map((s) => s.since_ms))});
+		else
+			for (const s of down)
+				add("warn", `server ${s.name} of ${p.name} does not answer ${me}: ${s.why}`, {...more, key: `backend ${p.name} ${s.name}`, sinceMs: s.since_ms});
+	}
 	for (const h of list(status.hijacks && status.hijacks.routes))
 		add("bad", `AS ${h.origin} announces ${h.prefix}, which is ours`, {key: `hijack ${h.prefix} ${h.path}`, where: "here", page: "hijack", sinceMs: h.since_ms});
 }

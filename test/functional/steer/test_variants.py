@@ -44,6 +44,8 @@ alias CNAME plain
 _steer.alias STEER "alias"
 near A 192.0.2.200
 near AAAA 2001:db8:ff::200
+live A 192.0.2.200
+live STEER "live"
 plain A 192.0.2.9
 t1 A 192.0.2.101
 t2 A 192.0.2.102
@@ -63,10 +65,16 @@ pools:
   - {{name: left, endpoints: [{{name: a, address: 198.51.100.1}}, {{name: a6, address: "2001:db8:aa::1"}}]}}
   - {{name: right, endpoints: [{{name: a, address: 198.51.100.2}}, {{name: a6, address: "2001:db8:aa::2"}}]}}
   - {{name: rest, endpoints: [{{name: a, address: 198.51.100.3}}, {{name: a6, address: "2001:db8:aa::3"}}]}}
+  - name: live
+    endpoints:
+{live}
+    check: {{type: {check}, interval: 500ms, timeout: 500ms, rise: 1, fall: 2}}
+    checked-from: [hidden]
 steering:
   - {{name: one, owners: [www.steered.example], pool: six}}
   - {{name: two, pool: six, answers: 2}}
   - {{name: alias, pool: names}}
+  - {{name: live, pool: live, choose: all}}
   - {{name: every, owners: [every.steered.example], pool: six, choose: all}}
   - name: near
     owners: [near.steered.example]
@@ -78,10 +86,14 @@ steering:
 """
 
 
-def fleet_text(down=""):
-    """down: endpoints that are not to be given."""
+LIVE = [f"10.60.0.{i}" for i in (1, 2, 3)]
+
+
+def fleet_text(down="", check="none"):
+    """down: endpoints that are not to be given; check: of the pool `live`."""
     rows = [f'      - {{name: {c}, address: "{a}"{", disabled: true" if c in down else ""}}}' for c, a in {**SIX, **SIX6}.items()]
-    return FLEET.format(v4=V4, v6=V6, six="\n".join(rows))
+    live = [f"      - {{name: {a}, address: {a}}}" for a in LIVE]
+    return FLEET.format(v4=V4, v6=V6, six="\n".join(rows), live="\n".join(live), check=check)
 
 
 class Steered(StreamNode):
@@ -222,6 +234,42 @@ def test_delv_accepts_them(rig):
         out = subprocess.run(node.ns.argv(["delv", "@" + (V4, V6)[i % 2], "-a", anchors, "+root=" + ZONE, "-q", full(name).to_text(), "-t", qtype]), capture_output=True, text=True, timeout=60,
                              check=False)
         assert f"; {said}" in out.stdout, (name, qtype, out.stdout, out.stderr)
+
+
+# ---- endpoints that fail ----
+
+def test_what_is_up_is_signed_too(tmp_path):
+    """Endpoints are checked by the node; whatever is left of them, answers validate, and names what is left."""
+    signer = next((s for s in (LdnsNsec3, BindNsec) if have(*s.programs)), None)
+    if not signer:
+        pytest.skip("no signer here")
+    port, listeners = 4433, {}
+    with Steered(tmp_path / "node", signer(tmp_path, ZONE)) as node, Unbound(node.ns, tmp_path, ZONE, [V4, V6], node.signer.anchor) as u:
+        def given():
+            u.flush(full("live").to_text())
+            reply = u.ask(full("live"), T.A)
+            assert secure(reply), f"{reply}\n{u.log()[-2000:]}"
+            return set(data_of(reply, T.A))
+
+        try:
+            for a in LIVE:
+                listeners[a] = node.ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+                listeners[a].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listeners[a].bind((a, port))
+                listeners[a].listen(64)
+            node.write("fleet.yaml", fleet_text(check=f"tcp, port: {port}"))
+            assert node.reload().returncode == 0
+            wait_until(lambda: node.log().count("state=up") >= 3 and given() == set(LIVE), 60, lambda: f"all of them\n{node.log()[-3000:]}")
+            for left in (LIVE[1:], LIVE[2:]):
+                listeners.pop(next(a for a in listeners if a not in left)).close()
+                wait_until(lambda left=left: given() == set(left), 60, lambda: f"{left}\n{node.log()[-3000:]}")
+            # The last one: one is kept, whichever.
+            listeners.popitem()[1].close()
+            wait_until(lambda: node.log().count("state=down") >= 3, 60, lambda: f"none\n{node.log()[-3000:]}")
+            assert len(given()) == 1 and given() < set(LIVE)
+        finally:
+            for s in listeners.values():
+                s.close()
 
 
 # ---- resolvers that tell their clients' networks ----

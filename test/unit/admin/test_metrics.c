@@ -37,6 +37,11 @@ static const char yaml[] = "fleet: test\n"
 			   "  - {name: web, keep: 2, check: {type: tcp, port: 80}, endpoints: [{name: a, address: 192.0.2.1}, {name: b, address: 192.0.2.2}, "
 			   "{name: c, address: 192.0.2.3, disabled: true}]}\n"
 			   "  - {name: mail, check: {type: tcp, port: 25}, endpoints: [{name: a, address: 192.0.2.1}]}\n"
+			   "  - {name: eu, fallback: spare, endpoints: [{name: a, address: 192.0.2.1}]}\n"
+			   "  - {name: us, endpoints: [{name: a, address: 192.0.2.2}]}\n"
+			   "  - {name: spare, endpoints: [{name: a, address: 192.0.2.3}]}\n"
+			   "steering:\n"
+			   "  - {name: web, owners: [www.example], pool: eu, rules: [{subnets: [192.0.2.0/24], pool: us}]}\n"
 			   "nodes:\n"
 			   "  - name: fra\n"
 			   "    role: pop\n"
@@ -121,6 +126,11 @@ static void fill_workers(struct board *b)
 		set(&w->tls_queries[1], 3);
 		set(&w->answers, 90);
 		set(&w->cached, 40);
+		set(&w->edge.steered, 10);
+		set(&w->edge.steered_unsigned, 1);
+		set(&board_steered_take(&w->edge, board_steered_key("web", "eu"))->answers, 5);
+		set(&board_steered_take(&w->edge, board_steered_key("web", "spare"))->answers, 2);
+		set(&board_steered_take(&w->edge, board_steered_key("gone", "eu"))->answers, 3);
 		set(&w->rcodes[3], 11);
 		set(&w->rcodes[21], 1);
 		set(&w->measures.types[7], 55);
@@ -338,6 +348,11 @@ static void test_values(void **state)
 		{"zonecast_tls_certificate_expiry_timestamp_seconds", "1800000000"},
 		{"zonecast_xdp_rung{rung=\"generic\"}", "1"},
 		{"zonecast_xdp_rung{rung=\"native\"}", "0"},
+		{"zonecast_steered_answers_total{policy=\"web\",pool=\"eu\"}", "10"},
+		{"zonecast_steered_answers_total{policy=\"web\",pool=\"us\"}", NULL},
+		{"zonecast_steered_answers_total{policy=\"web\",pool=\"spare\"}", "4"},
+		{"zonecast_steered_answers_total{policy=\"(other)\",pool=\"(other)\"}", "6"},
+		{"zonecast_steered_unsigned_total", "2"},
 		{"zonecast_bgp_up{neighbor=\"10.0.0.2\"}", "1"},
 		{"zonecast_bgp_state{neighbor=\"10.0.0.2\",state=\"idle\"}", "0"},
 		{"zonecast_bgp_info{neighbor=\"10.0.0.2\",as=\"64496\"}", "1"},
