@@ -396,28 +396,78 @@ void engine_client_subnet(const struct query *q, const struct ip_addr *client, s
 }
 
 /* Whose question it is: the deeper zone's, of those that are held here and those that backends have (of the root `.` all is that nobody else has). */
-static bool is_for_backends(const struct job *j, const struct store_snapshot *s, uint32_t *pool)
+static bool is_for_backends(const struct engine_config *conf, const struct query *q, const struct store_snapshot *s, uint32_t *pool)
 {
-	const uint8_t *name = j->q->qname.wire;
-	bool above = j->q->qtype == RR_DS && !name_is_root(name);
+	const uint8_t *name = q->qname.wire;
+	bool above = q->qtype == RR_DS && !name_is_root(name);
 	const struct store_zone *zone;
 	unsigned labels;
 	uint32_t place;
 	bool found;
 
-	if (!j->conf->backend_zones)
+	if (!conf->backend_zones)
 		return false;
-	found = edge_zones_find(j->conf->backend_zones, name, above, &place, &labels);
+	found = edge_zones_find(conf->backend_zones, name, above, &place, &labels);
 	zone = s->zone_count ? store_zone_find(s, name, above) : NULL;
 	if (!found && !zone && above) {
 		/* Nobody has the parent: the child says what it can (RFC 4035 3.1.4.1). */
-		found = edge_zones_find(j->conf->backend_zones, name, false, &place, &labels);
+		found = edge_zones_find(conf->backend_zones, name, false, &place, &labels);
 		zone = s->zone_count ? store_zone_find(s, name, false) : NULL;
 	}
 	if (!found || (zone && labels <= name_labels(store_zone_apex(zone))))
 		return false;
 	*pool = place;
 	return true;
+}
+
+/* Of what was asked, what backends get as it is: their zones' transfers, NOTIFY and UPDATE, and all that is signed with TSIG. */
+static enum engine_pass what_to_pass(const struct query *q, enum query_verdict verdict)
+{
+	if (!q->has_question || q->qclass != CLASS_IN)
+		return ENGINE_PASS_NOT;
+	if (verdict == QUERY_NOTIMP) {
+		unsigned opcode = dns_opcode(q->header.flags);
+
+		return opcode == OPCODE_NOTIFY ? ENGINE_PASS_NOTIFY : opcode == OPCODE_UPDATE ? ENGINE_PASS_UPDATE : ENGINE_PASS_NOT;
+	}
+	if (verdict != QUERY_OK)
+		return ENGINE_PASS_NOT;
+	if (q->qtype == RR_AXFR || q->qtype == RR_IXFR)
+		return ENGINE_PASS_TRANSFER;
+	return q->has_tsig ? ENGINE_PASS_SIGNED : ENGINE_PASS_NOT;
+}
+
+/* Has the pool leave for it? A transfer over UDP is an IXFR, or a mistake (RFC 5936 4.2). */
+static bool may_pass(const struct engine_pool *p, enum engine_pass what, const struct query *q, enum engine_transport transport)
+{
+	switch (what) {
+	case ENGINE_PASS_SIGNED:
+		return true;
+	case ENGINE_PASS_NOTIFY:
+		return p->pass_notify;
+	case ENGINE_PASS_UPDATE:
+		return p->pass_update;
+	case ENGINE_PASS_TRANSFER:
+		return p->pass_transfer && (q->qtype == RR_IXFR || transport != ENGINE_UDP);
+	case ENGINE_PASS_NOT:
+		break;
+	}
+	return false;
+}
+
+/* A message that is for backends as it is. RCODE_NOERROR: they get it. */
+static uint16_t pass_on(struct job *j, struct engine_result *result)
+{
+	if (!may_pass(&j->conf->pools[result->backends], result->pass, j->q, j->request->transport)) {
+		j->edns.ede = EDE_PROHIBITED;
+		return RCODE_REFUSED;
+	}
+	if (!j->request->waits) {
+		j->edns.ede = EDE_NO_REACHABLE_AUTHORITY;
+		return RCODE_SERVFAIL;
+	}
+	result->for_backends = true;
+	return RCODE_NOERROR;
 }
 
 /* An answer of theirs, if it fits; truncation cuts all of it: where its sets end is not known here. The bits are the backend's. */
@@ -521,7 +571,16 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	*result = (struct engine_result){.network = UINT32_MAX, .ede = EDE_NONE, .backends = UINT32_MAX};
 	if (verdict == QUERY_DROP)
 		return;
-	if (request->sync == ENGINE_SYNC_PASS && verdict == QUERY_OK && fleet_question_is(q)) {
+	result->pass = conf->backend_zones ? what_to_pass(q, verdict) : ENGINE_PASS_NOT;
+	if (result->pass && !is_for_backends(conf, q, s, &result->backends)) {
+		result->backends = UINT32_MAX;
+		result->pass = ENGINE_PASS_NOT;
+	}
+	if (result->pass && verdict == QUERY_NOTIMP)
+		query_read_edns(request->msg, request->len, q);
+	if (result->pass) {
+		; /* below */
+	} else if (request->sync == ENGINE_SYNC_PASS && verdict == QUERY_OK && fleet_question_is(q)) {
 		/* Of strangers nothing is passed on: it is refused below. */
 		result->for_sync = result->for_watch = for_watch(conf, request, q);
 		if (result->for_sync)
@@ -536,7 +595,15 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	j.out = out;
 	read_wishes(&j, result);
 	begin(&j, scratch, cap);
-	if (verdict == QUERY_FORMERR || (verdict != QUERY_NOTIMP && result->cookie == COOKIE_MALFORMED)) {
+	if (result->pass) {
+		rcode = RCODE_NOERROR;
+		if (!let_through(&j, &rcode, result))
+			return;
+		if (rcode == RCODE_NOERROR && !j.c.truncated)
+			rcode = pass_on(&j, result);
+		if (result->for_backends)
+			return;
+	} else if (verdict == QUERY_FORMERR || (verdict != QUERY_NOTIMP && result->cookie == COOKIE_MALFORMED)) {
 		rcode = RCODE_FORMERR;
 	} else if (verdict == QUERY_NOTIMP) {
 		rcode = !for_sync(q, verdict) ? RCODE_NOTIMP : request->sync == ENGINE_SYNC_BUSY ? RCODE_SERVFAIL : RCODE_REFUSED;
@@ -559,7 +626,7 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 			rcode = RCODE_REFUSED;
 		} else if (conf->servfail) {
 			rcode = RCODE_SERVFAIL;
-		} else if (q->qclass == CLASS_IN && is_for_backends(&j, s, &result->backends)) {
+		} else if (q->qclass == CLASS_IN && is_for_backends(conf, q, s, &result->backends)) {
 			rcode = from_backends(&j, scratch, result);
 			if (result->for_backends)
 				return;

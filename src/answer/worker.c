@@ -70,6 +70,8 @@ static enum rate_verdict answer(struct worker *w, const struct question *questio
 		engine_answer(&w->settings->engine, question->s, w->scratch, request, out, cap, result);
 	if (elsewhere(result))
 		return limited;
+	if (result->pass && result->rcode == RCODE_REFUSED)
+		board_add(&b->edge.refused, 1);
 	if (result->backends != UINT32_MAX)
 		count_backends(&b->edge, result);
 	measures_query(&w->measures, request, result->qtype);

@@ -81,6 +81,8 @@ enum query_verdict {
  * in the additional section; two are FORMERR (RFC 6891 6.1.1); QDCOUNT > 1, and 0 without a COOKIE option, are FORMERR (RFC 9619); records after the
  * question in the answer or authority section of a QUERY are skipped if well-formed. Trailing bytes are FORMERR. */
 enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *out);
+/* Of a message that was QUERY_NOTIMP: what its OPT says, if it has one and is well-formed so far; for an answer that is to have one. */
+void query_read_edns(const uint8_t *msg, size_t len, struct query *q);
 
 /* Iterate over any message, for clients (probes, tests, trace). */
 struct message {

@@ -168,3 +168,17 @@ enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *out
 		return out->cookie ? QUERY_NO_QUESTION : QUERY_FORMERR;
 	return QUERY_OK;
 }
+
+void query_read_edns(const uint8_t *msg, size_t len, struct query *q)
+{
+	struct reader r = reader_of(msg, len);
+	unsigned before = (unsigned)q->header.ancount + q->header.nscount;
+	struct query seen = *q;
+
+	if (!reader_bytes(&r, DNS_HEADER_LEN + (size_t)q->question_len))
+		return;
+	for (unsigned n = before + q->header.arcount; n; n--)
+		if (!read_record(&r, &seen, n <= q->header.arcount, n == 1))
+			return;
+	*q = seen;
+}
