@@ -14,6 +14,7 @@
 #include "answer/compose.h"
 #include "answer/edns.h"
 #include "answer/resolve.h"
+#include "edge/mark.h"
 #include "edge/zones.h"
 #include "fleet/message.h"
 #include "limit/prefix_set.h"
@@ -496,7 +497,8 @@ static bool from_backend_cache(struct job *j, struct engine_scratch *scratch, st
 	struct edge_key key;
 
 	result->found = EDGE_MISS;
-	if (!scratch->backend_cache || !pool->cached)
+	/* With a mark, if not of ours, somebody wants to know where questions end: not here. */
+	if (!scratch->backend_cache || !pool->cached || j->q->mark)
 		return false;
 	edge_key_make(scratch->backend_cache, j->q, pool->key, &key);
 	if (pool->client_subnet)
@@ -514,6 +516,10 @@ static bool from_backend_cache(struct job *j, struct engine_scratch *scratch, st
 
 static uint16_t from_backends(struct job *j, struct engine_scratch *scratch, struct engine_result *result)
 {
+	if (j->q->mark && j->conf->mark_key && edge_mark_is_ours(j->conf->mark_key, j->q->mark, j->q->mark_len, &result->mark)) {
+		j->edns.ede = EDE_PROHIBITED;
+		return RCODE_REFUSED;
+	}
 	if (from_backend_cache(j, scratch, result))
 		return scratch->backend_answer.rcode;
 	if (j->request->waits)
