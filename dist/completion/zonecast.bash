@@ -18,7 +18,7 @@ _zonecast()
 		return
 		;;
 	--kind)
-		words="announce de-prefer graceful-shutdown withdraw kept backstop verdict neighbor-up neighbor-down bfd max-prefixes rpki hijack peer drift outside zone primary process config order xdp disk"
+		words="announce de-prefer graceful-shutdown withdraw kept backstop verdict neighbor-up neighbor-down bfd max-prefixes rpki hijack peer drift outside zone primary process config order xdp disk backend"
 		;;
 	--level)
 		words="info warn alert"

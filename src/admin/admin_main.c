@@ -217,6 +217,7 @@ static void do_zone_list(struct client *c)
 {
 	memset(&c->list, 0, sizeof(c->list));
 	c->list.now_wall_s = clock_wall_s();
+	c->list.node = c->admin->role->node;
 	c->streaming = STREAM_LIST;
 	text_str(&c->out, "{\"ok\":true,\"zones\":[");
 	if (!next_piece(c)) {
@@ -538,6 +539,19 @@ static void on_message(struct role *role, const struct role_message *m)
 	}
 }
 
+/* Orders and questions about a zone that is not held here because others answer for it. True: refused, with the reason. */
+static bool is_of_backends(struct client *c, const struct request *r)
+{
+	const char *pool = *r->zone && (r->command != COMMAND_ZONE_STATUS || r->one) ? zones_backends(c->admin->role->config, r->zone) : NULL;
+	char why[200];
+
+	if (!pool)
+		return false;
+	snprintf(why, sizeof(why), "backends \"%s\" answer for this zone, it is not held here: zonecast status shows them", pool);
+	refuse(c, why);
+	return true;
+}
+
 static void act(struct client *c)
 {
 	char problem[200];
@@ -550,6 +564,8 @@ static void act(struct client *c)
 		refuse(c, problem);
 		return;
 	}
+	if (is_of_backends(c, &r))
+		return;
 	switch (r.command) {
 	case COMMAND_STATUS:
 		do_status(c);

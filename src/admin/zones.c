@@ -30,6 +30,56 @@ static int add_zone(const struct store_zone *z, const struct config *config, int
 	return out->failed ? ERR_NO_MEMORY : 0;
 }
 
+static int add_edge_zone(const struct config_zone *z, const struct config *config, struct text *out)
+{
+	char name[NAME_TEXT_MAX], *text;
+	json_t *o;
+
+	name_to_text(z->apex, name);
+	o = json_pack("{s:s, s:s, s:s}", "name", name, "state", "backends", "backends", config->backends[z->backends].name);
+	if (o && z->network < config->network_count)
+		json_object_set_new(o, "network", json_string(config->networks[z->network].name));
+	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	if (!text)
+		return ERR_NO_MEMORY;
+	text_str(out, text);
+	free(text);
+	return out->failed ? ERR_NO_MEMORY : 0;
+}
+
+const char *zones_backends(const struct config *config, const char *zone)
+{
+	static const uint8_t root[1] = {0};
+	struct name n;
+
+	if (!config || !config->backend_count || name_from_text(zone, strlen(zone), root, &n) < 0)
+		return NULL;
+	for (size_t i = 0; i < config->zone_count; i++)
+		if (config_zone_is_edge(&config->zones[i]) && name_equal(config->zones[i].apex, n.wire))
+			return config->backends[config->zones[i].backends].name;
+	return NULL;
+}
+
+static int edge_piece(struct zones_stream *z, const struct config *config, struct text *out)
+{
+	for (; config && z->edge < config->zone_count; z->edge++) {
+		int err;
+
+		if (!config_zone_is_edge(&config->zones[z->edge]) || !config_node_serves(z->node, &config->zones[z->edge]))
+			continue;
+		if (out->len >= ZONES_PIECE)
+			return 1;
+		if (z->begun)
+			text_char(out, ',');
+		z->begun = true;
+		err = add_edge_zone(&config->zones[z->edge], config, out);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
 int zones_stream_piece(struct zones_stream *z, const struct store_snapshot *s, const struct config *config, struct text *out)
 {
 	const struct store_zone *zone;
@@ -45,9 +95,9 @@ int zones_stream_piece(struct zones_stream *z, const struct store_snapshot *s, c
 		if (err < 0)
 			return err;
 		name_copy(&z->last, store_zone_apex(zone));
-		z->started = true;
+		z->started = z->begun = true;
 	}
-	return 0;
+	return edge_piece(z, config, out);
 }
 
 /* Of one pin. False: that was the last zone, or the page is full. */

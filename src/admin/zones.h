@@ -16,8 +16,13 @@ enum { ZONES_PIECE = 64 << 10, ZONES_PIECE_RECORDS = 10000 /* of a digest: some 
 struct zones_stream {
 	struct name last;
 	bool started;
+	bool begun;  /* something is in the list */
+	const struct config_node *node; /* of those, its own; NULL: all */
+	size_t edge; /* zones of the configuration that were looked at: behind those held here come those that backends answer for */
 	int64_t now_wall_s; /* ages are reckoned from it */
 };
+/* The name of the pool of backends that answers for a zone, by its text; NULL: it is none of such zones. */
+const char *zones_backends(const struct config *config, const char *zone);
 /* For who asks for a page at a time: at most `limit` zones behind `after` whose names contain `match` (lower case). The store is pinned for ZONES_PIECE_ZONES at a time, and
  * no more than ZONES_LOOKED_AT are looked at. */
 enum { ZONES_PIECE_ZONES = 4096, ZONES_LOOKED_AT = 100000 };

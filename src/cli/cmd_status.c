@@ -115,7 +115,7 @@ static void print_pages(const json_t *n)
 {
 	static const struct {
 		const char *cause, *page;
-	} of_causes[] = {{"stale", "stale"}, {"behind", "stale"}, {"signatures", "near-expiry"}, {"expiry", "near-expiry"}, {"overload", "overload"}, {"zones", "zones-missing"}};
+	} of_causes[] = {{"stale", "stale"}, {"behind", "stale"}, {"signatures", "near-expiry"}, {"expiry", "near-expiry"}, {"overload", "overload"}, {"zones", "zones-missing"}, {"backends", "backends"}};
 	const json_t *families = json_object_get(n, "families"), *backstop = json_object_get(n, "backstop");
 	const char *page[2 + ARRAY_LEN(of_causes) + 1];
 	const json_t *f[] = {json_object_get(families, "ipv4"), json_object_get(families, "ipv6")};

@@ -60,7 +60,8 @@ static int file_of_zone(const char *config_path, const struct name *zone, char *
 			if (!name_equal(c->zones[i].apex, zone->wire))
 				continue;
 			if (!c->zones[i].file) {
-				cli_error("this zone comes from a primary and has no file");
+				cli_error(config_zone_is_edge(&c->zones[i]) ? "backends answer for this zone: it has no file"
+				                                            : "this zone comes from a primary and has no file");
 				break;
 			}
 			snprintf(buf, cap, "%s", c->zones[i].file);

@@ -14,7 +14,7 @@ enum { ZONE_TIMEOUT_MS = 30000, ZONE_LINE_MAX = 1 << 20 };
 const char help_zone_list[] =
 	"usage: zonecast zone list [--config FILE] [--run-dir DIR] [--json]\n"
 	"\n"
-	"The zones of the running node: name, serial, records, state, network, age.\n";
+	"The zones of the running node: name, serial, records, state, network, age. Those that backends answer for have the name of their pool.\n";
 const char help_zone_show[] =
 	"usage: zonecast zone show ZONE [--digest] [--config FILE] [--run-dir DIR] [--json]\n"
 	"\n"
@@ -50,8 +50,13 @@ int cmd_zone_list(int argc, char **argv)
 	printf("%-32s %10s %9s %-8s %-6s %-12s %s\n", "ZONE", "SERIAL", "RECORDS", "STATE", "SIGNED", "NETWORK", "AGE");
 	json_array_foreach(json_object_get(reply, "zones"), i, z) {
 		const char *network = json_string_value(json_object_get(z, "network"));
+		const char *backends = json_string_value(json_object_get(z, "backends"));
 		char span[16];
 
+		if (backends) {
+			printf("%-32s %10s %9s backends %-6s %-12s\n", json_string_value(json_object_get(z, "name")), "-", "-", backends, network ? network : "-");
+			continue;
+		}
 		printf("%-32s %10lld %9lld %-8s %-6s %-12s %s\n", json_string_value(json_object_get(z, "name")),
 		       (long long)json_integer_value(json_object_get(z, "serial")), (long long)json_integer_value(json_object_get(z, "records")),
 		       json_string_value(json_object_get(z, "state")), json_is_true(json_object_get(z, "signed")) ? "yes" : "no",

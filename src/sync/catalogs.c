@@ -156,7 +156,7 @@ static bool is_configured(void *ctx, const uint8_t *apex)
 {
 	const struct zone_row *row = zone_list_find(ctx, apex);
 
-	return row && !row->member;
+	return (row && !row->member) || zone_list_is_edge(ctx, apex);
 }
 
 static struct membership_rules rules_of(const struct taken *t, struct zone_list *l, bool accept)

@@ -192,11 +192,39 @@ static void find_followers(const struct role *role, bool follows[CONFIG_NETWORKS
 			follows[c->nodes[i].networks[k] % CONFIG_NETWORKS_MAX] = true;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return name_compare(*(const uint8_t *const *)a, *(const uint8_t *const *)b);
+}
+
+static int find_edge(const struct config *c, struct zone_list *l)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; c->backend_count && i < c->zone_count; i++)
+		count += config_zone_is_edge(&c->zones[i]);
+	if (!count)
+		return 0;
+	l->edge = arena_zalloc(&l->arena, count * sizeof(*l->edge));
+	if (!l->edge)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < c->zone_count; i++)
+		if (config_zone_is_edge(&c->zones[i]))
+			l->edge[l->edge_count++] = c->zones[i].apex;
+	qsort(l->edge, l->edge_count, sizeof(*l->edge), by_name);
+	return 0;
+}
+
+bool zone_list_is_edge(const struct zone_list *l, const uint8_t *apex)
+{
+	return l->edge_count && bsearch(&apex, l->edge, l->edge_count, sizeof(*l->edge), by_name);
+}
+
 static int from_config(const struct role *role, struct zone_list *l)
 {
 	bool follows[CONFIG_NETWORKS_MAX] = {false};
 	const struct config *c = role->config;
-	int err = 0;
+	int err = find_edge(c, l);
 
 	l->from = c;
 	l->node = role->node;

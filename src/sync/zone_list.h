@@ -49,6 +49,7 @@ struct zone_list {
 	const struct config_node *node;
 	struct zone_row *rows; /* in canonical order of apex, each apex once */
 	size_t count, cap;
+	const uint8_t **edge; size_t edge_count; /* zones that backends answer for, in canonical order: none of them is held here, of no catalog either */
 };
 
 /* From the role's configuration, or from its folder: NAME.zone is the zone NAME, root.zone the root, %XX an octet by its number. What
@@ -56,6 +57,8 @@ struct zone_list {
 int zone_list_make(const struct role *role, struct zone_list **out) MUST_CHECK;
 void zone_list_free(struct zone_list *l);
 struct zone_row *zone_list_find(const struct zone_list *l, const uint8_t *apex);
+/* Do backends answer for it? */
+bool zone_list_is_edge(const struct zone_list *l, const uint8_t *apex);
 /* Index of a network in the list of the node's own; UINT32_MAX: none. */
 uint32_t zone_list_slot(const struct zone_list *l, uint32_t network);
 

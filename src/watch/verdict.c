@@ -114,7 +114,8 @@ static void say_backends(const struct verdict_backends *b, char *buf, size_t cap
 		snprintf(rest, sizeof(rest), "no stale answers are given any more");
 	else
 		snprintf(rest, sizeof(rest), "stale answers are given for %s", clock_span_text(b->stale_left_ms, left));
-	snprintf(buf, cap, "backends of %.80s%s: none of %u %s for %s; %s", b->zone, more, b->servers, b->never ? "has ever answered" : "answers", span, rest);
+	snprintf(buf, cap, "backends of %.80s%s: none of %u %s%s; %s", b->zone, more, b->servers, b->never ? "has answered yet" : "answers for ",
+	         b->never ? "" : span, rest);
 }
 
 static void judge_soft(struct verdict *v, const struct verdict_facts *f)

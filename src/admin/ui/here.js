@@ -64,6 +64,22 @@ const processes = table("Processes of this node", [
 	{key: "beat", title: "Heartbeat", align: "num", show: (cell, p) => p.heartbeat_ms === null ? "–" : `${span(p.heartbeat_ms)} ago`},
 ], {key: (p) => `${p.role} ${p.index}`, class: "stack"});
 
+// Servers that answer for zones in place of this node; where there are any.
+const LEVEL_OF_SERVER = {up: "good", down: "bad", unknown: "unknown"};
+const backends = table("Servers that answer for zones which this node stands in front of", [
+	{key: "pool", title: "Pool", show: (cell, s) => s.pool},
+	{key: "name", title: "Server", show: (cell, s) => s.name},
+	{key: "state", title: "State", cell: () => el("div"), show(cell, s) {
+		keyed(cell, [s.state], (k) => k, () => el("span", {class: "tight"}, mark(LEVEL_OF_SERVER[s.state] || "unknown"), ` ${s.state}`), () => {});
+	}},
+	{key: "since", title: "For", align: "num", show: (cell, s) => s.since_ms === null ? "–" : span(s.since_ms)},
+	{key: "latency", title: "Check", align: "num", show: (cell, s) => s.passed_ms === null ? "–" : latency(s.latency_us)},
+	{key: "answered", title: "Answered", align: "num", show: (cell, s) => count(s.workers.answered)},
+	{key: "failed", title: "Not answered", align: "num", show: (cell, s) => count(s.workers.timeouts + s.workers.errors)},
+	{key: "why", title: "Why", show: (cell, s) => s.why},
+], {key: (s) => `${s.pool} ${s.name}`, class: "stack"});
+const serversOf = (status) => (status.backends ? status.backends.pools || [] : []).flatMap((p) => (p.servers || []).map((s) => ({...s, pool: p.name})));
+
 /* ---- orders ---- */
 
 const ORDERS = {
@@ -128,6 +144,9 @@ export function update(status, mayChange) {
 		(status.load.headroom === null ? "" : `, room for ${short(status.load.headroom)} queries a second more`) : ""}`);
 	neighbors.update(status.neighbors || []);
 	processes.update(status.processes || []);
+	const servers = serversOf(status);
+	backends.update(servers);
+	$("backends-part").hidden = !servers.length;
 	$("orders").hidden = !mayChange;
 	if (mayChange)
 		drawOrders(status);
@@ -139,5 +158,6 @@ export function start(again) {
 	$("charts").append(queries.node, kinds.node, rcodes.node, cpu.node, slow.node);
 	$("neighbors").append(neighbors.node);
 	$("processes").append(processes.node);
+	$("backends").append(backends.node);
 	rates([]);
 }

@@ -9,7 +9,7 @@
 const SILENT_AFTER = 3;
 const FAMILIES = [["ipv4", "IPv4"], ["ipv6", "IPv6"]];
 const RANK = {good: 0, unknown: 1, note: 2, warn: 3, bad: 4};
-const PAGE_OF_CAUSE = {stale: "stale", behind: "stale", signatures: "near-expiry", expiry: "near-expiry", overload: "overload", zones: "zones-missing"};
+const PAGE_OF_CAUSE = {stale: "stale", behind: "stale", signatures: "near-expiry", expiry: "near-expiry", overload: "overload", zones: "zones-missing", backends: "backends"};
 // Kinds of drift that are alarming as such; the others only when the API says so.
 const LOUD = new Set(["content"]);
 
@@ -212,8 +212,33 @@ function ownProblems(status, add) {
 	for (const o of list(status.rpki && status.rpki.origins))
 		if (o.state === "invalid")
 			add("bad", `RPKI does not allow ${o.prefix}: ${o.why}`, {key: `rpki ${o.prefix}`, where: "here", page: "rpki-invalid", sinceMs: o.since_ms});
+	for (const p of list(status.backends && status.backends.pools)) {
+		const down = list(p.servers).filter((s) => s.state === "down");
+		const more = {node: me, where: "here", page: "backends"};
+		if (down.length && down.length === list(p.servers).length)
+			add("bad", `no server of ${p.name} answers ${me}: ${down[0].why}`, {...more, key: `backends ${p.name}`, sinceMs: Math.min(...down.map((s) => s.since_ms))});
+		else
+			for (const s of down)
+				add("warn", `server ${s.name} of ${p.name} does not answer ${me}: ${s.why}`, {...more, key: `backend ${p.name} ${s.name}`, sinceMs: s.since_ms});
+	}
 	for (const h of list(status.hijacks && status.hijacks.routes))
 		add("bad", `AS ${h.origin} announces ${h.prefix}, which is ours`, {key: `hijack ${h.prefix} ${h.path}`, where: "here", page: "hijack", sinceMs: h.since_ms});
+}
+
+/* ---- endpoints ---- */
+
+function endpointProblems(pools, add) {
+	for (const p of pools) {
+		if (p.state !== "good")
+			add("bad", p.state === "down" ? `no endpoint of pool ${p.name} is up` : `pool ${p.name} has ${p.up} of ${plural(p.total, "endpoint")} up, fewer than are to be given`,
+				{key: `pool ${p.name}`, where: "pools", page: "endpoint-down"});
+		const down = list(p.endpoints).filter((e) => e.up === "down" && !e.disabled);
+		if (down.length && p.state === "good")
+			add("warn", down.length === 1 ? `endpoint ${p.name}/${down[0].name} is down: ${down[0].why}` : `${plural(down.length, "endpoint")} of pool ${p.name} are down`,
+				{key: `endpoints ${p.name}`, where: "pools", page: "endpoint-down", sinceMs: Math.max(...down.map((e) => e.since_ms))});
+		if (p.differ)
+			add("note", `nodes do not see the same endpoints of pool ${p.name} up`, {key: `views ${p.name}`, where: "pools", page: "endpoint-down"});
+	}
 }
 
 /* ---- drift ---- */
@@ -284,6 +309,7 @@ export function model(input) {
 	viewProblems(nodes, networks, add);
 	ownProblems(input.status, add);
 	driftProblems(drift, add);
+	endpointProblems(list(input.status && input.status.endpoints && input.status.endpoints.pools), add);
 	// What this node says of itself has reasons; the same in the words of the others goes.
 	const told = new Set(problems.filter((p) => p.where === "networks").map((p) => p.key));
 	const unique = new Map();

@@ -252,6 +252,12 @@ def test_only_backends_and_what_they_answer(site, tmp_path):
             wait_states(node, "up")
             wait_until(site.announced, SECONDS, lambda: f"announced: {node.status()['networks'][0]}", 0.1)
             assert checks(node)["why"].endswith("its zones are those of backends"), checks(node)
+            listed = {z["name"]: (z["state"], z["backends"]) for z in node.control("zone", "list")}
+            assert listed == {"edge.test.": ("backends", "text"), ".": ("backends", "code")}, listed
+            assert "backends text" in node.zonecast("zone", "list").stdout
+            for verb in (("show",), ("reload",), ("status",), ("history",), ("publish",), ("retransfer",)):
+                said = node.zonecast("zone", *verb, "edge.test")
+                assert said.returncode == 1 and 'backends "text" answer for this zone' in said.stderr, (verb, said)
             bad = [*good, pool("other", knot.port, check=", name: www.edge.test, type: A, contains: 192.0.2.81"), pool("nobody", next(PORTS))]
             node.fleet(change=fleet_of(bad, [*zones, ("bad.test", "other"), ("worse.test", "nobody")], only=True))
             done = node.zonecast("reload")
@@ -260,7 +266,7 @@ def test_only_backends_and_what_they_answer(site, tmp_path):
             assert all("answered without the record \"192.0.2.81\"" in down["other", f]["why"] for f in ("v4", "v6")), down
             assert all("refused, nothing listens there" in down["nobody", f]["why"] for f in ("v4", "v6")), down
             soft = wait_until(lambda: checks(node)["verdict"] == "soft-fail" and checks(node)["why"], SECONDS, "a soft verdict", 0.1)
-            assert "none of 2 has ever answered for " in soft and "(and 1 more zone)" in soft, soft
+            assert "none of 2 has answered yet; " in soft and "(and 1 more zone)" in soft, soft
             assert all(s["state"] == "up" for k, s in servers(node).items() if k[0] in ("code", "text"))
             assert site.announced()
             node.fleet(change=fleet_of(good, zones, only=True))

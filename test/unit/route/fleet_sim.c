@@ -184,7 +184,8 @@ static void order(struct node *n, uint32_t which)
 /* A cause comes to all within some seconds, or goes; or one node alone has it, or is rid of it. */
 static void cause(struct sim *s, uint32_t i)
 {
-	uint32_t what = rnd(s, 2) ? CAUSE_SIGNATURES : CAUSE_ZONES;
+	static const uint32_t whats[] = {CAUSE_SIGNATURES, CAUSE_ZONES, CAUSE_BACKENDS};
+	uint32_t what = whats[rnd(s, 3)];
 	bool had = false, all = rnd(s, 2), on = all ? !(s->shared & what) : !(s->n[i].causes & what);
 
 	s->shared &= ~what;
@@ -689,7 +690,7 @@ static void set_up(struct sim *s, uint64_t seed)
 	s->faults_end = rnd(s, 5) < 3;
 	s->demand = s->count * CAPACITY / 4;
 	s->conf = (struct decide_conf){.worker_dead_ms = WORKER_DEAD, .drain_ms = 2000, .rise_hold_ms = 1000, .rise_hold_max_ms = 8000,
-	                               .keep_at_least = s->keep, .leave_causes = CAUSE_STALE | CAUSE_BEHIND | CAUSE_EXPIRY | CAUSE_ZONES | CAUSE_SIGNATURES,
+	                               .keep_at_least = s->keep, .leave_causes = CAUSE_STALE | CAUSE_BEHIND | CAUSE_EXPIRY | CAUSE_ZONES | CAUSE_SIGNATURES | CAUSE_BACKENDS,
 	                               .shed = rnd(s, 2), .last_pop_stays = rnd(s, 8) != 0};
 	s->out->nodes = s->count;
 	for (uint32_t i = 0; i < s->count; i++) {

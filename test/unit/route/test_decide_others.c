@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-enum { T0 = 1000000, STEP = 10, ALL = CAUSE_STALE | CAUSE_BEHIND | CAUSE_EXPIRY | CAUSE_ZONES | CAUSE_SIGNATURES };
+enum { T0 = 1000000, STEP = 10, ALL = CAUSE_STALE | CAUSE_BEHIND | CAUSE_EXPIRY | CAUSE_ZONES | CAUSE_SIGNATURES | CAUSE_BACKENDS };
 
 static const struct decide_conf conf = {.worker_dead_ms = 150, .drain_ms = 5000, .rise_hold_ms = 1000, .rise_hold_max_ms = 300000,
                                         .keep_at_least = 1, .leave_causes = ALL, .last_pop_stays = true};
@@ -179,6 +179,11 @@ static void soft_and_others(void **state)
 	    {"they are full", CAUSE_STALE, 1, {{SEEN, .says = {WELL}, .headroom = 10}, {SEEN, .says = {WELL}, .headroom = 10}}, DECIDE_ANNOUNCE,
 	     DECIDE_ANNOUNCE, "announced: why; guard: no, the others have no room for its load"},
 	    {"a cause that does not press is looked at for a while", CAUSE_ZONES, 1, {{SEEN, .says = {WELL}}, {SEEN, .says = {WELL}}}, DECIDE_ANNOUNCE,
+	     DECIDE_WITHDRAW, "not announced while others carry on: why"},
+	    {"the backends of a zone are dead for all", CAUSE_BACKENDS, 1, {{SEEN, .says = {WELL, .verdict = VERDICT_SOFT, .causes = CAUSE_BACKENDS}},
+	                                                                    {SEEN, .says = {WELL, .verdict = VERDICT_SOFT, .causes = CAUSE_BACKENDS}, .name = "nyc"}},
+	     DECIDE_ANNOUNCE, DECIDE_ANNOUNCE, "announced: why; guard: no, no other pop is better; sees fra announced/soft-fail, nyc announced/soft-fail"},
+	    {"the backends of a zone are dead for this pop alone", CAUSE_BACKENDS, 1, {{SEEN, .says = {WELL}}, {SEEN, .says = {WELL}}}, DECIDE_ANNOUNCE,
 	     DECIDE_WITHDRAW, "not announced while others carry on: why"},
 	    {"a cause that is no reason to leave", CAUSE_OVERLOAD, 1, {{SEEN, .says = {WELL}}, {SEEN, .says = {WELL}}}, DECIDE_ANNOUNCE, DECIDE_ANNOUNCE,
 	     "overloaded, absorbed: why"},

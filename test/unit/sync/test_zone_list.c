@@ -94,9 +94,36 @@ static void test_order(void **state)
 	check(false, true);
 }
 
+/* Zones that backends answer for are known, and none of them is in the list. */
+static void test_backends(void **state)
+{
+	static const char yaml[] = "fleet: f\nnodes: [{name: p, role: primary, management: [192.0.2.1]}]\nbackends: [{name: e, servers: [{address: 198.51.100.1}]}]\n"
+				   "zones:\n  - {name: b.test, backends: e}\n  - {name: h.test, file: h}\n  - {name: a.test, backends: e}\n  - {name: ., backends: e}\n";
+	static const uint8_t a[] = "\1a\4test", b[] = "\1b\4test", h[] = "\1h\4test", x[] = "\1x\1a\4test", root[] = "";
+	struct role *role = calloc(1, sizeof(*role));
+	struct config *c = NULL;
+	struct zone_list *l;
+	struct diag d;
+
+	(void)state;
+	diag_init(&d);
+	assert_int_equal(config_parse("z.yaml", yaml, sizeof(yaml) - 1, &d, &c), 0);
+	role->config = c;
+	role->node = &c->nodes[0];
+	assert_int_equal(zone_list_make(role, &l), 0);
+	assert_int_equal(l->count, 1);
+	assert_non_null(zone_list_find(l, h));
+	assert_true(zone_list_is_edge(l, a) && zone_list_is_edge(l, b) && zone_list_is_edge(l, root));
+	assert_false(zone_list_is_edge(l, h) || zone_list_is_edge(l, x));
+	zone_list_free(l);
+	config_free(c);
+	diag_done(&d);
+	free(role);
+}
+
 int main(void)
 {
-	static const struct CMUnitTest tests[] = {cmocka_unit_test(test_order)};
+	static const struct CMUnitTest tests[] = {cmocka_unit_test(test_order), cmocka_unit_test(test_backends)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
