@@ -8,6 +8,7 @@
  * is queued on them survive in the supervisor. */
 #include "answer/answer_main.h"
 
+#include "answer/behind.h"
 #include "answer/cache.h"
 #include "answer/forward.h"
 #include "answer/hot.h"
@@ -42,7 +43,7 @@ enum {
 	SLICE_NS = 200000, /* see take_short_slices() */
 };
 
-enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_TLS, SOURCE_STREAMS, SOURCE_RING, SOURCE_BACKENDS, SOURCE_SUPERVISOR, SOURCE_URGENT };
+enum source_kind { SOURCE_UDP, SOURCE_TCP, SOURCE_TLS, SOURCE_STREAMS, SOURCE_RING, SOURCE_BACKENDS, SOURCE_BEHIND, SOURCE_SUPERVISOR, SOURCE_URGENT };
 
 /* What stands behind a descriptor in the epoll set. */
 struct source {
@@ -57,7 +58,7 @@ struct source {
 
 struct sources {
 	struct source row[ROLE_SOCKETS_MAX];
-	struct source supervisor, streams, urgent, backends, ring[ROLE_RINGS_MAX];
+	struct source supervisor, streams, urgent, backends, behind, ring[ROLE_RINGS_MAX];
 	bool listening;
 };
 
@@ -252,6 +253,8 @@ static int reload(struct worker *w, struct role *role, struct sources *all, int 
 		set_pace(w);
 		set_cache(w);
 		err = forward_reload(w, role->config, role->brief.workers);
+		if (!err && w->behind)
+			err = behind_reload(w->behind, w, role);
 		take_certificate(w, role);
 		measures_networks(&w->measures, old, role->config, role->brief.node);
 		for (size_t i = 0; i < ARRAY_LEN(all->row); i++)
@@ -320,6 +323,7 @@ static void take_fault(struct worker *w)
 
 	w->settings->engine.servfail = fault == FAULT_SERVFAIL && mine;
 	w->settings->engine.wrong = fault == FAULT_WRONG && mine;
+	w->settings->engine.mark_key = b->edge_key;
 }
 
 static int begin_listening(struct worker *w, struct sources *all)
@@ -454,11 +458,20 @@ int answer_main(struct role *role)
 	err = hot_new(role->brief.xdp_fd, role->brief.index, &w.hot);
 	if (err < 0)
 		log_err("answer what=xdp error=\"%s\"", err_text(err)); /* no reason not to answer */
-	w.rings = w.hot ? rings_new(&role->brief) : NULL;
+	/* What has to be waited for leaves by the socket that it came to: an AF_XDP socket keeps nothing. */
+	w.rings = w.hot && !role->config->backend_count ? rings_new(&role->brief) : NULL;
 	if (role->config->backend_count) {
 		map_backend_cache(&w, &role->brief);
 		w.forward = forward_new(&w, role->config, role->brief.workers);
 		if (!w.forward || !w.scratch->backend_cache) {
+			log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
+			return 1;
+		}
+	}
+	tls_warm(); /* before the sandbox, and before connections to backends are thought of */
+	if (w.forward) {
+		w.behind = behind_new(&w, role);
+		if (!w.behind) {
 			log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
 			return 1;
 		}
@@ -476,7 +489,6 @@ int answer_main(struct role *role)
 		log_err("answer error=\"%s\"", err_text(ERR_NO_MEMORY));
 		return 1;
 	}
-	tls_warm(); /* before the sandbox */
 	take_certificate(&w, role);
 	/* What a predecessor had pinned is not being read any more. */
 	atomic_store(&w.board->pin, STORE_UNPINNED);
@@ -500,6 +512,9 @@ int answer_main(struct role *role)
 	sources->backends = (struct source){.kind = SOURCE_BACKENDS, .fd = w.forward ? forward_fd(w.forward) : -1};
 	if (!err && w.forward)
 		err = watch_source(&w, &sources->backends);
+	sources->behind = (struct source){.kind = SOURCE_BEHIND, .fd = w.behind ? behind_fd(w.behind) : -1};
+	if (!err && w.behind)
+		err = watch_source(&w, &sources->behind);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
 	while (running) {
@@ -547,6 +562,8 @@ int answer_main(struct role *role)
 				worker_serve_urgent(&w, UDP_TURNS);
 			else if (s == &sources->backends)
 				forward_serve(&w);
+			else if (s == &sources->behind)
+				behind_serve(&w);
 			else
 				serve(&w, s, UDP_TURNS);
 		}
@@ -556,12 +573,15 @@ int answer_main(struct role *role)
 		/* After UDP, and for a bounded time. */
 		if (streams_ready)
 			busy = stream_turn(w.streams);
+		behind_tick(&w);
+		busy = busy || stream_busy(w.streams);
 	}
 	hot_lease(w.hot, 0);
 	rings_end(w.rings, &w);
 	rings_free(w.rings);
 	hot_free(w.hot);
 	stream_free(w.streams);
+	behind_free(w.behind, &w);
 	forward_free(w.forward);
 	measures_done(&w.measures);
 	settings_free(w.settings);

@@ -35,6 +35,7 @@ struct engine_pool {
 	uint32_t key;       /* of struct edge_key */
 	bool cached;        /* answers are kept */
 	bool client_subnet; /* and told by the client's network */
+	bool pass_notify, pass_update, pass_transfer; /* they get these as well */
 };
 
 struct engine_config {
@@ -52,6 +53,7 @@ struct engine_config {
 	unsigned worker;       /* index, told to this node's own checks */
 	const struct edge_zones *backend_zones; /* whose answers come from backends, by place in pools; NULL: none; borrowed */
 	const struct engine_pool *pools;
+	const uint8_t *mark_key; /* of questions that come back (edge/mark.h); NULL: none is known; borrowed */
 };
 
 /* What becomes of requests that workers do not answer: transfers, NOTIFY, and all that is signed with TSIG. */
@@ -76,6 +78,9 @@ struct engine_request {
 
 /* Kinds of answers, as rate limits tell them apart. */
 enum engine_kind { ENGINE_ANSWER, ENGINE_REFERRAL, ENGINE_NO_DATA, ENGINE_NO_NAME, ENGINE_ERROR, ENGINE_KINDS };
+
+/* Messages for backends that are no plain questions (pass.h, splice.h). */
+enum engine_pass { ENGINE_PASS_NOT, ENGINE_PASS_SIGNED, ENGINE_PASS_NOTIFY, ENGINE_PASS_UPDATE, ENGINE_PASS_TRANSFER };
 
 /* What happened, for counters and limits. */
 struct engine_result {
@@ -102,7 +107,9 @@ struct engine_result {
 	bool cached;     /* nothing was composed: the cache had it */
 	bool for_backends; /* there is no answer yet: forward.h has to get it */
 	uint32_t backends; /* place of the pool in the configuration, of a question for backends; UINT32_MAX: it was none */
+	enum engine_pass pass; /* of a message for them that is no plain question: with for_backends they get it, as it is; else it was refused */
 	enum edge_found found; /* with `backends`: what the cache had */
+	uint64_t mark;     /* it came back to us: refused; the nonce. 0: it did not */
 	bool refresh;      /* it was answered from the cache, and is to be asked again */
 };
 

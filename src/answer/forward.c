@@ -19,7 +19,8 @@
  * Memory is taken once: nothing is allocated, and all of it is bounded (FORWARD_UNDER_WAY_MAX, FORWARD_WAITING_MAX); more is SERVFAIL. Times are looked at every FORWARD_TICK_MS while something is
  * under way.
  *
- * A node may not ask itself: watch finds such servers (edge_server.loops); what comes in between joins the question it came from, and ends with its patience, or is refused where it can be seen.
+ * A node may not ask itself: watch finds such servers by the marks of its checks (edge/mark.h), and they are not asked any more; what comes before joins the question it came from, and ends with its
+ * patience, or is refused where it can be seen. Marks of others are passed on.
  *
  * Not here: a choice by what zone is asked; limits by client of questions that are sent on. */
 #include "answer/forward_priv.h"
@@ -124,9 +125,13 @@ static void answer_client(struct forward *fw, const struct forward_waiting *c, s
 	const struct engine_request request = {.transport = (enum engine_transport)c->transport, .client = c->addr, .port = c->port, .msg = c->msg, .len = c->len, .now_s = w->now_s};
 	struct engine_result result;
 
-	if (c->transport != ENGINE_UDP || c->fd < 0)
-		return;
 	late->began_ns = c->began_ns;
+	if (c->transport != ENGINE_UDP) {
+		forward_stream_answer(fw, c, late);
+		return;
+	}
+	if (c->fd < 0)
+		return;
 	w->local = (struct endpoint){.addr = c->local, .port = c->local_port};
 	worker_answer_late(w, late, &request, forward_out_room(fw), FORWARD_OUT_MAX, &result);
 	if (!result.len)
@@ -181,22 +186,29 @@ static size_t put_subnet(uint8_t *out, const struct edge_subnet *s)
 	return 8 + octets;
 }
 
+/* Where the server is told who asks: the header in front. Its length; 0: it is not told. */
+static size_t put_proxy(const struct forward *fw, const struct flight *f, bool stream, uint8_t out[PROXY_HEADER_MAX])
+{
+	const struct forward_waiting *c;
+	struct endpoint from, to;
+
+	if (!fw->pools[f->pool].proxy)
+		return 0;
+	if (f->first_client == FLIGHT_NONE)
+		return proxy_header_local(out);
+	c = &fw->waiting[f->first_client];
+	from = (struct endpoint){.addr = c->addr, .port = c->port};
+	to = (struct endpoint){.addr = c->local, .port = c->local_port};
+	return proxy_header_put(out, &from, &to, stream);
+}
+
 /* Our question. Its length. */
-static size_t put_question(const struct forward *fw, const struct flight *f, uint16_t id, uint8_t out[FORWARD_ASK_MAX])
+static size_t put_question(const struct flight *f, uint16_t id, uint8_t out[FORWARD_ASK_MAX])
 {
 	static const uint8_t opt[] = {0, 0, RR_OPT, DNS_UDP_DEFAULT >> 8, DNS_UDP_DEFAULT & 0xff, 0, 0, 0, 0, 0, 0};
 	const struct flight_key *k = &f->key;
-	uint8_t *p = out, *head;
+	uint8_t *p = out, *head = out, *rdlen;
 
-	if (fw->pools[f->pool].proxy && f->first_client != FLIGHT_NONE) {
-		const struct forward_waiting *c = &fw->waiting[f->first_client];
-		const struct endpoint from = {.addr = c->addr, .port = c->port}, to = {.addr = c->local, .port = c->local_port};
-
-		p += proxy_header_put(p, &from, &to, false);
-	} else if (fw->pools[f->pool].proxy) {
-		p += proxy_header_local(p);
-	}
-	head = p;
 	put_u16(head, id);
 	put_u16(head + 2, (uint16_t)((k->recursion_desired ? DNS_RD : 0) | (k->edge.checking_disabled ? DNS_CD : 0)));
 	memcpy(head + 4, (const uint8_t[]){0, 1, 0, 0, 0, 0, 0, 1}, 8);
@@ -209,13 +221,50 @@ static size_t put_question(const struct forward *fw, const struct flight *f, uin
 	memcpy(p, opt, sizeof(opt));
 	p[7] = k->edge.dnssec_ok ? 0x80 : 0;
 	p += sizeof(opt);
-	if (k->subnet.addr.family) {
-		size_t len = put_subnet(p, &k->subnet);
-
-		put_u16(p - 2, (uint16_t)len);
-		p += len;
+	rdlen = p - 2;
+	if (k->subnet.addr.family)
+		p += put_subnet(p, &k->subnet);
+	if (f->marked) {
+		put_u16(p, EDNS_LOCAL_MARK);
+		put_u16(p + 2, EDGE_MARK_LEN);
+		memcpy(p + 4, f->mark, EDGE_MARK_LEN);
+		p += 4 + EDGE_MARK_LEN;
 	}
+	put_u16(rdlen, (uint16_t)(p - rdlen - 2));
 	return (size_t)(p - out);
+}
+
+static size_t put_datagram(const struct forward *fw, const struct flight *f, uint16_t id, uint8_t out[FORWARD_ASK_MAX])
+{
+	size_t head = put_proxy(fw, f, false, out);
+
+	return head + put_question(f, id, out + head);
+}
+
+/* The same by a connection: to servers that are spoken to so, and again for what did not fit into a datagram. */
+static bool begin_stream_try(struct forward *fw, struct flight *f, uint16_t row)
+{
+	struct flight_try *try = flights_try(fw->flights, f, row, FORWARD_LINE_STREAM, forward_random(fw));
+	uint8_t proxy[PROXY_HEADER_MAX], question[FORWARD_ASK_MAX];
+	struct edge_server *s = &fw->facts[row];
+	uint64_t now_ns = fw->worker->now_ns;
+	uint32_t wait_ms = MAX(2 * edge_server_timeout_ms(s), (uint32_t)FORWARD_STREAM_TRY_MS);
+
+	if (!try)
+		return false;
+	if (!forward_stream_put(fw, row, try->id, proxy, put_proxy(fw, f, true, proxy), question, put_question(f, try->id, question))) {
+		try->state = TRY_OVER;
+		board_add(&told(fw, row)->errors, 1);
+		edge_server_failed(s, now_ns);
+		return false;
+	}
+	try->sent_ns = now_ns;
+	try->due_ns = now_ns + ((uint64_t)wait_ms << MIN(f->round, 3U)) * 1000000;
+	edge_server_sent(s, now_ns);
+	board_add(&told(fw, row)->sent, 1);
+	if (f->tries > 1)
+		board_add(&told(fw, row)->retried, 1);
+	return true;
 }
 
 /* Send it to this server. False: that cannot be done now. */
@@ -228,6 +277,8 @@ static bool begin_try(struct forward *fw, struct flight *f, unsigned place)
 	uint8_t *room, line;
 
 	edge_tried_set(&f->tried, place);
+	if (fw->pools[f->pool].over != CONFIG_BACKEND_UDP)
+		return begin_stream_try(fw, f, row);
 	if (!forward_udp_ask(fw, row, &line)) {
 		board_add(&told(fw, row)->errors, 1);
 		edge_server_failed(s, now_ns);
@@ -242,7 +293,7 @@ static bool begin_try(struct forward *fw, struct flight *f, unsigned place)
 	edge_server_sent(s, now_ns);
 	if (f->tries > 1)
 		board_add(&told(fw, row)->retried, 1);
-	forward_udp_put(fw, row, line, try->id, put_question(fw, f, try->id, room));
+	forward_udp_put(fw, row, line, try->id, put_datagram(fw, f, try->id, room));
 	return true;
 }
 
@@ -328,6 +379,9 @@ static struct flight *begin(struct forward *fw, const struct flight_key *key, co
 	f->expires_ns = f->began_ns + fw->pools[pool].patience_ns;
 	f->asked_len = q->qname.len;
 	memcpy(f->asked, q->qname.wire, q->qname.len);
+	f->marked = q->mark && q->mark_len == EDGE_MARK_LEN;
+	if (f->marked)
+		memcpy(f->mark, q->mark, EDGE_MARK_LEN);
 	return f;
 }
 
@@ -348,10 +402,10 @@ bool forward_ask(struct worker *w, const struct forward_client *who, const uint8
 	struct flight *f;
 	bool joined, alone;
 
-	if (!fw || result->backends >= fw->pool_count || who->transport != ENGINE_UDP)
+	if (!fw || result->backends >= fw->pool_count)
 		return false;
 	board_add(&w->board->edge.misses, 1);
-	alone = fw->pools[result->backends].proxy;
+	alone = fw->pools[result->backends].proxy || q->mark;
 	make_key(fw, q, &who->addr, result->backends, who->transport != ENGINE_UDP, &key);
 	f = alone ? NULL : flights_find(fw->flights, &key);
 	joined = f != NULL;
@@ -446,6 +500,9 @@ void forward_take_reply(struct forward *fw, uint16_t row, uint8_t line, const ui
 	}
 	if (!flights_of_id(fw->flights, row, line, get_u16(msg), &f, &try) || try->state == TRY_OVER) {
 		board_add(&b->late, 1);
+		/* Copies of questions that are trials are often answered second. */
+		if (fw->facts[row].open && (get_u16(msg + 2) & DNS_QR) && settles(get_u16(msg + 2) & 15))
+			edge_server_back(&fw->facts[row]);
 		return;
 	}
 	fw->asked = (struct query){.qtype = f->key.edge.qtype, .qclass = CLASS_IN, .has_question = true, .qname.len = f->asked_len, .question_len = (uint16_t)(f->asked_len + 4)};
@@ -470,9 +527,29 @@ void forward_take_reply(struct forward *fw, uint16_t row, uint8_t line, const ui
 		take_error(fw, f, a->rcode, a->ede);
 		return;
 	}
+	/* What does not fit a client takes that came by TCP or TLS. */
+	if ((a->flags & DNS_TC) && f->key.stream && line != FORWARD_LINE_STREAM && begin_stream_try(fw, f, row)) {
+		set_timer(fw, f);
+		return;
+	}
 	if (a->ttl && fw->pools[f->pool].cached && fw->worker->scratch->backend_cache)
 		edge_cache_put(fw->worker->scratch->backend_cache, &f->key.edge, &f->key.subnet, a, &fw->pools[f->pool].limits, fw->worker->scratch->backend_now_s);
 	conclude(fw, f, &late);
+}
+
+void forward_try_closed(struct forward *fw, uint16_t row, uint8_t line, uint16_t id)
+{
+	struct flight_try *try;
+	struct flight *f;
+
+	if (!flights_of_id(fw->flights, row, line, id, &f, &try) || try->state != TRY_WAITING)
+		return;
+	try->state = TRY_OVER;
+	fw->facts[row].outstanding--;
+	for (unsigned i = 0; i < fw->pools[f->pool].of.count; i++)
+		if (fw->pools[f->pool].of.rows[i] == row)
+			f->tried.bits[i / 64] &= ~(UINT64_C(1) << i % 64);
+	flights_timer(fw->flights, f, fw->worker->now_ns);
 }
 
 void forward_try_failed(struct forward *fw, uint16_t row, uint8_t line, uint16_t id)
@@ -535,6 +612,7 @@ void forward_tick(struct worker *w)
 	struct forward *fw = w->forward;
 	struct flight *f;
 
+	forward_flush(w);
 	if (!fw || w->now_ns - fw->ticked_ns < FORWARD_TICK_MS * UINT64_C(1000000) / 2)
 		return;
 	fw->ticked_ns = w->now_ns;

@@ -15,6 +15,8 @@ enum {
 	FORWARD_KEPT = 512,        /* octets of a client's question that are kept; a longer one is kept without what we would not look at */
 	FORWARD_ASK_MAX = 512,     /* octets of a question of ours, with the PROXY header */
 	FORWARD_LINES = 5,         /* UDP sockets to a server, one of which rests: it is read, but not written to */
+	FORWARD_LINE_STREAM = FORWARD_LINES, /* in place of a socket: connections */
+	FORWARD_STREAM_TRY_MS = 250, /* at least, for a connection may have to be made first, and TLS begun */
 	FORWARD_BATCH = 64,
 	FORWARD_IN_MAX = 4096,     /* octets of a datagram; we offer DNS_UDP_DEFAULT */
 	FORWARD_OUT_MAX = 4096,    /* likewise to a client */
@@ -100,6 +102,7 @@ struct forward {
 	struct query asked;                /* of the question whose answer is at hand */
 	struct edge_answer answer;
 	uint8_t body[EDGE_BODY_MAX];
+	uint8_t stream_out[DNS_MESSAGE_MAX]; /* an answer to a client of TCP or TLS */
 };
 
 uint32_t forward_random(struct forward *fw);
@@ -117,6 +120,10 @@ void forward_udp_serve(struct forward *fw);
 void forward_udp_renew(struct forward *fw);
 void forward_udp_close(struct forward *fw, uint16_t row);
 
+/* forward_stream.c: servers by TCP and TLS, clients likewise. False: it cannot be asked now. */
+bool forward_stream_put(struct forward *fw, uint16_t row, uint16_t id, const uint8_t *proxy, size_t proxy_len, const uint8_t *msg, size_t len);
+void forward_stream_answer(struct forward *fw, const struct forward_waiting *c, struct engine_late *late);
+
 /* forward_out.c: answers to clients of UDP. */
 uint8_t *forward_out_room(struct forward *fw);
 void forward_out_put(struct forward *fw, const struct forward_waiting *to, size_t len);
@@ -124,6 +131,7 @@ void forward_out_flush(struct forward *fw);
 
 /* forward.c: an answer has come; a line to a server is broken (the network said no). */
 void forward_take_reply(struct forward *fw, uint16_t row, uint8_t line, const uint8_t *msg, size_t len, uint64_t now_ns);
+void forward_try_closed(struct forward *fw, uint16_t row, uint8_t line, uint16_t id); /* as servers do at any time: it has not failed */
 void forward_try_failed(struct forward *fw, uint16_t row, uint8_t line, uint16_t id);
 /* A row is another server's now, or nobody's. */
 void forward_forget_row(struct forward *fw, uint16_t row);

@@ -95,7 +95,8 @@ static int read_backends(const struct config *c, struct settings *s)
 		return ERR_NO_MEMORY;
 	}
 	for (size_t i = 0; i < c->backend_count; i++)
-		s->pools[i] = (struct engine_pool){.key = edge_pool_key(c->backends[i].name), .cached = settings_pool_cached(&c->backends[i]), .client_subnet = c->backends[i].client_subnet};
+		s->pools[i] = (struct engine_pool){.key = edge_pool_key(c->backends[i].name), .cached = settings_pool_cached(&c->backends[i]), .client_subnet = c->backends[i].client_subnet,
+		                                    .pass_notify = c->backends[i].pass_notify, .pass_update = c->backends[i].pass_update, .pass_transfer = c->backends[i].pass_transfer};
 	for (size_t i = 0; i < c->zone_count; i++)
 		if (c->zones[i].backends < c->backend_count)
 			zones[count++] = (struct edge_zone){.apex = c->zones[i].apex, .pool = c->zones[i].backends};

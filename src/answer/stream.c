@@ -3,11 +3,13 @@
  *
  *	accept -> [whole queries] -> answers, gathered into one write -> idle ... -> closed
  *
- * Queries are framed by two octets of length and answered as they come, in their order: an answer is made at once, so there is nothing
- * that a later one could overtake. All whole queries of one read are answered into one buffer and leave by one write, each length beside
+ * Queries are framed by two octets of length and answered as they come, in their order: an answer from our zones is made at once, so there is nothing
+ * that a later one could overtake. Answers of backends come when they come (forward.h), in any order (RFC 7766 6.2.1.1): each question that is left open has a row in `later`, whose place and
+ * use are its ticket, so that an answer never reaches another connection. While a connection has STREAM_OPEN_MAX of them nothing more is read from it; it is not idle while it has any, and a client
+ * that has ended its side gets its answers first. All whole queries of one read are answered into one buffer and leave by one write, each length beside
  * its message, so that a segment holds as much as there is.
  *
- * Memory: a connection that waits is a cell of some 150 octets, and its share of the client's. Reading goes into a buffer all connections share; only
+ * Memory: a connection that waits is a cell of some 180 octets, and its share of the client's. Reading goes into a buffer all connections share; only
  * what cannot be dealt with at once (half a query, an answer the client does not take) is kept, in buffers of that size. Cells, buffers
  * and OpenSSL's memory count, and the count is held below the configured figure. While a connection has an answer not taken, nothing is read from it.
  *
@@ -29,7 +31,10 @@
  * STREAM_QUERY_MAX; UPDATE. */
 #include "answer/stream.h"
 
+#include "answer/forward.h"
+#include "answer/pass.h"
 #include "answer/relay.h"
+#include "answer/splice.h"
 #include "answer/stream_clients.h"
 #include "answer/worker.h"
 #include "base/clock.h"
@@ -47,6 +52,10 @@
 #include <unistd.h>
 
 enum {
+	STREAM_OPEN_MAX = 64,     /* questions of one connection that backends have to answer */
+	STREAM_OPEN_CLIENT = 512, /* of one client */
+	STREAM_LATER_MAX = 16384, /* of all: as many as a worker asks (FORWARD_UNDER_WAY_MAX) */
+	STREAM_LATER_OUT = 2 * (2 + DNS_MESSAGE_MAX), /* octets of such answers that wait for a client to take them */
 	STREAM_QUERY_MAX = 16384, /* octets of a query; a longer one closes the connection */
 	STREAM_READ = 16384,      /* octets taken from a connection at a time */
 	STREAM_FRAME_MAX = 2 + DNS_MESSAGE_MAX,
@@ -87,8 +96,20 @@ struct conn {
 	bool manages;          /* may ask sync */
 	uint8_t network;       /* for measures_network() */
 	bool more;             /* `in` may hold whole queries: the turn was over */
+	bool ended;            /* the client has; it waits for answers */
+	bool holds;            /* the next message is not for this worker, and waits until all before it are answered */
+	bool doomed;           /* conn_serve() is to close it */
+	uint16_t open_count;   /* questions in `opened` */
+	struct list opened;    /* rows of `later` */
 	struct ip_addr address;
 	uint16_t port;
+};
+
+/* A question that a backend has to answer. */
+struct later {
+	struct list link;  /* in conn.opened, or in stream.later_free */
+	struct conn *conn; /* NULL: free */
+	uint32_t uses;
 };
 
 struct stream {
@@ -108,7 +129,10 @@ struct stream {
 	uint64_t shake_until_ns;
 	uint64_t peak;     /* of memory, since it was last trimmed */
 	uint16_t keepalive; /* told to clients that ask, RFC 7828 */
-	uint8_t in[STREAM_READ], out[STREAM_OUT];
+	struct later *later; /* STREAM_LATER_MAX of them; NULL: none were wanted yet */
+	struct list later_free;
+	struct conn *serving; /* in conn_serve(): not to be closed by others; NULL: none */
+	uint8_t in[STREAM_READ], out[STREAM_OUT], frame[STREAM_FRAME_MAX];
 };
 
 static void conn_serve(struct stream *s, struct conn *c);
@@ -130,12 +154,56 @@ static bool memory_has(struct stream *s, size_t len)
 	return false;
 }
 
+/* ---- questions that wait ---- */
+
+static void later_release(struct stream *s, struct later *l)
+{
+	l->conn->open_count--;
+	l->conn->client->open--;
+	l->conn = NULL;
+	l->uses++;
+	list_remove(&l->link);
+	list_add_tail(s->later_free.next, &l->link); /* first: those in use stay few and close together */
+}
+
+/* A row for a question of this connection. False: there are too many. */
+static bool later_take(struct stream *s, struct conn *c, uint64_t *ticket)
+{
+	struct later *l;
+
+	if (!s->later) {
+		s->later = calloc(STREAM_LATER_MAX, sizeof(*s->later));
+		for (size_t i = 0; s->later && i < STREAM_LATER_MAX; i++)
+			list_add_tail(&s->later_free, &s->later[i].link);
+	}
+	if (list_empty(&s->later_free) || c->client->open >= STREAM_OPEN_CLIENT)
+		return false;
+	l = LIST_ENTRY(s->later_free.next, struct later, link);
+	list_remove(&l->link);
+	list_add_tail(&c->opened, &l->link);
+	l->conn = c;
+	c->open_count++;
+	c->client->open++;
+	*ticket = (uint64_t)l->uses << 32 | (uint64_t)(l - s->later);
+	return true;
+}
+
+static struct later *later_find(const struct stream *s, uint64_t ticket)
+{
+	uint32_t place = (uint32_t)ticket;
+	struct later *l = s->later && place < STREAM_LATER_MAX ? &s->later[place] : NULL;
+
+	return l && l->conn && l->uses == ticket >> 32 ? l : NULL;
+}
+
 /* ---- life of a connection ---- */
 
 static void conn_close(struct stream *s, struct conn *c)
 {
 	struct stream_client *client = c->client;
 
+	while (!list_empty(&c->opened))
+		later_release(s, LIST_ENTRY(c->opened.next, struct later, link));
 	if (c->tls) {
 		tls_end(c->tls, !c->shaking && !c->broken && !c->out);
 		c->tls = NULL;
@@ -270,6 +338,7 @@ static void adopt(struct stream *s, int fd, const struct ip_addr *address, uint1
 	list_init(&c->link);
 	list_init(&c->of_client);
 	list_init(&c->ready);
+	list_init(&c->opened);
 	s->open++;
 	conn_wait(s, c, tls ? WAIT_SHAKE : WAIT_FIRST);
 	board_add(&s->worker->board->tcp_accepted, 1);
@@ -372,11 +441,31 @@ static bool conn_shake(struct stream *s, struct conn *c)
 	return false;
 }
 
+/* Behind what was kept. */
+static bool conn_append(struct stream *s, struct conn *c, const uint8_t *bytes, size_t len)
+{
+	size_t rest = c->out_len - c->out_pos;
+	uint8_t *out = rest + len <= STREAM_OUT + STREAM_LATER_OUT && memory_has(s, rest + len) ? memory_take(&s->memory, rest + len) : NULL;
+
+	if (!out)
+		return false;
+	memcpy(out, c->out + c->out_pos, rest);
+	memcpy(out + rest, bytes, len);
+	memory_give(&s->memory, c->out);
+	c->out = out;
+	c->out_len = (uint32_t)(rest + len);
+	c->out_pos = 0;
+	return true;
+}
+
 /* Send what has been gathered; keep what does not go. False: the connection is of no more use. */
 static bool conn_put(struct stream *s, struct conn *c, const uint8_t *bytes, size_t len)
 {
-	ssize_t n = conn_send(s, c, bytes, len);
+	ssize_t n;
 
+	if (c->out)
+		return conn_append(s, c, bytes, len);
+	n = conn_send(s, c, bytes, len);
 	if (n < 0 && n != -EAGAIN)
 		return false;
 	if (n > 0) {
@@ -468,20 +557,73 @@ static void conn_local(const struct conn *c, struct endpoint *out)
 	out->port = port_of_peer(&at);
 }
 
+/* Nothing more is read for the moment. */
+static bool conn_full(const struct conn *c)
+{
+	return c->ended || c->holds || c->open_count >= STREAM_OPEN_MAX;
+}
+
+/* A question for backends: it is left open. False: it cannot be now. */
+static bool conn_ask(struct stream *s, struct conn *c, const struct engine_request *request, const struct engine_result *result)
+{
+	struct forward_client who = {.transport = request->transport, .addr = c->address, .port = c->port, .fd = -1};
+	bool taken;
+
+	if (!later_take(s, c, &who.stream)) {
+		board_add(&s->worker->board->edge.full, 1);
+		return false;
+	}
+	conn_local(c, &who.local);
+	taken = result->pass ? passes_take(s->worker->passes, &who, result, request->msg, request->len)
+	                     : forward_ask(s->worker, &who, request->msg, request->len, result);
+	if (!taken)
+		stream_forget(s, who.stream);
+	return taken;
+}
+
+/* A transfer from backends: the connection is theirs from now on, with len octets of it from that message on. False: there are too many. The caller closes what is left of it. */
+static bool conn_splice(struct stream *s, struct conn *c, uint32_t pool, const uint8_t *p, size_t len)
+{
+	const struct endpoint client = {.addr = c->address, .port = c->port};
+	struct endpoint local;
+
+	conn_local(c, &local);
+	epoll_ctl(s->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	c->events = 0;
+	if (!splices_take(s->worker->splices, c->fd, c->tls, &client, &local, pool, p, len))
+		return false;
+	c->fd = -1;
+	if (c->tls) {
+		c->tls = NULL;
+		s->open_tls--;
+		atomic_store_explicit(&s->worker->board->tls_open, s->open_tls, memory_order_relaxed);
+	}
+	return true;
+}
+
+static void count_query(struct worker *w, const struct conn *c, size_t len)
+{
+	bool v6 = c->address.family == 6;
+
+	board_add(c->tls ? &w->board->tls_queries[v6] : &w->board->queries[1][v6], 1);
+	board_add(&w->board->bytes_in, len);
+	measures_network(&w->measures, c->network, v6, 1);
+}
+
 /* Answer whole queries of p until they, the turn, or the client's patience with reading end. *used octets are done with. */
 static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_t len, size_t *used)
 {
 	struct worker *w = s->worker;
 	struct store_snapshot snapshot;
 	size_t pos = 0, out = 0, answered = 0, frame;
-	bool good = true, v6 = c->address.family == 6;
+	bool good = true, v6 = c->address.family == 6, spliced, waits;
 	uint64_t began = len >= 2 ? clock_ns() : 0;
 
 	c->more = false;
 	if (w->tap_pace.every)
 		conn_local(c, &w->local);
 	store_pin(w->store, &snapshot);
-	while (len - pos >= 2 && !c->out) {
+	while (len - pos >= 2 && !c->out && !conn_full(c)) {
 		struct engine_request request;
 		struct engine_result result;
 
@@ -500,9 +642,15 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 		request = (struct engine_request){.transport = c->tls ? ENGINE_TLS : ENGINE_TCP,
 		                                  .client = c->address, .port = c->port, .msg = p + pos + 2,
 		                                  .len = frame - 2, .now_s = w->now_s, .keepalive = s->keepalive,
-		                                  .sync = c->manages ? ENGINE_SYNC_PASS : ENGINE_SYNC_NEVER};
+		                                  .sync = c->manages ? ENGINE_SYNC_PASS : ENGINE_SYNC_NEVER,
+		                                  .waits = w->forward != NULL};
 		worker_answer(w, &snapshot, &request, s->out + out + 2, DNS_MESSAGE_MAX, &result);
-		if (result.for_sync && out) {
+		spliced = result.for_backends && result.pass == ENGINE_PASS_TRANSFER;
+		if ((result.for_sync || spliced) && c->open_count) {
+			c->holds = true;
+			break;
+		}
+		if ((result.for_sync || spliced) && out) {
 			/* What was asked before is answered before. */
 			good = conn_put(s, c, s->out, out);
 			out = 0;
@@ -523,11 +671,26 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 			request.sync = ENGINE_SYNC_BUSY;
 			worker_answer(w, &snapshot, &request, s->out + 2, DNS_MESSAGE_MAX, &result);
 		}
-		board_add(c->tls ? &w->board->tls_queries[v6] : &w->board->queries[1][v6], 1);
-		board_add(&w->board->bytes_in, frame - 2);
-		measures_network(&w->measures, c->network, v6, 1);
+		if (spliced) {
+			count_query(w, c, frame - 2);
+			if (conn_splice(s, c, result.backends, p + pos, len - pos) || !watch(s, c, EPOLLIN)) {
+				good = false;
+				break;
+			}
+		}
+		waits = result.for_backends && !spliced && conn_ask(s, c, &request, &result);
+		if (result.for_backends && !waits) {
+			request.waits = false;
+			worker_answer(w, &snapshot, &request, s->out + out + 2, DNS_MESSAGE_MAX, &result);
+		}
+		if (result.refresh)
+			forward_refresh(w, &request.client, &result);
+		if (!spliced)
+			count_query(w, c, frame - 2);
 		pos += frame;
 		answered++;
+		if (waits)
+			continue;
 		if (!result.len) {
 			good = false; /* not a query: nothing to wait for */
 			break;
@@ -545,6 +708,7 @@ static bool answer_all(struct stream *s, struct conn *c, const uint8_t *p, size_
 	store_unpin(w->store);
 	if (out && !conn_put(s, c, s->out, out))
 		good = false;
+	forward_flush(w);
 	if (answered) {
 		(void)measures_latency(&w->measures, c->tls ? ENGINE_TLS : ENGINE_TCP, answered, began);
 		conn_wait(s, c, WAIT_NEXT);
@@ -605,6 +769,10 @@ static bool serve_read(struct stream *s, struct conn *c, bool *again)
 	ssize_t n = conn_recv(s, c, buf, cap);
 
 	*again = n == (ssize_t)cap || (c->tls && n > 0); /* TLS may hold octets that epoll does not tell of */
+	if (n == 0 && c->open_count) {
+		c->ended = true;
+		return true;
+	}
 	if (n <= 0)
 		return n == -EAGAIN;
 	if (c->in) {
@@ -632,22 +800,76 @@ static void conn_serve(struct stream *s, struct conn *c)
 		if (c->shaking)
 			return;
 	}
+	s->serving = c;
 	if (c->out)
 		good = conn_flush(s, c);
 	/* What was kept while the client took no answers, or the turn was over. */
 	if (good && !c->out && c->in)
 		good = serve_kept(s, c);
-	while (good && again && !c->out && !c->more) {
+	while (good && again && !c->out && !c->more && !conn_full(c)) {
 		good = serve_read(s, c, &again);
 		if (again && clock_ns() > s->until_ns) {
 			c->more = true;
 			break;
 		}
 	}
-	if (!good)
+	s->serving = NULL;
+	/* That the other side is gone epoll tells whatever is asked, but only once. */
+	if (good && !c->out && conn_full(c))
+		good = (!c->ended || c->open_count) && watch(s, c, EPOLLET);
+	if (!good || c->doomed)
 		conn_close(s, c);
 	else if (c->more && !c->out) /* for TLS also: while answers were kept, nothing was read */
 		list_add_tail(&s->ready, &c->ready);
+}
+
+void stream_forget(struct stream *s, uint64_t ticket)
+{
+	struct later *l = later_find(s, ticket);
+	struct conn *c = l ? l->conn : NULL;
+
+	if (!c)
+		return;
+	later_release(s, l);
+	if (!c->open_count)
+		c->holds = false;
+	if (c->out)
+		return; /* goes on when the client has taken it */
+	if (c->ended && !c->open_count && c != s->serving) {
+		conn_close(s, c);
+	} else if (c->events == (uint32_t)EPOLLET && !conn_full(c)) {
+		if (!watch(s, c, EPOLLIN))
+			c->doomed = true;
+		c->more = true; /* of what was kept, or TLS holds */
+		if (list_empty(&c->ready))
+			list_add_tail(&s->ready, &c->ready);
+	}
+}
+
+bool stream_answer_later(struct stream *s, uint64_t ticket, const uint8_t *msg, size_t len)
+{
+	struct later *l = later_find(s, ticket);
+	struct conn *c = l ? l->conn : NULL;
+
+	if (!c || c->doomed)
+		return false;
+	put_u16(s->frame, (uint16_t)len);
+	memcpy(s->frame + 2, msg, len);
+	if (!conn_put(s, c, s->frame, 2 + len)) {
+		if (c == s->serving)
+			c->doomed = true;
+		else
+			conn_close(s, c);
+		return false;
+	}
+	conn_wait(s, c, WAIT_NEXT);
+	stream_forget(s, ticket);
+	return true;
+}
+
+bool stream_busy(const struct stream *s)
+{
+	return !list_empty(&s->ready);
 }
 
 bool stream_turn(struct stream *s)
@@ -693,6 +915,11 @@ void stream_expire(struct stream *s)
 		struct conn *c;
 
 		while ((c = first_waiting(s, (enum waiting)kind)) && now - c->active_ns >= limit_ns && clock_ns() < until) {
+			/* It is we who are waited for; for how long is bounded there (backends[].patience). */
+			if (c->open_count && !c->out) {
+				conn_wait(s, c, (enum waiting)kind);
+				continue;
+			}
 			board_add(c->shaking ? &b->tls_timeouts : c->in || c->out ? &b->tcp_closed_slow : &b->tcp_closed_idle, 1);
 			conn_close(s, c);
 		}
@@ -752,6 +979,7 @@ struct stream *stream_new(struct worker *w, const struct stream_limits *limits)
 	for (int kind = 0; kind < WAIT_KINDS; kind++)
 		list_init(&s->waiting[kind]);
 	list_init(&s->ready);
+	list_init(&s->later_free);
 	slab_init(&s->conns, &s->memory, sizeof(struct conn));
 	if (s->epoll < 0 || !make_relays(s) || clients_init(&s->clients, &s->memory) < 0) {
 		relays_free(s->relays);
@@ -775,8 +1003,14 @@ void stream_free(struct stream *s)
 	tls_context_free(s->context);
 	slab_done(&s->conns);
 	clients_done(&s->clients);
+	free(s->later);
 	close(s->epoll);
 	free(s);
+}
+
+uint16_t stream_keepalive_now(const struct stream *s)
+{
+	return s->keepalive;
 }
 
 int stream_fd(const struct stream *s)

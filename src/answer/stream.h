@@ -25,9 +25,13 @@ void stream_tls(struct stream *s, struct ssl_ctx_st *context);
 void stream_accept(struct stream *s, int listener, bool tls, bool manages, unsigned network);
 /* Serve connections for a bounded time. True: there is more to do, come back without waiting. */
 bool stream_turn(struct stream *s);
+/* There is more to do, as after stream_turn(): answers that came later have made room for questions that wait. */
+bool stream_busy(const struct stream *s);
 /* Close what has been idle too long; every few milliseconds. */
 void stream_expire(struct stream *s);
 /* The answer (len octets) to a question that was left open: forward_client.stream of forward_ask() is its ticket. False: its connection is gone, or can take no more; nobody waits any more. */
 bool stream_answer_later(struct stream *s, uint64_t ticket, const uint8_t *msg, size_t len);
+/* What such an answer tells a client of the idle time (RFC 7828). */
+uint16_t stream_keepalive_now(const struct stream *s);
 /* There will be no answer: its connection no longer waits for it. */
 void stream_forget(struct stream *s, uint64_t ticket);

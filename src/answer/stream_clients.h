@@ -15,6 +15,7 @@ struct stream_client {
 	struct list conns;          /* the longest idle first; kept so by the owner */
 	uint64_t key;
 	uint32_t count;
+	uint32_t open; /* questions of theirs that backends have to answer; the owner's */
 	bool v6;
 };
 

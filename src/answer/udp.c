@@ -7,6 +7,7 @@
 #include "answer/udp.h"
 
 #include "answer/forward.h"
+#include "answer/pass.h"
 #include "answer/worker.h"
 #include "proc/handover.h"
 
@@ -176,6 +177,8 @@ static bool ask_backends(struct udp *u, struct worker *w, const struct udp_sourc
 
 	if (from->wildcard)
 		destination(&u->in[i].msg_hdr, &who.local.addr);
+	if (result->pass)
+		return passes_take(w->passes, &who, result, request->msg, request->len);
 	return forward_ask(w, &who, request->msg, request->len, result);
 }
 

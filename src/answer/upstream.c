@@ -104,9 +104,9 @@ _Static_assert(UPSTREAM_PIPELINE == 256, "a place is an octet of the ID");
 
 /* ---- life of a connection ---- */
 
-int upstream_connect(const struct upstream_server *s, int type, int *out)
+static int connect_from(const struct upstream_server *s, int type, const struct ip_addr *own, int *out)
 {
-	const struct endpoint from = {.addr = s->from};
+	const struct endpoint from = {.addr = *own};
 	struct sockaddr_storage at;
 	socklen_t len = endpoint_to_sockaddr(&s->at, &at);
 	int fd = socket(at.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, err = 0;
@@ -115,7 +115,7 @@ int upstream_connect(const struct upstream_server *s, int type, int *out)
 		return -errno;
 	if (type == SOCK_STREAM)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* what is gathered is gathered here */
-	if (s->from.family == s->at.addr.family) {
+	if (own->family) {
 		struct sockaddr_storage local;
 		socklen_t local_len = endpoint_to_sockaddr(&from, &local);
 
@@ -132,6 +132,16 @@ int upstream_connect(const struct upstream_server *s, int type, int *out)
 	}
 	*out = fd;
 	return 0;
+}
+
+int upstream_connect(const struct upstream_server *s, int type, int *out)
+{
+	static const struct ip_addr any;
+
+	/* From an address of loopback nothing beyond it is reached, for one: then as the kernel chooses. */
+	if (s->from.family == s->at.addr.family && connect_from(s, type, &s->from, out) == 0)
+		return 0;
+	return connect_from(s, type, &any, out);
 }
 
 static void fail_row(struct upstream *u, struct row *r)

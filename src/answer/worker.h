@@ -19,13 +19,17 @@
 
 /* One answer worker: what UDP and TCP share. Everything is allocated at start; nothing is while queries are answered, but for what
  * a slow TCP client has not taken yet. */
+struct behind;
 struct role;
 struct forward;
 struct hot;
+struct passes;
 struct rings;
 struct live_steering;
+struct splices;
 struct stream;
 struct udp;
+struct upstream;
 
 struct worker {
 	struct board_worker *board;
@@ -50,7 +54,11 @@ struct worker {
 	int epoll;
 	int urgent; /* epoll set, in that one, of sockets that are served between batches of others; -1: none */
 	struct udp *udp;
-	struct forward *forward;  /* NULL: there are no backends */
+	struct forward *forward;  /* NULL: there are no backends; nor are these four: */
+	struct behind *behind;
+	struct upstream *upstream;
+	struct passes *passes;
+	struct splices *splices;
 	uint64_t now_ns; /* refreshed once a turn of the loop */
 	uint32_t now_s;  /* since 1970, likewise */
 	struct measures measures;

@@ -257,6 +257,7 @@ struct config_geoip {
 };
 
 /* pools[]: endpoints that names are steered to. */
+enum { CONFIG_CHECK_TEXT_MAX = 256, CONFIG_CHECK_PATH_MAX = 1024, CONFIG_CHECK_HOST_MAX = 255 }; /* octets */
 enum config_check_type { CONFIG_CHECK_NONE, CONFIG_CHECK_TCP, CONFIG_CHECK_HTTP, CONFIG_CHECK_HTTPS, CONFIG_CHECK_DNS, CONFIG_CHECK_EXEC };
 struct config_pool_check {
 	uint8_t type;              /* enum config_check_type; none: endpoints count as up */

@@ -96,6 +96,13 @@ static void check_pool_check(const struct steering_check *k, const struct tree *
 		tree_error(k->src, item_of(t, "exec", 0),
 		           "write the absolute path of the program: there is no PATH to look for \"%.80s\" in",
 		           c->exec[0]);
+	/* As much as health/http.c has room for. */
+	if (c->contains && (!*c->contains || strlen(c->contains) > CONFIG_CHECK_TEXT_MAX))
+		tree_error(k->src, value_of(t, "contains"), "\"contains\" has 1 to %d octets", CONFIG_CHECK_TEXT_MAX);
+	if (web && strlen(c->path) > CONFIG_CHECK_PATH_MAX)
+		tree_error(k->src, value_of(t, "path"), "a path has at most %d octets", CONFIG_CHECK_PATH_MAX);
+	if (web && c->host && strlen(c->host) > CONFIG_CHECK_HOST_MAX)
+		tree_error(k->src, value_of(t, "host"), "a host's name has at most %d octets", CONFIG_CHECK_HOST_MAX);
 	if (web && c->path[0] != '/')
 		tree_error(k->src, value_of(t, "path"), "a path begins with a slash: write /%.80s", c->path);
 	for (const char *s = web ? c->path : ""; *s; s++) {

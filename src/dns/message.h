@@ -33,7 +33,8 @@ enum { /* header flags, as in the 16-bit word */
 };
 
 enum edns_option { EDNS_NSID = 3, EDNS_ECS = 8, EDNS_EXPIRE = 9, EDNS_COOKIE = 10, EDNS_KEEPALIVE = 11, EDNS_PADDING = 12, EDNS_EDE = 15,
-                   EDNS_REPORT_CHANNEL = 18, EDNS_ZONEVERSION = 19 };
+                   EDNS_REPORT_CHANNEL = 18, EDNS_ZONEVERSION = 19,
+                   EDNS_LOCAL_MARK = 65001 /* edge/mark.h; RFC 6891 9: for local use */ };
 
 struct dns_header {
 	uint16_t id;
@@ -62,6 +63,8 @@ struct query {
 	uint16_t cookie_len;
 	const uint8_t *ecs;    /* borrowed option data, well-formed, scope 0; NULL if none (RFC 7871) */
 	uint16_t ecs_len;
+	const uint8_t *mark;   /* borrowed data of EDNS_LOCAL_MARK, NULL if none */
+	uint16_t mark_len;
 	bool want_keepalive;
 	bool want_padding;
 	bool want_zone_version; /* RFC 9660 */
@@ -81,6 +84,8 @@ enum query_verdict {
  * in the additional section; two are FORMERR (RFC 6891 6.1.1); QDCOUNT > 1, and 0 without a COOKIE option, are FORMERR (RFC 9619); records after the
  * question in the answer or authority section of a QUERY are skipped if well-formed. Trailing bytes are FORMERR. */
 enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *out);
+/* Of a message that was QUERY_NOTIMP: what its OPT says, if it has one and is well-formed so far; for an answer that is to have one. */
+void query_read_edns(const uint8_t *msg, size_t len, struct query *q);
 
 /* Iterate over any message, for clients (probes, tests, trace). */
 struct message {

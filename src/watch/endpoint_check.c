@@ -26,6 +26,10 @@
 
 enum { READ_MAX = 16384, READS_MAX = 8 /* in one turn of the loop */ };
 
+_Static_assert((int)CONFIG_CHECK_TEXT_MAX == HTTP_WANTED_MAX && CONFIG_CHECK_PATH_MAX + 2 * CONFIG_CHECK_HOST_MAX < HTTP_REQUEST_MAX &&
+                       CONFIG_CHECK_HOST_MAX + 8 < ENDPOINT_HOST_MAX,
+               "what stands in the fleet file fits into a request");
+
 enum phase { PHASE_CONNECT, PHASE_SHAKE, PHASE_SEND, PHASE_RECEIVE };
 
 struct endpoint_check {

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "watch/endpoints_priv.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,29 +49,33 @@ static void explain(const struct endpoint_state *s, enum health_state own, char 
 		snprintf(why, BOARD_WHY_MAX, "not known yet, and counts as up");
 }
 
-static void write_row(const struct endpoint_state *s, enum health_state own, uint64_t now_ns)
+static void write_row(const struct endpoint_state *s, enum health_state own)
 {
 	struct board_watch_endpoints *b = &s->pool->owner->watch->board->watch.endpoints;
+	static struct board_endpoint now; /* all of its octets are set; one thread */
 	struct board_endpoint *row;
-	char why[BOARD_WHY_MAX];
+	const size_t head = offsetof(struct board_endpoint, pool);
 
-	(void)now_ns;
 	if (s->row == ENDPOINTS_NO_ROW)
 		return;
 	row = &b->row[s->row];
-	explain(s, own, why);
+	memset(&now, 0, sizeof(now));
+	snprintf(now.pool, sizeof(now.pool), "%s", s->pool->conf->name);
+	snprintf(now.name, sizeof(now.name), "%s", conf_of(s)->name);
+	now.place = s->place;
+	now.up = conf_of(s)->disabled ? UP_NO : up_of[s->counts];
+	now.own = up_of[own];
+	now.others_up = s->passing;
+	now.others_down = s->failing;
+	now.since_ns = s->counts_ns;
+	now.checked_ns = s->checked_ns;
+	now.latency_us = s->latency_us;
+	explain(s, own, now.why);
+	/* Looked at twice a second, changed seldom. */
+	if (memcmp((const char *)row + head, (const char *)&now + head, sizeof(now) - head) == 0 && !(atomic_load(&row->seq) & 1))
+		return;
 	board_write_begin(&row->seq);
-	snprintf(row->pool, sizeof(row->pool), "%s", s->pool->conf->name);
-	snprintf(row->name, sizeof(row->name), "%s", conf_of(s)->name);
-	row->place = s->place;
-	row->up = conf_of(s)->disabled ? UP_NO : up_of[s->counts];
-	row->own = up_of[own];
-	row->others_up = s->passing;
-	row->others_down = s->failing;
-	row->since_ns = s->counts_ns;
-	row->checked_ns = s->checked_ns;
-	row->latency_us = s->latency_us;
-	memcpy(row->why, why, sizeof(row->why));
+	memcpy((char *)row + head, (const char *)&now + head, sizeof(now) - head);
 	board_write_end(&row->seq);
 }
 
@@ -131,11 +136,11 @@ void endpoints_show(struct endpoint_state *s, uint64_t now_ns)
 	note_own(s, own);
 	if (s->counts != was) {
 		s->counts_ns = now_ns;
-		write_row(s, own, now_ns);
+		write_row(s, own);
 		write_word(s->pool, now_ns);
 		tell(s, was, own);
 	} else {
-		write_row(s, own, now_ns);
+		write_row(s, own);
 	}
 }
 

@@ -56,6 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	probe_ask_id(&q, ID);
 	check(probe_judge_id(&q, "fra", data, size, why), why, data, size);
 	why[0] = '\0';
+	check(probe_judge_contains(&q, size & 1 ? "1" : NULL, data, size, why), why, data, size);
+	why[0] = '\0';
 	check(probe_judge_nsid(&q, data, size, nsid, &rcode, why), why, data, size);
 	if (!memchr(nsid, 0, sizeof(nsid)) || rcode > 0xfff)
 		abort();

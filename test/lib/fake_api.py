@@ -62,7 +62,7 @@ class Fleet:
         self.lock = threading.RLock()
         self.began = time.time()
         self.drift, self.events, self.points, self.orders = [], [], [], {}
-        self.dead, self.changed = {}, {}
+        self.dead, self.changed, self.pools = {}, {}, []
         places = list(cities())[:nodes - 1]
         self.nodes = {}
         for i, (name, city, latitude, longitude) in enumerate(places):
@@ -175,7 +175,19 @@ class Fleet:
         processes = [{"role": r, "index": i, "pid": 100 + n, "starts": 1, "up_ms": up, "heartbeat_ms": 12, "why": "running since the node started"}
                      for n, (r, i) in enumerate([("sync", 0), ("watch", 0), ("route", 0), ("admin", 0), ("answer", 0), ("answer", 1)])]
         return {"node": self.me, "fleet": "example", "version": "0.1.0", "uptime_ms": up, "config": {"refused": None}, "networks": networks, "neighbors": neighbors, "processes": processes,
-                "zones": {"failing": 0, "serving": self.zone_count}, "load": {"permille": 143, "qps": 5200, "headroom": 48000}}
+                "zones": {"failing": 0, "serving": self.zone_count}, "load": {"permille": 143, "qps": 5200, "headroom": 48000},
+                "endpoints": {"pools": list(self.pools), "hidden": 0}}
+
+    def add_pool(self, name, keep=1, **endpoints):
+        """endpoints: name to "up", "down" or "unknown"."""
+        rows = [{"name": n, "address": f"198.51.100.{i + 1}", "up": up, "own": up, "disabled": False, "weight": 100, "priority": 1, "others_up": 3 if up == "up" else 0,
+                 "others_down": 3 if up == "down" else 0, "since_ms": 95000, "checked_ms": 1200, "latency_us": 8300 if up == "up" else None,
+                 "why": "its checks pass" if up == "up" else "status 503, wanted 200 to 399"} for i, (n, up) in enumerate(endpoints.items())]
+        good = sum(r["up"] != "down" for r in rows)
+        with self.lock:
+            self.pools = [p for p in self.pools if p["name"] != name]
+            self.pools.append({"name": name, "state": "down" if not good else "below-keep" if good < keep else "good", "check": "http", "total": len(rows), "up": good, "differ": 0,
+                               "keep": keep, "checked_from": [], "endpoints": rows})
 
     def drift_json(self):
         with self.lock:

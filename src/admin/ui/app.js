@@ -9,6 +9,7 @@
 import {$, attribute, clock, el, mark, text} from "./dom.js";
 import {Denied, get, post, stream} from "./api.js";
 import {model} from "./model.js";
+import * as endpoints from "./endpoints.js";
 import * as events from "./events.js";
 import * as headline from "./headline.js";
 import * as here from "./here.js";
@@ -39,6 +40,7 @@ function draw() {
 	map.update(m);
 	if (known.status)
 		here.update(known.status, !!(known.session && known.session.changes));
+	endpoints.update(known.status && known.status.endpoints);
 	fresh = false;
 	// For those who measure: the time that this took.
 	performance.measure("zonecast draw", {start: began, end: performance.now()});
@@ -244,6 +246,7 @@ map.start();
 networks.start();
 nodes.start();
 zones.start();
+endpoints.start(later);
 events.start();
 here.start(askStatus);
 document.addEventListener("visibilitychange", later);

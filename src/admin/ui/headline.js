@@ -5,7 +5,7 @@ import {$, attribute, count, el, keyed, mark, plural, short, span, text} from ".
 import {openPage} from "./pages.js";
 
 const SHOWN = 40;
-const PART = {nodes: "nodes-title", networks: "networks-title", drift: "drift-title", zones: "zones-title", here: "here-title"};
+const PART = {nodes: "nodes-title", networks: "networks-title", drift: "drift-title", zones: "zones-title", here: "here-title", pools: "pools-title"};
 // Since when a problem is there, where the API does not say: since this page saw it begin. What was there when the page was opened began before.
 const began = new Map();
 let first = true;

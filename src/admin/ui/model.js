@@ -225,6 +225,22 @@ function ownProblems(status, add) {
 		add("bad", `AS ${h.origin} announces ${h.prefix}, which is ours`, {key: `hijack ${h.prefix} ${h.path}`, where: "here", page: "hijack", sinceMs: h.since_ms});
 }
 
+/* ---- endpoints ---- */
+
+function endpointProblems(pools, add) {
+	for (const p of pools) {
+		if (p.state !== "good")
+			add("bad", p.state === "down" ? `no endpoint of pool ${p.name} is up` : `pool ${p.name} has ${p.up} of ${plural(p.total, "endpoint")} up, fewer than are to be given`,
+				{key: `pool ${p.name}`, where: "pools", page: "endpoint-down"});
+		const down = list(p.endpoints).filter((e) => e.up === "down" && !e.disabled);
+		if (down.length && p.state === "good")
+			add("warn", down.length === 1 ? `endpoint ${p.name}/${down[0].name} is down: ${down[0].why}` : `${plural(down.length, "endpoint")} of pool ${p.name} are down`,
+				{key: `endpoints ${p.name}`, where: "pools", page: "endpoint-down", sinceMs: Math.max(...down.map((e) => e.since_ms))});
+		if (p.differ)
+			add("note", `nodes do not see the same endpoints of pool ${p.name} up`, {key: `views ${p.name}`, where: "pools", page: "endpoint-down"});
+	}
+}
+
 /* ---- drift ---- */
 
 const DRIFT_WORDS = {
@@ -293,6 +309,7 @@ export function model(input) {
 	viewProblems(nodes, networks, add);
 	ownProblems(input.status, add);
 	driftProblems(drift, add);
+	endpointProblems(list(input.status && input.status.endpoints && input.status.endpoints.pools), add);
 	// What this node says of itself has reasons; the same in the words of the others goes.
 	const told = new Set(problems.filter((p) => p.where === "networks").map((p) => p.key));
 	const unique = new Map();

@@ -101,6 +101,26 @@ def test_what_is_wrong_is_named_without_reloading(show):
         assert page.js("window.still")
 
 
+def test_endpoints_are_shown_where_there_are_pools(show):
+    with FakeApi(nodes=5) as api:
+        page = show(api)
+        assert page.js("document.getElementById('pools-card').hidden")
+        api.fleet.add_pool("web", a="up", b="down", c="unknown")
+        api.fleet.add_pool("mail", keep=2, a="up", b="down")
+        rows = "[...document.querySelectorAll('#pools tbody tr')].map((r) => r.textContent)"
+        page.wait(f"!document.getElementById('pools-card').hidden && {rows}.length === 5", 30)
+        told = page.js(rows)
+        assert told[0].startswith("mail/b") and "down" in told[0] and "status 503" in told[0] and told[-1].startswith("web/a"), told
+        assert page.js("document.getElementById('pools-count').textContent") == "2 pools, 2 of 5 endpoints down; too few are up in 1 pool"
+        page.wait(f"{PROBLEMS}.includes('pool mail has 1 of 2 endpoints up, fewer than are to be given')", 20)
+        assert "endpoint web/b is down: status 503, wanted 200 to 399" in page.js(PROBLEMS)
+        page.js("const f = document.getElementById('pools-find'); f.value = 'web/'; f.dispatchEvent(new Event('input'))")
+        page.wait(f"{rows}.length === 3", 20)
+        api.fleet.add_pool("mail", a="up")
+        api.fleet.add_pool("web", a="up")
+        page.wait(f"{HEADLINE}.startsWith('Everything is all right')", 30)
+
+
 def test_text_from_elsewhere_stays_text(show):
     with FakeApi(nodes=4) as api:
         page = show(api)

@@ -187,6 +187,9 @@ static void test_print_for_answer(void **state)
 		assert_int_equal(slim->pools[0].checked_from_count, 0);
 		assert_int_equal(slim->pools[0].fallback, 1);
 		assert_int_equal(slim->pools[0].endpoint_count, 2);
+		/* By which a worker finds on the board what watch has written. */
+		for (size_t k = 0; k < c->pool_count; k++)
+			assert_true(config_pool_list(&slim->pools[k]) == config_pool_list(&c->pools[k]));
 		config_free(slim);
 		text_done(&out);
 	}
@@ -275,6 +278,7 @@ static const struct broken {
 	{"relative path", CHECK("type: http, path: x"), "z.yaml:3:89: error: a path begins with a slash: write /x"},
 	{"blank in path", CHECK("type: http, path: /x y"),
          "z.yaml:3:89: error: a path has neither blanks nor letters beyond ASCII: write them as %20"},
+	{"nothing to look for", CHECK("type: http, contains: \"\""), "z.yaml:3:93: error: \"contains\" has 1 to 256 octets"},
 	{"timeout", CHECK("type: http, interval: 1s, timeout: 2s"),
          "z.yaml:3:106: error: \"timeout\" is longer than \"interval\": the next check would begin before this one has ended"},
 	{"insecure and ca-file", CHECK("type: https, insecure: true, ca-file: x"),
