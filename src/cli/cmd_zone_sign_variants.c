@@ -223,6 +223,10 @@ static int read_key(struct job *j, const char *given)
 		cli_error("%s: no key to sign zones with, by its flags (%u)", path, key->flags);
 		return ERR_INVALID;
 	}
+	if (dnssec_try(key, j->zone.wire) < 0) {
+		cli_error("%s: what it signs is wrong: its private numbers do not belong to its public ones", path);
+		return ERR_INVALID;
+	}
 	if (!in_zone)
 		diag_add(&j->diag, DIAG_WARNING, path, 0, 0, "the zone has no DNSKEY records yet: this key (%s, %u) has to be among those that your signer publishes",
 		         dnssec_algorithm_text(key->algorithm), key->tag);

@@ -77,6 +77,7 @@ struct build {
 	size_t content_size;
 	struct pair *pairs;
 	size_t pair_count, pair_size;
+	uint64_t sources;
 	char *why;
 	size_t cap;
 };
@@ -381,6 +382,38 @@ static int walk(struct build *b, address start, unsigned len, const struct side 
 	return 0;
 }
 
+int geo_sources(const char *location, const char *as, uint64_t *out)
+{
+	const char *const paths[] = {location, as};
+	uint64_t sum = GEO_VERSION;
+
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		struct stat st;
+
+		if (!paths[i])
+			continue;
+		if (stat(paths[i], &st) < 0)
+			return -errno;
+		uint64_t is[] = {i, st.st_dev, st.st_ino, (uint64_t)st.st_size, (uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec};
+
+		sum = hash_checksum(is, sizeof(is), sum);
+	}
+	*out = sum;
+	return 0;
+}
+
+bool geo_map_is_of(const char *path, uint64_t sources)
+{
+	struct geo_header h;
+	FILE *f = fopen(path, "re");
+	bool is = f && fread(&h, sizeof(h), 1, f) == 1 && memcmp(h.magic, GEO_MAGIC, sizeof(h.magic)) == 0 && h.version == GEO_VERSION &&
+	          h.sources == sources;
+
+	if (f)
+		fclose(f);
+	return is;
+}
+
 /* ---- all ---- */
 
 static int open_source(struct build *b, struct source *s, const char *path)
@@ -427,7 +460,7 @@ static int walk_family(struct build *b, bool v6)
 static int write_file(struct build *b)
 {
 	static const struct geo_record none;
-	struct geo_header h = {.magic = GEO_MAGIC, .version = GEO_VERSION};
+	struct geo_header h = {.magic = GEO_MAGIC, .version = GEO_VERSION, .sources = b->sources};
 	uint32_t nowhere;
 	int rc = add_place(b, &none, &nowhere);
 
@@ -475,8 +508,6 @@ static int build_at(struct build *b, const char *path)
 		return wrong(b, -errno, "%s: %s", fresh, strerror(errno));
 	errno = 0;
 	rc = write_file(b);
-	if (rc == 0 && fchmod(fileno(b->file), 0644) < 0)
-		rc = -errno;
 	if (fclose(b->file) != 0 && rc == 0)
 		rc = -errno;
 	if (rc == 0 && rename(fresh, path) < 0)
@@ -498,6 +529,9 @@ int geo_map_build(const char *location, const char *as, const char *path, char *
 	if (cap)
 		*why = '\0';
 	rc = prepare(b);
+	/* Of before they are read: what is written to them meanwhile makes another number. */
+	if (rc == 0)
+		rc = geo_sources(location, as, &b->sources);
 	if (rc == 0)
 		rc = open_source(b, &b->from[0], location);
 	if (rc == 0)
@@ -505,7 +539,7 @@ int geo_map_build(const char *location, const char *as, const char *path, char *
 	if (rc == 0)
 		rc = build_at(b, path);
 	if (rc < 0 && cap && !*why)
-		wrong(b, rc, "%s: %s", path, err_text(rc));
+		wrong(b, rc, "%s", err_text(rc));
 	for (int i = 0; i < 2; i++)
 		if (b->from[i].open)
 			MMDB_close(&b->from[i].db);
