@@ -323,6 +323,7 @@ static void take_fault(struct worker *w)
 
 	w->settings->engine.servfail = fault == FAULT_SERVFAIL && mine;
 	w->settings->engine.wrong = fault == FAULT_WRONG && mine;
+	w->settings->engine.mark_key = b->edge_key;
 }
 
 static int begin_listening(struct worker *w, struct sources *all)
@@ -457,7 +458,8 @@ int answer_main(struct role *role)
 	err = hot_new(role->brief.xdp_fd, role->brief.index, &w.hot);
 	if (err < 0)
 		log_err("answer what=xdp error=\"%s\"", err_text(err)); /* no reason not to answer */
-	w.rings = w.hot ? rings_new(&role->brief) : NULL;
+	/* What has to be waited for leaves by the socket that it came to: an AF_XDP socket keeps nothing. */
+	w.rings = w.hot && !role->config->backend_count ? rings_new(&role->brief) : NULL;
 	if (role->config->backend_count) {
 		map_backend_cache(&w, &role->brief);
 		w.forward = forward_new(&w, role->config, role->brief.workers);

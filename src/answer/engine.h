@@ -53,6 +53,7 @@ struct engine_config {
 	unsigned worker;       /* index, told to this node's own checks */
 	const struct edge_zones *backend_zones; /* whose answers come from backends, by place in pools; NULL: none; borrowed */
 	const struct engine_pool *pools;
+	const uint8_t *mark_key; /* of questions that come back (edge/mark.h); NULL: none is known; borrowed */
 };
 
 /* What becomes of requests that workers do not answer: transfers, NOTIFY, and all that is signed with TSIG. */
@@ -108,6 +109,7 @@ struct engine_result {
 	uint32_t backends; /* place of the pool in the configuration, of a question for backends; UINT32_MAX: it was none */
 	enum engine_pass pass; /* of a message for them that is no plain question: with for_backends they get it, as it is; else it was refused */
 	enum edge_found found; /* with `backends`: what the cache had */
+	uint64_t mark;     /* it came back to us: refused; the nonce. 0: it did not */
 	bool refresh;      /* it was answered from the cache, and is to be asked again */
 };
 

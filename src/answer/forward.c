@@ -19,7 +19,8 @@
  * Memory is taken once: nothing is allocated, and all of it is bounded (FORWARD_UNDER_WAY_MAX, FORWARD_WAITING_MAX); more is SERVFAIL. Times are looked at every FORWARD_TICK_MS while something is
  * under way.
  *
- * A node may not ask itself: watch finds such servers (edge_server.loops); what comes in between joins the question it came from, and ends with its patience, or is refused where it can be seen.
+ * A node may not ask itself: watch finds such servers by the marks of its checks (edge/mark.h), and they are not asked any more; what comes before joins the question it came from, and ends with its
+ * patience, or is refused where it can be seen. Marks of others are passed on.
  *
  * Not here: a choice by what zone is asked; limits by client of questions that are sent on. */
 #include "answer/forward_priv.h"
@@ -206,7 +207,7 @@ static size_t put_question(const struct flight *f, uint16_t id, uint8_t out[FORW
 {
 	static const uint8_t opt[] = {0, 0, RR_OPT, DNS_UDP_DEFAULT >> 8, DNS_UDP_DEFAULT & 0xff, 0, 0, 0, 0, 0, 0};
 	const struct flight_key *k = &f->key;
-	uint8_t *p = out, *head = out;
+	uint8_t *p = out, *head = out, *rdlen;
 
 	put_u16(head, id);
 	put_u16(head + 2, (uint16_t)((k->recursion_desired ? DNS_RD : 0) | (k->edge.checking_disabled ? DNS_CD : 0)));
@@ -220,12 +221,16 @@ static size_t put_question(const struct flight *f, uint16_t id, uint8_t out[FORW
 	memcpy(p, opt, sizeof(opt));
 	p[7] = k->edge.dnssec_ok ? 0x80 : 0;
 	p += sizeof(opt);
-	if (k->subnet.addr.family) {
-		size_t len = put_subnet(p, &k->subnet);
-
-		put_u16(p - 2, (uint16_t)len);
-		p += len;
+	rdlen = p - 2;
+	if (k->subnet.addr.family)
+		p += put_subnet(p, &k->subnet);
+	if (f->marked) {
+		put_u16(p, EDNS_LOCAL_MARK);
+		put_u16(p + 2, EDGE_MARK_LEN);
+		memcpy(p + 4, f->mark, EDGE_MARK_LEN);
+		p += 4 + EDGE_MARK_LEN;
 	}
+	put_u16(rdlen, (uint16_t)(p - rdlen - 2));
 	return (size_t)(p - out);
 }
 
@@ -374,16 +379,10 @@ static struct flight *begin(struct forward *fw, const struct flight_key *key, co
 	f->expires_ns = f->began_ns + fw->pools[pool].patience_ns;
 	f->asked_len = q->qname.len;
 	memcpy(f->asked, q->qname.wire, q->qname.len);
+	f->marked = q->mark && q->mark_len == EDGE_MARK_LEN;
+	if (f->marked)
+		memcpy(f->mark, q->mark, EDGE_MARK_LEN);
 	return f;
-}
-
-/* A server asks us what it is being asked by us. */
-static bool comes_back(const struct forward *fw, const struct flight *f, const struct ip_addr *client)
-{
-	for (unsigned i = 0; i < f->tries; i++)
-		if (f->try[i].state == TRY_WAITING && addr_equal(&fw->servers[f->try[i].row].at.addr, client))
-			return true;
-	return false;
 }
 
 bool forward_ask(struct worker *w, const struct forward_client *who, const uint8_t *msg, size_t len, const struct engine_result *result)
@@ -397,14 +396,12 @@ bool forward_ask(struct worker *w, const struct forward_client *who, const uint8
 	if (!fw || result->backends >= fw->pool_count)
 		return false;
 	board_add(&w->board->edge.misses, 1);
-	alone = fw->pools[result->backends].proxy;
+	alone = fw->pools[result->backends].proxy || q->mark;
 	make_key(fw, q, &who->addr, result->backends, who->transport != ENGINE_UDP, &key);
 	f = alone ? NULL : flights_find(fw->flights, &key);
+	/* Where a server asks us what it is being asked by us, it waits for itself: the question is tried elsewhere when its time is over, and watch finds the server out by its mark. That the client
+	 * has a server's address says nothing: a resolver may run there as well. */
 	joined = f != NULL;
-	if (f && comes_back(fw, f, &who->addr)) {
-		board_add(&w->board->edge.loops, 1);
-		return false;
-	}
 	if (!f)
 		f = begin(fw, &key, q, result->backends, alone);
 	if (!f || !add_client(fw, f, who, msg, len)) {
@@ -492,6 +489,9 @@ void forward_take_reply(struct forward *fw, uint16_t row, uint8_t line, const ui
 	}
 	if (!flights_of_id(fw->flights, row, line, get_u16(msg), &f, &try) || try->state == TRY_OVER) {
 		board_add(&b->late, 1);
+		/* Copies of questions that are trials are often answered second. */
+		if (fw->facts[row].open && (get_u16(msg + 2) & DNS_QR) && settles(get_u16(msg + 2) & 15))
+			edge_server_back(&fw->facts[row]);
 		return;
 	}
 	fw->asked = (struct query){.qtype = f->key.edge.qtype, .qclass = CLASS_IN, .has_question = true, .qname.len = f->asked_len, .question_len = (uint16_t)(f->asked_len + 4)};
@@ -601,6 +601,7 @@ void forward_tick(struct worker *w)
 	struct forward *fw = w->forward;
 	struct flight *f;
 
+	forward_flush(w);
 	if (!fw || w->now_ns - fw->ticked_ns < FORWARD_TICK_MS * UINT64_C(1000000) / 2)
 		return;
 	fw->ticked_ns = w->now_ns;

@@ -5,6 +5,7 @@
 #include "answer/hot.h"
 #include "answer/steering.h"
 #include "base/clock.h"
+#include "edge/mark.h"
 #include "proc/handover.h"
 
 /* What goes out in place of an answer that its client prefix has had enough of. */
@@ -51,6 +52,10 @@ static bool elsewhere(const struct engine_result *result)
 
 static void count_backends(struct board_edge *b, const struct engine_result *result)
 {
+	if (result->mark) {
+		board_add(&b->loops, 1);
+		atomic_store_explicit(&b->marks[edge_mark_slot(result->mark)], result->mark, memory_order_relaxed);
+	}
 	if (result->found == EDGE_MISS)
 		return; /* counted by who sends it on */
 	board_add(&b->hits, 1);

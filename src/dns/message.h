@@ -33,7 +33,8 @@ enum { /* header flags, as in the 16-bit word */
 };
 
 enum edns_option { EDNS_NSID = 3, EDNS_ECS = 8, EDNS_EXPIRE = 9, EDNS_COOKIE = 10, EDNS_KEEPALIVE = 11, EDNS_PADDING = 12, EDNS_EDE = 15,
-                   EDNS_REPORT_CHANNEL = 18, EDNS_ZONEVERSION = 19 };
+                   EDNS_REPORT_CHANNEL = 18, EDNS_ZONEVERSION = 19,
+                   EDNS_LOCAL_MARK = 65001 /* edge/mark.h; RFC 6891 9: for local use */ };
 
 struct dns_header {
 	uint16_t id;
@@ -62,6 +63,8 @@ struct query {
 	uint16_t cookie_len;
 	const uint8_t *ecs;    /* borrowed option data, well-formed, scope 0; NULL if none (RFC 7871) */
 	uint16_t ecs_len;
+	const uint8_t *mark;   /* borrowed data of EDNS_LOCAL_MARK, NULL if none */
+	uint16_t mark_len;
 	bool want_keepalive;
 	bool want_padding;
 	bool want_zone_version; /* RFC 9660 */

@@ -63,6 +63,10 @@ static bool read_options(const uint8_t *rdata, size_t len, struct query *q)
 			q->ecs = data;
 			q->ecs_len = olen;
 			break;
+		case EDNS_LOCAL_MARK:
+			q->mark = data;
+			q->mark_len = olen;
+			break;
 		case EDNS_KEEPALIVE:
 			q->want_keepalive = true;
 			break;
@@ -130,7 +134,7 @@ enum query_verdict query_parse(const uint8_t *msg, size_t len, struct query *out
 	out->want_padding = out->want_zone_version = false;
 	out->edns_version = 0;
 	out->udp_size = DNS_UDP_MIN;
-	out->cookie = out->ecs = NULL;
+	out->cookie = out->ecs = out->mark = NULL;
 	out->cookie_len = out->ecs_len = out->question_len = 0;
 	if (h->flags & DNS_QR)
 		return QUERY_DROP;

@@ -3,6 +3,7 @@
 
 #include "base/attr.h"
 #include "edge/cache.h"
+#include "edge/mark.h"
 #include "edge/servers.h"
 
 #include <stdbool.h>
@@ -56,6 +57,8 @@ struct flight {
 	uint8_t asked_len;      /* octets of asked[] */
 	uint64_t began_ns, expires_ns;
 	struct edge_tried tried;
+	bool marked;            /* the question has a mark of somebody else's, to be passed on */
+	uint8_t mark[EDGE_MARK_LEN];
 	uint16_t error;         /* rcode of the first server that said that it cannot; 0: none */
 	uint16_t error_ede;
 	struct flight_try try[FLIGHT_TRIES_MAX];
