@@ -151,8 +151,8 @@ def test_strange_data(tmp_path):
     db.insert("12.0.0.0/8", {"country": {"iso_code": "de"}, "continent": {"code": "EU"}, "location": {"latitude": mmdb.Float(1.5), "longitude": mmdb.Float(-180.0)}})
     db.write(tmp_path / "odd.mmdb")
     assert tool("build", tmp_path / "odd.mmdb", "-", tmp_path / "geo.map") == ["ok"]
-    # Two networks of which nothing is known are one.
-    assert tool("find", tmp_path / "geo.map", text="10.1.1.1\n11.1.1.1\n12.1.1.1\n2001:db8::1\n") == ["7 0 -- --", "7 0 -- --", "8 0 -- EU 1.5 -180", "1 0 -- --"]
+    # Networks of which nothing is known are one with those around that are in no database.
+    assert tool("find", tmp_path / "geo.map", text="10.1.1.1\n11.1.1.1\n12.1.1.1\n2001:db8::1\n") == ["6 0 -- --", "6 0 -- --", "8 0 -- EU 1.5 -180", "3 0 -- --"]
 
 
 def some_pool(rng, i, pools, names):
