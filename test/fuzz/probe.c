@@ -47,7 +47,7 @@ static void check_backend(const struct probe_question *q, const uint8_t *data, s
 			abort();
 		if (v == PROBE_PASS && (get_u16(data) != ID || (data[3] & 15U) != rows[i].rcode))
 			abort();
-		passes |= (v == PROBE_PASS) << i;
+		passes |= (unsigned)(v == PROBE_PASS) << i;
 	}
 	/* Never both codes; and with the record there is some record. */
 	if ((passes & 3) == 3 || (passes & 5) == 4)
