@@ -37,11 +37,8 @@ enum {
 	SIGHTS = 2,
 	CELL = 8,
 	OCTETS_PER_BUCKET = 512,
-	/* Of entries: DO; which policy steers the question, and for what family; the answer of a choice. */
 	FLAVOR_DO = 1,
-	FLAVOR_STEERED = 2,
-	FLAVOR_CHOICE = 4,
-	FLAVOR_UNSIGNED = 8, /* beside FLAVOR_CHOICE: there is no signature for it */
+	FLAVOR_CHOICE = 2, /* the choice is a part of the key */
 };
 
 struct place {
@@ -61,9 +58,10 @@ struct entry {
 	uint16_t counts[3];
 	uint16_t len;             /* of the body */
 	uint16_t qtype;
-	uint8_t name_len, rcode, flavor, authoritative;
-	uint32_t policy;          /* FLAVOR_STEERED */
-	/* the name, up to a multiple of 8; the choice, where there is one; the body */
+	uint16_t key_len;
+	uint8_t rcode, flavor, marks;
+	uint8_t reserved[3];
+	/* the key, up to a multiple of 8; the body */
 };
 
 struct answer_cache {
@@ -162,11 +160,11 @@ void cache_key_make(const struct answer_cache *c, const struct query *q, struct 
 	out->tag = (uint32_t)(h >> 32) | 1;
 	out->bucket = (uint32_t)h & c->bucket_mask;
 	out->qtype = q->qtype;
-	out->len = (uint8_t)len;
+	out->len = (uint16_t)len;
 	out->flavor = q->dnssec_ok ? FLAVOR_DO : 0;
 }
 
-static inline unsigned name_room(unsigned len)
+static inline unsigned key_room(unsigned len)
 {
 	return (len + 7U) & ~7U;
 }
@@ -177,7 +175,8 @@ void cache_key_choice(const struct answer_cache *c, uint32_t policy, uint32_t po
 	uint64_t h = (uint64_t)k->tag << 32 | k->bucket;
 
 	_Static_assert(sizeof(words) == CACHE_CHOICE_LEN, "octets of a choice");
-	memcpy(k->name + name_room(k->len), words, sizeof(words));
+	memcpy(k->name + key_room(k->len), words, sizeof(words));
+	k->len = (uint16_t)(key_room(k->len) + sizeof(words));
 	h = mix(words[0] ^ c->seed[1], h ^ 0x9e3779b97f4a7c15ULL);
 	h = mix(words[1] ^ c->seed[1], h ^ c->seed[0]);
 	k->tag = (uint32_t)(h >> 32) | 1;
@@ -186,12 +185,6 @@ void cache_key_choice(const struct answer_cache *c, uint32_t policy, uint32_t po
 }
 
 /* ---- entries ---- */
-
-/* Octets before the body that say what the entry is for. */
-static inline unsigned key_room(unsigned name_len, uint8_t flavor)
-{
-	return name_room(name_len) + (flavor & FLAVOR_CHOICE ? CACHE_CHOICE_LEN : 0);
-}
 
 static inline struct entry *entry_at(const struct answer_cache *c, uint32_t at)
 {
@@ -206,8 +199,7 @@ static inline bool is_whole(const struct answer_cache *c, uint32_t at)
 
 static inline bool is_for(const struct entry *e, const struct cache_key *k)
 {
-	return e->name_len == k->len && e->qtype == k->qtype && ((e->flavor ^ k->flavor) & (FLAVOR_DO | FLAVOR_CHOICE)) == 0 &&
-	       memcmp(e + 1, k->name, k->flavor & FLAVOR_CHOICE ? key_room(k->len, FLAVOR_CHOICE) : k->len) == 0;
+	return e->key_len == k->len && e->qtype == k->qtype && e->flavor == k->flavor && memcmp(e + 1, k->name, k->len) == 0;
 }
 
 static bool still_holds(struct entry *e, const struct store_snapshot *s, const struct cache_key *k)
@@ -251,15 +243,11 @@ bool cache_find(struct answer_cache *c, const struct store_snapshot *s, const st
 	if (e->len > room)
 		return false;
 	out->zone = store_at(s, e->zone);
-	out->body = (const uint8_t *)(e + 1) + key_room(e->name_len, e->flavor);
+	out->body = (const uint8_t *)(e + 1) + key_room(e->key_len);
 	out->len = e->len;
 	memcpy(out->counts, e->counts, sizeof(out->counts));
 	out->rcode = e->rcode;
-	out->authoritative = e->authoritative;
-	out->steered = e->flavor & FLAVOR_STEERED;
-	out->policy = e->policy;
-	out->family = e->rcode;
-	out->unsigned_choice = e->flavor & FLAVOR_UNSIGNED;
+	out->marks = e->marks;
 	return true;
 }
 
@@ -290,16 +278,16 @@ static uint32_t take_cells(struct answer_cache *c, uint32_t need)
 	return at;
 }
 
-void cache_put_steered(struct answer_cache *c, const struct store_snapshot *s, const struct cache_key *k, const struct cache_answer *a)
+void cache_put_steered(struct answer_cache *c, const struct store_snapshot *s, const struct cache_key *k, const struct store_zone *zone, uint32_t policy, uint8_t family)
 {
-	const struct cache_answer marker = {.zone = a->zone, .steered = true, .policy = a->policy, .rcode = a->family};
+	const struct cache_answer marker = {.zone = zone, .marks = CACHE_STEERED, .counts = {family, (uint16_t)policy, (uint16_t)(policy >> 16)}};
 
 	cache_put(c, s, k, &marker);
 }
 
 void cache_put(struct answer_cache *c, const struct store_snapshot *s, const struct cache_key *k, const struct cache_answer *a)
 {
-	unsigned key_len = key_room(k->len, k->flavor);
+	unsigned key_len = key_room(k->len);
 	struct bucket *b = &c->buckets[k->bucket];
 	struct place *to = NULL, *oldest = &b->place[0];
 	struct entry *e;
@@ -329,11 +317,10 @@ void cache_put(struct answer_cache *c, const struct store_snapshot *s, const str
 		.zone = (store_ref)(((const uint8_t *)a->zone - s->base) / STORE_CELL),
 		.len = a->len,
 		.qtype = k->qtype,
-		.name_len = k->len,
+		.key_len = k->len,
 		.rcode = a->rcode,
-		.flavor = (uint8_t)(k->flavor | (a->steered ? FLAVOR_STEERED : 0) | (a->unsigned_choice ? FLAVOR_UNSIGNED : 0)),
-		.policy = a->policy,
-		.authoritative = a->authoritative,
+		.flavor = k->flavor,
+		.marks = a->marks,
 	};
 	memcpy(e->counts, a->counts, sizeof(e->counts));
 	memcpy(e + 1, k->name, key_len);

@@ -18,6 +18,10 @@ enum {
 	CACHE_OCTETS_MIN = 64 << 10,
 	CACHE_OCTETS_MAX = 1 << 30,
 	CACHE_CHOICE_LEN = 16,
+	/* What is to be known of an answer beside its records. */
+	CACHE_AUTHORITATIVE = 1,
+	CACHE_STEERED = 2,  /* there is none: the question is steered, see cache_steered() */
+	CACHE_UNSIGNED = 4, /* as in struct engine_result */
 };
 
 struct cache_key {
@@ -25,7 +29,7 @@ struct cache_key {
 	uint32_t tag;  /* never 0 */
 	uint32_t bucket;
 	uint16_t qtype;
-	uint8_t len;   /* of name */
+	uint16_t len;  /* octets of name that are the key: of the name alone, or with the choice */
 	uint8_t flavor; /* DO, and which of the entries of one question */
 };
 
@@ -36,11 +40,7 @@ struct cache_answer {
 	uint16_t len;
 	uint16_t counts[3];            /* of records by section */
 	uint8_t rcode;
-	bool authoritative;
-	bool steered;                  /* no answer: the question is steered by `policy`, for addresses of `family` */
-	uint8_t family;
-	uint32_t policy;
-	bool unsigned_choice;          /* as in struct engine_result */
+	uint8_t marks;                 /* CACHE_AUTHORITATIVE ... */
 };
 
 struct answer_cache;
@@ -57,5 +57,11 @@ void cache_key_choice(const struct answer_cache *c, uint32_t policy, uint32_t po
 bool cache_find(struct answer_cache *c, const struct store_snapshot *s, const struct cache_key *k, size_t room, struct cache_answer *out);
 /* Keep an answer, complete and of this one zone's version: the second time it is offered. */
 void cache_put(struct answer_cache *c, const struct store_snapshot *s, const struct cache_key *k, const struct cache_answer *a);
-/* Likewise that a question is steered: of `a` zone, policy and family count. */
-void cache_put_steered(struct answer_cache *c, const struct store_snapshot *s, const struct cache_key *k, const struct cache_answer *a);
+/* Likewise that a question of a zone is steered, by which policy, for addresses of which family. */
+void cache_put_steered(struct answer_cache *c, const struct store_snapshot *s, const struct cache_key *k, const struct store_zone *zone, uint32_t policy, uint8_t family);
+/* Read back from what was found with CACHE_STEERED. */
+static inline uint32_t cache_steered(const struct cache_answer *a, uint8_t *family)
+{
+	*family = (uint8_t)a->counts[0];
+	return (uint32_t)a->counts[2] << 16 | a->counts[1];
+}

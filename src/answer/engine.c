@@ -245,8 +245,20 @@ static void from_zone(struct job *j, const struct store_zone *zone, struct engin
 	j->edns.zone_serial = zone->serial;
 }
 
-static void note_choice(struct job *j, const struct steering_choice *choice, uint8_t scope, struct engine_result *result)
+/* splitmix64. Chance spreads clients over endpoints: nothing is gained by who foresees it. */
+static void throw_dice(struct engine_scratch *scratch)
 {
+	uint64_t x = scratch->dice += 0x9e3779b97f4a7c15ULL;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+	scratch->random = (uint32_t)((x ^ x >> 31) >> 32);
+}
+
+/* Of a question that was steered; the next one has other dice. */
+static void note_choice(struct job *j, struct engine_scratch *scratch, const struct steering_choice *choice, uint8_t scope, struct engine_result *result)
+{
+	throw_dice(scratch);
 	result->steered = true;
 	result->policy = choice->policy;
 	result->pool = choice->c.pool;
@@ -284,7 +296,7 @@ static uint16_t resolve_question(struct job *j, const struct store_snapshot *s, 
 		                   (res.rcode == RCODE_NOERROR || res.rcode == RCODE_NXDOMAIN) && !res.steered;
 	}
 	if (res.steered) {
-		note_choice(j, &res.choice, res.scope, result);
+		note_choice(j, scratch, &res.choice, res.scope, result);
 		result->unsigned_choice = res.unsigned_choice;
 		if (res.closed)
 			close_answer(j, start);
@@ -305,15 +317,15 @@ static void keep(struct job *j, const struct store_snapshot *s, struct engine_sc
 {
 	struct compose *c = &j->c;
 	struct cache_answer a = {.zone = result->zone, .body = j->out + start, .len = (uint16_t)(c->w.pos - start), .rcode = (uint8_t)rcode,
-	                         .authoritative = authoritative, .policy = result->policy, .family = res->steered_family};
+	                         .marks = authoritative ? CACHE_AUTHORITATIVE : 0};
 
 	if (c->left_out || c->w.failed || (!result->keepable && (res->steered != 1 || res->closed || !res->one_zone || c->truncated || !res->choice.c.chosen)))
 		return;
 	memcpy(a.counts, c->counts, sizeof(a.counts));
 	if (res->steered) {
-		cache_put_steered(scratch->cache, s, key, &a);
+		cache_put_steered(scratch->cache, s, key, result->zone, result->policy, res->steered_family);
 		cache_key_choice(scratch->cache, res->choice.policy, res->choice.c.pool, res->choice.c.chosen, key);
-		a.unsigned_choice = res->unsigned_choice;
+		a.marks |= res->unsigned_choice ? CACHE_UNSIGNED : 0;
 	}
 	cache_put(scratch->cache, s, key, &a);
 }
@@ -324,17 +336,19 @@ static bool find_choice(struct job *j, const struct store_snapshot *s, struct en
 {
 	struct steering_choice choice;
 	struct cache_key of_choice = *key;
+	uint8_t family;
+	uint32_t policy = cache_steered(a, &family);
 
 	if (!j->conf->steering)
 		return false;
-	steering_choose(j->conf->steering, a->policy, a->family, j->request, j->q, scratch->random, &choice);
+	steering_choose(j->conf->steering, policy, family, j->request, j->q, scratch->random, &choice);
 	if (!choice.c.chosen)
 		return false;
 	cache_key_choice(scratch->cache, choice.policy, choice.c.pool, choice.c.chosen, &of_choice);
 	if (!cache_find(scratch->cache, s, &of_choice, room, a))
 		return false;
-	note_choice(j, &choice, choice.scope, result);
-	result->unsigned_choice = a->unsigned_choice;
+	note_choice(j, scratch, &choice, choice.scope, result);
+	result->unsigned_choice = a->marks & CACHE_UNSIGNED;
 	return true;
 }
 
@@ -350,10 +364,10 @@ static uint16_t from_cache(struct job *j, const struct store_snapshot *s, struct
 	uint16_t rcode;
 
 	cache_key_make(scratch->cache, j->q, &key);
-	if (cache_find(scratch->cache, s, &key, c->limit - start, &a) && (!a.steered || find_choice(j, s, scratch, &key, c->limit - start, &a, result))) {
+	if (cache_find(scratch->cache, s, &key, c->limit - start, &a) && (!(a.marks & CACHE_STEERED) || find_choice(j, s, scratch, &key, c->limit - start, &a, result))) {
 		writer_bytes(&c->w, a.body, a.len);
 		memcpy(c->counts, a.counts, sizeof(c->counts));
-		*authoritative = a.authoritative;
+		*authoritative = a.marks & CACHE_AUTHORITATIVE;
 		from_zone(j, a.zone, result);
 		result->keepable = !result->steered;
 		result->cached = true;
@@ -363,16 +377,6 @@ static uint16_t from_cache(struct job *j, const struct store_snapshot *s, struct
 	if (result->keepable || res.steered)
 		keep(j, s, scratch, &key, &res, start, rcode, *authoritative, result);
 	return rcode;
-}
-
-/* splitmix64. Chance spreads clients over endpoints: nothing is gained by who foresees it. */
-static void throw_dice(struct engine_scratch *scratch)
-{
-	uint64_t x = scratch->dice += 0x9e3779b97f4a7c15ULL;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-	scratch->random = (uint32_t)((x ^ x >> 31) >> 32);
 }
 
 /* ---- answers of backends ---- */
@@ -616,8 +620,6 @@ void engine_answer(const struct engine_config *conf, const struct store_snapshot
 	} else if (cookie_missing(&j, result->cookie)) {
 		rcode = RCODE_BADCOOKIE;
 	} else {
-		if (conf->steering)
-			throw_dice(scratch);
 		rcode = judge(conf, request, q, &j.edns.ede);
 		if (rcode == RCODE_NOERROR && !let_through(&j, &rcode, result))
 			return;

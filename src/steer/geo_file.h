@@ -25,6 +25,7 @@ struct geo_header {
 	char magic[8];
 	uint32_t version;
 	uint32_t v4_count, v6_count, place_count;
+	uint64_t sources; /* what it was made from: geo_sources() */
 	uint64_t size; /* octets of the file */
 };
 

@@ -104,6 +104,18 @@ void sync_event_journal(bool good, const char *why)
 	put(&e);
 }
 
+void sync_event_geoip(bool good, const char *why)
+{
+	struct board_event e = {.kind = EVENT_CONFIG, .level = good ? EVENT_INFO : EVENT_ALERT};
+
+	if (!told.board)
+		return;
+	snprintf(e.subject, sizeof(e.subject), "geoip");
+	snprintf(e.now, sizeof(e.now), "%s", good ? "taken" : "refused");
+	snprintf(e.why, sizeof(e.why), "%s", why);
+	put(&e);
+}
+
 void sync_events_tick(uint64_t now_ms)
 {
 	struct board_event e = {.kind = EVENT_ZONE, .level = EVENT_WARN};

@@ -17,5 +17,7 @@ void sync_event_loaded(uint64_t zones, uint64_t serving);
 void sync_event_primaries(const char *network, bool answer, const char *why);
 /* A write to the journal failed, or one was good: told when that changes. */
 void sync_event_journal(bool good, const char *why);
+/* The databases of where addresses are: taken, or not. */
+void sync_event_geoip(bool good, const char *why);
 /* What was held back for its number. */
 void sync_events_tick(uint64_t now_ms);

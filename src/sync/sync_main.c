@@ -19,6 +19,7 @@
 #include "sync/history.h"
 #include "sync/load.h"
 #include "sync/notify.h"
+#include "sync/places.h"
 #include "sync/secondaries.h"
 #include "sync/serve.h"
 #include "sync/told.h"
@@ -70,6 +71,7 @@ struct sync {
 	struct secondaries *secondaries; /* NULL: no zone is held by transfer */
 	struct catalogs *catalogs;
 	struct watcher *watcher;         /* NULL: the kernel does not tell of saved files */
+	struct places *places;           /* NULL: the stand-alone form */
 	bool busy, stopping, said_ready;
 	bool new_config;       /* since the list of zones was made */
 	bool new_list;         /* the run under way brings it */
@@ -372,6 +374,7 @@ static int on_reload(struct role *role, struct config *old)
 	if ((!s->secondaries && secondaries_needed(role)) || (!s->journal && serials_needed(role)))
 		return 1;
 	retire(s, old);
+	places_reload(s->places);
 	if (s->secondaries)
 		secondaries_reload(s->secondaries);
 	s->new_config = s->next.whole = true;
@@ -745,14 +748,17 @@ int sync_main(struct role *role)
 	if (secondaries_needed(role) &&
 	    secondaries_new(role, &s->loop, s->journal, s->catalogs, on_wanted, s, &s->secondaries) < 0)
 		return 1;
+	if (role->config && places_new(role, &s->loop, &s->places) < 0)
+		return 1;
 	s->may_ask = may_ask(role);
 	s->next.whole = true;
 	begin(s);
 	uv_timer_start(&s->collect, on_collect, COLLECT_MS, COLLECT_MS);
 	uv_run(&s->loop, UV_RUN_DEFAULT);
 	/* The thread has all of it in hand. A successor does the run anew, as after a kill. */
-	if (s->busy)
+	if (s->busy || places_busy(s->places))
 		_exit(s->damaged);
+	places_free(s->places);
 	asks_free(s->asks);
 	serve_free(s->serve);
 	notifier_free(s->notifier);

@@ -37,7 +37,7 @@ static struct cache_answer answer_of(const struct store_snapshot *s, const char 
 	for (size_t i = 0; i < len; i++)
 		body[i] = (uint8_t)(tolower(name[i % strlen(name)]) + (int)i);
 	return (struct cache_answer){.zone = store_zone_find(s, n.wire, false), .body = body, .len = (uint16_t)len, .counts = {1, 2, 3},
-	                             .rcode = RCODE_NXDOMAIN, .authoritative = true};
+	                             .rcode = RCODE_NXDOMAIN, .marks = CACHE_AUTHORITATIVE};
 }
 
 static void put(const struct store_snapshot *s, const char *name, size_t len)
@@ -59,7 +59,7 @@ static bool found(const struct store_snapshot *s, const char *name)
 	assert_memory_equal(a.body, want.body, a.len);
 	assert_ptr_equal(a.zone, want.zone);
 	assert_int_equal(a.rcode, want.rcode);
-	assert_true(a.authoritative);
+	assert_int_equal(a.marks, CACHE_AUTHORITATIVE);
 	assert_memory_equal(a.counts, want.counts, sizeof(a.counts));
 	return true;
 }
