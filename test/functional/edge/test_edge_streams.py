@@ -181,10 +181,10 @@ def test_nobody_gets_anothers_answer(rig, where):
     gone = [rig.tcp(where) for _ in range(20)]
     for i, s in enumerate(gone):
         send(s, query(f"slow-gone{i}-{mark(where)}.slow.test.", id=7))
-    wait_until(lambda: rig.slow.held == held + 20, 30, "the backend has all questions")
+    wait_until(lambda: rig.slow.held >= held + 20, 30, "the backend has all questions")
     for s in gone:
         s.close()
-    wait_until(lambda: rig.worker_status()[0]["tcp"]["open"] == 0 if "tcp" in rig.worker_status()[0] else True, 30, "they are closed")
+    wait_until(lambda: rig.worker_status()[0]["tcp_open"] == 0, 30, "they are closed")
     with contextlib.ExitStack() as stack:
         others = [stack.enter_context(rig.tcp(where)) for _ in range(20)]
         for i, s in enumerate(others):
