@@ -86,13 +86,12 @@ static uint64_t least(const struct steer_pool *p, uint64_t set, unsigned want, c
 	uint64_t out = 0;
 
 	for (; want; want--) {
-		int best = -1;
+		int best = __builtin_ctzll(set & ~out);
 
 		for (uint64_t rest = set & ~out; rest; rest &= rest - 1) {
 			int i = __builtin_ctzll(rest);
 
-			if (best < 0 || keys[i] < keys[best] ||
-			    (keys[i] == keys[best] && strcmp(p->sides[i].name, p->sides[best].name) < 0))
+			if (keys[i] < keys[best] || (keys[i] == keys[best] && strcmp(p->sides[i].name, p->sides[best].name) < 0))
 				best = i;
 		}
 		out |= 1ULL << best;
