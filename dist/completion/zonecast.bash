@@ -4,7 +4,7 @@
 _zonecast()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="run status trace steer top queries events drain freeze announce resume reload plan check zone catalog lab version help"
+	local verbs="run status trace steer top queries events drain freeze announce resume reload plan check zone catalog cache lab version help"
 	local words=""
 
 	COMPREPLY=()
@@ -37,7 +37,9 @@ _zonecast()
 		*:1) words=$verbs ;;
 		help:2) words=$verbs ;;
 		catalog:2) words="status accept" ;;
-		help:3) [[ ${COMP_WORDS[2]} == catalog ]] && words="status accept" || words="check list show reload history diff rollback export publish sign-variants status retransfer" ;;
+		cache:2) words="status show purge" ;;
+		cache:*) [[ ${COMP_WORDS[2]} == status ]] && words="--config --run-dir --json --help" || words="--subtree --config --run-dir --json --help" ;;
+		help:3) [[ ${COMP_WORDS[2]} == catalog ]] && words="status accept" || [[ ${COMP_WORDS[2]} == cache ]] && words="status show purge" || words="check list show reload history diff rollback export publish sign-variants status retransfer" ;;
 		zone:2) words="check list show reload history diff rollback export publish sign-variants status retransfer" ;;
 		lab:2) words="up status drill down" ;;
 		lab:3) words="kill crash hang wrong flap one-family cut outside-in drain rolling-upgrade bad-zone stale expire drift same-serial cut-region primary-lost overload rpki-invalid withdraw-all old-config dormant-mistake all zone" ;;

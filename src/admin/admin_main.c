@@ -8,6 +8,7 @@
  * CONTROL_WAIT_MS for the supervisor. What a client sends after its first line is not read. */
 #include "admin/admin_main.h"
 
+#include "admin/backend_cache.h"
 #include "admin/control.h"
 #include "admin/control_peer.h"
 #include "admin/events.h"
@@ -60,6 +61,7 @@ struct admin {
 	uv_timer_t sweep, look, second;
 	struct store_follow store;
 	struct sample_rings *samples; /* NULL: none */
+	struct backend_cache cache;
 	struct http *http;
 	struct rates rates;
 	struct client clients[CONTROL_CLIENTS_MAX];
@@ -179,9 +181,36 @@ static void do_status(struct client *c)
 {
 	struct role *role = c->admin->role;
 	struct status_facts f = {.board = role->board, .config = role->config, .node = role->node, .node_name = role->brief.node,
-	                         .now_ns = clock_ns()};
+	                         .now_ns = clock_ns(), .cache = &c->admin->cache};
 
 	reply(c, json_pack("{s:b, s:o}", "ok", 1, "status", status_json(&f)));
+}
+
+static void do_cache(struct client *c, const struct request *r)
+{
+	static const uint8_t root[1] = {0};
+	struct admin *a = c->admin;
+	struct name name = {.len = 1};
+	json_t *o;
+
+	if (r->command != COMMAND_CACHE_STATUS && name_from_text(r->name, strlen(r->name), root, &name) < 0) {
+		refuse(c, "that is no domain name");
+		return;
+	}
+	if (r->command == COMMAND_CACHE_STATUS) {
+		o = json_pack("{s:o}", "cache", backend_cache_status(&a->cache, a->role->board));
+	} else if (!a->cache.memory) {
+		refuse(c, "this node has no backends, so no answers of theirs");
+		return;
+	} else if (r->command == COMMAND_CACHE_SHOW) {
+		o = backend_cache_show(&a->cache, a->role->config, name.wire, r->subtree, clock_ns() / 1000000000U);
+	} else {
+		o = backend_cache_purge(&a->cache, name.wire, r->subtree);
+		log_notice("control request=cache-purge name=%s subtree=%d uid=%u pid=%d", r->name, r->subtree, c->peer.uid, c->peer.pid);
+	}
+	if (o)
+		json_object_set_new(o, "ok", json_true());
+	reply(c, o);
 }
 
 static void do_zone_list(struct client *c)
@@ -553,6 +582,11 @@ static void act(struct client *c)
 	case COMMAND_EVENTS:
 		do_events(c, &r);
 		break;
+	case COMMAND_CACHE_STATUS:
+	case COMMAND_CACHE_SHOW:
+	case COMMAND_CACHE_PURGE:
+		do_cache(c, &r);
+		break;
 	default:
 		forward(c, &r);
 		break;
@@ -698,6 +732,14 @@ static void map_samples(struct admin *a)
 		log_err("control what=query-log error=\"%s\"", err_text(err));
 }
 
+static void map_cache(struct admin *a)
+{
+	int err = role_map(a->role->brief.backend_cache_fd, true, &a->cache.memory, &a->cache.octets);
+
+	if (err < 0 && err != ERR_NOT_FOUND)
+		log_err("control what=backend-cache error=\"%s\"", err_text(err));
+}
+
 static int on_reload(struct role *role, struct config *old)
 {
 	struct admin *a = role->state;
@@ -722,6 +764,7 @@ static void view(void *ctx, struct admin_view *out)
 		.store_path = role->brief.store_path,
 		.store = a->store.reader,
 		.samples = a->samples,
+		.cache = &a->cache,
 		.rates = &a->rates,
 	};
 }
@@ -764,6 +807,7 @@ int admin_main(struct role *role)
 	role->on_message = on_message;
 	uv_loop_init(&a->loop);
 	map_samples(a);
+	map_cache(a);
 	store_follow_init(&a->store, role->brief.store_path, &role->board->admin.pin);
 	err = role_loop_start(role, &a->loop);
 	if (!err)

@@ -15,6 +15,7 @@ unsigned api_networks(struct http_request *r, struct text *out);
 /* api_fleet.c, api_zones.c, api_drift.c, api_endpoints.c, api_events.c, api_rates.c, http_stream.c, api_orders.c */
 unsigned api_fleet(struct http_request *r, struct text *out);
 unsigned api_zones(struct http_request *r, struct text *out);
+unsigned api_cache(struct http_request *r, struct text *out);
 unsigned api_drift(struct http_request *r, struct text *out);
 unsigned api_endpoints(struct http_request *r, struct text *out);
 unsigned api_backends(struct http_request *r, struct text *out); /* api_backends.c */

@@ -7,7 +7,7 @@
 
 struct status_facts api_facts(const struct admin_view *v)
 {
-	return (struct status_facts){.board = v->board, .config = v->config, .node = v->node, .node_name = v->node_name, .now_ns = v->now_ns};
+	return (struct status_facts){.board = v->board, .config = v->config, .node = v->node, .node_name = v->node_name, .now_ns = v->now_ns, .cache = v->cache};
 }
 
 unsigned api_put(struct text *out, json_t *o)

@@ -34,6 +34,9 @@
  *   {"command": "events", "follow": true}                  -> {"ok": true, "stream": true, "now": "2026-11-21T18:00:00Z"}, and after that line one JSON object a line for
  *                                                             each event that is still there, oldest first; with "follow" then each that comes,
  *                                                             until the client closes
+ *   {"command": "cache-status"}                            -> {"ok": true, "cache": {...}}: of answers of backends; "size": 0 where there is none
+ *   {"command": "cache-show", "name": "www.example.com", "subtree": false} -> {"ok": true, "entries": [...], "more": false}
+ *   {"command": "cache-purge", "name": .., "subtree": ..}  -> {"ok": true, "purged": n}
  *   {"command": "fault", "kind": "servfail" | "wrong" | "none", "worker": 2}   "wrong": content of answers; without "worker" all have it; only
  *                                                             where the node was started with --allow-faults */
 enum { CONTROL_REQUEST_MAX = 65536, CONTROL_CLIENTS_MAX = 32, CONTROL_IDLE_MS = 10000, CONTROL_WAIT_MS = 60000,

@@ -11,6 +11,7 @@ const struct http_route http_routes[] = {
 	{HTTP_GET, "/api/v1/fleet", HTTP_FOR_READERS, HTTP_JSON, api_fleet},
 	{HTTP_GET, "/api/v1/networks", HTTP_FOR_READERS, HTTP_JSON, api_networks},
 	{HTTP_GET, "/api/v1/zones", HTTP_FOR_READERS, HTTP_JSON, api_zones},
+	{HTTP_GET, "/api/v1/cache", HTTP_FOR_READERS, HTTP_JSON, api_cache},
 	{HTTP_GET, "/api/v1/drift", HTTP_FOR_READERS, HTTP_JSON, api_drift},
 	{HTTP_GET, "/api/v1/endpoints", HTTP_FOR_READERS, HTTP_JSON, api_endpoints},
 	{HTTP_GET, "/api/v1/backends", HTTP_FOR_READERS, HTTP_JSON, api_backends},

@@ -34,5 +34,6 @@ void metrics_write(const struct admin_view *f, struct text *out)
 	metrics_routing(&m);
 	metrics_fleet(&m);
 	metrics_backends(&m);
+	metrics_backend_cache(&m);
 	metrics_endpoints(&m);
 }

@@ -338,6 +338,18 @@ static const struct metric_family families[METRICS] = {
                                 "Questions of clients for zones of backends: hit, of them stale; miss, of them joined to one under way; passed on as they were; refused; loop; failed: SERVFAIL since nobody answered in time. And prefetched; answers that were late or strange; full: no room to wait."},
 	[METRIC_BACKEND_WAITING] = {"zonecast_backend_waiting", METRIC_GAUGE, "what",
                                 "Questions under way to backends, and clients that wait for them."},
+	[METRIC_BACKEND_CACHE_SIZE_BYTES] = {"zonecast_backend_cache_size_bytes", METRIC_GAUGE, "",
+                                "Memory of the cache of backends' answers; 0: there is none."},
+	[METRIC_BACKEND_CACHE_USED_BYTES] = {"zonecast_backend_cache_used_bytes", METRIC_GAUGE, "",
+                                "Of it taken by answers that can be found."},
+	[METRIC_BACKEND_CACHE_ENTRIES] = {"zonecast_backend_cache_entries", METRIC_GAUGE, "",
+                                "Answers in it, stale ones as well."},
+	[METRIC_BACKEND_CACHE_INSERTED_TOTAL] = {"zonecast_backend_cache_inserted_total", METRIC_COUNTER, "",
+                                "Answers put into it."},
+	[METRIC_BACKEND_CACHE_REMOVED_TOTAL] = {"zonecast_backend_cache_removed_total", METRIC_COUNTER, "reason",
+                                "Answers that went out of it: for room, expired ones among those, by a purge."},
+	[METRIC_BACKEND_CACHE_CONTENDED_TOTAL] = {"zonecast_backend_cache_contended_total", METRIC_COUNTER, "what",
+                                "What workers cost each other in it: torn, looks given up; busy, answers not kept; cleared, parts emptied because a worker died there."},
 };
 
 const char *metric_type_text(enum metric_type t)

@@ -55,4 +55,5 @@ void metrics_networks(struct metrics *m);
 void metrics_routing(struct metrics *m);
 void metrics_fleet(struct metrics *m);
 void metrics_backends(struct metrics *m);
+void metrics_backend_cache(struct metrics *m);
 void metrics_endpoints(struct metrics *m);

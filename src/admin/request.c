@@ -18,6 +18,7 @@ static const struct {
 	{"catalog-status", COMMAND_CATALOG_STATUS}, {"catalog-accept", COMMAND_CATALOG_ACCEPT},
 	{"zone-status", COMMAND_ZONE_STATUS}, {"zone-retransfer", COMMAND_ZONE_RETRANSFER},
 	{"zone-history", COMMAND_ZONE_HISTORY}, {"zone-diff", COMMAND_ZONE_DIFF}, {"zone-export", COMMAND_ZONE_EXPORT},
+	{"cache-status", COMMAND_CACHE_STATUS}, {"cache-show", COMMAND_CACHE_SHOW}, {"cache-purge", COMMAND_CACHE_PURGE},
 	{"zone-rollback", COMMAND_ZONE_ROLLBACK}, {"zone-publish", COMMAND_ZONE_PUBLISH},
 };
 
@@ -25,7 +26,7 @@ const char *request_change_text(enum command command)
 {
 	static const enum command changes[] = {COMMAND_RELOAD, COMMAND_DRAIN, COMMAND_RESUME, COMMAND_FREEZE, COMMAND_FORCE, COMMAND_ZONE_RELOAD,
 	                                       COMMAND_ZONE_RETRANSFER, COMMAND_ZONE_ROLLBACK, COMMAND_ZONE_PUBLISH, COMMAND_CATALOG_ACCEPT,
-	                                       COMMAND_FAULT};
+	                                       COMMAND_CACHE_PURGE, COMMAND_FAULT};
 	bool is_change = false;
 
 	for (size_t i = 0; i < ARRAY_LEN(changes); i++)
@@ -174,6 +175,8 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 	if (!err)
 		err = member(o, "zone", r->zone, sizeof(r->zone), problem, cap);
 	if (!err)
+		err = member(o, "name", r->name, sizeof(r->name), problem, cap);
+	if (!err)
 		err = member(o, "kind", kind, sizeof(kind), problem, cap);
 	if (!err)
 		err = member(o, "neighbor", r->neighbor, sizeof(r->neighbor), problem, cap);
@@ -188,6 +191,8 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 		err = flag(o, "digest", &r->digest, problem, cap);
 	if (!err)
 		err = flag(o, "one", &r->one, problem, cap);
+	if (!err)
+		err = flag(o, "subtree", &r->subtree, problem, cap);
 	if (!err)
 		err = flag(o, "backstop", &r->backstop, problem, cap);
 	if (!err)
@@ -206,6 +211,10 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 	}
 	if (r->neighbor[0] && (r->network[0] || r->backstop || (r->command != COMMAND_DRAIN && r->command != COMMAND_RESUME))) {
 		snprintf(problem, cap, "a \"neighbor\" is drained or resumed, by itself");
+		return ERR_INVALID;
+	}
+	if ((r->command == COMMAND_CACHE_SHOW || r->command == COMMAND_CACHE_PURGE) && !r->name[0]) {
+		snprintf(problem, cap, "%s needs a \"name\"", commands[i].word);
 		return ERR_INVALID;
 	}
 	if (lacks(r)) {

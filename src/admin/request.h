@@ -13,7 +13,9 @@ enum command { COMMAND_STATUS, COMMAND_RELOAD, COMMAND_DRAIN, COMMAND_RESUME, CO
                COMMAND_CATALOG_STATUS, COMMAND_CATALOG_ACCEPT,
                /* Answered by sync on the client's own connection. */
                COMMAND_ZONE_HISTORY, COMMAND_ZONE_DIFF, COMMAND_ZONE_EXPORT, COMMAND_ZONE_ROLLBACK, COMMAND_ZONE_PUBLISH,
-               COMMAND_FREEZE, COMMAND_FORCE, COMMAND_EVENTS };
+               COMMAND_FREEZE, COMMAND_FORCE, COMMAND_EVENTS,
+               /* Answered by admin itself, from the cache of backends' answers. */
+               COMMAND_CACHE_STATUS, COMMAND_CACHE_SHOW, COMMAND_CACHE_PURGE };
 enum { REQUEST_NAME_MAX = 1024 };
 
 struct request {
@@ -27,6 +29,8 @@ struct request {
 	bool follow;                    /* COMMAND_QUERIES: what comes from now on, without end; COMMAND_EVENTS: and what comes, after what is there */
 	bool digest;                    /* COMMAND_ZONE_SHOW: of the zone, in place of its records */
 	bool force;                     /* COMMAND_ZONE_RETRANSFER, COMMAND_ZONE_RELOAD: whatever guards say, even to an older serial */
+	char name[REQUEST_NAME_MAX];    /* COMMAND_CACHE_*: a domain name; "": none */
+	bool subtree;                   /* COMMAND_CACHE_*: and all below it */
 	bool one;                       /* COMMAND_ZONE_STATUS: of `zone`; else of those after it */
 	uint32_t serials, serial[2];    /* how many; COMMAND_ZONE_DIFF: from, to; EXPORT, ROLLBACK: the version */
 	uint32_t fault, fault_worker;   /* COMMAND_FAULT: enum board_fault; UINT32_MAX: all workers */

@@ -2,6 +2,7 @@
 #include "admin/status.h"
 
 #include "admin/announced.h"
+#include "admin/backend_cache.h"
 #include "admin/events.h"
 #include "admin/status_backends.h"
 #include "admin/status_dnstap.h"
@@ -682,6 +683,8 @@ json_t *status_json(const struct status_facts *f)
 		json_object_set_new(o, "endpoints", status_endpoints(f));
 	if (o)
 		json_object_set_new(o, "backends", status_backends(f));
+	if (o)
+		json_object_set_new(o, "backend_cache", backend_cache_status(f->cache, b));
 	if (o)
 		json_object_set_new(o, "rpki", rpki(f));
 	if (o)

@@ -8,12 +8,14 @@
 #include <stdint.h>
 
 /* What `status` shows, read off the board. */
+struct backend_cache;
 struct status_facts {
 	const struct board *board;
 	const struct config *config;    /* NULL in the stand-alone form */
 	const struct config_node *node;
 	const char *node_name;
 	uint64_t now_ns;
+	const struct backend_cache *cache; /* NULL: none */
 };
 
 /* A new object, NULL when out of memory. */

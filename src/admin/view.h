@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+struct backend_cache;
 struct sample_rings;
 struct store_reader;
 
@@ -19,5 +20,6 @@ struct admin_view {
 	const char *store_path;         /* of the store's file; NULL: not told */
 	struct store_reader *store;     /* NULL: there is none yet. To be pinned for some milliseconds at most */
 	const struct sample_rings *samples; /* NULL: none */
+	const struct backend_cache *cache;  /* admin/backend_cache.h */
 	const struct rates *rates;      /* admin/rates.h; NULL: none */
 };

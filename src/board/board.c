@@ -43,7 +43,8 @@ const char *board_verdict_text(enum board_verdict v)
 
 const char *board_cause_text(uint32_t cause)
 {
-	static const char *const names[CAUSE_COUNT] = {"stale", "behind", "signatures", "overload", "expiry", "zones", "backends"};
+	static const char *const names[CAUSE_COUNT] = {"stale",  "behind", "signatures", "overload",
+	                                               "expiry", "zones",  "backends"};
 
 	for (unsigned i = 0; i < CAUSE_COUNT; i++)
 		if (cause == 1U << i)

@@ -36,6 +36,8 @@ extern const struct cli_verb cli_zone_verbs[]; /* below `zone` */
 extern const size_t cli_zone_verb_count;
 extern const struct cli_verb cli_catalog_verbs[]; /* below `catalog` */
 extern const size_t cli_catalog_verb_count;
+extern const struct cli_verb cli_cache_verbs[]; /* below `cache` */
+extern const size_t cli_cache_verb_count;
 
 /* dispatch.c. cli_main() runs argv[1]; cli_dispatch() finds argv[1] in a table, for verbs with verbs of their own: `path` is what
  * people typed before it ("zonecast", "zonecast zone"). */
@@ -131,6 +133,8 @@ extern const char help_steer[];
 cli_verb_fn cmd_freeze, cmd_announce, cmd_plan;
 extern const char help_freeze[], help_announce[], help_plan[];
 extern const char help_catalog[], help_catalog_status[], help_catalog_accept[];
+cli_verb_fn cmd_cache, cmd_cache_status, cmd_cache_show, cmd_cache_purge;
+extern const char help_cache[], help_cache_status[], help_cache_show[], help_cache_purge[];
 cli_verb_fn cmd_events;
 extern const char help_events[];
 cli_verb_fn cmd_zone_sign_variants;

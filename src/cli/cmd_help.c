@@ -43,6 +43,7 @@ int cmd_help(int argc, char **argv)
 		if (!v)
 			return cli_dispatch(verbs == cli_zone_verbs      ? "zonecast zone"
 			                    : verbs == cli_catalog_verbs ? "zonecast catalog"
+			                    : verbs == cli_cache_verbs   ? "zonecast cache"
 			                                                 : "zonecast",
 			                    verbs, count, 2,
 			                    (char *[]){argv[0], argv[at], NULL});
@@ -51,6 +52,11 @@ int cmd_help(int argc, char **argv)
 		if (v->run == cmd_catalog) {
 			verbs = cli_catalog_verbs;
 			count = cli_catalog_verb_count;
+			continue;
+		}
+		if (v->run == cmd_cache) {
+			verbs = cli_cache_verbs;
+			count = cli_cache_verb_count;
 			continue;
 		}
 		if (strcmp(v->name, "zone") != 0) {

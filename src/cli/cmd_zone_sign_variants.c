@@ -27,6 +27,7 @@ enum {
 	INCEPTION_S = 3600,        /* for clocks that are behind */
 	INCEPTION_MAX_S = 30 * 86400,
 	TELL_MAX = 20,             /* sets that are named one by one in --check */
+	SET_OCTETS_MAX = 65535,    /* what a message can hold of one set */
 };
 
 const char help_zone_sign_variants[] =
@@ -63,6 +64,8 @@ struct job {
 	uint32_t end;
 	/* of signing */
 	struct variants_out out;
+	struct name at;   /* whose VARIANT records are being made */
+	size_t at_octets;
 };
 
 static int add_config(void *ctx, const char *value)
@@ -223,6 +226,10 @@ static int read_key(struct job *j, const char *given)
 		cli_error("%s: no key to sign zones with, by its flags (%u)", path, key->flags);
 		return ERR_INVALID;
 	}
+	if (dnssec_try(key, j->zone.wire) < 0) {
+		cli_error("%s: what it signs is wrong: its private numbers do not belong to its public ones", path);
+		return ERR_INVALID;
+	}
 	if (!in_zone)
 		diag_add(&j->diag, DIAG_WARNING, path, 0, 0, "the zone has no DNSKEY records yet: this key (%s, %u) has to be among those that your signer publishes",
 		         dnssec_algorithm_text(key->algorithm), key->tag);
@@ -250,6 +257,24 @@ static void check_algorithms(struct job *j)
 
 /* ---- the two things to do ---- */
 
+/* BIND neither loads nor signs a set that no message can hold; others do, and so do nodes, which look into it. */
+static void count_octets(struct job *j, const uint8_t *at, size_t len)
+{
+	char name[NAME_TEXT_MAX];
+	size_t before;
+
+	if (!name_equal(j->at.wire, at)) {
+		name_copy(&j->at, at);
+		j->at_octets = 0;
+	}
+	before = j->at_octets;
+	j->at_octets += len + 2;
+	if (before > SET_OCTETS_MAX || j->at_octets <= SET_OCTETS_MAX)
+		return;
+	name_to_text(at, name);
+	diag_add(&j->diag, DIAG_WARNING, NULL, 0, 0, "%s: its VARIANT records are more than 64 KiB, which BIND does not take, to sign or to serve; Knot, NSD and ldns do", name);
+}
+
 static int on_sign(void *ctx, const struct variants_set *s)
 {
 	struct job *j = ctx;
@@ -259,6 +284,8 @@ static int on_sign(void *ctx, const struct variants_set *s)
 
 	for (size_t i = 0; i < j->key_count && !err; i++) {
 		err = variants_sign(s, j->zone.wire, &j->keys[i], j->inception, j->expiration, rdata, &len);
+		if (!err)
+			count_octets(j, s->at, len);
 		if (!err)
 			err = variants_out_record(&j->out, s->at, s->at_ttl, RR_VARIANT, rdata, len);
 	}

@@ -22,6 +22,7 @@ const struct cli_verb cli_verbs[] = {
         {"check", cmd_check, "judge a configuration, its files, keys and zones without running", help_check},
         {"zone", cmd_zone, "zones: check files, list, show, reload", help_zone},
         {"catalog", cmd_catalog, "catalogs of zones: status, accept", help_catalog},
+        {"cache", cmd_cache, "answers of backends: status, show, purge", help_cache},
         {"lab", cmd_lab, "an anycast internet on this machine, with failure drills", help_lab},
         {"lab-delayline", cmd_lab_delayline, NULL, NULL},
         {"lab-forward", cmd_lab_forward, NULL, NULL},
@@ -51,3 +52,10 @@ const struct cli_verb cli_catalog_verbs[] = {
         {"accept", cmd_catalog_accept, "take a version that takes away many members", help_catalog_accept},
 };
 const size_t cli_catalog_verb_count = ARRAY_LEN(cli_catalog_verbs);
+
+const struct cli_verb cli_cache_verbs[] = {
+        {"status", cmd_cache_status, "how large and full it is, hits and misses, what went out of it why", help_cache_status},
+        {"show", cmd_cache_show, "the answers kept for a name", help_cache_show},
+        {"purge", cmd_cache_purge, "forget them", help_cache_purge},
+};
+const size_t cli_cache_verb_count = ARRAY_LEN(cli_cache_verbs);

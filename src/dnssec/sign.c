@@ -267,3 +267,17 @@ int dnssec_verify(const struct dnssec_key *key, const uint8_t *zone, const struc
 	free(message.octets);
 	return err;
 }
+
+int dnssec_try(const struct dnssec_key *key, const uint8_t *zone)
+{
+	static const uint8_t text[] = {4, 't', 'e', 's', 't'};
+	struct dnssec_rdata record = {text, sizeof(text)};
+	struct dnssec_set set = {zone, RR_TXT, 0, &record, 1};
+	uint8_t rrsig[DNSSEC_RRSIG_MAX];
+	size_t len;
+	int err = dnssec_sign(key, zone, &set, 1, 3, rrsig, &len);
+
+	if (!err)
+		err = dnssec_verify(key, zone, &set, rrsig, len, 2);
+	return err ? ERR_INVALID : 0;
+}

@@ -193,6 +193,11 @@ void edge_server_answered(struct edge_server *s, bool good, uint64_t took_ns, ui
 		fail(s, now_ns);
 		return;
 	}
+	edge_server_back(s);
+}
+
+void edge_server_back(struct edge_server *s)
+{
 	s->failures = 0;
 	s->open = false;
 }

@@ -63,6 +63,8 @@ bool edge_pool_down(const struct edge_server *servers, const struct edge_pool *p
 /* It is being asked, has answered (with an error that says that it cannot: !good), has not answered in time. An answer that came late counts as one. */
 void edge_server_sent(struct edge_server *s, uint64_t now_ns);
 void edge_server_answered(struct edge_server *s, bool good, uint64_t took_ns, uint64_t now_ns);
+/* It has answered a trial whose question somebody else had answered before: its circuit closes. */
+void edge_server_back(struct edge_server *s);
 /* Not in time, or the network said no. */
 void edge_server_failed(struct edge_server *s, uint64_t now_ns);
 /* It says that nobody is there (ICMP): its circuit opens at once. */

@@ -10,15 +10,19 @@ import json
 import os
 import socket
 import subprocess
+import threading
 import time
 
 import dns.flags
 import dns.message
 import dns.query
+import dns.rdatatype
+import dns.rrset
 
 from netns import Net, stop_process, wait_until
 from paths import ZONECAST
 
+PROXY = b"\r\n\r\n\0\r\nQUIT\n"
 NODE = {"v4": "10.9.0.2", "v6": "2001:db8:9::2"}
 CLIENT = {"v4": "10.9.0.1", "v6": "2001:db8:9::1"}
 FLEET = """fleet: test
@@ -88,10 +92,86 @@ def said(reply):
             [sorted(r for rrset in section for r in rrset.to_text().lower().split("\n")) for section in reply.sections[1:]])
 
 
+class Fake:
+    """A backend of a few lines in a namespace, over UDP: keeps what it is asked, and answers as `answer(message, octets)` says: None, a message, octets, or several of those. hold() lets questions wait."""
+
+    def __init__(self, ns, address="127.0.0.1", port=None, answer=None):
+        self.address, self.asked, self.raw = address, [], []
+        self.answer = answer or self.positive
+        self.socket = ns.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, port or 0))
+        self.port = self.socket.getsockname()[1]
+        self.free = threading.Event()
+        self.free.set()
+        self.lock = threading.Lock()
+        self.peers = set()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    @staticmethod
+    def positive(query, _=None, ttl=300, text="192.0.2.77"):
+        reply = dns.message.make_response(query)
+        reply.flags |= dns.flags.AA
+        q = query.question[0]
+        if q.rdtype == dns.rdatatype.SOA:
+            text = "ns1.example. host.example. 1 3600 600 86400 60"
+        reply.answer.append(dns.rrset.from_text(q.name, ttl, "IN", q.rdtype, text))
+        return reply
+
+    @staticmethod
+    def failing(rcode):
+        def answer(query, _=None):
+            reply = dns.message.make_response(query)
+            reply.set_rcode(rcode)
+            return reply
+        return answer
+
+    def _run(self):
+        while True:
+            try:
+                got, peer = self.socket.recvfrom(65535)
+            except OSError:
+                return
+            octets = got[16 + int.from_bytes(got[14:16], "big"):] if got.startswith(PROXY) else got
+            query = dns.message.from_wire(octets)
+            with self.lock:
+                self.asked.append(query)
+                self.raw.append(got)
+                self.peers.add(peer[1])
+            threading.Thread(target=self._answer, args=(query, octets, peer), daemon=True).start()
+
+    def _answer(self, query, octets, peer):
+        if query.question[0].rdtype != dns.rdatatype.SOA:  # checks go on meanwhile
+            self.free.wait(60)
+        out = self.answer(query, octets)
+        for one in out if isinstance(out, list) else [out]:
+            if one is not None:
+                self.socket.sendto(one if isinstance(one, bytes) else one.to_wire(), peer)
+
+    def count(self, name, rrtype="A"):
+        """How often that was asked."""
+        with self.lock:
+            return sum(q.question[0].name == dns.name.from_text(name) and q.question[0].rdtype == dns.rdatatype.from_text(rrtype) for q in self.asked)
+
+    def last(self, name):
+        with self.lock:
+            return [(q, r) for q, r in zip(self.asked, self.raw) if q.question[0].name == dns.name.from_text(name)][-1]
+
+    def hold(self):
+        self.free.clear()
+
+    def go_on(self):
+        self.free.set()
+
+    def close(self):
+        self.free.set()
+        self.socket.close()
+
+
 class Edge:
     def __init__(self, folder, zones, servers, pool="policy: ordered, stale-for: 0", workers=1, answer="", names=("example.",), check="interval: 200ms, timeout: 400ms", start=True):
         """servers: classes of servers.py, all with `zones` (as there); pool: the rest of the pool's options."""
-        self.folder, self.process = str(folder), None
+        self.folder, self.process, self.fakes = str(folder), None, []
         self.net = Net()
         self.node, self.world = self.net.namespace("node"), self.net.namespace("world")
         try:
@@ -119,6 +199,16 @@ class Edge:
         zones = "".join(f'  - {{name: "{n}", backends: behind, network: global}}\n' for n in o["names"]) + o["zones"]
         with open(self.path("fleet.yaml"), "w", encoding="utf-8") as f:
             f.write(FLEET.format(workers=o["workers"], answer=o["answer"], backends=backends, zones=zones))
+
+    def fake(self, **how):
+        """A Fake beside the node, closed with it."""
+        self.fakes.append(Fake(self.node, **how))
+        return self.fakes[-1]
+
+    def begin(self, servers, **options):
+        """With servers that are begun here, by hand: fakes, or anything with an address and a port."""
+        self.write_fleet([(f"s{i}", s.address, s.port, "") for i, s in enumerate(servers)], **options)
+        self.run_node()
 
     def log(self):
         with open(self.path("log"), encoding="latin-1") as f:
@@ -148,6 +238,8 @@ class Edge:
             if self.process:
                 stop_process(self.process, timeout=30)
         finally:
+            for f in self.fakes:
+                f.close()
             self.net.close()
 
     def __exit__(self, *_):

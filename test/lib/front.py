@@ -6,6 +6,7 @@
 
 Compared are RCODE, AA, and the three sections as sets with their TTLs, which may have been counted down. Over UDP one of the two may be truncated where the other is not (the backend is asked
 with another size than the client's): then what both say over TCP counts, and truncation must have had a reason.
+Of an error counts its RCODE alone: all servers were asked, and this is what the last one said.
 """
 import contextlib
 import itertools
@@ -19,6 +20,7 @@ from paths import ZONECAST
 from servers import Zonecast
 
 ROUNDS = 2  # the second time answers come from the cache
+ERRORS = (1, 2, 4, 5)  # FORMERR, SERVFAIL, NOTIMP, REFUSED
 
 
 class Front(Zonecast):
@@ -55,10 +57,12 @@ def differs(a, b, age_s):
     if a is None or b is None:
         return None if a is b else "no answer of " + ("ours" if a is None else "the backend")
     try:
-        flags_a, *sections_a = oracle.wire_sections(a, True)
+        flags_a, *sections_a = oracle.wire_sections(a, False)
         flags_b, *sections_b = oracle.wire_sections(b, False)
     except oracle.Malformed as e:
         return f"malformed: {e}"
+    if flags_a & 15 == flags_b & 15 and flags_a & 15 in ERRORS:
+        return None
     if (flags_a ^ flags_b) & 0x040f:
         return "RCODE or AA"
     if a[12:12 + 2] and a[4:6] != b[4:6]:
@@ -67,6 +71,10 @@ def differs(a, b, age_s):
         if not counted_down(mine, other, age_s):
             return title
     return None
+
+
+def served(name, zones):
+    return any(name.is_subdomain(dns.name.from_text(z)) for z in zones)
 
 
 def truncated(reply):
@@ -82,16 +90,29 @@ def compare(folder, kind, zones, asked_of, report):
         running.enter_context(behind)
         has = oracle.settled(behind, list(zones))
         report.counts["zones not loaded"] += len(zones) - len(has)
+        began = time.monotonic()
         ours = running.enter_context(Front(folder, [oracle.READY, *has], [("127.0.0.1", behind.port)]))
         for origin in sorted(has):
             report.counts["zones"] += 1
             asked = iter(asked_of(oracle.records(zones[origin][0], origin) or {dns.name.from_text(origin): {"SOA", "NS"}}, origin))
             while batch := list(itertools.islice(asked, oracle.BATCH)):
-                compare_batch(ours, behind, [q for q in batch if q.qclass == "IN"], report)
+                compare_batch(ours, behind, [q for q in batch if q.qclass == "IN" and served(q.name, has)], began, report)
 
 
-def compare_batch(ours, behind, batch, report):
-    began = time.monotonic()
+def glue(reply):
+    return {s[:3] + s[4:] for s in oracle.wire_sections(reply, False)[3]}
+
+
+def says_less_over_udp(behind, q, ours, report):
+    """BIND leaves glue out over UDP without TC, each time other. What came over UDP is given over TCP as well."""
+    do = oracle.MODES[q.mode][1]
+    over_udp, over_tcp = oracle.Asker(behind).ask([q._replace(mode="do" if do else "edns"), q._replace(mode="tcp-do" if do else "tcp-edns")])
+    report.counts["the server leaves glue out over UDP"] += 1
+    return over_udp is not None and over_tcp is not None and len(glue(over_udp)) < len(glue(over_tcp)) and glue(ours) <= glue(over_tcp)
+
+
+def compare_batch(ours, behind, batch, began, report):
+    """began: when the cache was empty."""
     theirs = oracle.Asker(behind).ask(batch)
     by_tcp = [q if oracle.MODES[q.mode][2] else q._replace(mode="tcp-do" if oracle.MODES[q.mode][1] else "tcp-edns" if oracle.MODES[q.mode][0] else "tcp") for q in batch]
     whole = None
@@ -106,10 +127,14 @@ def compare_batch(ours, behind, batch, report):
                 report.counts["truncated"] += 1
                 age_s = int(time.monotonic() - began) + 2
                 why = differs(mine_whole[i], whole[i], age_s)
+                if why == "additional" and says_less_over_udp(behind, q, mine_whole[i], report):
+                    why = None
                 if not why and truncated(mine[i]) and not truncated(theirs[i]) and len(whole[i] or b"") <= oracle.limit_of(q):
                     why = "truncated without need"
             else:
                 why = differs(mine[i], theirs[i], int(time.monotonic() - began) + 2)
+                if why == "additional" and says_less_over_udp(behind, q, mine[i], report):
+                    why = None
             if not why and mine[i] and len(mine[i]) > (65535 if oracle.MODES[q.mode][2] else oracle.limit_of(q)):
                 why = "more than the client can take"
             if why:

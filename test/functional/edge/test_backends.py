@@ -4,13 +4,15 @@ import itertools
 import os
 import socket
 import subprocess
+import threading
 
 import dns.message
 import pytest
 
 from certificates import Authority
-from fleet import Node, Site
+from fleet import SERVICE, Node, Site
 from netns import missing, stop_process, wait_until
+from openapi import DOCUMENT, Document
 from paths import ZONECAST
 from routers import Bird
 
@@ -183,6 +185,43 @@ def wait_states(node, want, pools=None):
     return wait_until(there, SECONDS, lambda: f"{want}: {servers(node)}; log:\n{node.log()[-3000:]}", 0.1)
 
 
+def document():
+    with open(DOCUMENT, encoding="utf-8") as f:
+        return Document(f.read())
+
+
+class Relay:
+    """A forwarder that sends each question on to the node's own service addresses, and the answer back."""
+
+    def __init__(self, site):
+        self.site, self.port, self.ending = site, next(PORTS), threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=pair, daemon=True) for pair in zip(ADDRESSES, SERVICE)]
+
+    def _run(self, own, to):
+        family = socket.AF_INET6 if ":" in own else socket.AF_INET
+        with self.site.rtr.socket(family, socket.SOCK_DGRAM) as front, self.site.rtr.socket(family, socket.SOCK_DGRAM) as back:
+            front.bind((own, self.port))
+            front.settimeout(0.1)
+            back.settimeout(1)
+            while not self.ending.is_set():
+                try:
+                    question, client = front.recvfrom(4096)
+                    back.sendto(question, (to, 53))
+                    front.sendto(back.recv(4096), client)
+                except OSError:  # nothing came in time, or nobody is there
+                    continue
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        for t in self.threads:
+            t.join(10)
+
+
 def checks(node):
     return node.status()["networks"][0]["checks"]
 
@@ -206,6 +245,7 @@ def test_transports(site, tmp_path):
             assert "TLS" in down["plain", "v4"]["why"] or "connection" in down["plain", "v4"]["why"], down
             # Pools of which another server answers are no matter of the verdict; these have none.
             assert wait_until(lambda: checks(node)["verdict"] == "hard-fail" and checks(node)["why"], SECONDS, "a hard failure").startswith("backends of ")
+            assert not document().problems(node.status()["backends"], {"$ref": "#/components/schemas/Backends"})
             text = node.zonecast("status").stdout
             assert "udp  2 of 2 up, latency over udp, for edge.test." in text, text
 
@@ -241,6 +281,27 @@ def test_down_and_up_again(site, tmp_path):
             wait_until(lambda: node.pids().get(("watch", 0), old) != old, SECONDS, "another watch")
             wait_until(lambda: servers(node)["edge", "two"]["checks"] > before, SECONDS, "its checks go on", 0.1)
             assert not any(e["subject"] == "edge two" and e["old"] == "unknown" for e in node.events("--kind", "backend")[len(seen) + 1:])
+
+
+def test_loops(site, tmp_path):
+    """A server that forwards to the node itself is found, over both families, and told from one that just refuses; the pool's good server goes on."""
+    with Knot(site, tmp_path) as knot, Knot(site, tmp_path, zone="other.test") as stranger, Relay(site) as relay:
+        more = "".join(f"      - {{name: {n}, address: {at(ADDRESSES[0], k.port)}}}\n" for n, k in (("good", knot), ("stranger", stranger)))
+        circle = pool("circle", relay.port).replace("    check", more + "    check")
+        with Node(site, tmp_path, announced=False, change=fleet_of([circle], [("edge.test", "circle")])) as node:
+            wait_until(site.announced, SECONDS, lambda: f"announced: {node.status()['networks'][0]}", 0.1)
+            wait_until(lambda: all(servers(node)["circle", f]["loops"] for f in ("v4", "v6")), SECONDS, lambda: f"loops: {servers(node)}", 0.1)
+            got = servers(node)
+            for f in ("v4", "v6"):
+                assert got["circle", f]["state"] == "down"
+                assert got["circle", f]["why"].startswith("its questions come back to this node"), got
+            wait_until(lambda: servers(node)["circle", "stranger"]["state"] == "down", SECONDS, "the stranger is down", 0.1)
+            wait_until(lambda: servers(node)["circle", "good"]["state"] == "up", SECONDS, "the good one is up", 0.1)
+            got = servers(node)
+            assert got["circle", "stranger"]["why"].startswith("answered REFUSED"), got
+            assert not got["circle", "good"]["loops"] and not got["circle", "stranger"]["loops"], got
+            assert node.status()["backends"]["loops"] > 0
+            assert "LOOPS" in node.zonecast("status").stdout
 
 
 def test_only_backends_and_what_they_answer(site, tmp_path):

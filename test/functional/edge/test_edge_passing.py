@@ -18,7 +18,7 @@ import pytest
 from certificates import Authority
 from edgenode import B4, B6, CERTIFICATE, Bind, EdgeNet, EdgeNode, Knot
 from netns import missing, wait_until
-from streamnode import FAMILIES, V4, V6, ZONE, query, receive, send
+from streamnode import FAMILIES, V4, V6, ZONE, octets, query, receive, send
 
 pytestmark = pytest.mark.skipif(bool(missing("openssl", "named", "knotd", "nsupdate", "dig", "kdig")),
                                 reason=missing("openssl", "named", "knotd", "nsupdate", "dig", "kdig") or "")
@@ -56,6 +56,9 @@ acl:
   - id: out
     action: transfer
     key: passing
+template:
+  - id: default
+    storage: "{folder}/knot"
 zone:
   - domain: second.test
     master: bind
@@ -73,16 +76,16 @@ zone:
         yield node
 
 
+def mark(where):
+    return "6" if where == V6 else "4"
+
+
 def serial(rig, zone, address, port):
     with rig.socket(address, 2) as s:
         s.connect((address, port))
         s.send(query(zone, "SOA").to_wire())
         r = dns.message.from_wire(s.recv(65535))
     return r.answer[0][0].serial if r.answer else 0
-
-
-def edge(rig):
-    return rig.worker_status()
 
 
 def over_tcp(rig, where, message, port=53):
@@ -123,7 +126,7 @@ def test_signed_questions(rig, where, way):
 
 @pytest.mark.parametrize("where,flags", [(V4, []), (V6, []), (V4, ["-v"]), (V6, ["-v"])])
 def test_nsupdate(rig, where, flags):
-    name = f"new{'6' if where == V6 else '4'}{len(flags)}.primary.test"
+    name = f"new{mark(where)}{len(flags)}.primary.test"
     before = serial(rig, "primary.test.", B4, PRIMARY)
     done = subprocess.run(rig.ns.argv(["nsupdate", *flags, "-y", KEY]), text=True, capture_output=True, timeout=60, check=False,
                           input=f"server {where}\nzone primary.test\nupdate add {name} 60 A 192.0.2.99\nsend\n")
@@ -138,10 +141,10 @@ def test_nsupdate(rig, where, flags):
 @pytest.mark.parametrize("where", FAMILIES)
 def test_transfers(rig, where):
     """AXFR and IXFR with TSIG, through us, over TCP and TLS; without the key BIND refuses."""
-    dig = rig.ns.run(["dig", f"@{where}", "-y", KEY, "primary.test", "AXFR", "+noidn"], timeout=60)
+    dig = rig.ns.run(["dig", f"@{where}", "-y", KEY, "primary.test", "AXFR"], timeout=60)
     assert dig.count("\nbig.primary.test.") == 60 and "Some TSIG could not be validated" not in dig and "; Transfer failed" not in dig
     axfr = rig.ns.run(["kdig", f"@{where}", "-y", KEY, "+tls-ca=" + rig.ca.file, "+tls-hostname=dot.example", "primary.test", "AXFR"], timeout=60)
-    assert axfr.count("\nbig.primary.test.") == 60 and "ERROR" not in axfr
+    assert axfr.count("\nbig.primary.test.") == 60 and ";; ERROR" not in axfr
     ixfr = rig.ns.run(["dig", f"@{where}", "-y", KEY, "primary.test", "IXFR=1", "+tcp"], timeout=60)
     assert "SOA" in ixfr and "; Transfer failed" not in ixfr
     assert "; Transfer failed" in rig.ns.run(["dig", f"@{where}", "primary.test", "AXFR"], timeout=60, check=False)
@@ -158,10 +161,8 @@ def test_transfer_after_questions(rig, where):
         send(s, *[query(f"q{i}.primary.test.", id=i) for i in range(30)], axfr.to_wire())
         got = [receive(s) for _ in range(30)]
         assert sorted(r.id for r in got) == list(range(30))
-        wire, _ = dns.query._net_read, None  # pylint: disable=protected-access
-        length = int.from_bytes(s.recv(2), "big")
-        assert length > 12
-        assert int.from_bytes(s.recv(2), "big") == 99
+        head = octets(s, 4)
+        assert int.from_bytes(head[:2], "big") > 12 and int.from_bytes(head[2:], "big") == 99
 
 
 @pytest.mark.parametrize("where,way", [(V4, "udp"), (V6, "udp"), (V4, "tcp"), (V6, "tcp")])
@@ -169,7 +170,7 @@ def test_notify_reaches_the_secondary(rig, where, way):
     """BIND tells nobody (notify no): that Knot has the new version is the NOTIFY's doing that went through us."""
     wait_until(lambda: serial(rig, "second.test.", B4, SECONDARY), 60, "Knot has the zone")
     update = dns.update.UpdateMessage("second.test.", keyring=RING)
-    update.add(f"told-{way}-{where[-1]}", 60, "A", "192.0.2.5")
+    update.add(f"told-{way}-{mark(where)}", 60, "A", "192.0.2.5")
     with rig.tcp(B4, port=PRIMARY) as s:
         dns.query.send_tcp(s, update)
         assert dns.query.receive_tcp(s, keyring=RING, request_mac=update.mac)[0].rcode() == 0

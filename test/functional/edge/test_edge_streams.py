@@ -27,6 +27,10 @@ def client(ca):
     return c
 
 
+def mark(where):
+    return "6" if where == V6 else "4"
+
+
 def answer_to(wire, address="192.0.2.7", ttl=0):
     q = dns.message.from_wire(wire)
     r = dns.message.make_response(q)
@@ -144,7 +148,7 @@ def test_many_on_one_connection(rig, where, zone):
 def test_out_of_order(rig, where):
     """RFC 7766: what can be answered is not kept waiting by what cannot, be it from here or from a backend."""
     rig.slow.go.clear()
-    family = "6" if where == V6 else "4"
+    family = mark(where)
     with rig.tcp(where) as s:
         send(s, query(f"slow{family}.slow.test.", id=1), query(f"fast{family}.slow.test.", id=2), query("www.own.test.", id=3))
         assert sorted([receive(s).id, receive(s).id]) == [2, 3]
@@ -158,8 +162,8 @@ def test_waiting_is_not_idle_and_half_a_close_is_none(rig, where):
     """The idle time (2 s) does not run while a backend is waited for; a client that has said all gets its answer, then the end."""
     rig.slow.go.clear()
     with rig.tcp(where) as s, rig.tcp(where) as half:
-        send(s, query(f"slow-idle{where[-1]}.slow.test.", id=1))
-        send(half, query(f"slow-half{where[-1]}.slow.test.", id=2))
+        send(s, query(f"slow-idle{mark(where)}.slow.test.", id=1))
+        send(half, query(f"slow-half{mark(where)}.slow.test.", id=2))
         half.shutdown(1)
         with rig.tcp(where) as other:  # by now the first two would have been closed
             assert other.recv(1) == b""
@@ -175,7 +179,7 @@ def test_nobody_gets_anothers_answer(rig, where):
     held = rig.slow.held
     gone = [rig.tcp(where) for _ in range(20)]
     for i, s in enumerate(gone):
-        send(s, query(f"slow-gone{i}-{where[-1]}.slow.test.", id=7))
+        send(s, query(f"slow-gone{i}-{mark(where)}.slow.test.", id=7))
     wait_until(lambda: rig.slow.held == held + 20, 30, "the backend has all questions")
     for s in gone:
         s.close()
@@ -183,13 +187,13 @@ def test_nobody_gets_anothers_answer(rig, where):
     with contextlib.ExitStack() as stack:
         others = [stack.enter_context(rig.tcp(where)) for _ in range(20)]
         for i, s in enumerate(others):
-            send(s, query(f"fast{i}-{where[-1]}.slow.test.", id=8))
+            send(s, query(f"fast{i}-{mark(where)}.slow.test.", id=8))
         for i, s in enumerate(others):
-            assert receive(s).question[0].name.to_text() == f"fast{i}-{where[-1]}.slow.test."
+            assert receive(s).question[0].name.to_text() == f"fast{i}-{mark(where)}.slow.test."
         rig.slow.go.set()
         for i, s in enumerate(others):
-            r = asks(s, f"last{i}-{where[-1]}.slow.test.", id=9)
-            assert r.id == 9 and r.question[0].name.to_text() == f"last{i}-{where[-1]}.slow.test."
+            r = asks(s, f"last{i}-{mark(where)}.slow.test.", id=9)
+            assert r.id == 9 and r.question[0].name.to_text() == f"last{i}-{mark(where)}.slow.test."
 
 
 def test_options_are_ours(rig):

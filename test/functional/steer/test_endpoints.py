@@ -9,9 +9,10 @@ import pytest
 
 from certificates import Authority
 from endpoint_server import Endpoints
+from hidden import ask
 from netns import missing, wait_until
 from paths import SANITIZED, ZONECAST
-from several import Several
+from several import ZONE, Several
 
 WHY = missing(ZONECAST, "openssl") or (None if shutil.which("nft") else "needs nft")
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
@@ -175,8 +176,56 @@ def let_again(fleet, name):
     fleet.ns[name].run(["nft", "delete table inet zct"])
 
 
+STEERING = """steering:
+  - {name: www, owners: [www.example], pool: answers, choose: all, answers: 0, client-subnet: false}
+"""
+
+
+def answers(fleet, name, qtype):
+    """Addresses that www.example has at this node, asked over both families."""
+    got = [ask(fleet.bridge, a, "www.example", qtype) for a in (fleet.v4(name), fleet.v6(name))]
+    return {tuple(sorted(r.to_text() for r in g)) for g in got} if all(got) else got
+
+
+def test_an_endpoint_that_fails_changes_answers_everywhere(tmp_path):
+    interval_s = 3
+    slow = f"interval: {interval_s}s, timeout: 1s, rise: 1, fall: 2"
+    other4, other6 = "10.8.0.202", "2001:db8:8::202"
+    pools = [pool("answers", "type: http, port: 7004", slow, ", checked-from: [fra]", a=V4, b=other4, a6=V6, b6=other6)]
+    pops = ("fra", "ams", "sin")
+    with Steered(tmp_path, pools, names=("hid", *pops), networks={"eu": ["fra"], "global": ["ams", "sin"]}, more=STEERING) as f:
+        e = f.endpoints
+        # In both families, of which a zone has to have a set.
+        f.write("example.zone", ZONE + "www AAAA 2001:db8::1\n")
+        for a in (other4 + "/24", other6 + "/64"):
+            f.bridge.ip("addr", "add", a, "dev", "br0", *(["nodad"] if ":" in a else []))
+        for name, address in (("a", V4), ("b", other4), ("a6", V6), ("b6", other6)):
+            e.open(name, "http", address, 7004)
+        # fra serves a network without the zone: it only checks. The others only answer.
+        f.write("fleet.yaml", f.text().replace("network: eu", "network: global"))
+        f.start("hid", *pops)
+        for name in pops[1:]:
+            f.wait_for(name, {f"answers/{x}": "up" for x in ("a", "b", "a6", "b6")})
+            wait_until(lambda n=name: answers(f, n, "A") == {(V4, other4)} and answers(f, n, "AAAA") == {(V6, other6)}, 40 * SLOW,
+                       lambda n=name: f"{n}: {answers(f, n, 'A')} {answers(f, n, 'AAAA')}")
+        began = time.monotonic()
+        e.behave("a", "error")
+        e.behave("a6", "gone")
+        for name in pops[1:]:
+            wait_until(lambda n=name: answers(f, n, "A") == {(other4,)} and answers(f, n, "AAAA") == {(other6,)}, 40 * SLOW,
+                       lambda n=name: f"{n}: {answers(f, n, 'A')} {answers(f, n, 'AAAA')}")
+        took = time.monotonic() - began
+        print(f"answers changed everywhere after {took:.2f} s; interval {interval_s} s")
+        assert took < 2 * interval_s * SLOW
+        e.behave("a", "good")
+        e.behave("a6", "good")
+        for name in pops[1:]:
+            wait_until(lambda n=name: answers(f, n, "A") == {(V4, other4)} and answers(f, n, "AAAA") == {(V6, other6)}, 60 * SLOW,
+                       lambda n=name: f"{n}: {answers(f, n, 'A')} {answers(f, n, 'AAAA')}")
+
+
 def test_what_nodes_see_is_shared(tmp_path):
-    interval_s = 4
+    interval_s = 3
     slow = f"interval: {interval_s}s, timeout: 1s, rise: 1, fall: 2"
     pools = [pool("seen", "type: tcp, port: 7001", slow, ", checked-from: [fra]", a=V4, b=V6),
              pool("both", "type: tcp, port: 7002", CHECK, ", checked-from: [fra, ams]", a=V4, b=V6),

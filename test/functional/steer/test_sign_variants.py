@@ -255,6 +255,10 @@ def test_a_zone_without_keys_or_steering_is_told(rig):
     rig.write("plain.yaml", FLEET[:FLEET.index("pools:")])
     done = rig.sign("--key", key, config="plain.yaml")
     assert done.returncode == 0 and "no name of this zone is steered" in done.stderr
+    rig.write("large.yaml", FLEET[:FLEET.index("pools:")] + "pools:\n  - name: big\n    endpoints:\n" + "".join(f"      - {{name: e{i}, address: 192.0.2.{i + 1}}}\n" for i in range(12)) +
+              "steering: [{name: p, owners: [www.example.com], pool: big, choose: all}]\n")
+    done = rig.sign("--key", key, config="large.yaml")
+    assert done.returncode == 0 and "more than 64 KiB, which BIND does not take" in done.stderr and len(variants(done.stdout)) == 4095
     rig.write("many.yaml", FLEET[:FLEET.index("pools:")] + "pools:\n  - name: big\n    endpoints:\n" + "".join(f"      - {{name: e{i}, address: 192.0.2.{i + 1}}}\n" for i in range(40)) +
               "steering: [{name: p, owners: [www.example.com], pool: big, answers: 4}]\n")
     done = rig.sign("--key", key, config="many.yaml")

@@ -19,7 +19,7 @@ from paths import ZONECAST
 WHY = missing(ZONECAST)
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
 
-GEOIP = "geoip: {{location: {0}/city.mmdb, as: {0}/asn.mmdb}}\n"
+GEOIP = "http: {{open: true}}\ngeoip: {{location: {0}/city.mmdb, as: {0}/asn.mmdb}}\n"
 POLICIES = """pools:
   - name: eu
     keep: 1
@@ -297,3 +297,32 @@ def test_seen_by_operators(fleet):
     told = json.loads(fleet.hidden.ns.run([*trace, "AAAA", "--from", "2001:db8:203::/48", "--json"], check=False))
     mine = next(a for a in told["answers"] if a["node"] == "pop0" and a["answered"])
     assert mine["scope"] == 48 and mine["endpoints"] == ["us/a6"]
+
+
+def test_owner_without_a_set(fleet):
+    """`check` says of which owners the zone has nothing."""
+    path = os.path.join(fleet.folder, "other.yaml")
+    with open(fleet.pops[0].config(), encoding="ascii") as f:
+        text = f.read()
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text.replace("owners: [spare.example]", "owners: [spare.example, gone.example, deep.wild.example]"))
+    out = fleet.hidden.ns.run([ZONECAST, "check", "--config", path], check=False)
+    assert 'warning: steering "spare": gone.example. has neither A, AAAA nor CNAME in its zone' in out, out
+    assert out.count("has neither A, AAAA nor CNAME") == 1
+
+
+def test_counted(fleet):
+    """What workers counted by policy and pool comes out as metrics."""
+    def steered():
+        host = pop_addresses(0)[0]
+        with fleet.hidden.ns.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+            s.settimeout(10)
+            s.connect((host, 8053))
+            s.sendall(f"GET /metrics HTTP/1.1\r\nHost: {host}:8053\r\nConnection: close\r\n\r\n".encode())
+            text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+        lines = [line for line in text.splitlines() if line.startswith('zonecast_steered_answers_total{policy="bypop",pool="here"}')]
+        return int(lines[0].split()[-1]) if lines else 0
+    before = steered()
+    for _ in range(10):
+        addresses(fleet, "bypop.example")
+    wait_until(lambda: steered() >= before + 10, 30, "ten more")

@@ -17,7 +17,7 @@
 	"fleet: f\n"                                                                                                   \
 	"networks: [{name: n, prefixes: [203.0.113.0/24], addresses: [203.0.113.53], as: 64500}, {name: m, prefixes: " \
 	"[\"2001:db8:53::/48\"], addresses: [\"2001:db8:53::53\"], as: 64500}]\n"                                      \
-	"tls-auth: [{name: up, ca-file: up.pem}, {name: other, ca-file: o.pem}]\n"                                                                \
+	"tls-auth: [{name: up, ca-file: up.pem}, {name: other, ca-file: o.pem}]\n"                                     \
 	"nodes:\n"                                                                                                     \
 	"  - {name: p, role: primary, management: [192.0.2.10]}\n"                                                     \
 	"  - {name: a, role: pop, networks: [n], management: [192.0.2.21], bgp: {neighbors: [{address: 192.0.2.1, "    \

@@ -286,6 +286,32 @@ static void test_public_refused(void **state)
 	}
 }
 
+/* Numbers of two keys. */
+static void test_halves(void **state)
+{
+	static const char mixed[] = "Private-key-format: v1.2\nAlgorithm: 8 (RSASHA256)\n"
+	                            "Modulus: wVwaxrHF2CK64aYKRUibLiH30KpPuPBjel7E8ZydQW1HYWHfoGmidzC2RnhwCC293hCzw+TFR2nqn8OVSY5t2Q==\n"
+	                            "PublicExponent: AQAB\n"
+	                            "PrivateExponent: UR44xX6zB3eaeyvTRzmskHADrPCmPWnr8dxsNwiDGHzrMKLN+i/HAam+97HxIKVWNDH2ba9Mf1SA8xu9dcHZAw==\n";
+	const struct vector *v = &vectors[0];
+	struct name zone = name_of("example.net");
+	struct dnssec_key key;
+	uint8_t dnskey[256];
+	size_t len = rdata_of(RR_DNSKEY, v->dnskey, dnskey, sizeof(dnskey));
+	char why[DNSSEC_WHY_MAX];
+
+	(void)state;
+	assert_int_equal(dnssec_key_private(mixed, sizeof(mixed) - 1, &key, why), 0);
+	assert_true(dnssec_key_adopt(&key, dnskey, len));
+	assert_int_equal(dnssec_try(&key, zone.wire), ERR_INVALID);
+	dnssec_key_done(&key);
+	for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
+		key = private_key(&vectors[i]);
+		assert_int_equal(dnssec_try(&key, zone.wire), 0);
+		dnssec_key_done(&key);
+	}
+}
+
 /* A key is adopted by its own record only; PEM says the same as BIND's form. */
 static void test_pem(void **state)
 {
@@ -373,7 +399,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_vectors),      cmocka_unit_test(test_canonical),      cmocka_unit_test(test_wildcard),
 	        cmocka_unit_test(test_keys_refused), cmocka_unit_test(test_public_refused), cmocka_unit_test(test_pem),
-	        cmocka_unit_test(test_pem_rsa),
+	        cmocka_unit_test(test_pem_rsa),      cmocka_unit_test(test_halves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

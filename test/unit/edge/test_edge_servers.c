@@ -237,6 +237,9 @@ static void test_circuit(void **state)
 	edge_server_answered(s, true, MS, now);
 	assert_false(s->open);
 	assert_int_equal(choose(0, 0, now), 0);
+	edge_server_refused(s, now);
+	edge_server_back(s);
+	assert_int_equal(choose(0, 0, now), 0);
 	/* Opened again, the pause is short again. */
 	edge_server_refused(s, now);
 	assert_true(s->open && !s->answers);

@@ -28,7 +28,7 @@ static const char yaml[] = "fleet: test\n"
 			   "    check: {type: exec, exec: [/bin/sh, -c, 'echo \"$1 $ZONECAST_POOL $ZONECAST_ENDPOINT $ZONECAST_ADDRESS $ZONECAST_NODE\"; echo more; exit 3', sh]}\n"
 			   "    endpoints: [{name: a, address: 192.0.2.1}, {name: b, address: \"2001:db8::1\"}]\n"
 			   "  - {name: good, check: {type: exec, exec: [/bin/true]}, endpoints: [{name: a, target: www.example}]}\n"
-			   "  - {name: slow, check: {type: exec, exec: [/bin/sleep, \"600\"], timeout: 100ms}, endpoints: [{name: a, address: 192.0.2.1}]}\n"
+			   "  - {name: slow, check: {type: exec, exec: [/bin/sh, -c, 'sleep 600'], timeout: 100ms}, endpoints: [{name: a, address: 192.0.2.1}]}\n"
 			   "  - {name: none, check: {type: exec, exec: [/nonexistent/check]}, endpoints: [{name: a, address: 192.0.2.1}]}\n"
 			   "  - {name: tcp, check: {type: tcp, port: 80}, endpoints: [{name: a, address: 192.0.2.1}]}\n";
 
