@@ -326,3 +326,19 @@ def test_counted(fleet):
     for _ in range(10):
         addresses(fleet, "bypop.example")
     wait_until(lambda: steered() >= before + 10, 30, "ten more")
+
+
+def test_checks_know(fleet):
+    """The node's own checks compare answers with the zone, but not what a policy decides: what fails once is asked again until it passes, so no good checks would follow."""
+    def checks():
+        network, = fleet.pops[0].status()["networks"]
+        return network, [a[t]["passes"] for a in network["addresses"] for t in ("udp", "tcp")]
+    before = checks()[1]
+    network = None
+
+    def more():
+        nonlocal network
+        network, now = checks()
+        return all(n >= was + 40 for n, was in zip(now, before))
+    wait_until(more, 60, lambda: f"forty more good checks of each: {network['checks']}", 0.2)
+    assert "wrong content" not in network["checks"]["why"], network["checks"]
