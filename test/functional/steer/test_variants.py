@@ -100,8 +100,12 @@ class Steered(StreamNode):
     def __init__(self, folder, signer):
         super().__init__(folder)
         self.signer = signer
-        self.signed = signer.make(TEXT, self.path("fleet.yaml"), "--valid", "2h")
-        shutil.copy(self.signed, self.path("signed.zone"))
+        try:
+            self.signed = signer.make(TEXT, self.path("fleet.yaml"), "--valid", "2h")
+            shutil.copy(self.signed, self.path("signed.zone"))
+        except BaseException:
+            self.net.close()
+            raise
 
     def fleet(self, answer):
         self.write("fleet.yaml", fleet_text())
