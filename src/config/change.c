@@ -199,29 +199,55 @@ static struct items items_of(const struct side *s, const struct schema_row *row)
 	return i;
 }
 
+/* Each item as it stands in the file; NULL without memory. */
+static char **texts_of(struct arena *a, const struct side *s, const struct schema_row *row, struct items in)
+{
+	char **texts = arena_zalloc(a, (in.count + 1) * sizeof(*texts));
+	struct text t;
+
+	text_init(&t);
+	for (size_t i = 0; texts && i < in.count; i++) {
+		text_clear(&t);
+		config_print_item(s->c, row, in.at + i * config_item_size(row), &t);
+		texts[i] = arena_strdup(a, t.chars);
+		if (!texts[i])
+			texts = NULL;
+	}
+	text_done(&t);
+	return texts;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* There may be a hundred thousand of each. */
 static void missing_items(const struct compare *k, const struct schema_row *row, const char *key,
                           const struct side *from, const struct side *in, char sign)
 {
 	struct items a = items_of(from, row), b = items_of(in, row);
-	struct text x, y;
+	struct arena arena;
+	char **x, **y;
 
-	text_init(&x);
-	text_init(&y);
-	for (size_t i = 0; i < a.count; i++) {
-		bool found = false;
+	arena_init(&arena, 0);
+	x = texts_of(&arena, from, row, a);
+	y = texts_of(&arena, in, row, b);
+	if (x && y)
+		qsort(y, b.count, sizeof(*y), compare_texts);
+	else
+		k->out->dropped++;
+	for (size_t i = 0; x && y && i < a.count; i++) {
+		struct text shown;
 
-		text_clear(&x);
-		config_print_item(from->c, row, a.at + i * config_item_size(row), &x);
-		for (size_t n = 0; n < b.count && !found; n++) {
-			text_clear(&y);
-			config_print_item(in->c, row, b.at + n * config_item_size(row), &y);
-			found = strcmp(x.chars, y.chars) == 0;
-		}
-		if (!found)
-			changes_add(k->out, sign, effect_of(k->subject, row, key), k->subject, "%s: %s", key, cut(&x));
+		if (bsearch(&x[i], y, b.count, sizeof(*y), compare_texts))
+			continue;
+		text_init(&shown);
+		text_str(&shown, x[i]);
+		changes_add(k->out, sign, effect_of(k->subject, row, key), k->subject, "%s: %s", key, cut(&shown));
+		text_done(&shown);
 	}
-	text_done(&x);
-	text_done(&y);
+	arena_done(&arena);
 }
 
 /* ---- lists of mappings ---- */

@@ -2,8 +2,8 @@
 /* MaxMind databases into the flat map that steer searches (steer/geo_file.h).
  *
  * A database is a binary tree over the bits of addresses, whose leaves point at data, maps of text and numbers that are decoded for each look: too slow and too large a surface for
- * who answers questions. So sync walks the trees of both databases at once, once: where one has a leaf and the other goes on, the leaf stays. Each pair of leaves is decoded when it is met for the
- * first time, to five numbers; equal ones share a place, however many networks or entries have them. Leaves come in the order of addresses; two halves of a
+ * who answers questions. So sync walks the trees of both databases at once, once: where one has a leaf and the other goes on, the leaf stays. Each pair of leaves is decoded, to five numbers, unless it is
+ * remembered from before; equal ones share a place, however many networks or entries have them. Leaves come in the order of addresses; two halves of a
  * network that have the same place become that network, which needs a stack no deeper than an address is long, and networks are written as soon as
  * they cannot grow any more. So memory goes with the number of different places, not of networks.
  *
@@ -18,9 +18,11 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "steer/geo.h"
 #include "steer/geo_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <maxminddb.h>
@@ -32,7 +34,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUILD_STEPS_MAX = 400000000, BUILD_STACK = 130, BUILD_V4_BITS = 32, BUILD_V6_BITS = 128 };
+enum { BUILD_STEPS_MAX = 50000000, BUILD_STACK = 130, BUILD_V4_BITS = 32, BUILD_V6_BITS = 128, BUILD_PAIRS = 1 << 20 };
 
 typedef unsigned __int128 address; /* from the most significant bit on */
 
@@ -75,8 +77,7 @@ struct build {
 	size_t place_count, place_cap;
 	uint32_t *by_content; /* place + 1 */
 	size_t content_size;
-	struct pair *pairs;
-	size_t pair_count, pair_size;
+	struct pair *pairs; /* some that were decoded already, by a hash of what they are */
 	uint64_t sources;
 	char *why;
 	size_t cap;
@@ -204,45 +205,20 @@ static int add_place(struct build *b, const struct geo_record *r, uint32_t *out)
 	return b->place_count * 2 > b->content_size ? grow_contents(b) : 0;
 }
 
-static size_t pair_slot(const struct pair *pairs, size_t size, const uint32_t at[2])
-{
-	size_t i = hash_checksum(at, 2 * sizeof(*at), 1) & (size - 1);
-
-	while ((pairs[i].at[0] || pairs[i].at[1]) && (pairs[i].at[0] != at[0] || pairs[i].at[1] != at[1]))
-		i = (i + 1) & (size - 1);
-	return i;
-}
-
-static int grow_pairs(struct build *b)
-{
-	size_t size = b->pair_size * 2;
-	struct pair *pairs = calloc(size, sizeof(*pairs));
-
-	if (!pairs)
-		return ERR_NO_MEMORY;
-	for (size_t i = 0; i < b->pair_size; i++)
-		if (b->pairs[i].at[0] || b->pairs[i].at[1])
-			pairs[pair_slot(pairs, size, b->pairs[i].at)] = b->pairs[i];
-	free(b->pairs);
-	b->pairs = pairs;
-	b->pair_size = size;
-	return 0;
-}
-
 static int place_of(struct build *b, const struct side sides[2], uint32_t *out)
 {
 	uint32_t at[2] = {sides[0].at, sides[1].at};
 	struct geo_record r;
-	size_t slot;
+	struct pair *known;
 	int rc;
 
 	if (!at[0] && !at[1]) {
 		*out = 0;
 		return 0;
 	}
-	slot = pair_slot(b->pairs, b->pair_size, at);
-	if (b->pairs[slot].at[0] || b->pairs[slot].at[1]) {
-		*out = b->pairs[slot].place;
+	known = &b->pairs[hash_checksum(at, sizeof(at), 1) % BUILD_PAIRS];
+	if (known->at[0] == at[0] && known->at[1] == at[1]) {
+		*out = known->place;
 		return 0;
 	}
 	memset(&r, 0, sizeof(r)); /* it is compared as a whole */
@@ -251,10 +227,9 @@ static int place_of(struct build *b, const struct side sides[2], uint32_t *out)
 	if (at[1])
 		decode_as(&b->from[1], at[1], &r);
 	rc = add_place(b, &r, out);
-	if (rc < 0)
-		return rc;
-	b->pairs[slot] = (struct pair){{at[0], at[1]}, *out};
-	return ++b->pair_count * 2 > b->pair_size ? grow_pairs(b) : 0;
+	if (rc == 0)
+		*known = (struct pair){{at[0], at[1]}, *out};
+	return rc;
 }
 
 /* ---- networks ---- */
@@ -394,7 +369,12 @@ int geo_sources(const char *location, const char *as, uint64_t *out)
 			continue;
 		if (stat(paths[i], &st) < 0)
 			return -errno;
-		uint64_t is[] = {i, st.st_dev, st.st_ino, (uint64_t)st.st_size, (uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec};
+		uint64_t is[] = {i,
+		                 st.st_dev,
+		                 st.st_ino,
+		                 (uint64_t)st.st_size,
+		                 (uint64_t)st.st_mtim.tv_sec,
+		                 (uint64_t)st.st_mtim.tv_nsec};
 
 		sum = hash_checksum(is, sizeof(is), sum);
 	}
@@ -402,16 +382,23 @@ int geo_sources(const char *location, const char *as, uint64_t *out)
 	return 0;
 }
 
+/* Whole; sources: NULL: of any. */
+static bool good_map(const char *path, const uint64_t *sources)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct geo_map *m = NULL;
+	bool good = fd >= 0 && geo_map_open(fd, &m) == 0 && (!sources || geo_map_sources(m) == *sources) &&
+	            geo_map_check(m) == 0;
+
+	geo_map_close(m);
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
 bool geo_map_is_of(const char *path, uint64_t sources)
 {
-	struct geo_header h;
-	FILE *f = fopen(path, "re");
-	bool is = f && fread(&h, sizeof(h), 1, f) == 1 && memcmp(h.magic, GEO_MAGIC, sizeof(h.magic)) == 0 && h.version == GEO_VERSION &&
-	          h.sources == sources;
-
-	if (f)
-		fclose(f);
-	return is;
+	return good_map(path, &sources);
 }
 
 /* ---- all ---- */
@@ -488,10 +475,10 @@ static int write_file(struct build *b)
 static int prepare(struct build *b)
 {
 	b->place_cap = 1024;
-	b->content_size = b->pair_size = 4096;
+	b->content_size = 4096;
 	b->places = malloc(b->place_cap * sizeof(*b->places));
 	b->by_content = calloc(b->content_size, sizeof(*b->by_content));
-	b->pairs = calloc(b->pair_size, sizeof(*b->pairs));
+	b->pairs = calloc(BUILD_PAIRS, sizeof(*b->pairs));
 	b->index = calloc(GEO_INDEX, sizeof(*b->index));
 	return b->places && b->by_content && b->pairs && b->index ? 0 : ERR_NO_MEMORY;
 }
@@ -510,6 +497,8 @@ static int build_at(struct build *b, const char *path)
 	rc = write_file(b);
 	if (fclose(b->file) != 0 && rc == 0)
 		rc = -errno;
+	if (rc == 0 && !good_map(fresh, NULL))
+		rc = wrong(b, ERR_MALFORMED, "the map made of them is not good");
 	if (rc == 0 && rename(fresh, path) < 0)
 		rc = -errno;
 	if (rc < 0)

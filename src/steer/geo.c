@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The map of where addresses are: a file made by geoip/build.c (format: geo_file.h), mapped and searched. Opening it looks at every entry once, some 20 ms for 5 million networks,
- * after which a search needs no check: networks are in order and cover everything, places exist. A search of IPv4 is one look into the index and a few steps, of IPv6
- * about 20 steps. Nothing is locked or allocated; any number of threads and processes may share a map. The file is replaced by rename, never written to. */
+/* The map of where addresses are: a file made by geoip/build.c (format: geo_file.h), mapped and searched. Opening it looks at its header alone, so that a worker is not kept from
+ * answering; who made it looks at every entry, once. A search believes nothing that it reads: places and steps stay within what the header says is there. A search of IPv4 is one look into the
+ * index and a few steps, of IPv6 about 20 steps. Nothing is locked or allocated; any number of threads and processes may share a map. The file is replaced by
+ * rename, never written to. */
 #include "steer/geo.h"
 
 #include "base/err.h"
@@ -22,6 +23,7 @@ struct geo_map {
 	const struct geo_record *places;
 	const uint32_t *index;
 	size_t v4_count, v6_count, place_count;
+	uint64_t sources;
 };
 
 static unsigned length_of(uint32_t word)
@@ -62,52 +64,41 @@ static bool good_v4(const struct geo_map *m)
 	return next == 1ULL << 32 && m->index[GEO_INDEX - 1] == m->v4_count - 1;
 }
 
-/* start + 2^(128-len), modulo 2^128. */
-static void advance(uint32_t start[4], unsigned len)
+static unsigned __int128 start_of(const struct geo_v6 *n)
 {
-	unsigned word = len ? (len - 1) / 32 : 0;
-	uint64_t add = len ? 1ULL << (31 - (len - 1) % 32) : 1ULL << 32;
-
-	for (int i = (int)word; i >= 0 && add; i--) {
-		uint64_t sum = start[i] + add;
-
-		start[i] = (uint32_t)sum;
-		add = sum >> 32;
-	}
-}
-
-static bool aligned(const uint32_t start[4], unsigned len)
-{
-	for (unsigned i = 0; i < 4; i++) {
-		unsigned known = len >= 32 * i + 32 ? 32 : len > 32 * i ? len - 32 * i : 0;
-
-		if (known < 32 && start[i] & UINT32_MAX >> known)
-			return false;
-	}
-	return true;
+	return (unsigned __int128)((uint64_t)n->start[0] << 32 | n->start[1]) << 64 |
+	       ((uint64_t)n->start[2] << 32 | n->start[3]);
 }
 
 static bool good_v6(const struct geo_map *m)
 {
-	static const uint32_t zero[4];
-	uint32_t next[4] = {0};
+	unsigned __int128 next = 0, size;
 
 	for (size_t i = 0; i < m->v6_count; i++) {
-		const struct geo_v6 *n = &m->v6[i];
-		unsigned len = length_of(n->word), place = n->word & GEO_PLACES_MAX;
+		unsigned len = length_of(m->v6[i].word), place = m->v6[i].word & GEO_PLACES_MAX;
 
-		/* Only the last one may come around to zero. */
-		if (len > 128 || memcmp(n->start, next, sizeof(next)) != 0 || !aligned(next, len) ||
-		    (i && memcmp(next, zero, sizeof(next)) == 0))
+		/* Only the last one may come around to zero; ::/0 is the only one. */
+		if (len > 128 || start_of(&m->v6[i]) != next || (i && !next) || (len == 0 && m->v6_count > 1))
 			return false;
-		if (place == GEO_AS_IPV4 ? len > 96 : place >= m->place_count)
+		size = len ? (unsigned __int128)1 << (128 - len) : 0;
+		if (next & (size - 1) || (place == GEO_AS_IPV4 ? len > 96 : place >= m->place_count))
 			return false;
-		advance(next, len);
+		next += size;
 	}
-	return m->v6_count && memcmp(next, zero, sizeof(next)) == 0;
+	return !next;
 }
 
-static int check(struct geo_map *m)
+int geo_map_check(const struct geo_map *m)
+{
+	return good_places(m) && good_v4(m) && good_v6(m) ? 0 : ERR_MALFORMED;
+}
+
+uint64_t geo_map_sources(const struct geo_map *m)
+{
+	return m->sources;
+}
+
+static int take_header(struct geo_map *m)
 {
 	const struct geo_header *h = m->bytes;
 	uint64_t want = sizeof(*h);
@@ -132,7 +123,8 @@ static int check(struct geo_map *m)
 	m->v4_count = h->v4_count;
 	m->v6_count = h->v6_count;
 	m->place_count = h->place_count;
-	return good_places(m) && good_v4(m) && good_v6(m) ? 0 : ERR_MALFORMED;
+	m->sources = h->sources;
+	return 0;
 }
 
 int geo_map_open(int fd, struct geo_map **out)
@@ -150,7 +142,7 @@ int geo_map_open(int fd, struct geo_map **out)
 		return ERR_NO_MEMORY;
 	m->size = (size_t)st.st_size;
 	m->bytes = mmap(NULL, m->size, PROT_READ, MAP_SHARED, fd, 0);
-	rc = m->bytes == MAP_FAILED ? -errno : check(m);
+	rc = m->bytes == MAP_FAILED ? -errno : take_header(m);
 	if (rc < 0) {
 		if (m->bytes == MAP_FAILED)
 			m->bytes = NULL;
@@ -172,8 +164,12 @@ void geo_map_close(struct geo_map *m)
 
 static uint32_t find_v4(const struct geo_map *m, uint32_t addr)
 {
-	size_t low = m->index[addr >> 16], high = m->index[(addr >> 16) + 1] + 1;
+	size_t low = m->index[addr >> 16], high = (size_t)m->index[(addr >> 16) + 1] + 1;
 
+	if (high > m->v4_count)
+		high = m->v4_count;
+	if (low >= high)
+		low = high - 1;
 	while (high - low > 1) {
 		size_t mid = (low + high) / 2;
 
@@ -223,7 +219,7 @@ static uint32_t bits_at(const uint32_t addr[4], unsigned at)
 
 void geo_find(const struct geo_map *m, const struct ip_addr *addr, struct geo_place *out, uint8_t *scope)
 {
-	unsigned before = 0, len;
+	unsigned before = 0, len, most;
 	const struct geo_record *r;
 	uint32_t word, parts[4];
 
@@ -233,18 +229,19 @@ void geo_find(const struct geo_map *m, const struct ip_addr *addr, struct geo_pl
 		for (unsigned i = 0; i < 4; i++)
 			parts[i] = word_at(addr->bytes + 4 * i);
 		word = find_v6(m, parts);
-		if ((word & GEO_PLACES_MAX) == GEO_AS_IPV4) {
+		if ((word & GEO_PLACES_MAX) == GEO_AS_IPV4 && length_of(word) <= 96) {
 			before = length_of(word);
 			word = find_v4(m, bits_at(parts, before));
 		}
 	}
 	len = before + length_of(word);
-	r = &m->places[word & GEO_PLACES_MAX];
-	*scope = (uint8_t)len;
+	most = addr->family == 4 ? 32 : 128;
+	r = &m->places[(word & GEO_PLACES_MAX) < m->place_count ? word & GEO_PLACES_MAX : 0];
+	*scope = (uint8_t)(len < most ? len : most);
 	*out = (struct geo_place){.as = r->as,
 	                          .country = r->country,
 	                          .continent = r->continent,
-	                          .located = r->located,
+	                          .located = r->located == 1,
 	                          .latitude = r->latitude,
 	                          .longitude = r->longitude};
 }

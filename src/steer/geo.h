@@ -18,8 +18,12 @@ struct geo_place {
 };
 
 struct geo_map; /* a mapped file */
-/* ERR_MALFORMED, ERR_STALE: not of this version; -errno. The file is checked whole: nothing in it is believed later. */
+/* ERR_MALFORMED, ERR_STALE: not of this version; -errno. Soon done, whatever the size: a search is safe whatever the file says. */
 int geo_map_open(int fd, struct geo_map **out) MUST_CHECK;
 void geo_map_close(struct geo_map *m);
+/* Is every entry as it should be? Looks at all of them: some 10 ns each. ERR_MALFORMED. */
+int geo_map_check(const struct geo_map *m) MUST_CHECK;
+/* What it was made from (geoip/build.h). */
+uint64_t geo_map_sources(const struct geo_map *m);
 /* The place of an address; *scope: bits of it that decide (those of the longest common entry). */
 void geo_find(const struct geo_map *m, const struct ip_addr *addr, struct geo_place *out, uint8_t *scope);

@@ -26,7 +26,7 @@ PRIMARY, SECONDARY = 5300, 5301
 SECRET = "c2VjcmV0IG9mIHRoZSB0ZXN0cyBvZiB6b25lY2FzdA=="
 KEY = f"hmac-sha256:passing:{SECRET}"
 RING = dns.tsigkeyring.from_text({"passing": SECRET})
-PROHIBITED = 18
+ZONES = ("primary.test", "second.test", "closed.test", "over.test")
 
 
 @pytest.fixture(scope="module", name="rig")
@@ -37,9 +37,9 @@ def _rig(tmp_path_factory):
     with contextlib.ExitStack() as stack:
         ns = stack.enter_context(EdgeNet()).ns
         zones = "".join(f'zone "{z}" {{ type primary; file "{z}.zone"; allow-update {{ key passing; }}; allow-transfer {{ key passing; }}; '
-                        f'allow-query {{ any; }}; }};\n' for z in ("primary.test", "second.test", "closed.test"))
+                        f'allow-query {{ any; }}; }};\n' for z in ZONES)
         bind = Bind(ns, folder, PRIMARY, zones, f'key passing {{ algorithm hmac-sha256; secret "{SECRET}"; }};')
-        for z in ("primary.test", "second.test", "closed.test"):
+        for z in ZONES:
             bind.write(f"{z}.zone", ZONE)
         stack.enter_context(bind)
         knot = Knot(ns, folder, SECONDARY, f"""key:
@@ -71,7 +71,7 @@ zone:
         open_ = "pass: [notify, update, transfer]"
         pools = {"primary": ([(B4, PRIMARY), (B6, PRIMARY)], "policy: ordered\n" + open_), "tcp": ([(B6, PRIMARY)], "over: tcp\n" + open_),
                  "second": ([(B4, SECONDARY), (B6, SECONDARY)], open_), "closed": ([(B4, PRIMARY)], "")}
-        node = stack.enter_context(EdgeNode(node_folder, ns, pools, {"primary.test": "primary", "second.test": "second", "closed.test": "closed"}, CERTIFICATE))
+        node = stack.enter_context(EdgeNode(node_folder, ns, pools, {"primary.test": "primary", "second.test": "second", "closed.test": "closed", "over.test": "tcp"}, CERTIFICATE))
         node.bind, node.knot, node.ca = bind, knot, ca
         yield node
 
@@ -122,6 +122,27 @@ def test_signed_questions(rig, where, way):
     q = query("www.closed.test.")  # needs no leave
     q.use_tsig(RING)
     assert WAYS[way](rig, where, q).had_tsig
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("where", FAMILIES)
+def test_signed_questions_over_connections(rig, where, way):
+    """To a pool that is spoken to over TCP, whatever the client comes by. IDs are ours there; what is too long for UDP is cut."""
+    for i in range(20):
+        q = query(f"x{i}.over.test." if i else "www.over.test.")
+        q.use_tsig(RING)
+        r = WAYS[way](rig, where, q)
+        assert r.had_tsig and r.id == q.id and r.rcode() == (3 if i else 0)
+    q = query("big.over.test.", "TXT")
+    q.use_tsig(RING)
+    if way == "tcp":
+        assert len(over_tcp(rig, where, q).answer[0]) == 60
+    else:
+        with rig.socket(where, 2) as s:
+            s.connect((where, 53))
+            s.send(q.to_wire())
+            r = dns.message.from_wire(s.recv(65535), keyring=RING)
+        assert r.flags & dns.flags.TC and not r.answer and not r.had_tsig
 
 
 @pytest.mark.parametrize("where,flags", [(V4, []), (V6, []), (V4, ["-v"]), (V6, ["-v"])])

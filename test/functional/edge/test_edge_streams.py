@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Clients over TCP and TLS in front of backends, and backends over TCP and TLS."""
 import contextlib
+import socket
 import ssl
 import struct
 import threading
@@ -31,11 +32,11 @@ def mark(where):
     return "6" if where == V6 else "4"
 
 
-def answer_to(wire, address="192.0.2.7", ttl=0):
+def answer_to(wire, address="192.0.2.7", ttl=0, kind="A"):
     q = dns.message.from_wire(wire)
     r = dns.message.make_response(q)
     r.flags |= dns.flags.AA
-    r.answer = [dns.rrset.from_text(q.question[0].name, ttl, "IN", "A", address)]
+    r.answer = [dns.rrset.from_text(q.question[0].name, ttl, "IN", kind, address)]
     return r.to_wire()
 
 
@@ -55,7 +56,7 @@ class Slow:
 
         def later(wire):
             self.go.wait(60)
-            with lock:
+            with contextlib.suppress(OSError), lock:  # a check of the node's may be over
                 give(s, answer_to(wire))
         while True:
             wire = take(s)
@@ -199,11 +200,12 @@ def test_nobody_gets_anothers_answer(rig, where):
 def test_options_are_ours(rig):
     """NSID and keepalive are this node's, padding fills what leaves by TLS; the backend sees none of them."""
     import dns.edns  # pylint: disable=import-outside-toplevel
-    options = [dns.edns.GenericOption(3, b""), dns.edns.GenericOption(11, b"")]
+    options = [dns.edns.GenericOption(3, b""), dns.edns.GenericOption(10, b"12345678"), dns.edns.GenericOption(11, b"")]
     with rig.tcp() as s:
         r = asks(s, "www.udp.test.", use_edns=0, options=options)
         told = {o.otype: o.to_wire() for o in r.options}
         assert told[3] == b"hidden" and 0 < struct.unpack(">H", told[11])[0] <= 20
+        assert told[10][:8] == b"12345678" and len(told[10]) == 24
     with rig.tls(client(rig.ca)) as s:
         r = asks(s, "www.tcp.test.", use_edns=0, options=[dns.edns.GenericOption(12, b"")])
         assert len(r.to_wire()) > 0 and 12 in {o.otype for o in r.options}
@@ -214,6 +216,50 @@ def test_cut_answers_come_by_tcp(rig):
     with rig.tcp() as s:
         r = asks(s, "big.udp.test.", "TXT", use_edns=0, payload=512)
         assert len(r.answer[0]) == BIG
+
+
+def test_reload_while_waiting(rig):
+    """Questions under way go on: connections to servers that stay are kept, and clients' tickets."""
+    rig.slow.go.clear()
+    with rig.tcp() as s, rig.tls(client(rig.ca)) as t:
+        send(s, query("slow-reload1.slow.test.", id=1))
+        send(t, query("slow-reload2.slow.test.", id=2))
+        held = rig.slow.held
+        assert rig.reload().returncode == 0
+        assert asks(s, "www.dot.test.").answer and asks(t, "www.tcp.test.").answer
+        rig.slow.go.set()
+        assert receive(s).id == 1 and receive(t).id == 2
+        assert rig.slow.held >= held
+
+
+# ---- who asks, told by PROXY ----
+
+def told(fake, s, number):
+    """A server that wants a PROXY header (version 2) and answers with the address in it; for one question."""
+    head = exactly(s, 16)
+    assert head[:12] == b"\r\n\r\n\0\r\nQUIT\n" and head[12] >> 4 == 2
+    rest = exactly(s, struct.unpack(">H", head[14:])[0])
+    wire = take(s)
+    if head[13] == 0x11:
+        give(s, answer_to(wire, socket.inet_ntop(socket.AF_INET, rest[:4])))
+    elif head[13] == 0x21:
+        give(s, answer_to(wire, socket.inet_ntop(socket.AF_INET6, rest[:16]), kind="AAAA"))
+    else:
+        give(s, answer_to(wire))
+
+
+@pytest.mark.parametrize("where,backend", [(V4, B6), (V6, B4)])
+def test_proxy_header(tmp_path_factory, where, backend):
+    with contextlib.ExitStack() as stack:
+        ns = stack.enter_context(EdgeNet()).ns
+        fake = stack.enter_context(FakeTcp(ns, told, backend))
+        node = stack.enter_context(EdgeNode(tmp_path_factory.mktemp("proxy"), ns, {"p": ([fake.at], "over: tcp\nproxy-protocol: true\npatience: 10s")}, {"p.test": "p"}))
+        sources = ["2001:db8:9::1", "2001:db8:9::2"] if where == V6 else ["10.9.0.1", "10.9.0.2"]
+        for source in sources * 2:
+            with node.tcp(where, source=source) as s:
+                for i in range(3):
+                    assert asks(s, f"n{i}.p.test.").answer[0][0].address == source
+        assert node.udp(where, query("udp.p.test.")).answer[0][0].address == where  # from its own address
 
 
 # ---- servers that misbehave ----

@@ -110,6 +110,51 @@ def test_map(tmp_path, versions):
                 r.close()
 
 
+def broken(what):
+    """A database with something wrong in it, and what is said of it."""
+    db = mmdb.Database(4, 24)
+    db.insert("10.0.0.0/8", mmdb.city("DE"))
+    if what == "ring":
+        db.root[1] = [None, mmdb.city("US")]
+        db.root[1][0] = db.root[1]
+        return db.octets(), "deeper than addresses are long"
+    if what == "ladder":  # a few nodes, and 2^32 ways through them
+        node = mmdb.city("DE")
+        for _ in range(31):
+            node = [node, node]
+        db.root[0] = db.root[1] = node
+        return db.octets(), "has no end"
+    if what == "cut":
+        return db.octets()[:-40], "bad data"
+    if what == "text":
+        return b"not a database\n", "metadata"
+    raise ValueError(what)
+
+
+@pytest.mark.parametrize("what", ["ring", "cut", "text"] + ["ladder"] * LONG)
+def test_broken_database(tmp_path, what):
+    """It is told, and the map that is there stays."""
+    octets, said = broken(what)
+    (tmp_path / "bad.mmdb").write_bytes(octets)
+    (tmp_path / "geo.map").write_bytes(b"as it was")
+    done = subprocess.run([TOOL, "build", tmp_path / "bad.mmdb", "-", tmp_path / "geo.map"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and said in done.stdout and "bad.mmdb" in done.stdout, done.stdout
+    assert (tmp_path / "geo.map").read_bytes() == b"as it was"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.mmdb", "geo.map"]
+
+
+def test_strange_data(tmp_path):
+    """Data that are of other types than they should be, or beyond the globe, say nothing."""
+    db = mmdb.Database(6, 28)
+    db.insert("10.0.0.0/8", {"country": {"iso_code": "deu"}, "continent": "EU", "location": {"latitude": 91.0, "longitude": 3.0}})
+    db.insert("11.0.0.0/8", {"country": "DE", "location": {"latitude": float("nan"), "longitude": 3.0}})
+    db.insert("12.0.0.0/8", {"country": {"iso_code": "de"}, "continent": {"code": "EU"}, "location": {"latitude": mmdb.Float(1.5), "longitude": mmdb.Float(-180.0)}})
+    db.write(tmp_path / "odd.mmdb")
+    assert tool("build", tmp_path / "odd.mmdb", "-", tmp_path / "geo.map") == ["ok"]
+    # Networks of which nothing is known are one with those around that are in no database.
+    assert tool("find", tmp_path / "geo.map", text="10.1.1.1\n11.1.1.1\n12.1.1.1\n2001:db8::1\n") == ["6 0 -- --", "6 0 -- --", "8 0 -- EU 1.5 -180", "3 0 -- --"]
+
+
 def some_pool(rng, i, pools, names):
     endpoints = []
     for n in range(rng.randint(1, 9)):
