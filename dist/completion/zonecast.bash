@@ -4,7 +4,7 @@
 _zonecast()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="run status trace top queries events drain freeze announce resume reload plan check zone catalog cache lab version help"
+	local verbs="run status trace steer top queries events drain freeze announce resume reload plan check zone catalog cache lab version help"
 	local words=""
 
 	COMPREPLY=()
@@ -49,6 +49,7 @@ _zonecast()
 		reload:*) words="--withdraw --accept-older --config --run-dir --json --help" ;;
 		check:*) words="--config --node --no-zones --json --help" ;;
 		trace:*) words="--network --from --tcp --config --json --help" ;;
+		steer:*) words="--from --node --down --config --run-dir --json --help" ;;
 		status:*) words="--fleet --config --run-dir --json --help" ;;
 		top:*) words="--fleet --interval --once --config --run-dir --json --help" ;;
 		events:*) words="--follow --since --kind --level --network --config --run-dir --json --help" ;;

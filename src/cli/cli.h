@@ -128,6 +128,8 @@ extern const char help_help[], help_version[], help_check[], help_zone[], help_z
 cli_verb_fn cmd_catalog, cmd_catalog_status, cmd_catalog_accept;
 cli_verb_fn cmd_trace, cmd_top, cmd_lab_forward;
 extern const char help_trace[], help_top[];
+cli_verb_fn cmd_steer;
+extern const char help_steer[];
 cli_verb_fn cmd_freeze, cmd_announce, cmd_plan;
 extern const char help_freeze[], help_announce[], help_plan[];
 extern const char help_catalog[], help_catalog_status[], help_catalog_accept[];

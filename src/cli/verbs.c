@@ -9,6 +9,7 @@ const struct cli_verb cli_verbs[] = {
         {"role", cmd_role, NULL, NULL},
         {"status", cmd_status, "this node: answering, announced or not, and why", help_status},
         {"trace", cmd_trace, "ask the anycast address and every node: who answers, what, how fast", help_trace},
+        {"steer", cmd_steer, "explain what a policy gives a client: rule, pool, endpoints", help_steer},
         {"top", cmd_top, "what the node does now, live: rates, clients, names, nodes", help_top},
         {"queries", cmd_queries, "the last queries, or those that come: who asks what", help_queries},
         {"events", cmd_events, "what has happened, and what happens, with its reasons", help_events},

@@ -42,6 +42,24 @@ static int check_commit(const struct store_header *h, uint64_t len)
 	return store_commit_check(&c, g, len);
 }
 
+/* What is mapped, beside the size of the file: a writer may make it larger between the two looks, and then says more than the size that was seen. */
+static int check_file(const struct store_header *h, int fd)
+{
+	off_t seen = -1;
+	struct stat st;
+	int err = 0;
+
+	while (fstat(fd, &st) == 0 && st.st_size != seen) {
+		seen = st.st_size;
+		err = store_header_check(h, (uint64_t)st.st_size);
+		if (!err)
+			err = check_commit(h, (uint64_t)st.st_size);
+		if (!err)
+			return 0;
+	}
+	return err ? err : ERR_STALE;
+}
+
 int store_reader_open(const char *path, _Atomic uint64_t *pin, struct store_reader **out)
 {
 	struct store_reader *r = calloc(1, sizeof(*r));
@@ -61,17 +79,15 @@ int store_reader_open(const char *path, _Atomic uint64_t *pin, struct store_read
 		if (!map)
 			err = -errno;
 	}
-	if (fd >= 0)
-		close(fd);
 	if (!err) {
 		r->base = map;
 		r->map_len = STORE_MAP_BYTES;
-		err = store_header_check(header_of(r->base), (uint64_t)st.st_size);
-		if (!err)
-			err = check_commit(header_of(r->base), (uint64_t)st.st_size);
+		err = check_file(header_of(r->base), fd);
 		if (err)
 			munmap(map, r->map_len);
 	}
+	if (fd >= 0)
+		close(fd);
 	if (err) {
 		free(r);
 		return err;

@@ -16,7 +16,7 @@ from openapi import DOCUMENT, Document
 from paths import ZONECAST
 from routers import Bird
 
-WHY = missing(ZONECAST, *Bird.needs, "knotd", "named", "nsd")
+WHY = missing(ZONECAST, *Bird.needs, "knotd", "named", "nsd", "pdns_server")
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
 ADDRESSES = ("10.9.0.1", "2001:db8:9::1")
 ZONE = "$TTL 60\n@ SOA ns1 host 7 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.9\nwww A 192.0.2.80\n"
@@ -26,6 +26,7 @@ SECONDS = 40
 
 class Backend:
     """A real name server in the router's namespace, on both of its addresses."""
+    header = b""
 
     def __init__(self, site, folder, zone="edge.test"):
         self.site, self.port, self.process = site, next(PORTS), None
@@ -55,7 +56,7 @@ class Backend:
             with self.site.rtr.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as s:
                 s.settimeout(1)
                 s.connect((address, self.port))
-                s.send(dns.message.make_query(self.zone, "SOA").to_wire())
+                s.send(self.header + dns.message.make_query(self.zone, "SOA").to_wire())
                 return dns.message.from_wire(s.recv(4096)).rcode() == 0
         except OSError:
             return False
@@ -146,6 +147,18 @@ zone "{self.zone}" {{ type primary; file "zone"; }};
 """)]
 
 
+class Pdns(Backend):
+    """Takes questions with the header of the PROXY protocol only."""
+    header = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
+
+    def argv(self):
+        self.write("zones.conf", f'zone "{self.zone}" {{ type master; file "{self.folder}/zone"; }};\n')
+        self.write("pdns.conf", "\n".join([
+            "launch=bind", f"bind-config={self.folder}/zones.conf", f"local-address={', '.join(ADDRESSES)}", f"local-port={self.port}", f"socket-dir={self.folder}",
+            "proxy-protocol-from=10.9.0.0/24, 2001:db8:9::/64", "receiver-threads=1", "distributor-threads=1", "daemon=no", "guardian=no", "disable-syslog=yes", "loglevel=4", ""]))
+        return ["pdns_server", f"--config-dir={self.folder}"]
+
+
 def at(address, port):
     return f'"[{address}]:{port}"' if ":" in address else f'"{address}:{port}"'
 
@@ -227,17 +240,20 @@ def checks(node):
 
 
 def test_transports(site, tmp_path):
-    """Knot over UDP, NSD over TCP, BIND over TLS, each over IPv4 and IPv6; a server known by a wrong name; TLS where nobody speaks it."""
-    with Knot(site, tmp_path) as knot, Nsd(site, tmp_path) as nsd, Bind(site, tmp_path) as bind:
+    """Knot over UDP, NSD over TCP, BIND over TLS, PowerDNS with the PROXY protocol, each over IPv4 and IPv6; a server known by a wrong name; TLS where nobody speaks it."""
+    with Knot(site, tmp_path) as knot, Nsd(site, tmp_path) as nsd, Bind(site, tmp_path) as bind, Pdns(site, tmp_path) as pdns:
         pools = [pool("udp", knot.port), pool("tcp", nsd.port, "    over: tcp\n"), pool("tls", bind.tls_port, "    over: tls\n    tls: good\n"),
+                 pool("proxy", pdns.port, "    proxy-protocol: true\n"), pool("proxytcp", pdns.port, "    over: tcp\n    proxy-protocol: true\n"),
                  pool("name", bind.tls_port, "    over: tls\n    tls: wrong\n"), pool("plain", bind.port, "    over: tls\n    tls: good\n", addresses=ADDRESSES[:1])]
         tls = (f"tls-auth:\n  - {{name: good, server-name: ns.edge.test, ca-file: {bind.ca.file}}}\n"
                f"  - {{name: wrong, server-name: other.test, ca-file: {bind.ca.file}}}\n")
-        zones = [("edge.test", "udp"), ("tcp.edge.test", "tcp"), ("tls.edge.test", "tls"), ("name.edge.test", "name"), ("plain.edge.test", "plain")]
+        zones = [("edge.test", "udp"), ("tcp.edge.test", "tcp"), ("tls.edge.test", "tls"), ("proxy.edge.test", "proxy"), ("proxytcp.edge.test", "proxytcp"),
+                 ("name.edge.test", "name"), ("plain.edge.test", "plain")]
         pools = [p.replace("check: {", "check: {name: edge.test, ") for p in pools]
         with Node(site, tmp_path, announced=False, change=fleet_of(pools, zones, tls=tls)) as node:
-            up = wait_states(node, "up", ("udp", "tcp", "tls"))
-            assert set(up) == {(p, f) for p in ("udp", "tcp", "tls") for f in ("v4", "v6")}
+            good = ("udp", "tcp", "tls", "proxy", "proxytcp")
+            up = wait_states(node, "up", good)
+            assert set(up) == {(p, f) for p in good for f in ("v4", "v6")}
             assert all(s["latency_us"] > 0 and s["failures"] == 0 and not s["loops"] for s in up.values()), up
             assert "answered NOERROR to SOA of edge.test." in up["udp", "v4"]["why"]
             down = wait_states(node, "down", ("name", "plain"))

@@ -300,7 +300,7 @@ def test_what_is_sent(tmp_path):
         fake = edge.fake()
         edge.begin([fake], check="interval: 1h")
         q = dns.message.make_query("MiXed.eXaMple.", "A", use_edns=0, payload=4096, want_dnssec=True,
-                                   options=[dns.edns.GenericOption(dns.edns.COOKIE, b"12345678"), dns.edns.GenericOption(dns.edns.NSID, b""), dns.edns.ECSOption("198.51.100.0", 24)])
+                                   options=[dns.edns.GenericOption(dns.edns.OptionType.COOKIE, b"12345678"), dns.edns.GenericOption(dns.edns.OptionType.NSID, b""), dns.edns.ECSOption("198.51.100.0", 24)])
         q.flags = dns.flags.CD
         reply = edge.ask(q)
         sent, _ = fake.last("mixed.example.")

@@ -12,12 +12,14 @@ import dns.rdatatype
 import pytest
 
 from hidden import Fleet, pop_addresses
+from mmdb import Database, asn, city
 from netns import missing, wait_until
 from paths import ZONECAST
 
 WHY = missing(ZONECAST)
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
 
+GEOIP = "geoip: {{location: {0}/city.mmdb, as: {0}/asn.mmdb}}\n"
 POLICIES = """pools:
   - name: eu
     keep: 1
@@ -47,6 +49,12 @@ POLICIES = """pools:
   - name: alias
     endpoints:
       - {name: edge, target: edge.example.}
+  - name: cities
+    endpoints:
+      - {name: fra, address: 198.51.100.71, latitude: 50.1, longitude: 8.7}
+      - {name: nyc, address: 198.51.100.72, latitude: 40.7, longitude: -74.0}
+      - {name: fra6, address: "2001:db8:e::71", latitude: 50.1, longitude: 8.7}
+      - {name: nyc6, address: "2001:db8:e::72", latitude: 40.7, longitude: -74.0}
 steering:
   - name: web
     owners: [www.example, "*.wild.example"]
@@ -68,16 +76,33 @@ steering:
   - {name: sticky, owners: [sticky.example], pool: eu, choose: sticky, ttl: 20s}
   - {name: spare, owners: [spare.example], pool: backup, ttl: 20s}
   - {name: alias, owners: [alias.example], pool: alias, ttl: 20s}
+  - {name: near, owners: [near.example], pool: cities, choose: nearest, ttl: 20s}
+  - {name: land, owners: [land.example], rules: [{countries: [US], pool: us}, {as: [64496], pool: here}], pool: eu, choose: all, ttl: 20s}
 """
 RECORDS = ["www A 192.0.2.1", "www AAAA 2001:db8::1", "www TXT own", "*.wild A 192.0.2.1", "deaf A 192.0.2.1", 'deaf STEER "deaf"', "bypop A 192.0.2.1",
            "chance A 192.0.2.1", "sticky A 192.0.2.1", "spare A 192.0.2.1", "alias CNAME plain", "plain A 192.0.2.1", "edge A 198.51.100.61",
-           "later A 192.0.2.1", "unknown A 192.0.2.1", 'unknown STEER "nobody"', "carried CNAME plain", '_steer.carried STEER "alias"']
+           "later A 192.0.2.1", "near A 192.0.2.1", "near AAAA 2001:db8::1", "land A 192.0.2.1", "unknown A 192.0.2.1", 'unknown STEER "nobody"', "carried CNAME plain", '_steer.carried STEER "alias"']
 EU, EU6 = ["198.51.100.11", "198.51.100.12"], ["2001:db8:e::11", "2001:db8:e::12"]
+
+
+def databases(folder, country="US"):
+    """203.0.113.0/24 and 2001:db8:203::/48 are in New York, 198.18.0.0/15 in Frankfurt; the AS of 198.19.0.0/16 is known. By rename, as databases should come."""
+    places, numbers = Database(kind="Test-City"), Database(kind="Test-ASN")
+    for network in ("203.0.113.0/24", "2001:db8:203::/48"):
+        places.insert(network, city(country, "NA", 40.7, -74.0))
+    places.insert("198.18.0.0/15", city("DE", "EU", 50.1, 8.7))
+    numbers.insert("198.19.0.0/16", asn(64496))
+    for name, database in (("city.mmdb", places), ("asn.mmdb", numbers)):
+        database.write(os.path.join(folder, name + ".new"))
+        os.chmod(os.path.join(folder, name + ".new"), 0o644)
+        os.rename(os.path.join(folder, name + ".new"), os.path.join(folder, name))
 
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
-    with Fleet(tmp_path_factory.mktemp("steering"), ["example"], more=POLICIES) as f:
+    folder = tmp_path_factory.mktemp("steering")
+    databases(folder)
+    with Fleet(folder, ["example"], more=GEOIP.format(folder) + POLICIES) as f:
         f.publish("example", 1, RECORDS)
         wait_until(lambda: addresses(f, "plain.example")[0] == ["192.0.2.1"], 60, lambda: f"the zone at the pop\n{f.pops[0].log()[-3000:]}", 0.1)
         yield f
@@ -148,6 +173,46 @@ def test_answers(fleet, name, qtype, subnet, data, ttl, scope):
     for family in (4, 6, 4, 6, 4, 6):
         for tcp in (False, True):
             assert addresses(fleet, name, qtype, subnet, family=family, tcp=tcp) == (data, ttl, scope)
+
+
+def test_places(fleet):
+    """By country, AS and distance; a database that changes is used without a reload."""
+    def is_known():
+        return addresses(fleet, "land.example", subnet="203.0.113.0/24")[0] == ["198.51.100.21"]
+    wait_until(is_known, 60, lambda: f"the map\n{fleet.pops[0].log()[-3000:]}", 0.1)
+    for family in (4, 6):
+        for _ in range(4):
+            assert addresses(fleet, "land.example", subnet="203.0.113.0/24", family=family) == (["198.51.100.21"], 20, 24)
+            assert addresses(fleet, "land.example", subnet="2001:db8:203::/56", family=family) == (["198.51.100.21"], 20, 48)
+            assert addresses(fleet, "land.example", subnet="198.19.7.0/24", family=family)[:2] == (["198.51.100.31"], 20)
+            assert addresses(fleet, "land.example", subnet="198.18.7.0/24", family=family)[0][0] in EU
+            assert addresses(fleet, "near.example", subnet="203.0.113.7/32", family=family) == (["198.51.100.72"], 20, 24)
+            assert addresses(fleet, "near.example", subnet="198.18.0.0/16", family=family)[0] == ["198.51.100.71"]
+            assert addresses(fleet, "near.example", "AAAA", subnet="2001:db8:203::/48", family=family) == (["2001:db8:e::72"], 20, 48)
+    told = json.loads(fleet.pops[0].command("steer", "near.example", "--from", "203.0.113.7", "--down", "cities/nyc", "--json"))
+    assert (told["policy"], told["country"], told["continent"], told["as"]) == ("near", "US", "NA", None)
+    given = {a["type"]: [e["name"] for e in a["endpoints"] if e["given"]] for a in told["answers"]}
+    assert given == {"A": ["fra"], "AAAA": ["nyc6"]}
+    assert "A: rule 2 of 2: pool here" in fleet.pops[0].command("steer", "land", "--from", "198.19.0.0/24")
+    databases(fleet.folder, "CA")
+    wait_until(lambda: not is_known(), 60, lambda: f"another map\n{fleet.pops[0].log()[-3000:]}", 0.1)
+    assert addresses(fleet, "land.example", subnet="203.0.113.0/24")[0][0] in EU
+
+
+def test_explained(fleet):
+    """The verb `steer`, without a map and for a node."""
+    def say(*args, code=0):
+        return fleet.pops[0].command("steer", *args, code=code)
+    out = say("www.example", "--from", "203.0.113.0/24")
+    assert "A: rule 1 of 1: pool us\n  -> a" in out and "scope 24" in out
+    assert "AAAA: no rule of 1 matches: pool eu" in say("web", "--from", "2001:db8:77::1")
+    assert "pool us in its place" in say("spare")
+    assert "too few are up" in say("web", "--down", "eu/a", "--down", "eu/b")
+    assert "no rule of 1 matches: pool us" in say("bypop") and "rule 1 of 1: pool here" in say("bypop", "--node", "pop0")
+    assert "neither a policy" in say("none.example", code=1)
+    assert "no such endpoint" in say("web", "--down", "eu/x", code=2)
+    assert "no such node" in say("web", "--node", "x", code=2)
+    assert "neither an address" in say("web", "--from", "x", code=2)
 
 
 def test_client_s_own_address(fleet):
