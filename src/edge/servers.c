@@ -10,8 +10,8 @@
  *	hash      rendezvous hashing over the question, weighted: when a server goes only its own questions move
  *	ordered   the first
  *
- * The circuit breaker is each worker's own: EDGE_OPEN_AFTER failures in a row open it, if it is silence that has lasted EDGE_OPEN_SILENT_MS; a trial after a pause that doubles may close it. An answer of any kind ends silence; errors that are answered
- * (SERVFAIL, REFUSED...) open it as well, but may be about one zone only: such a server is put last and not left out.
+ * The circuit breaker is each worker's own: EDGE_OPEN_AFTER failures in a row open it, if it is silence that has lasted EDGE_OPEN_SILENT_MS; a trial after a pause that doubles may close it. An answer
+ * of any kind ends silence; errors that are answered (SERVFAIL, REFUSED...) open it as well, but may be about one zone only: such a server is put last and not left out.
  *
  * Not here: slow start of a server that comes back; the limit of questions at a time bounds what it gets. */
 #include "edge/servers.h"
