@@ -280,16 +280,20 @@ static size_t find_signatures(struct step *st, const struct store_node *records,
                               struct steer_rdata sigs[VARIANT_SIGNATURES_MAX])
 {
 	const struct store_rrset *variants = records ? store_rrset_of(st->s, records, RR_VARIANT) : NULL;
-	const uint8_t *p = variants ? variants->data : NULL;
 	uint8_t hash[STEER_SET_HASH_LEN];
+	const uint8_t *p;
+	unsigned before;
 	size_t n = 0;
 
 	if (!variants)
 		return 0;
 	steer_set_hash(type, set, count, hash);
-	for (unsigned i = 0; i < variants->count && n < VARIANT_SIGNATURES_MAX; i++) {
+	p = variants->data + steer_variants_seek(variants->data, variants->size, variants->count, hash, &before);
+	for (unsigned i = before; i < variants->count && n < VARIANT_SIGNATURES_MAX; i++) {
 		uint16_t len = get_u16(p);
 
+		if (len >= STEER_SET_HASH_LEN && memcmp(p + 2, hash, STEER_SET_HASH_LEN) > 0)
+			break;
 		n += steer_record_variant(p + 2, len, type, hash, &sigs[n].octets, &sigs[n].len);
 		p += 2 + len;
 	}

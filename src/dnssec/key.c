@@ -2,8 +2,8 @@
 /* Keys as OpenSSL has them and as DNSKEY records have them.
  *
  * A public key of DNSKEY is, by algorithm: RSA (RFC 3110 2) the length of the exponent in one or three octets, exponent, modulus; ECDSA (RFC 6605 4) both coordinates without the
- * octet that says "uncompressed"; Ed25519 and Ed448 (RFC 8080 3) the octets themselves. Whatever a private key was read from, its public half is computed and put in that
- * form, so that a key and a record are of one kind when octets are equal, and a file with halves that do not fit is never signed with.
+ * octet that says "uncompressed"; Ed25519 and Ed448 (RFC 8080 3) the octets themselves. Of a private key, whatever it was read from, the public half is put in that
+ * form, so that a key and a record are of one kind when octets are equal. Files may have halves of two keys (RSA in BIND's form, any in PEM), which OpenSSL does not look at: dnssec_try() does.
  *
  * Left out: RSASHA1 (5, 7) and DSA, which must not be signed with (RFC 8624 3.1), and GOST. PKCS#11 and keys with a password: who keeps keys so has a signer that can use them. */
 #include "dnssec/key.h"

@@ -32,7 +32,7 @@ enum {
 /* RDATA of an RRSIG record of the set by the zone's key, good from inception to expiration (seconds modulo 2^32), into out of DNSSEC_RRSIG_MAX. ERR_INVALID: no private key, or one
  * without a DNSKEY record. ERR_LIMIT: too many records. */
 int dnssec_sign(const struct dnssec_key *key, const uint8_t *zone, const struct dnssec_set *set, uint32_t inception, uint32_t expiration, uint8_t *out, size_t *len) MUST_CHECK;
-/* Is what the key signs good by its own public half? The numbers of an RSA key in BIND's form may be of two keys. ERR_INVALID. */
+/* Is what the key signs good by its own public half? A file may have halves of two keys. ERR_INVALID. */
 int dnssec_try(const struct dnssec_key *key, const uint8_t *zone) MUST_CHECK;
 /* Is the RRSIG RDATA a good signature of the set at that time? The owner may be one that a wildcard was expanded to (RFC 4035 5.3.2); the set's TTL does not matter, the signature's
  * own does. ERR_NOT_FOUND: of another key; ERR_STALE: not yet or no longer good; ERR_INVALID: it does not fit the set; ERR_MALFORMED. */
