@@ -461,6 +461,7 @@ int answer_main(struct role *role)
 	/* What has to be waited for leaves by the socket that it came to: an AF_XDP socket keeps nothing. */
 	w.rings = w.hot && !role->config->backend_count ? rings_new(&role->brief) : NULL;
 	if (role->config->backend_count) {
+		hot_renew(w.hot); /* a predecessor without them may have put answers of zones above theirs into the kernel */
 		map_backend_cache(&w, &role->brief);
 		w.forward = forward_new(&w, role->config, role->brief.workers);
 		if (!w.forward || !w.scratch->backend_cache) {

@@ -321,11 +321,11 @@ static bool try_next(struct forward *fw, struct flight *f, bool again)
 			continue;
 		if (full)
 			board_add(&fw->worker->board->edge.full, 1);
-		if (!again || f->error || !f->tries)
+		if (!again || !f->tries)
 			return false;
 		again = false;
 		f->round++;
-		f->tried = (struct edge_tried){0};
+		f->tried = f->unable;
 	}
 	return false;
 }
@@ -446,15 +446,16 @@ void forward_flush(struct worker *w)
 /* ---- answers ---- */
 
 /* This one cannot say, be it for now or because we asked wrongly: somebody else may. */
-static void take_error(struct forward *fw, struct flight *f, uint16_t rcode, uint16_t ede)
+static void take_error(struct forward *fw, struct flight *f, uint16_t row, uint16_t rcode, uint16_t ede)
 {
 	if (!f->error) {
 		f->error = rcode;
 		f->error_ede = ede;
 	}
-	if (f->tries < FLIGHT_TRIES_MAX && try_next(fw, f, false))
-		set_timer(fw, f);
-	else if (waits_for_somebody(f))
+	for (unsigned i = 0; i < fw->pools[f->pool].of.count; i++)
+		if (fw->pools[f->pool].of.rows[i] == row)
+			edge_tried_set(&f->unable, i);
+	if (try_next(fw, f, !waits_for_somebody(f)) || waits_for_somebody(f))
 		set_timer(fw, f);
 	else
 		conclude_without(fw, f);
@@ -513,7 +514,7 @@ void forward_take_reply(struct forward *fw, uint16_t row, uint8_t line, const ui
 	board_add(&told(fw, row)->answered, 1);
 	if (!good) {
 		board_add(&told(fw, row)->servfails, 1);
-		take_error(fw, f, a->rcode, a->ede);
+		take_error(fw, f, row, a->rcode, a->ede);
 		return;
 	}
 	/* What does not fit a client takes that came by TCP or TLS. */
@@ -650,7 +651,7 @@ static void move_flight(void *ctx, struct flight *f)
 	const struct moved *m = ctx;
 
 	f->pool = m->to[f->pool];
-	f->tried = (struct edge_tried){0}; /* places of servers have moved as well */
+	f->tried = f->unable = (struct edge_tried){0}; /* places of servers have moved as well */
 	if (f->pool == UINT32_MAX)
 		conclude_without(m->fw, f);
 }

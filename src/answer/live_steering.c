@@ -22,9 +22,9 @@ struct live_steering {
 	uint32_t changes;          /* of the board when it was copied */
 	uint64_t looked_ns;
 	struct geo_map *map;
-	ino_t ino;                 /* of the map, or of a file that was none; 0: no file */
+	ino_t ino; /* of the map, or of a file that was none; 0: no file */
 	dev_t dev;
-	struct timespec changed;   /* of that file: an inode may come again */
+	struct timespec changed; /* of that file: an inode may come again */
 };
 
 struct live_steering *live_steering_new(const struct board_watch_endpoints *endpoints)
@@ -66,7 +66,9 @@ static void take_map(struct live_steering *l)
 	struct stat st;
 	int fd, err;
 
-	if (stat(GEO_MAP_FILE, &st) < 0 || (st.st_ino == l->ino && st.st_dev == l->dev && st.st_ctim.tv_sec == l->changed.tv_sec && st.st_ctim.tv_nsec == l->changed.tv_nsec))
+	if (stat(GEO_MAP_FILE, &st) < 0 ||
+	    (st.st_ino == l->ino && st.st_dev == l->dev && st.st_ctim.tv_sec == l->changed.tv_sec &&
+	     st.st_ctim.tv_nsec == l->changed.tv_nsec))
 		return;
 	l->ino = st.st_ino;
 	l->dev = st.st_dev;

@@ -82,7 +82,8 @@ static bool read_subnet(const struct query *q, struct steer_facts *out)
 	return true;
 }
 
-void steering_choose(const struct steering *s, uint32_t policy, uint8_t family, const struct engine_request *request, const struct query *q, uint32_t random, struct steering_choice *out)
+void steering_choose(const struct steering *s, uint32_t policy, uint8_t family, const struct engine_request *request,
+                     const struct query *q, uint32_t random, struct steering_choice *out)
 {
 	struct steer_facts facts = {.places = s->places, .up = s->up, .random = random};
 	bool by_subnet = s->believes[policy] && read_subnet(q, &facts);

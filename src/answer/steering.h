@@ -19,8 +19,8 @@ struct steering {
 	struct steer_table *table;    /* owned */
 	const struct geo_map *places; /* borrowed; NULL: there are none */
 	uint32_t policies, pools;
-	uint8_t *believes;            /* by policy: 1: the client subnet option counts */
-	_Atomic uint64_t *up;         /* by pool, as struct steer_facts has it */
+	uint8_t *believes;    /* by policy: 1: the client subnet option counts */
+	_Atomic uint64_t *up; /* by pool, as struct steer_facts has it */
 };
 /* c must outlive it. ERR_NO_MEMORY, or what steer_table_make() says. c without policies: *out is NULL. */
 int steering_make(const struct config *c, const struct config_node *node, struct steering **out) MUST_CHECK;
@@ -36,6 +36,7 @@ static inline int steering_family(uint16_t type)
 struct steering_choice {
 	struct steer_choice c;
 	uint32_t policy;
-	uint8_t scope;  /* for the client subnet option of the answer */
+	uint8_t scope; /* for the client subnet option of the answer */
 };
-void steering_choose(const struct steering *s, uint32_t policy, uint8_t family, const struct engine_request *request, const struct query *q, uint32_t random, struct steering_choice *out);
+void steering_choose(const struct steering *s, uint32_t policy, uint8_t family, const struct engine_request *request,
+                     const struct query *q, uint32_t random, struct steering_choice *out);

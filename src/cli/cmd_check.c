@@ -5,9 +5,11 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "dns/name.h"
+#include "dns/rr.h"
 #include "zone/content.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const char help_check[] = "usage: zonecast check [--config FILE] [--node NAME] [--no-zones] [--json]\n"
                           "\n"
@@ -19,6 +21,60 @@ const char help_check[] = "usage: zonecast check [--config FILE] [--node NAME] [
                           "  --no-zones    leave the zones' contents out\n"
                           "  --json        one JSON object instead of text\n";
 
+static bool can_be_steered(const struct content *z, const uint8_t *name)
+{
+	return content_lookup(z, name, RR_A) || content_lookup(z, name, RR_AAAA) || content_lookup(z, name, RR_CNAME);
+}
+
+/* Is there a set to steer at the name, its own or a wildcard's? */
+static bool has_set(const struct content *z, const uint8_t *name)
+{
+	bool found = can_be_steered(z, name);
+
+	while (!found && !name_equal(name, content_apex(z))) {
+		struct name wildcard = {.wire = {1, '*'}};
+		size_t len;
+
+		name = name_parent(name);
+		len = name_len(name);
+		if (len + 2 > NAME_LEN_MAX)
+			continue;
+		memcpy(wildcard.wire + 2, name, len);
+		found = can_be_steered(z, wildcard.wire);
+	}
+	return found;
+}
+
+/* Does another zone of the file hold the name, a deeper one? */
+static bool is_deeper(const struct config *c, size_t zone, const uint8_t *name)
+{
+	for (size_t i = 0; i < c->zone_count; i++)
+		if (i != zone && name_is_under(name, c->zones[i].apex) &&
+		    name_labels(c->zones[i].apex) > name_labels(c->zones[zone].apex))
+			return true;
+	return false;
+}
+
+/* Names that a policy is to answer, but of which the zone has nothing: nobody would be given anything. */
+static void check_owners(const struct config *c, size_t zone, const struct content *z, struct diag *diag)
+{
+	char text[NAME_TEXT_MAX];
+
+	for (size_t i = 0; i < c->steering_count; i++)
+		for (size_t k = 0; k < c->steering[i].owner_count; k++) {
+			const uint8_t *owner = c->steering[i].owners[k];
+
+			if (!name_is_under(owner, c->zones[zone].apex) || has_set(z, owner) ||
+			    is_deeper(c, zone, owner))
+				continue;
+			name_to_text(owner, text);
+			diag_add(diag, DIAG_WARNING, c->path, c->steering[i].line, 0,
+			         "steering \"%s\": %s has neither A, AAAA nor CNAME in its zone: add the set that servers "
+			         "without steering give",
+			         c->steering[i].name, text);
+		}
+}
+
 static void check_zones(const struct config *c, struct diag *diag)
 {
 	for (size_t i = 0; i < c->zone_count; i++) {
@@ -29,11 +85,13 @@ static void check_zones(const struct config *c, struct diag *diag)
 			continue;
 		/* Limits count for each zone, so that the first bad one does not hide the others. */
 		diag_init(&one);
-		if (zone_load_file(c->zones[i].file, c->zones[i].apex, NULL, &one, &content) == 0)
+		if (zone_load_file(c->zones[i].file, c->zones[i].apex, NULL, &one, &content) == 0) {
+			check_owners(c, i, content, diag);
 			content_free(content);
-		else if (one.errors == 0)
+		} else if (one.errors == 0) {
 			diag_add(diag, DIAG_ERROR, c->path, c->zones[i].line, 0, "zone file %s cannot be loaded",
 			         c->zones[i].file);
+		}
 		for (const struct diag_entry *e = one.first; e; e = e->next)
 			diag_add(diag, e->severity, e->file, e->line, e->column, "%s", e->text);
 		diag->dropped += one.dropped;

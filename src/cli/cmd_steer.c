@@ -23,15 +23,17 @@
 #define MAP_PATH "%s/store/geo.map"
 enum { DOWN_MAX = 256, MAP_PATH_MAX = 4200 };
 
-const char help_steer[] =
-	"usage: zonecast steer POLICY|NAME [--from ADDRESS|SUBNET] [--node NODE] [--down POOL/ENDPOINT]... [--config FILE] [--run-dir DIR] [--json]\n"
-	"\n"
-	"Explain what a policy of the fleet file gives a client: where the client is, which rule matches, which pool is used, which of its endpoints are given, with the\n"
-	"scope of the answer (RFC 7871) and its TTL. The policy is told by its name, or by a name of its owners. Nothing is asked of anybody; all endpoints count as up.\n"
-	"\n"
-	"  --from   the client, 192.0.2.1 where none is given\n"
-	"  --node   as this node would answer, for rules that go by nodes\n"
-	"  --down   this endpoint is down; may be given several times\n";
+const char help_steer[] = "usage: zonecast steer POLICY|NAME [--from ADDRESS|SUBNET] [--node NODE] [--down "
+                          "POOL/ENDPOINT]... [--config FILE] [--run-dir DIR] [--json]\n"
+			  "\n"
+			  "Explain what a policy of the fleet file gives a client: where the client is, which rule "
+                          "matches, which pool is used, which of its endpoints are given, with the\n"
+			  "scope of the answer (RFC 7871) and its TTL. The policy is told by its name, or by a name of "
+                          "its owners. Nothing is asked of anybody; all endpoints count as up.\n"
+			  "\n"
+			  "  --from   the client, 192.0.2.1 where none is given\n"
+			  "  --node   as this node would answer, for rules that go by nodes\n"
+			  "  --down   this endpoint is down; may be given several times\n";
 
 struct asked {
 	const char *down[DOWN_MAX];
@@ -66,7 +68,8 @@ static bool set_down(struct steering_question *q, const char *what)
 	for (size_t p = 0; slash && p < q->c->pool_count; p++) {
 		const struct config_pool *pool = &q->c->pools[p];
 
-		if (strlen(pool->name) != (size_t)(slash - what) || strncasecmp(pool->name, what, (size_t)(slash - what)) != 0)
+		if (strlen(pool->name) != (size_t)(slash - what) ||
+		    strncasecmp(pool->name, what, (size_t)(slash - what)) != 0)
 			continue;
 		for (size_t i = 0; i < pool->endpoint_count; i++)
 			if (strcasecmp(pool->endpoints[i].name, slash + 1) == 0) {
@@ -127,7 +130,8 @@ static void open_map(struct steering_question *q, const struct cli_common *commo
 	if (fd < 0 || geo_map_open(fd, &q->places) < 0) {
 		q->places = NULL;
 		if (q->c->geoip.location_file || q->c->geoip.as_file)
-			cli_error("%s: no map of addresses, which a node makes of the databases: places are not known", path);
+			cli_error("%s: no map of addresses, which a node makes of the databases: places are not known",
+			          path);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -154,7 +158,8 @@ static json_t *client_json(const struct steering_question *q)
 		return o;
 	geo_find(q->places, &q->facts.addr, &place, &scope);
 	json_object_set_new(o, "country", place.country ? json_string(letters(place.country, country)) : json_null());
-	json_object_set_new(o, "continent", place.continent ? json_string(letters(place.continent, continent)) : json_null());
+	json_object_set_new(o, "continent",
+	                    place.continent ? json_string(letters(place.continent, continent)) : json_null());
 	json_object_set_new(o, "as", place.as ? json_integer(place.as) : json_null());
 	json_object_set_new(o, "latitude", place.located ? json_real((double)place.latitude) : json_null());
 	json_object_set_new(o, "longitude", place.located ? json_real((double)place.longitude) : json_null());
@@ -170,8 +175,12 @@ static json_t *endpoint_json(const struct steering_question *q, uint32_t pool, u
 		name_to_text(e->target, text);
 	else
 		addr_text(&e->address, text);
-	return json_pack("{s:s, s:s, s:i, s:i, s:s, s:b}", "name", e->name, "address", text, "weight", (int)e->weight, "priority", (int)e->priority, "state",
-	                 e->disabled ? "disabled" : q->up[pool] >> i & 1 ? "up" : "down", "given", chosen);
+	return json_pack("{s:s, s:s, s:i, s:i, s:s, s:b}", "name", e->name, "address", text, "weight", (int)e->weight,
+	                 "priority", (int)e->priority, "state",
+	                 e->disabled            ? "disabled"
+	                 : q->up[pool] >> i & 1 ? "up"
+	                                        : "down",
+	                 "given", chosen);
 }
 
 /* What the question of one type gets; NULL: the policy has no endpoints for it. */
@@ -189,10 +198,14 @@ static json_t *choice_json(const struct steering_question *q, uint8_t family, co
 	for (unsigned i = 0; i < q->c->pools[choice.pool].endpoint_count; i++)
 		if (q->c->pools[choice.pool].endpoints[i].address.family == family)
 			json_array_append_new(list, endpoint_json(q, choice.pool, i, choice.chosen >> i & 1));
-	o = json_pack("{s:s, s:s, s:i, s:i, s:b, s:b, s:b, s:o}", "type", type, "pool", q->c->pools[choice.pool].name, "scope", (int)choice.scope, "ttl_s", (int)choice.ttl_s,
-	              "by_chance", !choice.cacheable_by_choice, "fail_open", choice.kept, "closed", !choice.chosen, "endpoints", list);
-	json_object_set_new(o, "rule", choice.rule == UINT32_MAX ? json_null() : json_integer((json_int_t)choice.rule + 1));
-	json_object_set_new(o, "rule_pool", json_string(q->c->pools[choice.rule == UINT32_MAX ? s->pool : s->rules[choice.rule].pool].name));
+	o = json_pack("{s:s, s:s, s:i, s:i, s:b, s:b, s:b, s:o}", "type", type, "pool", q->c->pools[choice.pool].name,
+	              "scope", (int)choice.scope, "ttl_s", (int)choice.ttl_s, "by_chance", !choice.cacheable_by_choice,
+	              "fail_open", choice.kept, "closed", !choice.chosen, "endpoints", list);
+	json_object_set_new(o, "rule",
+	                    choice.rule == UINT32_MAX ? json_null() : json_integer((json_int_t)choice.rule + 1));
+	json_object_set_new(
+		o, "rule_pool",
+		json_string(q->c->pools[choice.rule == UINT32_MAX ? s->pool : s->rules[choice.rule].pool].name));
 	return o;
 }
 
@@ -233,7 +246,8 @@ static void print_answer(const json_t *a, size_t rules)
 	size_t i;
 
 	if (json_is_integer(rule))
-		printf("\n%s: rule %d of %zu: pool %s\n", text_of(a, "type"), (int)json_integer_value(rule), rules, text_of(a, "rule_pool"));
+		printf("\n%s: rule %d of %zu: pool %s\n", text_of(a, "type"), (int)json_integer_value(rule), rules,
+		       text_of(a, "rule_pool"));
 	else
 		printf("\n%s: no rule of %zu matches: pool %s\n", text_of(a, "type"), rules, text_of(a, "rule_pool"));
 	if (strcmp(text_of(a, "pool"), text_of(a, "rule_pool")) != 0)
@@ -243,8 +257,9 @@ static void print_answer(const json_t *a, size_t rules)
 	else if (json_is_true(json_object_get(a, "fail_open")))
 		printf("  too few are up: endpoints that are down are given as well\n");
 	json_array_foreach(json_object_get(a, "endpoints"), i, e)
-		printf("  %s %-16s %-28s weight %-5d priority %-3d %s\n", json_is_true(json_object_get(e, "given")) ? "->" : "  ", text_of(e, "name"), text_of(e, "address"),
-		       int_of(e, "weight"), int_of(e, "priority"), text_of(e, "state"));
+		printf("  %s %-16s %-28s weight %-5d priority %-3d %s\n",
+		       json_is_true(json_object_get(e, "given")) ? "->" : "  ", text_of(e, "name"),
+		       text_of(e, "address"), int_of(e, "weight"), int_of(e, "priority"), text_of(e, "state"));
 	printf("  TTL at most %d s, scope %d%s\n", int_of(a, "ttl_s"), int_of(a, "scope"),
 	       json_is_true(json_object_get(a, "by_chance")) ? ", by chance: another question may get others" : "");
 }
@@ -264,7 +279,8 @@ static int print(const struct steering_question *q, json_t *o, bool json)
 		else
 			printf("-");
 		if (json_is_real(json_object_get(o, "latitude")))
-			printf(", at %.2f %.2f", json_real_value(json_object_get(o, "latitude")), json_real_value(json_object_get(o, "longitude")));
+			printf(", at %.2f %.2f", json_real_value(json_object_get(o, "latitude")),
+			       json_real_value(json_object_get(o, "longitude")));
 	}
 	printf("\n");
 	json_array_foreach(json_object_get(o, "answers"), i, a)
@@ -273,7 +289,8 @@ static int print(const struct steering_question *q, json_t *o, bool json)
 	return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
 }
 
-static int answer(const struct cli_common *common, const struct asked *asked, struct steering_question *q, const char *what, const char *node)
+static int answer(const struct cli_common *common, const struct asked *asked, struct steering_question *q,
+                  const char *what, const char *node)
 {
 	const struct config_node *as = node ? config_node_find(q->c, node) : NULL;
 
@@ -305,7 +322,10 @@ int cmd_steer(int argc, char **argv)
 	struct cli_common common = {0};
 	struct asked asked = {0};
 	const struct cli_option rows[] = {
-		CLI_COMMON_OPTIONS(&common), {"from", .value = &from}, {"node", .value = &node}, {"down", .each = take_down, .ctx = &asked},
+		CLI_COMMON_OPTIONS(&common),
+		{"from", .value = &from},
+		{"node", .value = &node},
+		{"down", .each = take_down, .ctx = &asked},
 	};
 	int operand, code = cli_parse(&verb, rows, ARRAY_LEN(rows), argc, argv, 1, 1, &operand);
 	struct steering_question q = {0};

@@ -409,9 +409,9 @@ void config_print_without_zones(const struct config *c, struct text *out)
 /* Of rules that go by nodes those of this one, which then has the place 0; of pools not who checks them. */
 static void slim_steering(struct config *slim, const struct config *c, const struct config_node *node, struct arena *a)
 {
-	static uint32_t own = 0;
 	struct config_steering *policies = arena_zalloc(a, (c->steering_count + 1) * sizeof(*policies));
 	struct config_pool *pools = arena_zalloc(a, (c->pool_count + 1) * sizeof(*pools));
+	uint32_t *first = arena_zalloc(a, sizeof(*first));
 
 	for (size_t i = 0; pools && i < c->pool_count; i++) {
 		pools[i] = c->pools[i];
@@ -432,7 +432,7 @@ static void slim_steering(struct config *slim, const struct config *c, const str
 				here = here || &c->nodes[rule.nodes[n]] == node;
 			if (!here)
 				continue;
-			rule.nodes = &own;
+			rule.nodes = first;
 			rule.node_count = rule.node_count ? 1 : 0;
 			s->rules[s->rule_count++] = rule;
 		}

@@ -577,7 +577,7 @@ static const struct schema_row steering_rows[] = {
 };
 static const struct schema_map steering_map = {"a steering policy", sizeof(struct config_steering), ROWS(steering_rows)};
 static const struct schema_row backend_cache_rows[] = {
-        {"size", SCHEMA_SIZE, NUMBER(config_backend_cache, size), .min = 1 * MIB, .max = 4095U * MIB, .value = "256MiB",
+        {"size", SCHEMA_SIZE, .reload = true, NUMBER(config_backend_cache, size), .min = 1 * MIB, .max = 4095U * MIB, .value = "256MiB",
          .help = "memory of the node, shared by its workers, for answers of backends"},
         {"ttl-max", SCHEMA_TIME, .reload = true, AT(config_backend_cache, ttl_max_ms), .min = SECOND, .max = 7U * DAY, .value = "24h",
          .help = "no answer is kept longer"},

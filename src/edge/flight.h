@@ -57,6 +57,7 @@ struct flight {
 	uint8_t asked_len;      /* octets of asked[] */
 	uint64_t began_ns, expires_ns;
 	struct edge_tried tried;
+	struct edge_tried unable; /* of those: who said that it cannot */
 	bool marked;            /* the question has a mark of somebody else's, to be passed on */
 	uint8_t mark[EDGE_MARK_LEN];
 	uint16_t error;         /* rcode of the first server that said that it cannot; 0: none */

@@ -184,7 +184,7 @@ static int add_place(struct build *b, const struct geo_record *r, uint32_t *out)
 	size_t at = hash_checksum(r, sizeof(*r), 0) & (b->content_size - 1);
 
 	for (; b->by_content[at]; at = (at + 1) & (b->content_size - 1)) {
-		if (memcmp(&b->places[b->by_content[at] - 1], r, sizeof(*r)) == 0) {
+		if (memcmp((const uint8_t *)&b->places[b->by_content[at] - 1], (const uint8_t *)r, sizeof(*r)) == 0) {
 			*out = b->by_content[at] - 1;
 			return 0;
 		}

@@ -15,7 +15,7 @@
  * The scope told with each choice is the number of leading bits of the client's address that it depends on (RFC 7871 7.2.1): of the rules that were tried, of the entry in the map where that
  * mattered, 24 or 56 where a hash of the network decided. Every address that shares them would be given the same; tests try that.
  *
- * Everything is computed from facts and chance handed in. No clock, lock, allocation; some 100 ns to 2 us. Two nodes that know the same of endpoints and have the
+ * Everything is computed from facts and chance handed in. No clock, lock, allocation; 50 to 600 ns, most of it where a map of millions of networks is looked into. Two nodes that know the same of endpoints and have the
  * same configuration and databases choose alike, but for chance.
  *
  * Known omissions: load of endpoints; prefix lengths of `sticky` other than 24 and 56; the ellipsoid. */
@@ -86,13 +86,12 @@ static uint64_t least(const struct steer_pool *p, uint64_t set, unsigned want, c
 	uint64_t out = 0;
 
 	for (; want; want--) {
-		int best = -1;
+		int best = __builtin_ctzll(set & ~out);
 
 		for (uint64_t rest = set & ~out; rest; rest &= rest - 1) {
 			int i = __builtin_ctzll(rest);
 
-			if (best < 0 || keys[i] < keys[best] ||
-			    (keys[i] == keys[best] && strcmp(p->sides[i].name, p->sides[best].name) < 0))
+			if (keys[i] < keys[best] || (keys[i] == keys[best] && strcmp(p->sides[i].name, p->sides[best].name) < 0))
 				best = i;
 		}
 		out |= 1ULL << best;

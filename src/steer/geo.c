@@ -33,7 +33,7 @@ static unsigned length_of(uint32_t word)
 
 static bool good_places(const struct geo_map *m)
 {
-	static const struct geo_record none;
+	static const uint8_t none[sizeof(struct geo_record)];
 
 	for (size_t i = 0; i < m->place_count; i++) {
 		const struct geo_record *r = &m->places[i];
@@ -41,7 +41,7 @@ static bool good_places(const struct geo_map *m)
 		if (r->located > 1 || !(fabsf(r->latitude) <= 90) || !(fabsf(r->longitude) <= 180))
 			return false;
 	}
-	return m->place_count > 0 && memcmp(&m->places[0], &none, sizeof(none)) == 0;
+	return m->place_count > 0 && memcmp((const uint8_t *)m->places, none, sizeof(none)) == 0;
 }
 
 static bool good_v4(const struct geo_map *m)

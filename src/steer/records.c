@@ -17,7 +17,8 @@ bool steer_record_policy(const uint8_t *rdata, size_t len, const char **name, si
 	return true;
 }
 
-bool steer_record_variant(const uint8_t *rdata, size_t len, uint16_t type, const uint8_t hash[STEER_SET_HASH_LEN], const uint8_t **rrsig, uint16_t *rrsig_len)
+bool steer_record_variant(const uint8_t *rdata, size_t len, uint16_t type, const uint8_t hash[STEER_SET_HASH_LEN],
+                          const uint8_t **rrsig, uint16_t *rrsig_len)
 {
 	const uint8_t *sig = rdata + STEER_SET_HASH_LEN;
 

@@ -20,7 +20,9 @@
 /* The policy that a STEER record names; borrowed from rdata. False: it is none. */
 bool steer_record_policy(const uint8_t *rdata, size_t len, const char **name, size_t *name_len);
 /* The RDATA of the RRSIG of a VARIANT record for `type`; borrowed. False: it is none, or of another set or type. */
-bool steer_record_variant(const uint8_t *rdata, size_t len, uint16_t type, const uint8_t hash[STEER_SET_HASH_LEN], const uint8_t **rrsig, uint16_t *rrsig_len);
+bool steer_record_variant(const uint8_t *rdata, size_t len, uint16_t type, const uint8_t hash[STEER_SET_HASH_LEN],
+                          const uint8_t **rrsig, uint16_t *rrsig_len);
 /* Where in a set of VARIANT records, in canonical order, each with its length in two octets before it, those with this hash would begin: octets, and records before. Where all are of one length, which
  * signatures of one key are, it is found by halving; else it is the beginning, or any place before. */
-size_t steer_variants_seek(const uint8_t *data, size_t size, unsigned count, const uint8_t hash[STEER_SET_HASH_LEN], unsigned *before);
+size_t steer_variants_seek(const uint8_t *data, size_t size, unsigned count, const uint8_t hash[STEER_SET_HASH_LEN],
+                           unsigned *before);

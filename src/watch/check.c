@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "watch/probe.h"
+#include "watch/steered.h"
 #include "watch/watch.h"
 
 #include <stdio.h>
@@ -61,6 +62,9 @@ static enum probe_verdict on_judge(void *ctx, const uint8_t *msg, size_t len, ch
 		return question_judge(&a->question, NULL, w->node, worker_count(w), msg, len, why, &a->told);
 	store_pin(w->store.reader, &s);
 	v = question_judge(&a->question, &s, w->node, worker_count(w), msg, len, why, &a->told);
+	/* It may have become one since it was asked. */
+	if (v == PROBE_FAIL && steered_question(w->steered, &s, &a->question))
+		v = PROBE_PASS;
 	store_unpin(w->store.reader);
 	return v;
 }
@@ -197,6 +201,8 @@ static void choose_zone(struct check *c, const struct store_snapshot *s, struct 
 	if (c->cursor.found == 1)
 		c->content_round = c->content;
 	question_ask_zone(&a->question, s, apex.wire, c->content, (uint64_t)random_u32() << 32 | random_u32(), id);
+	if (steered_question(c->watch->steered, s, &a->question))
+		question_ask_zone(&a->question, s, apex.wire, false, 0, id);
 }
 
 /* What to ask, and whom. False: nothing can be asked now. */

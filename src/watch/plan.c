@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "health/state.h"
+#include "steer/steer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -60,12 +61,27 @@ static bool in_plan(const struct watch *w, const struct check *c)
 	return false;
 }
 
+/* What names are answered by policies: their sets are not compared (steered.c). */
+static int plan_steered(struct watch *w, const struct config *config, const struct config_node *node)
+{
+	struct steer_table *t = NULL;
+	int err = config->steering_count ? steer_table_make(config, node, &t) : 0;
+
+	if (err < 0)
+		return err;
+	steer_table_free(w->steered);
+	w->steered = t;
+	return 0;
+}
+
 int plan_build(struct watch *w, const struct config *config, const struct config_node *node)
 {
 	static struct watch_network next[BOARD_NETWORKS_MAX]; /* large; one thread */
 	uint32_t count = (uint32_t)MIN(node->network_count, (size_t)BOARD_NETWORKS_MAX);
 	uint64_t now_ns = clock_ns();
 
+	if (plan_steered(w, config, node) < 0)
+		return ERR_NO_MEMORY;
 	memset(next, 0, sizeof(next));
 	for (uint32_t i = 0; i < count; i++) {
 		const struct config_network *from = &config->networks[node->networks[i]];
@@ -167,5 +183,7 @@ void plan_free(struct watch *w)
 		list_remove(&c->link);
 		check_free(c);
 	}
+	steer_table_free(w->steered);
+	w->steered = NULL;
 	w->network_count = 0;
 }

@@ -38,6 +38,7 @@ struct watch_network {
 /* Of what many may change at once. */
 enum watch_burst { WATCH_BURST_PEER, WATCH_BURST_RPKI, WATCH_BURST_ENDPOINT, WATCH_BURST_BACKEND, WATCH_BURSTS };
 
+struct steer_table;
 struct watch {
 	uv_loop_t loop;
 	struct role *role;
@@ -56,6 +57,7 @@ struct watch {
 	struct peers *peers; /* asks them; NULL in the stand-alone form */
 	struct drift *drift; /* likewise */
 	struct views *views; /* other nodes and networks as clients see them; NULL in the stand-alone form */
+	struct steer_table *steered; /* policies of the configuration in force; NULL: none */
 	struct endpoints *endpoints; /* that names are steered to; NULL in the stand-alone form */
 	struct rpki_watch *rpki;
 	struct backends_watch *backends; /* servers that answer for zones; NULL in the stand-alone form */

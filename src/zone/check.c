@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 enum { NAMES_NEXT = 3 /* names behind a delegation that are looked at before its targets are searched for */ };
@@ -143,10 +144,30 @@ static void check_apex(struct pass *p)
 		diag_add(p->diag, DIAG_ERROR, file, 0, 0, "the zone %s has no NS record at its apex", name);
 }
 
+/* The number of STEER may mean something else to others: one of ours begins with a name. */
+static bool names_policy(const struct content_record *r)
+{
+	if (!r->rdlen || !r->rdata[0] || r->rdlen < 1U + r->rdata[0])
+		return false;
+	for (unsigned i = 1; i <= r->rdata[0]; i++)
+		if (r->rdata[i] <= ' ' || r->rdata[i] > '~')
+			return false;
+	return true;
+}
+
+/* Where steering of an alias stands: steer/records.h. */
+static bool is_below_cname(const uint8_t *owner)
+{
+	static const uint8_t label[] = "\x06_steer";
+
+	return owner[0] == label[0] && strncasecmp((const char *)owner + 1, (const char *)label + 1, label[0]) == 0;
+}
+
 /* What is wrong with the sets of one owner, from i up to end. */
 static void check_owner(struct pass *p, size_t i, size_t end)
 {
-	const struct content_rrset *first = content_at(p->c, i), *cname = NULL, *other = NULL;
+	const struct content_rrset *first = content_at(p->c, i), *cname = NULL, *other = NULL, *steer = NULL;
+	bool steered = false;
 	const uint8_t *apex = content_apex(p->c), *owner = first->owner;
 	bool at_apex = (!i || !p->inside) && name_equal(owner, apex);
 	char text[RRTYPE_TEXT_MAX];
@@ -179,6 +200,9 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 		check_targets(p, set, k);
 		if (set->type == RR_SOA && !at_apex)
 			say(p, DIAG_ERROR, set, "an SOA record belongs at the apex only");
+		if (set->type == RR_STEER && names_policy(&set->records[0]))
+			steer = set;
+		steered |= set->type == RR_A || set->type == RR_AAAA;
 		if (set->type == RR_CNAME)
 			cname = set;
 		else if (!beside_cname(set->type))
@@ -194,6 +218,8 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 		if (set->type == RR_NSEC3PARAM && at_apex && set->records[0].rdlen >= 4 && get_u16(set->records[0].rdata + 2))
 			say(p, DIAG_WARNING, set, "NSEC3 with %u extra iterations: use 0 (RFC 9276)", get_u16(set->records[0].rdata + 2));
 	}
+	if (steer && !steered && !is_below_cname(owner))
+		say(p, DIAG_WARNING, steer, "a STEER record where there is neither A nor AAAA steers nothing; for a CNAME it stands at _steer below it");
 	if (cname && other)
 		say(p, DIAG_ERROR, cname, "a CNAME and other data (%s) at one name (RFC 2181 10.1)", rrtype_text(other->type, text));
 }

@@ -22,11 +22,11 @@ from streamnode import FAMILIES, V4, V6, ZONE, octets, query, receive, send
 
 pytestmark = pytest.mark.skipif(bool(missing("openssl", "named", "knotd", "nsupdate", "dig", "kdig")),
                                 reason=missing("openssl", "named", "knotd", "nsupdate", "dig", "kdig") or "")
-PRIMARY, SECONDARY = 5300, 5301
+PRIMARY, SECONDARY, DOT = 5300, 5301, 8530
 SECRET = "c2VjcmV0IG9mIHRoZSB0ZXN0cyBvZiB6b25lY2FzdA=="
 KEY = f"hmac-sha256:passing:{SECRET}"
 RING = dns.tsigkeyring.from_text({"passing": SECRET})
-ZONES = ("primary.test", "second.test", "closed.test", "over.test")
+ZONES = ("primary.test", "second.test", "closed.test", "over.test", "tls.test")
 
 
 @pytest.fixture(scope="module", name="rig")
@@ -38,7 +38,10 @@ def _rig(tmp_path_factory):
         ns = stack.enter_context(EdgeNet()).ns
         zones = "".join(f'zone "{z}" {{ type primary; file "{z}.zone"; allow-update {{ key passing; }}; allow-transfer {{ key passing; }}; '
                         f'allow-query {{ any; }}; }};\n' for z in ZONES)
-        bind = Bind(ns, folder, PRIMARY, zones, f'key passing {{ algorithm hmac-sha256; secret "{SECRET}"; }};')
+        bind = Bind(ns, folder, PRIMARY, zones, f'key passing {{ algorithm hmac-sha256; secret "{SECRET}"; }};\n'
+                    f'tls edge {{ cert-file "{folder}/bind/cert.pem"; key-file "{folder}/bind/key.pem"; }};',
+                    f"listen-on port {DOT} tls edge {{ {B4}; }}; listen-on-v6 port {DOT} tls edge {{ {B6}; }};")
+        ca.issue(bind.path("cert.pem"), bind.path("key.pem"), name="backend.example")
         for z in ZONES:
             bind.write(f"{z}.zone", ZONE)
         stack.enter_context(bind)
@@ -68,10 +71,13 @@ zone:
         node_folder = folder / "node"
         node_folder.mkdir()
         ca.issue(str(node_folder / "cert.pem"), str(node_folder / "key.pem"))
+        (node_folder / "ca.pem").write_bytes(open(ca.file, "rb").read())
         open_ = "pass: [notify, update, transfer]"
         pools = {"primary": ([(B4, PRIMARY), (B6, PRIMARY)], "policy: ordered\n" + open_), "tcp": ([(B6, PRIMARY)], "over: tcp\n" + open_),
-                 "second": ([(B4, SECONDARY), (B6, SECONDARY)], open_), "closed": ([(B4, PRIMARY)], "")}
-        node = stack.enter_context(EdgeNode(node_folder, ns, pools, {"primary.test": "primary", "second.test": "second", "closed.test": "closed", "over.test": "tcp"}, CERTIFICATE))
+                 "second": ([(B4, SECONDARY), (B6, SECONDARY)], open_), "closed": ([(B4, PRIMARY)], ""), "dot": ([(B4, DOT), (B6, DOT)], "over: tls\ntls: strict\n" + open_)}
+        more = "tls-auth:\n  - {name: strict, server-name: backend.example, ca-file: ca.pem}"
+        node = stack.enter_context(EdgeNode(node_folder, ns, pools, {"primary.test": "primary", "second.test": "second", "closed.test": "closed", "over.test": "tcp", "tls.test": "dot"},
+                                            CERTIFICATE, more))
         node.bind, node.knot, node.ca = bind, knot, ca
         yield node
 
@@ -171,6 +177,21 @@ def test_transfers(rig, where):
     assert "; Transfer failed" in rig.ns.run(["dig", f"@{where}", "primary.test", "AXFR"], timeout=60, check=False)
     second = rig.ns.run(["dig", f"@{where}", "-y", KEY, "second.test", "AXFR"], timeout=60)
     assert second.count("\nbig.second.test.") == 60
+
+
+@pytest.mark.parametrize("where", FAMILIES)
+def test_all_over_tls_to_the_backend(rig, where):
+    """Signed questions, updates and transfers to a pool that is spoken to over TLS."""
+    name = f"new{mark(where)}.tls.test"
+    done = subprocess.run(rig.ns.argv(["nsupdate", "-y", KEY]), text=True, capture_output=True, timeout=60, check=False,
+                          input=f"server {where}\nzone tls.test\nupdate add {name} 60 A 192.0.2.99\nsend\n")
+    assert done.returncode == 0, done.stderr
+    q = query(name)
+    q.use_tsig(RING)
+    assert over_tcp(rig, where, q).answer[0][0].address == "192.0.2.99"
+    for tool in (["dig"], ["kdig", "+tls-ca=" + rig.ca.file, "+tls-hostname=dot.example"]):
+        axfr = rig.ns.run([tool[0], f"@{where}", *tool[1:], "-y", KEY, "tls.test", "AXFR"], timeout=60)
+        assert axfr.count("\nbig.tls.test.") == 60 and ";; ERROR" not in axfr and "; Transfer failed" not in axfr
 
 
 @pytest.mark.parametrize("where", FAMILIES)

@@ -181,10 +181,10 @@ def test_nobody_gets_anothers_answer(rig, where):
     gone = [rig.tcp(where) for _ in range(20)]
     for i, s in enumerate(gone):
         send(s, query(f"slow-gone{i}-{mark(where)}.slow.test.", id=7))
-    wait_until(lambda: rig.slow.held == held + 20, 30, "the backend has all questions")
+    wait_until(lambda: rig.slow.held >= held + 20, 30, "the backend has all questions")
     for s in gone:
         s.close()
-    wait_until(lambda: rig.worker_status()[0]["tcp"]["open"] == 0 if "tcp" in rig.worker_status()[0] else True, 30, "they are closed")
+    wait_until(lambda: rig.worker_status()[0]["tcp_open"] == 0, 30, "they are closed")
     with contextlib.ExitStack() as stack:
         others = [stack.enter_context(rig.tcp(where)) for _ in range(20)]
         for i, s in enumerate(others):
@@ -318,6 +318,32 @@ def test_hostile_servers(tmp_path_factory, where, backend):
                     r = asks(s, f"n{i}.{zone}.")
                     assert r.rcode() == 0 and r.answer[0][0].address == "192.0.2.7", (zone, i, r)
         assert node.pids()  # and it lives: __exit__ looks for deaths
+
+
+@pytest.mark.parametrize("where", FAMILIES)
+def test_a_server_is_killed(tmp_path_factory, where):
+    """One of two, with many questions under way on connections to it: all of them are answered."""
+    folder = tmp_path_factory.mktemp("killed")
+    with contextlib.ExitStack() as stack:
+        ns = stack.enter_context(EdgeNet()).ns
+        knots = []
+        for i in range(2):
+            knot = Knot(ns, folder, K_PORT + i, f'template:\n  - id: default\n    storage: "{folder}/knot{i}"\n    zonefile-load: whole\n    zonefile-sync: -1\n'
+                        '    journal-content: none\nzone:\n  - domain: p.test\n    file: zone\n', name=f"knot{i}")
+            knot.write("zone", ZONE_MORE)
+            knots.append(stack.enter_context(knot))
+        servers = [(B4, K_PORT), (B6, K_PORT + 1)]
+        node = stack.enter_context(EdgeNode(folder / "node", ns, {"p": (servers, "over: tcp\npatience: 10s")}, {"p.test": "p"}))
+        with node.tcp(where) as s, node.tcp(where) as t:
+            for part in range(3):
+                for conn in (s, t):
+                    send(conn, *[query(f"x{part}-{i}.p.test.", id=i) for i in range(300)])
+                if part == 1:
+                    knots[0].process.kill()
+                for conn in (s, t):
+                    got = [receive(conn) for _ in range(300)]
+                    assert sorted(r.id for r in got) == list(range(300))
+                    assert {r.rcode() for r in got} == {dns.rcode.NXDOMAIN}
 
 
 @pytest.mark.parametrize("where,backend", [(V4, B4), (V6, B6)])

@@ -22,7 +22,7 @@ ALIASES = ["2002::/16", "::ffff:0:0/96", "2001::/32"]
 
 
 def tool(*words, text=None):
-    done = subprocess.run([TOOL, *map(str, words)], input=text, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([TOOL, *map(str, words)], input=text, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.splitlines()
 
@@ -137,7 +137,7 @@ def test_broken_database(tmp_path, what):
     octets, said = broken(what)
     (tmp_path / "bad.mmdb").write_bytes(octets)
     (tmp_path / "geo.map").write_bytes(b"as it was")
-    done = subprocess.run([TOOL, "build", tmp_path / "bad.mmdb", "-", tmp_path / "geo.map"], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([TOOL, "build", tmp_path / "bad.mmdb", "-", tmp_path / "geo.map"], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 1 and said in done.stdout and "bad.mmdb" in done.stdout, done.stdout
     assert (tmp_path / "geo.map").read_bytes() == b"as it was"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.mmdb", "geo.map"]

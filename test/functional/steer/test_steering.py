@@ -19,7 +19,7 @@ from paths import ZONECAST
 WHY = missing(ZONECAST)
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
 
-GEOIP = "geoip: {{location: {0}/city.mmdb, as: {0}/asn.mmdb}}\n"
+GEOIP = "http: {{open: true}}\ngeoip: {{location: {0}/city.mmdb, as: {0}/asn.mmdb}}\n"
 POLICIES = """pools:
   - name: eu
     keep: 1
@@ -49,6 +49,11 @@ POLICIES = """pools:
   - name: alias
     endpoints:
       - {name: edge, target: edge.example.}
+  - name: watched
+    check: {type: tcp, port: 7777, interval: 500ms, timeout: 400ms, rise: 1, fall: 2}
+    endpoints:
+      - {name: one, address: 10.11.0.1}
+      - {name: two, address: 10.11.0.7}
   - name: cities
     endpoints:
       - {name: fra, address: 198.51.100.71, latitude: 50.1, longitude: 8.7}
@@ -76,12 +81,13 @@ steering:
   - {name: sticky, owners: [sticky.example], pool: eu, choose: sticky, ttl: 20s}
   - {name: spare, owners: [spare.example], pool: backup, ttl: 20s}
   - {name: alias, owners: [alias.example], pool: alias, ttl: 20s}
+  - {name: watched, owners: [watched.example], pool: watched, choose: all, answers: 0, ttl: 1s}
   - {name: near, owners: [near.example], pool: cities, choose: nearest, ttl: 20s}
   - {name: land, owners: [land.example], rules: [{countries: [US], pool: us}, {as: [64496], pool: here}], pool: eu, choose: all, ttl: 20s}
 """
 RECORDS = ["www A 192.0.2.1", "www AAAA 2001:db8::1", "www TXT own", "*.wild A 192.0.2.1", "deaf A 192.0.2.1", 'deaf STEER "deaf"', "bypop A 192.0.2.1",
            "chance A 192.0.2.1", "sticky A 192.0.2.1", "spare A 192.0.2.1", "alias CNAME plain", "plain A 192.0.2.1", "edge A 198.51.100.61",
-           "later A 192.0.2.1", "near A 192.0.2.1", "near AAAA 2001:db8::1", "land A 192.0.2.1", "unknown A 192.0.2.1", 'unknown STEER "nobody"', "carried CNAME plain", '_steer.carried STEER "alias"']
+           "later A 192.0.2.1", "near A 192.0.2.1", "watched A 192.0.2.1", "near AAAA 2001:db8::1", "land A 192.0.2.1", "unknown A 192.0.2.1", 'unknown STEER "nobody"', "carried CNAME plain", '_steer.carried STEER "alias"']
 EU, EU6 = ["198.51.100.11", "198.51.100.12"], ["2001:db8:e::11", "2001:db8:e::12"]
 
 
@@ -297,3 +303,76 @@ def test_seen_by_operators(fleet):
     told = json.loads(fleet.hidden.ns.run([*trace, "AAAA", "--from", "2001:db8:203::/48", "--json"], check=False))
     mine = next(a for a in told["answers"] if a["node"] == "pop0" and a["answered"])
     assert mine["scope"] == 48 and mine["endpoints"] == ["us/a6"]
+
+
+def test_owner_without_a_set(fleet):
+    """`check` says of which owners the zone has nothing."""
+    path = os.path.join(fleet.folder, "other.yaml")
+    with open(fleet.pops[0].config(), encoding="ascii") as f:
+        text = f.read()
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text.replace("owners: [spare.example]", "owners: [spare.example, gone.example, deep.wild.example]"))
+    out = fleet.hidden.ns.run([ZONECAST, "check", "--config", path], check=False)
+    assert 'warning: steering "spare": gone.example. has neither A, AAAA nor CNAME in its zone' in out, out
+    assert out.count("has neither A, AAAA nor CNAME") == 1
+
+
+def test_counted(fleet):
+    """What workers counted by policy and pool comes out as metrics."""
+    def steered():
+        host = pop_addresses(0)[0]
+        with fleet.hidden.ns.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+            s.settimeout(10)
+            s.connect((host, 8053))
+            s.sendall(f"GET /metrics HTTP/1.1\r\nHost: {host}:8053\r\nConnection: close\r\n\r\n".encode())
+            text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+        lines = [line for line in text.splitlines() if line.startswith('zonecast_steered_answers_total{policy="bypop",pool="here"}')]
+        return int(lines[0].split()[-1]) if lines else 0
+    before = steered()
+    for _ in range(10):
+        addresses(fleet, "bypop.example")
+    wait_until(lambda: steered() >= before + 10, 30, "ten more")
+
+
+def test_checks_know(fleet):
+    """The node's own checks compare answers with the zone, but not what a policy decides: what fails once is asked again until it passes, so no good checks would follow."""
+    def checks():
+        network, = fleet.pops[0].status()["networks"]
+        return network, [a[t]["passes"] for a in network["addresses"] for t in ("udp", "tcp")]
+    before = checks()[1]
+    network = None
+
+    def more():
+        nonlocal network
+        network, now = checks()
+        return all(n >= was + 40 for n, was in zip(now, before))
+    wait_until(more, 60, lambda: f"forty more good checks of each: {network['checks']}", 0.2)
+    assert "wrong content" not in network["checks"]["why"], network["checks"]
+
+
+def test_health(fleet):
+    """Endpoints that fail their checks are not given, whatever the workers' caches hold, until they are up again; when all fail, the one that the pool keeps."""
+    ns = fleet.hidden.ns
+    ns.ip("addr", "add", "10.11.0.7/24", "dev", "e0")
+    def listen(address):
+        s = ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind((address, 7777))
+        s.listen(1024)
+        return s
+    def wait_for(*want):
+        wait_until(lambda: addresses(fleet, "watched.example")[0] == sorted(want), 60, lambda: f"{want}\n{json.dumps(fleet.pops[0].status().get('endpoints'))[:2000]}", 0.05)
+    one, two = listen("10.11.0.1"), listen("10.11.0.7")
+    try:
+        wait_for("10.11.0.1", "10.11.0.7")
+        one.close()
+        wait_for("10.11.0.7")
+        one = listen("10.11.0.1")
+        wait_for("10.11.0.1", "10.11.0.7")
+        two.close()
+        wait_for("10.11.0.1")
+        one.close()
+        wait_until(lambda: len(addresses(fleet, "watched.example")[0]) == 1, 60, "one is kept")
+    finally:
+        one.close()
+        two.close()

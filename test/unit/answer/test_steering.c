@@ -22,13 +22,23 @@
 enum { EU, US, NAMES, SHUT, SIX, POOLS };
 enum { WEB, DEAF, CHANCE, ALIAS, CLOSED, ONLY_SIX, POLICIES };
 
-#define V4(d) {.family = 4, .bytes = {192, 0, 2, d}}
-#define V6(d) {.family = 6, .bytes = {0x20, 1, 0xd, 0xb8, [15] = d}}
-#define AT(n, a) {.name = n, .address = a, .weight = 100, .priority = 1}
+#define V4(d)                                                                                                          \
+	{                                                                                                              \
+		.family = 4, .bytes = { 192, 0, 2, d }                                                                 \
+	}
+#define V6(d)                                                                                                          \
+	{                                                                                                              \
+		.family = 6, .bytes = { 0x20, 1, 0xd, 0xb8, [15] = d }                                                 \
+	}
+#define AT(n, a)                                                                                                       \
+	{                                                                                                              \
+		.name = n, .address = a, .weight = 100, .priority = 1                                                  \
+	}
 
 static struct config_pool_endpoint eu[] = {AT("a", V4(11)), AT("b", V4(12)), AT("c", V6(0x11))};
 static struct config_pool_endpoint us[] = {AT("a", V4(21)), AT("c", V6(0x21))};
-static struct config_pool_endpoint names[] = {{.name = "t", .target = (const uint8_t *)"\004edge\007example", .weight = 100, .priority = 1}};
+static struct config_pool_endpoint names[] = {
+	{.name = "t", .target = (const uint8_t *)"\004edge\007example", .weight = 100, .priority = 1}};
 static struct config_pool_endpoint shut[] = {AT("a", V4(31)), AT("c", V6(0x31))};
 static struct config_pool_endpoint six[] = {AT("c", V6(0x41))};
 static struct config_pool pools[POOLS] = {
@@ -38,17 +48,44 @@ static struct config_pool pools[POOLS] = {
 	[SHUT] = {.name = "shut", .endpoints = shut, .endpoint_count = 2, .keep = 0, .fallback = UINT32_MAX},
 	[SIX] = {.name = "six", .endpoints = six, .endpoint_count = 1, .keep = 1, .fallback = UINT32_MAX},
 };
-static struct ip_prefix american[] = {{.addr = {.family = 4, .bytes = {198, 51, 100}}, .len = 24}, {.addr = {.family = 6, .bytes = {0x20, 1, 0xd, 0xb8, 0x5}}, .len = 40}};
+static struct ip_prefix american[] = {{.addr = {.family = 4, .bytes = {198, 51, 100}}, .len = 24},
+                                      {.addr = {.family = 6, .bytes = {0x20, 1, 0xd, 0xb8, 0x5}}, .len = 40}};
 static struct config_steering_rule rules[] = {{.subnets = american, .subnet_count = 2, .pool = US}};
-static const uint8_t *web_owners[] = {(const uint8_t *)"\003www\007example", (const uint8_t *)"\001*\004wild\007example"};
+static const uint8_t *web_owners[] = {(const uint8_t *)"\003www\007example",
+                                      (const uint8_t *)"\001*\004wild\007example"};
 static const uint8_t *alias_owners[] = {(const uint8_t *)"\005alias\007example"};
 static struct config_steering steering[POLICIES] = {
-	[WEB] = {.name = "web", .owners = web_owners, .owner_count = 2, .rules = rules, .rule_count = 1, .pool = EU, .choose = CONFIG_CHOOSE_ALL, .ttl_ms = 20000,
+	[WEB] = {.name = "web",
+                 .owners = web_owners,
+                 .owner_count = 2,
+                 .rules = rules,
+                 .rule_count = 1,
+                 .pool = EU,
+                 .choose = CONFIG_CHOOSE_ALL,
+                 .ttl_ms = 20000,
                  .client_subnet = true},
-	[DEAF] = {.name = "deaf", .rules = rules, .rule_count = 1, .pool = EU, .choose = CONFIG_CHOOSE_ALL, .ttl_ms = 900000},
-	[CHANCE] = {.name = "chance", .pool = EU, .choose = CONFIG_CHOOSE_WEIGHT, .answers = 1, .ttl_ms = 20000, .client_subnet = true},
-	[ALIAS] = {.name = "alias", .owners = alias_owners, .owner_count = 1, .pool = NAMES, .answers = 1, .choose = CONFIG_CHOOSE_STICKY, .ttl_ms = 20000, .client_subnet = true},
-	[CLOSED] = {.name = "closed", .pool = SHUT, .choose = CONFIG_CHOOSE_ALL, .ttl_ms = 20000, .client_subnet = true},
+	[DEAF] = {.name = "deaf",
+                  .rules = rules,
+                  .rule_count = 1,
+                  .pool = EU,
+                  .choose = CONFIG_CHOOSE_ALL,
+                  .ttl_ms = 900000},
+	[CHANCE] = {.name = "chance",
+                    .pool = EU,
+                    .choose = CONFIG_CHOOSE_WEIGHT,
+                    .answers = 1,
+                    .ttl_ms = 20000,
+                    .client_subnet = true},
+	[ALIAS] = {.name = "alias",
+                   .owners = alias_owners,
+                   .owner_count = 1,
+                   .pool = NAMES,
+                   .answers = 1,
+                   .choose = CONFIG_CHOOSE_STICKY,
+                   .ttl_ms = 20000,
+                   .client_subnet = true},
+	[CLOSED] =
+		{.name = "closed", .pool = SHUT, .choose = CONFIG_CHOOSE_ALL, .ttl_ms = 20000, .client_subnet = true},
 	[ONLY_SIX] = {.name = "six", .pool = SIX, .choose = CONFIG_CHOOSE_ALL, .ttl_ms = 20000, .client_subnet = true},
 };
 static struct config config = {.pools = pools, .pool_count = POOLS, .steering = steering, .steering_count = POLICIES};
@@ -57,11 +94,15 @@ static struct steering *made;
 /* ---- zones ---- */
 
 #define HEAD "$TTL 60\n@ SOA ns host 1 2 3 4 600\n@ NS ns\nns A 192.0.2.1\n"
-static const char zone[] = HEAD "www A 192.0.2.1\nwww AAAA 2001:db8::1\nwww TXT plain\nwww MX 10 www\n*.wild A 192.0.2.1\n"
-                                "rec A 192.0.2.1\nrec AAAA 2001:db8::1\nrec STEER \"web\" note\ndeaf A 192.0.2.1\ndeaf STEER deaf\nnobody A 192.0.2.1\nnobody STEER nobody\n"
-                                "other A 192.0.2.1\nother TYPE65280 \\# 3 090102\nchance A 192.0.2.1\nchance STEER chance\n"
-                                "alias CNAME plain\nplain A 192.0.2.1\nedge A 192.0.2.3\ncarried CNAME plain\n_steer.carried STEER alias\nto CNAME www\n"
-                                "twice CNAME plain\n_steer.twice STEER alias\nclosed A 192.0.2.1\nclosed STEER closed\nviaclosed CNAME closed\nsix A 192.0.2.1\nsix AAAA 2001:db8::1\nsix STEER six\n";
+static const char zone[] =
+	HEAD "www A 192.0.2.1\nwww AAAA 2001:db8::1\nwww TXT plain\nwww MX 10 www\n*.wild A 192.0.2.1\n"
+	     "rec A 192.0.2.1\nrec AAAA 2001:db8::1\nrec STEER \"web\" note\ndeaf A 192.0.2.1\ndeaf STEER deaf\nnobody "
+	     "A 192.0.2.1\nnobody STEER nobody\n"
+	     "other A 192.0.2.1\nother TYPE65280 \\# 3 090102\nchance A 192.0.2.1\nchance STEER chance\n"
+	     "alias CNAME plain\nplain A 192.0.2.1\nedge A 192.0.2.3\ncarried CNAME plain\n_steer.carried STEER "
+	     "alias\nto CNAME www\n"
+	     "twice CNAME plain\n_steer.twice STEER alias\nclosed A 192.0.2.1\nclosed STEER closed\nviaclosed CNAME "
+	     "closed\nsix A 192.0.2.1\nsix AAAA 2001:db8::1\nsix STEER six\n";
 
 static void all_up(void)
 {
@@ -129,7 +170,8 @@ static int scope_of(const uint8_t *answer, size_t len)
 	return -1;
 }
 
-static void expect(const char *name, const char *type, const char *client, const char *subnet, const char *want, int scope)
+static void expect(const char *name, const char *type, const char *client, const char *subnet, const char *want,
+                   int scope)
 {
 	struct engine_result r;
 	uint8_t query[400];
@@ -138,14 +180,17 @@ static void expect(const char *name, const char *type, const char *client, const
 	assert_int_equal(addr_parse(client, &kit_request.client), 0);
 	kit_ask(query, len, ENGINE_TCP, DNS_MESSAGE_MAX, &r);
 	if (strcmp(kit_records(&r, 1), want) != 0)
-		fail_msg("%s %s from %s (%s)\n  got  %s\n  want %s", name, type, client, subnet ? subnet : "-", kit_records(&r, 1), want);
+		fail_msg("%s %s from %s (%s)\n  got  %s\n  want %s", name, type, client, subnet ? subnet : "-",
+		         kit_records(&r, 1), want);
 	if (scope_of(kit_out, r.len) != scope)
-		fail_msg("%s %s from %s (%s): scope %d, not %d", name, type, client, subnet ? subnet : "-", scope_of(kit_out, r.len), scope);
+		fail_msg("%s %s from %s (%s): scope %d, not %d", name, type, client, subnet ? subnet : "-",
+		         scope_of(kit_out, r.len), scope);
 }
 
 static void test_answers(void **state)
 {
-	static const char *const here = "192.0.2.200", *const there = "198.51.100.9", *const here6 = "2001:db8:1::1", *const there6 = "2001:db8:500::1";
+	static const char *const here = "192.0.2.200", *const there = "198.51.100.9", *const here6 = "2001:db8:1::1",
+				 *const there6 = "2001:db8:500::1";
 
 	(void)state;
 	all_up();
@@ -157,12 +202,14 @@ static void test_answers(void **state)
 	/* The option's network, of either family, not who sends it. */
 	expect("www.example.", "A", here, "198.51.100.0/24", "www.example. 20 A 192.0.2.21\n", 24);
 	expect("www.example.", "A", here6, "198.51.100.0/24", "www.example. 20 A 192.0.2.21\n", 24);
-	expect("www.example.", "A", there, "192.0.2.0/24", "www.example. 20 A 192.0.2.11\nwww.example. 20 A 192.0.2.12\n", 6);
+	expect("www.example.", "A", there, "192.0.2.0/24",
+	       "www.example. 20 A 192.0.2.11\nwww.example. 20 A 192.0.2.12\n", 6);
 	expect("www.example.", "AAAA", here, "2001:db8:500::/40", "www.example. 20 AAAA 2001:db8::21\n", 40);
 	/* RFC 7871 7.1.2: nothing of the client. */
 	expect("www.example.", "A", there, "0.0.0.0/0", "www.example. 20 A 192.0.2.21\n", 0);
 	/* A policy that does not believe it, with a TTL above the zone's. */
-	expect("deaf.example.", "A", here, "198.51.100.0/24", "deaf.example. 60 A 192.0.2.11\ndeaf.example. 60 A 192.0.2.12\n", 0);
+	expect("deaf.example.", "A", here, "198.51.100.0/24",
+	       "deaf.example. 60 A 192.0.2.11\ndeaf.example. 60 A 192.0.2.12\n", 0);
 	expect("deaf.example.", "A", there, "192.0.2.0/24", "deaf.example. 60 A 192.0.2.21\n", 0);
 	/* By a record in the zone; by one that names no policy; by one that is none of ours. */
 	expect("rec.example.", "A", there, NULL, "rec.example. 20 A 192.0.2.21\n", -1);
@@ -183,11 +230,14 @@ static void test_aliases(void **state)
 {
 	(void)state;
 	all_up();
-	expect("alias.example.", "A", "192.0.2.200", NULL, "alias.example. 20 CNAME edge.example.\nedge.example. 60 A 192.0.2.3\n", -1);
+	expect("alias.example.", "A", "192.0.2.200", NULL,
+	       "alias.example. 20 CNAME edge.example.\nedge.example. 60 A 192.0.2.3\n", -1);
 	expect("alias.example.", "CNAME", "192.0.2.200", NULL, "alias.example. 20 CNAME edge.example.\n", -1);
-	expect("carried.example.", "A", "192.0.2.200", NULL, "carried.example. 20 CNAME edge.example.\nedge.example. 60 A 192.0.2.3\n", -1);
+	expect("carried.example.", "A", "192.0.2.200", NULL,
+	       "carried.example. 20 CNAME edge.example.\nedge.example. 60 A 192.0.2.3\n", -1);
 	/* To a name that is steered. */
-	expect("to.example.", "A", "198.51.100.9", NULL, "to.example. 60 CNAME www.example.\nwww.example. 20 A 192.0.2.21\n", -1);
+	expect("to.example.", "A", "198.51.100.9", NULL,
+	       "to.example. 60 CNAME www.example.\nwww.example. 20 A 192.0.2.21\n", -1);
 	/* QTYPE ANY, and addresses beside another answer, are the zone's own. */
 	kit_expect("www.example.", "MX", 0, "NOERROR AA | www.example. MX |  | www.example. A, www.example. AAAA");
 	expect("www.example.", "ANY", "198.51.100.9", NULL, "www.example. 60 A 192.0.2.1\n", -1);
@@ -218,7 +268,8 @@ static void test_closed(void **state)
 
 /* ---- signed ---- */
 
-static void add_variant(struct text *t, const char *owner, const char *type_text, const char *const *rdatas, size_t count, uint32_t ttl, const char *signature)
+static void add_variant(struct text *t, const char *owner, const char *type_text, const char *const *rdatas,
+                        size_t count, uint32_t ttl, const char *signature)
 {
 	struct steer_rdata set[4];
 	uint8_t octets[4][64], hash[STEER_SET_HASH_LEN];
@@ -254,7 +305,8 @@ static void ask_signed(const char *name, const char *type, const char *client, c
 
 static void test_signed(void **state)
 {
-	static const char *const both[] = {"192.0.2.12", "192.0.2.11"}, *const two[] = {"192.0.2.12"}, *const edge[] = {"EDGE.example."};
+	static const char *const both[] = {"192.0.2.12", "192.0.2.11"}, *const two[] = {"192.0.2.12"},
+				 *const edge[] = {"EDGE.example."};
 	struct kit_zone changed = {"example", NULL, true, 0};
 	struct engine_result r;
 	uint8_t query[400];
@@ -284,7 +336,9 @@ static void test_signed(void **state)
 	/* Never above the TTL that was signed. */
 	atomic_store(&made->up[EU], 2);
 	ask_signed("www.example.", "A", "192.0.2.200",
-	           "www.example. 15 A 192.0.2.12\nwww.example. 15 RRSIG A 13 2 15 20300101000000 20200101000000 1 example. dHdv\n", false);
+	           "www.example. 15 A 192.0.2.12\nwww.example. 15 RRSIG A 13 2 15 20300101000000 20200101000000 1 "
+	           "example. dHdv\n",
+	           false);
 	/* A choice without a signature: the zone's own set with its own. */
 	atomic_store(&made->up[EU], 1);
 	kit_ask(query, query_of("www.example.", "A", KIT_DO, NULL, query), ENGINE_TCP, DNS_MESSAGE_MAX, &r);
@@ -306,7 +360,9 @@ static void test_signed(void **state)
 /* Random clients, subnets and health, choices by chance included: with a cache and without, the same octets. */
 static void test_cache_twin(void **state)
 {
-	static const char *const asked[] = {"www.example.", "deaf.example.", "chance.example.", "alias.example.", "closed.example.", "to.example.", "x.wild.example.", "six.example.", "rec.example."};
+	static const char *const asked[] = {"www.example.",    "deaf.example.",   "chance.example.",
+	                                    "alias.example.",  "closed.example.", "to.example.",
+	                                    "x.wild.example.", "six.example.",    "rec.example."};
 	static struct engine_scratch plain, cached;
 	static uint8_t out[2][DNS_MESSAGE_MAX];
 	unsigned hits = 0, steered = 0, by_chance[2] = {0};
@@ -330,9 +386,14 @@ static void test_cache_twin(void **state)
 			snprintf(subnet, sizeof(subnet), "%s", random() % 2 ? "198.51.100.0/24" : "192.0.2.0/25");
 		else
 			snprintf(subnet, sizeof(subnet), "2001:db8:%lx00::/40", random() % 8);
-		request.client = random() % 2 ? (struct ip_addr){.family = 4, .bytes = {198, 51, (uint8_t)(random() % 2 ? 100 : 99), 1}} : (struct ip_addr){.family = 6, .bytes = {0x20, 1, 0xd, 0xb8, (uint8_t)(random() % 8)}};
+		request.client =
+			random() % 2
+				? (struct ip_addr){.family = 4,
+		                                   .bytes = {198, 51, (uint8_t)(random() % 2 ? 100 : 99), 1}}
+				: (struct ip_addr){.family = 6, .bytes = {0x20, 1, 0xd, 0xb8, (uint8_t)(random() % 8)}};
 		request.msg = query;
-		request.len = query_of(name, random() % 2 ? "A" : "AAAA", random() % 2 ? KIT_DO : 0, random() % 3 ? subnet : NULL, query);
+		request.len = query_of(name, random() % 2 ? "A" : "AAAA", random() % 2 ? KIT_DO : 0,
+		                       random() % 3 ? subnet : NULL, query);
 		request.transport = ENGINE_UDP;
 		engine_answer(&kit_conf, &s, &plain, &request, out[0], 1232, &r[0]);
 		engine_answer(&kit_conf, &s, &cached, &request, out[1], 1232, &r[1]);
@@ -349,7 +410,8 @@ static void test_cache_twin(void **state)
 			steered++;
 			hits += r[1].cached;
 		}
-		if (r[0].steered && r[0].policy == CHANCE && r[0].rcode == RCODE_NOERROR && out[0][7] == 1 && r[0].qtype == RR_A)
+		if (r[0].steered && r[0].policy == CHANCE && r[0].rcode == RCODE_NOERROR && out[0][7] == 1 &&
+		    r[0].qtype == RR_A)
 			by_chance[out[0][DNS_HEADER_LEN + 16 + 4 + 12 + 3] == 12]++;
 	}
 	kit_unpin();
@@ -363,7 +425,8 @@ static void test_cache_twin(void **state)
 /* A policy's answers come from no cache of the kernel's, and go with their zone's version. */
 static void test_kept_answers_end(void **state)
 {
-	static const struct kit_zone moved = {"example", HEAD "www A 192.0.2.1\n", false, 0}, back = {"example", zone, false, 0};
+	static const struct kit_zone moved = {"example", HEAD "www A 192.0.2.1\n", false, 0},
+				     back = {"example", zone, false, 0};
 
 	(void)state;
 	all_up();
@@ -380,8 +443,9 @@ static void test_kept_answers_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answers), cmocka_unit_test(test_aliases), cmocka_unit_test(test_closed),
-		cmocka_unit_test(test_signed),  cmocka_unit_test(test_cache_twin), cmocka_unit_test(test_kept_answers_end),
+		cmocka_unit_test(test_answers),    cmocka_unit_test(test_aliases),
+		cmocka_unit_test(test_closed),     cmocka_unit_test(test_signed),
+		cmocka_unit_test(test_cache_twin), cmocka_unit_test(test_kept_answers_end),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

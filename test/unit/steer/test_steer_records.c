@@ -11,7 +11,10 @@
 
 #include <cmocka.h>
 
-#define OCTETS(s) {(const uint8_t *)(s), sizeof(s) - 1}
+#define OCTETS(s)                                                                                                      \
+	{                                                                                                              \
+		(const uint8_t *)(s), sizeof(s) - 1                                                                    \
+	}
 
 static void test_hash(void **state)
 {
@@ -24,9 +27,21 @@ static void test_hash(void **state)
 	} cases[] = {
 		{"one", RR_A, 1, {OCTETS("\300\0\2\1")}, "\xcf\xa1\x15\xd1\x90\xf0\x96\x74"},
 		{"two", RR_A, 2, {OCTETS("\300\0\2\1"), OCTETS("\300\0\2\11")}, "\x2a\x24\x35\x41\x84\x8c\x7e\x15"},
-		{"in another order", RR_A, 2, {OCTETS("\300\0\2\11"), OCTETS("\300\0\2\1")}, "\x2a\x24\x35\x41\x84\x8c\x7e\x15"},
-		{"one twice", RR_A, 3, {OCTETS("\300\0\2\11"), OCTETS("\300\0\2\1"), OCTETS("\300\0\2\11")}, "\x2a\x24\x35\x41\x84\x8c\x7e\x15"},
-		{"AAAA", RR_AAAA, 1, {OCTETS("\040\001\015\270\0\0\0\0\0\0\0\0\0\0\0\001")}, "\x18\x20\xe1\xd9\x8b\xc7\x0d\xeb"},
+		{"in another order",
+	         RR_A,
+	         2,
+	         {OCTETS("\300\0\2\11"), OCTETS("\300\0\2\1")},
+	         "\x2a\x24\x35\x41\x84\x8c\x7e\x15"},
+		{"one twice",
+	         RR_A,
+	         3,
+	         {OCTETS("\300\0\2\11"), OCTETS("\300\0\2\1"), OCTETS("\300\0\2\11")},
+	         "\x2a\x24\x35\x41\x84\x8c\x7e\x15"},
+		{"AAAA",
+	         RR_AAAA,
+	         1,
+	         {OCTETS("\040\001\015\270\0\0\0\0\0\0\0\0\0\0\0\001")},
+	         "\x18\x20\xe1\xd9\x8b\xc7\x0d\xeb"},
 		{"CNAME", RR_CNAME, 1, {OCTETS("\001a\007example\0")}, "\x0d\xeb\x47\xbf\xd6\x12\x71\x58"},
 		{"empty", RR_A, 0, {{0}}, "\xb4\x13\xf4\x7d\x13\xee\x2f\xe6"},
 	};
@@ -64,7 +79,8 @@ static void test_policy(void **state)
 		size_t len = 0;
 		bool found = steer_record_policy((const uint8_t *)cases[i].rdata, cases[i].len, &name, &len);
 
-		if (found != (cases[i].policy != NULL) || (found && (len != strlen(cases[i].policy) || memcmp(name, cases[i].policy, len) != 0)))
+		if (found != (cases[i].policy != NULL) ||
+		    (found && (len != strlen(cases[i].policy) || memcmp(name, cases[i].policy, len) != 0)))
 			fail_msg("%s", cases[i].what);
 	}
 }
@@ -95,7 +111,8 @@ static void test_variant(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_hash), cmocka_unit_test(test_policy), cmocka_unit_test(test_variant)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_hash), cmocka_unit_test(test_policy),
+	                                   cmocka_unit_test(test_variant)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
