@@ -10,8 +10,8 @@
  *	hash      rendezvous hashing over the question, weighted: when a server goes only its own questions move
  *	ordered   the first
  *
- * The circuit breaker is each worker's own: EDGE_OPEN_AFTER failures in a row open it, a trial after a pause that doubles may close it. An answer of any kind ends silence; errors that are answered
- * (SERVFAIL, REFUSED...) open it as well, but may be about one zone only: such a server is put last and not left out.
+ * The circuit breaker is each worker's own: EDGE_OPEN_AFTER failures in a row open it, if it is silence that has lasted EDGE_OPEN_SILENT_MS; a trial after a pause that doubles may close it. An answer
+ * of any kind ends silence; errors that are answered (SERVFAIL, REFUSED...) open it as well, but may be about one zone only: such a server is put last and not left out.
  *
  * Not here: slow start of a server that comes back; the limit of questions at a time bounds what it gets. */
 #include "edge/servers.h"
@@ -19,6 +19,13 @@
 #include <string.h>
 
 enum { LATENCY_OLD_NS = 1000000000, TRY_FACTOR = 4, CLASSES = 4 };
+#define MS_NS UINT64_C(1000000)
+
+/* Of its failures. The clocks of two callers may differ by a turn of the loop. */
+static uint64_t failing_for(const struct edge_server *s, uint64_t now_ns)
+{
+	return now_ns > s->failing_ns ? now_ns - s->failing_ns : 0;
+}
 
 /* 0: well; CLASSES: not to be asked. */
 static unsigned class_of(const struct edge_server *s, uint64_t now_ns)
@@ -26,7 +33,7 @@ static unsigned class_of(const struct edge_server *s, uint64_t now_ns)
 	if (s->loops)
 		return CLASSES;
 	if (s->open && !s->answers)
-		return now_ns >= s->trial_ns ? 3 : CLASSES;
+		return now_ns >= s->trial_ns || failing_for(s, now_ns) < EDGE_HOPE_MS * MS_NS ? 3 : CLASSES;
 	if (s->down)
 		return 2;
 	return s->open;
@@ -166,18 +173,20 @@ void edge_server_sent(struct edge_server *s, uint64_t now_ns)
 		return;
 	/* A trial: the next one not before the pause is over, whatever becomes of this one. */
 	s->pause_ms = MIN(s->pause_ms * 2, (uint32_t)EDGE_TRIAL_MAX_MS);
-	s->trial_ns = now_ns + s->pause_ms * UINT64_C(1000000);
+	s->trial_ns = now_ns + s->pause_ms * MS_NS;
 }
 
 static void fail(struct edge_server *s, uint64_t now_ns)
 {
+	if (!s->failures)
+		s->failing_ns = now_ns;
 	if (s->failures < EDGE_OPEN_AFTER)
 		s->failures++;
-	if (s->failures < EDGE_OPEN_AFTER || s->open)
+	if (s->failures < EDGE_OPEN_AFTER || s->open || (!s->answers && failing_for(s, now_ns) < EDGE_OPEN_SILENT_MS * MS_NS))
 		return;
 	s->open = true;
 	s->pause_ms = EDGE_TRIAL_MIN_MS;
-	s->trial_ns = now_ns + s->pause_ms * UINT64_C(1000000);
+	s->trial_ns = now_ns + s->pause_ms * MS_NS;
 }
 
 void edge_server_answered(struct edge_server *s, bool good, uint64_t took_ns, uint64_t now_ns)
@@ -211,6 +220,7 @@ void edge_server_failed(struct edge_server *s, uint64_t now_ns)
 void edge_server_refused(struct edge_server *s, uint64_t now_ns)
 {
 	s->failures = MAX(s->failures, (uint16_t)(EDGE_OPEN_AFTER - 1));
+	s->failing_ns = now_ns - MIN(now_ns, EDGE_HOPE_MS * MS_NS); /* there is nothing to hope for */
 	edge_server_failed(s, now_ns);
 }
 

@@ -10,7 +10,9 @@
 /* Which backend is asked. What one worker knows of each server, and the choice among those of a pool. Pure: time and randomness are given. */
 enum {
 	EDGE_POOL_SERVERS_MAX = 256,
-	EDGE_OPEN_AFTER = 5,            /* failures in a row after which a circuit opens */
+	EDGE_OPEN_AFTER = 5,            /* failures in a row after which a circuit opens; */
+	EDGE_OPEN_SILENT_MS = 300,      /* where it is silence, not before it has lasted so long: of many questions five are lost in a moment */
+	EDGE_HOPE_MS = 2000,            /* a silent server is asked for so long yet where there is nobody else */
 	EDGE_TRIAL_MIN_MS = 500,        /* pause before the first trial; doubles up to */
 	EDGE_TRIAL_MAX_MS = 16000,
 	EDGE_TRY_MIN_MS = 50,           /* a try is given up after some multiple of the server's latency, between these */
@@ -29,7 +31,8 @@ struct edge_server {
 	bool loops;              /* likewise: it leads back here; never asked */
 	/* The circuit of this worker: open after failures in a row. One that answers, if with errors, is still better than nobody. */
 	bool open, answers;
-	uint16_t failures;       /* in a row */
+	uint16_t failures;       /* in a row, */
+	uint64_t failing_ns;     /* since then */
 	uint32_t pause_ms;
 	uint64_t trial_ns;       /* when it may be tried next */
 	uint64_t latency_ns;     /* when latency_us was last measured */
@@ -53,7 +56,7 @@ static inline void edge_tried_set(struct edge_tried *t, unsigned i)
 }
 
 /* The place in the pool of the server to be asked, but for those tried; -1: nobody may be. hash: of the question. Last resorts, in this order: whose circuit is open for errors it answers; who is
- * down by watch's checks but has not failed us; a trial of a silent one, if one is due. *full: somebody would do but for his limit. */
+ * down by watch's checks but has not failed us; one that is silent, if not for long yet or a trial is due. *full: somebody would do but for his limit. */
 int edge_pool_choose(const struct edge_server *servers, const struct edge_pool *p, const struct edge_tried *tried, uint64_t hash, uint64_t random, uint64_t now_ns, bool *full);
 /* Somebody of the pool with an open circuit whose trial is due and who is not down: he gets a copy of a question that goes to another. -1: nobody. */
 int edge_pool_trial(const struct edge_server *servers, const struct edge_pool *p, const struct edge_tried *tried, uint64_t now_ns);

@@ -94,7 +94,7 @@ static uint64_t least(const struct steer_pool *p, uint64_t set, unsigned want, c
 			if (keys[i] < keys[best] || (keys[i] == keys[best] && strcmp(p->sides[i].name, p->sides[best].name) < 0))
 				best = i;
 		}
-		out |= 1ULL << best;
+		out |= best < 0 ? 0 : 1ULL << best;
 	}
 	return out;
 }

@@ -24,5 +24,4 @@ bool steer_record_variant(const uint8_t *rdata, size_t len, uint16_t type, const
                           const uint8_t **rrsig, uint16_t *rrsig_len);
 /* Where in a set of VARIANT records, in canonical order, each with its length in two octets before it, those with this hash would begin: octets, and records before. Where all are of one length, which
  * signatures of one key are, it is found by halving; else it is the beginning, or any place before. */
-size_t steer_variants_seek(const uint8_t *data, size_t size, unsigned count, const uint8_t hash[STEER_SET_HASH_LEN],
-                           unsigned *before);
+size_t steer_variants_seek(const uint8_t *data, size_t size, unsigned count, const uint8_t hash[STEER_SET_HASH_LEN], unsigned *before);

@@ -62,6 +62,7 @@ class Fleet:
         self.lock = threading.RLock()
         self.began = time.time()
         self.drift, self.events, self.points, self.orders = [], [], [], {}
+        self.backends = []
         self.dead, self.changed, self.pools = {}, {}, []
         places = list(cities())[:nodes - 1]
         self.nodes = {}
@@ -176,7 +177,18 @@ class Fleet:
                      for n, (r, i) in enumerate([("sync", 0), ("watch", 0), ("route", 0), ("admin", 0), ("answer", 0), ("answer", 1)])]
         return {"node": self.me, "fleet": "example", "version": "0.1.0", "uptime_ms": up, "config": {"refused": None}, "networks": networks, "neighbors": neighbors, "processes": processes,
                 "zones": {"failing": 0, "serving": self.zone_count}, "load": {"permille": 143, "qps": 5200, "headroom": 48000},
-                "endpoints": {"pools": list(self.pools), "hidden": 0}}
+                "endpoints": {"pools": list(self.pools), "hidden": 0}, "backends": {"pools": list(self.backends)}}
+
+    def add_backends(self, name, **servers):
+        """servers: name to "up", "down" or "unknown"; none: the pool is gone."""
+        why = {"up": "answered NOERROR to SOA of edge.test. in 0.4 ms", "down": "no answer within 500 ms to SOA of edge.test.", "unknown": "not checked yet"}
+        rows = [{"name": n, "address": f"198.51.100.{i}:53", "state": up, "loops": False, "since_ms": 65000, "checked_ms": 300, "passed_ms": 300 if up == "up" else None, "checks": 9, "failures": 0,
+                 "latency_us": 400, "why": why[up], "workers": {"sent": 8, "answered": 7, "timeouts": 1, "errors": 0, "servfails": 0, "retried": 0, "outstanding": 0, "circuits_open": 0,
+                                                                "latency_us": 500}} for i, (n, up) in enumerate(servers.items())]
+        self.backends = [b for b in self.backends if b["name"] != name]
+        if rows:
+            self.backends.append({"name": name, "policy": "latency", "over": "udp", "patience_ms": 900, "stale_for_ms": 86400000, "zones": ["edge.test."], "zone_count": 1,
+                                  "up": list(servers.values()).count("up"), "servers": rows})
 
     def add_pool(self, name, keep=1, **endpoints):
         """endpoints: name to "up", "down" or "unknown"."""

@@ -121,6 +121,22 @@ def test_endpoints_are_shown_where_there_are_pools(show):
         page.wait(f"{HEADLINE}.startsWith('Everything is all right')", 30)
 
 
+def test_backends_are_shown_where_there_are_any(show):
+    with FakeApi(nodes=5) as api:
+        page = show(api)
+        assert page.js("document.getElementById('backends-part').hidden")
+        api.fleet.add_backends("old", a="up", b="down", c="unknown")
+        rows = "[...document.querySelectorAll('#backends tbody tr')].map((r) => r.textContent)"
+        page.wait(f"!document.getElementById('backends-part').hidden && {rows}.length === 3", 30)
+        told = page.js(rows)
+        assert "down" in told[1] and "no answer within 500 ms" in told[1] and "up" in told[0] and "unknown" in told[2], told
+        page.wait(f"{PROBLEMS}.some((t) => t.startsWith('server b of old does not answer '))", 20)
+        api.fleet.add_backends("old", a="down", b="down")
+        page.wait(f"{PROBLEMS}.some((t) => t.startsWith('no server of old answers '))", 20)
+        api.fleet.add_backends("old")
+        page.wait(f"document.getElementById('backends-part').hidden && {HEADLINE}.startsWith('Everything is all right')", 30)
+
+
 def test_text_from_elsewhere_stays_text(show):
     with FakeApi(nodes=4) as api:
         page = show(api)

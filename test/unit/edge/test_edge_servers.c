@@ -51,10 +51,11 @@ static uint64_t draw(void)
 	return x;
 }
 
+/* So many failures, the last of them now. */
 static void fail_n(struct edge_server *s, unsigned n, uint64_t now)
 {
 	while (n--)
-		edge_server_failed(s, now);
+		edge_server_failed(s, n ? now - EDGE_OPEN_SILENT_MS * MS : now);
 }
 
 static void test_ordered(void **state)
@@ -73,33 +74,61 @@ static void test_ordered(void **state)
 	assert_int_equal(edge_pool_choose(servers, &pool, &tried, 0, 0, 0, &full), -1);
 	assert_false(full);
 	at(0)->down = true;
-	assert_int_equal(choose(0, 0, 0), 1);
-	fail_n(at(1), EDGE_OPEN_AFTER, 0);
-	assert_int_equal(choose(0, 0, 0), 2);
+	assert_int_equal(choose(0, 0, SECOND), 1);
+	fail_n(at(1), EDGE_OPEN_AFTER, SECOND);
+	assert_int_equal(choose(0, 0, SECOND), 2);
 }
 
 static void test_last_resorts(void **state)
 {
+	uint64_t now = 100 * SECOND;
+
 	(void)state;
 	reset(EDGE_POLICY_ORDERED);
 	/* 0 is silent, 1 is down by checks only, 2 answers with errors, 3 leads back here. */
-	fail_n(at(0), EDGE_OPEN_AFTER, 0);
+	fail_n(at(0), EDGE_OPEN_AFTER, now);
 	at(1)->down = true;
 	for (int i = 0; i < EDGE_OPEN_AFTER; i++)
-		edge_server_answered(at(2), false, MS, 0);
+		edge_server_answered(at(2), false, MS, now);
 	assert_true(at(2)->open);
 	at(3)->down = at(3)->loops = true;
 	assert_true(edge_pool_down(servers, &pool));
-	assert_int_equal(choose(0, 0, 0), 2);
+	assert_int_equal(choose(0, 0, now), 2);
 	at(2)->loops = true;
-	assert_int_equal(choose(0, 0, 0), 1);
+	assert_int_equal(choose(0, 0, now), 1);
 	at(1)->loops = true;
-	assert_int_equal(choose(0, 0, 0), -1);
-	assert_int_equal(choose(0, 0, EDGE_TRIAL_MIN_MS * MS), 0);
+	/* The silent one: while there is hope, and at its trials. */
+	assert_int_equal(choose(0, 0, now), 0);
+	edge_server_sent(at(0), now + EDGE_TRIAL_MIN_MS * MS);
+	edge_server_sent(at(0), now + 3 * EDGE_TRIAL_MIN_MS * MS);
+	assert_int_equal(choose(0, 0, now + (EDGE_HOPE_MS - EDGE_OPEN_SILENT_MS) * MS - 1), 0);
+	assert_int_equal(choose(0, 0, now + (EDGE_HOPE_MS - EDGE_OPEN_SILENT_MS) * MS), -1);
+	assert_int_equal(choose(0, 0, now + 7 * EDGE_TRIAL_MIN_MS * MS), 0);
 	/* One that is well ends all that. */
 	at(3)->down = at(3)->loops = false;
-	assert_int_equal(choose(0, 0, EDGE_TRIAL_MIN_MS * MS), 3);
+	assert_int_equal(choose(0, 0, now + 7 * EDGE_TRIAL_MIN_MS * MS), 3);
 	assert_false(edge_pool_down(servers, &pool));
+}
+
+/* Of many questions at a time five are lost in a moment: that is no silence. */
+static void test_a_moment(void **state)
+{
+	struct edge_server s = {.limit = 1};
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++)
+		edge_server_failed(&s, 10 * SECOND + i * MS / 10);
+	assert_false(s.open);
+	edge_server_answered(&s, true, MS, 10 * SECOND + 200 * MS);
+	for (unsigned i = 0; i < 1000; i++)
+		edge_server_failed(&s, 10 * SECOND + 250 * MS + i * MS / 10);
+	assert_false(s.open);
+	edge_server_failed(&s, 10 * SECOND + (250 + EDGE_OPEN_SILENT_MS) * MS);
+	assert_true(s.open);
+	/* Who says that nobody is there is believed at once. */
+	edge_server_back(&s);
+	edge_server_refused(&s, 20 * SECOND);
+	assert_true(s.open);
 }
 
 static void test_limits(void **state)
@@ -210,7 +239,7 @@ static void test_smoothing(void **state)
 static void test_circuit(void **state)
 {
 	struct edge_server *s;
-	uint64_t now = 0, pause = EDGE_TRIAL_MIN_MS;
+	uint64_t now = SECOND, pause = EDGE_TRIAL_MIN_MS;
 
 	(void)state;
 	reset(EDGE_POLICY_ORDERED);
@@ -240,9 +269,12 @@ static void test_circuit(void **state)
 	edge_server_refused(s, now);
 	edge_server_back(s);
 	assert_int_equal(choose(0, 0, now), 0);
-	/* Opened again, the pause is short again. */
+	/* Opened again, the pause is short again; and there is no hope. */
 	edge_server_refused(s, now);
 	assert_true(s->open && !s->answers);
+	for (unsigned i = 1; i < N; i++)
+		at(i)->loops = true;
+	assert_int_equal(choose(0, 0, now), -1);
 	assert_int_equal(edge_pool_trial(servers, &pool, &nobody, now + EDGE_TRIAL_MIN_MS * MS), 0);
 }
 
@@ -250,17 +282,17 @@ static void test_trial_not_of_who_is_down(void **state)
 {
 	(void)state;
 	reset(EDGE_POLICY_ORDERED);
-	edge_server_refused(at(2), 0);
-	assert_int_equal(edge_pool_trial(servers, &pool, &nobody, SECOND), 2);
+	edge_server_refused(at(2), 9 * SECOND);
+	assert_int_equal(edge_pool_trial(servers, &pool, &nobody, 10 * SECOND), 2);
 	at(2)->down = true;
-	assert_int_equal(edge_pool_trial(servers, &pool, &nobody, SECOND), -1);
+	assert_int_equal(edge_pool_trial(servers, &pool, &nobody, 10 * SECOND), -1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ordered), cmocka_unit_test(test_last_resorts), cmocka_unit_test(test_limits), cmocka_unit_test(test_weight), cmocka_unit_test(test_hash),
-		cmocka_unit_test(test_latency), cmocka_unit_test(test_smoothing), cmocka_unit_test(test_circuit), cmocka_unit_test(test_trial_not_of_who_is_down),
+		cmocka_unit_test(test_latency), cmocka_unit_test(test_smoothing), cmocka_unit_test(test_circuit), cmocka_unit_test(test_a_moment), cmocka_unit_test(test_trial_not_of_who_is_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
