@@ -483,14 +483,14 @@ static bool read_process(pid_t pid, char *state, uint64_t *cpu_ns)
 	return true;
 }
 
-/* Late because it wants to run and gets no CPU, not because it hangs: the machine is short of CPU, or it is throttled. To kill it would cost more CPU.
+/* Late because it wants to run and gets no CPU, or waits for pages of the disk, not because it hangs: the machine is short of them, or it is throttled. To kill it would cost more.
  * Who sleeps, is stopped, or runs without coming round to its heartbeat hangs. Route judges heartbeats for itself. */
 static bool starved(struct child *c, uint64_t since, uint64_t age_ms)
 {
 	uint64_t cpu_ns;
 	char state;
 
-	if (age_ms > STARVED_MOST_MS || !read_process(c->pid, &state, &cpu_ns) || state != 'R')
+	if (age_ms > STARVED_MOST_MS || !read_process(c->pid, &state, &cpu_ns) || (state != 'R' && state != 'D'))
 		return false;
 	if (c->late_since != since) {
 		c->late_since = since;
