@@ -20,7 +20,8 @@
  * for causes that do not press only after GUARD_SETTLE_MS. So when a primary is lost for all, nobody is better and nobody moves.
  *
  * Who goes first: the oldest data in steps of GUARD_AGE_STEP_MS, or the highest load in tenths, then the order of the fleet file. The line is
- * for gentleness, not safety: one that does not move is passed over.
+ * for gentleness, not safety: one that does not move is passed over, unless what keeps it keeps everybody. When another is seen to have left, whether it was in line or
+ * nothing was heard of it, the time begins anew: two do not go in one moment.
  *
  * An intent costs questions (pops ask ten times a second while there is one), so it is raised only when views of ordinary age say that there
  * may be enough others.
@@ -148,6 +149,7 @@ void guard_look(const struct guard_input *in, uint32_t wants, struct guard_view 
 			continue;
 		v->known++;
 		v->announcing += announces(p);
+		v->gone += !announces(p) && (p->says.causes & wants);
 		v->overloaded += p->says.verdict == VERDICT_SOFT && (p->says.causes & CAUSE_OVERLOAD);
 		v->stayers += carries_on(in, p, wants);
 		if (is_better(in, p, wants)) {
@@ -187,18 +189,25 @@ enum guard_says guard_ask(struct guard_state *g, const struct guard_rule *rule, 
 		guard_forget(g);
 		return no;
 	}
-	if (!g->intent)
+	if (!g->intent) {
 		g->intent_since_ms = now_ms;
-	g->intent = rule->wants;
-	if (v->front != g->front || !v->front) {
-		g->front = v->front;
-		g->turn_since_ms = now_ms;
+		g->gone = v->gone;
 	}
+	g->intent = rule->wants;
+	/* Somebody has left just now, perhaps relying on the same others; of whose intent nothing may have been heard, where messages are lost. */
+	if (v->front < g->front || v->gone > g->gone)
+		g->ok_since_ms = 0;
+	g->gone = v->gone;
 	if (v->better_fresh < enough)
 		no = GUARD_FEW;
 	else if (enough && !has_room(v->room_fresh, in))
 		no = GUARD_NO_ROOM;
-	else if (v->front && now_ms - g->turn_since_ms < GUARD_TURN_MS)
+	/* What keeps us keeps who is in front as well: it does not let its turn pass by that. */
+	if (v->front != g->front || !v->front || no != GUARD_NOTHING) {
+		g->front = v->front;
+		g->turn_since_ms = now_ms;
+	}
+	if (no == GUARD_NOTHING && v->front && now_ms - g->turn_since_ms < GUARD_TURN_MS)
 		no = GUARD_TURN;
 	if (no != GUARD_NOTHING) {
 		g->ok_since_ms = 0;

@@ -50,6 +50,7 @@ struct guard_view {
 	uint32_t better;       /* known, announce plainly, pass, and have not what ails us */
 	uint32_t better_fresh; /* of these: fresh, and without intent. These may be relied on */
 	uint32_t front;        /* fresh, mean to leave for the same cause, and go first */
+	uint32_t gone;         /* known, have left, and have the same cause */
 	uint32_t stayers;      /* known, announce, answer, and are not as bad as we are: enough for us to stay out */
 	uint32_t carriers;     /* known, announce and answer, and are not hard-failed or come before us: a hard-failed pop leaves it to them */
 	uint32_t answering;    /* known, hard-failed, do not announce, answer something, and come before us */
@@ -84,7 +85,7 @@ struct guard_state {
 	uint64_t intent_since_ms;
 	uint64_t ok_since_ms;  /* nothing speaks against it since; 0: something does */
 	uint64_t turn_since_ms; /* `front` is what it is since */
-	uint32_t front;
+	uint32_t front, gone;  /* as they were looked at last */
 };
 
 /* May the view be used at all? */

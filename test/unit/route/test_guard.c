@@ -174,6 +174,59 @@ static void says(void **state)
 	}
 }
 
+/* A pop in front does not let its turn pass while there are too few others for anybody to go; and when it has gone, the next one waits until it has looked again. */
+static void turns_that_do_not_pass(void **state)
+{
+	struct guard_peer p[] = {{SEEN, .says = {WELL, .verdict = VERDICT_SOFT, .causes = CAUSE_ZONES, .intent = CAUSE_ZONES}}, {SEEN, .says = {WELL}, .place = 2}};
+	struct guard_input in = {.place = US, .others = 2, .peers = p, .peer_count = 2};
+	struct guard_rule rule = {CAUSE_ZONES, 1, false};
+	struct guard_state g = {0};
+	struct guard_view v;
+	uint64_t now = T0;
+
+	(void)state;
+	p[1].age_ms = GUARD_KNOWN_MS; /* it is known, but was not heard of for a while */
+	for (; now < T0 + 3U * GUARD_TURN_MS; now += 50) {
+		guard_look(&in, CAUSE_ZONES, &v);
+		assert_int_equal(guard_ask(&g, &rule, &in, &v, now), GUARD_FEW);
+	}
+	p[1].age_ms = 100;
+	guard_look(&in, CAUSE_ZONES, &v);
+	assert_int_equal(v.front, 1);
+	assert_int_equal(guard_ask(&g, &rule, &in, &v, now), GUARD_TURN);
+	assert_int_equal(guard_ask(&g, &rule, &in, &v, now + GUARD_TURN_MS - 200), GUARD_TURN);
+	/* It is passed over, and goes just then. */
+	assert_int_equal(guard_ask(&g, &rule, &in, &v, now + GUARD_TURN_MS), GUARD_WAITS);
+	p[0].says.announce = ANNOUNCE_NONE;
+	guard_look(&in, CAUSE_ZONES, &v);
+	assert_int_equal(v.front, 0);
+	assert_int_equal(guard_ask(&g, &rule, &in, &v, now + GUARD_TURN_MS + 590), GUARD_WAITS);
+	assert_int_equal(guard_ask(&g, &rule, &in, &v, now + GUARD_TURN_MS + 590 + 599), GUARD_WAITS);
+	assert_int_equal(guard_ask(&g, &rule, &in, &v, now + GUARD_TURN_MS + 590 + 600), GUARD_GO);
+}
+
+/* Where messages are lost another's intent may be heard of when it has left: then the time begins anew, too. */
+static void others_that_have_left(void **state)
+{
+	struct guard_peer p[] = {{SEEN, .says = {WELL}}, {SEEN, .says = {WELL}, .place = 2}};
+	struct guard_input in = {.place = US, .others = 2, .peers = p, .peer_count = 2};
+	struct guard_rule rule = {CAUSE_ZONES, 1, false};
+	struct guard_state g = {0};
+	struct guard_view v;
+
+	(void)state;
+	p[0].age_ms = 2750;
+	guard_look(&in, CAUSE_ZONES, &v);
+	assert_int_equal(guard_ask(&g, &rule, &in, &v, T0), GUARD_WAITS);
+	assert_int_equal(guard_ask(&g, &rule, &in, &v, T0 + 590), GUARD_WAITS);
+	p[0] = (struct guard_peer){SEEN, .says = {WELL, .announce = ANNOUNCE_NONE, .verdict = VERDICT_SOFT, .causes = CAUSE_ZONES}};
+	guard_look(&in, CAUSE_ZONES, &v);
+	assert_int_equal(v.gone, 1);
+	assert_int_equal(guard_ask(&g, &rule, &in, &v, T0 + 640), GUARD_WAITS);
+	assert_int_equal(guard_ask(&g, &rule, &in, &v, T0 + 1230), GUARD_WAITS);
+	assert_int_equal(guard_ask(&g, &rule, &in, &v, T0 + 1240), GUARD_GO);
+}
+
 /* A doubt in between starts the time anew, but not that of the intent. */
 static void all_that_time(void **state)
 {
@@ -249,6 +302,8 @@ int main(void)
 	    cmocka_unit_test(who_counts),
 	    cmocka_unit_test(nobody_announces_is_said_only_of_all),
 	    cmocka_unit_test(says),
+	    cmocka_unit_test(turns_that_do_not_pass),
+	    cmocka_unit_test(others_that_have_left),
 	    cmocka_unit_test(all_that_time),
 	    cmocka_unit_test(never_both),
 	};
