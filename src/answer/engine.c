@@ -546,15 +546,11 @@ void engine_answer_late(const struct engine_config *conf, struct engine_scratch 
 {
 	struct query *q = &scratch->query;
 	uint16_t rcode = late->rcode;
-	struct job j;
+	struct job j = {.conf = conf, .request = request, .q = q, .out = out};
 
 	*result = (struct engine_result){.network = UINT32_MAX, .ede = EDE_NONE, .backends = UINT32_MAX};
 	if (query_parse(request->msg, request->len, q) != QUERY_OK)
 		return;
-	j.conf = conf;
-	j.request = request;
-	j.q = q;
-	j.out = out;
 	read_wishes(&j, result);
 	begin(&j, scratch, cap);
 	j.edns.ede = late->ede;
