@@ -521,6 +521,9 @@ static void check_one(struct children *all, struct child *c, uint64_t now)
 	age_ms = now > since ? (now - since) / 1000000U : 0;
 	if (c->killed || age_ms < limit_ms * ROLE_PATIENCE || starved(c, since, age_ms))
 		return;
+	/* Who was late and asleep when it was looked at may have come round in between: on a busy machine this process waits between its own two looks, too. */
+	if (atomic_load(stamp_of(all, c)) != stamp)
+		return;
 	c->killed = true;
 	c->hung_ms = (uint32_t)age_ms;
 	log_err("process=%s index=%u pid=%d hangs heartbeat_age_ms=%u action=kill", board_role_text(c->kind), c->index, c->pid,
