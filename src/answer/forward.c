@@ -445,7 +445,7 @@ void forward_flush(struct worker *w)
 
 /* ---- answers ---- */
 
-/* This one cannot say, be it for now or because we asked wrongly: somebody else may. */
+/* This one cannot say, because it is ill or because we asked wrongly: somebody else may. */
 static void take_error(struct forward *fw, struct flight *f, uint16_t row, uint16_t rcode, uint16_t ede)
 {
 	if (!f->error) {

@@ -201,11 +201,12 @@ static void end_questions(struct upstream *u, struct link *l, enum upstream_end 
 static void lose(struct upstream *u, struct link *l, bool orderly)
 {
 	bool was_good = l->good;
+	enum upstream_end end = l->state != LINK_OPEN ? UPSTREAM_UNSENT : was_good && orderly ? UPSTREAM_CLOSED : UPSTREAM_FAILED;
 
 	if (!was_good && (l->under_way || l->state != LINK_OPEN))
 		fail_row(u, l->row);
 	bury(u, l, false);
-	end_questions(u, l, was_good && orderly ? UPSTREAM_CLOSED : UPSTREAM_FAILED);
+	end_questions(u, l, end);
 }
 
 static void clean(struct upstream *u)
