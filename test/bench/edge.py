@@ -65,7 +65,7 @@ class ZonecastFront(Front, Zonecast):
     def fleet(cls, folder, store, zones, tls):
         for line in super().fleet(folder, store, [], tls):
             if line == "zones: []":
-                yield from ("backends:", "  - {name: behind, servers: [{address: \"%s:%d\"}]}" % BEHIND, "zones:")
+                yield from ("backends:", "  - {name: behind, servers: [{address: \"%s:%d\"}]}" % BEHIND, "zones:" if zones else line)
                 yield from (f'  - {{name: "{name.rstrip(".") or "."}", backends: behind{cls.zone_more}}}' for name, _ in zones)
             else:
                 yield line

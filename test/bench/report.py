@@ -6,7 +6,7 @@ import statistics
 from measure import LIMIT_MIN, MEASURES
 from peers import SERVERS
 
-OURS = ("zonecast-of-knot", "zonecast-front-xdp", "zonecast-front", "zonecast", "zonecast-xdp-kept", "zonecast-af-xdp", "zonecast-xdp")
+OURS = ("zonecast-of-knot", "zonecast-front", "zonecast-front-xdp", "zonecast", "zonecast-xdp-kept", "zonecast-af-xdp", "zonecast-xdp")
 SHOWN = {
     "load": ("cold_first_s", "cold_s", "cold_cpu_s", "warm_first_s", "warm_s", "warm_cpu_s", "memory_mib", "octets_per_record"),
     "change": ("change_ms", "change_cpu_ms"),
