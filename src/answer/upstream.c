@@ -549,7 +549,7 @@ static bool drop_old(struct upstream *u, struct link *l, uint64_t now)
 			continue;
 		if (l->single || !l->good || l->heard_ns <= q.asked_ns)
 			return false;
-		(void)settle(u, l, (uint16_t)(q.uses << 8 | i));
+		(void)settle(u, l, (uint16_t)((unsigned)q.uses << 8 | i));
 		l->questions[i].heard = NULL;
 		q.heard(u->worker, q.ticket, UPSTREAM_FAILED, NULL, 0);
 	}
