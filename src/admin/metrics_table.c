@@ -335,7 +335,7 @@ static const struct metric_family families[METRICS] = {
 	[METRIC_BACKEND_DURATION_SECONDS] = {"zonecast_backend_duration_seconds", METRIC_GAUGE, "pool, server",
                                 "Time of its answers, smoothed, in the worker where it is longest."},
 	[METRIC_BACKEND_CLIENT_QUESTIONS_TOTAL] = {"zonecast_backend_client_questions_total", METRIC_COUNTER, "result",
-                                "Questions of clients for zones of backends: hit, of them stale; miss, of them joined to one under way; passed on as they were; refused; loop; failed: SERVFAIL since nobody answered in time. And prefetched; answers that were late or strange; full: no room to wait."},
+                                "Questions of clients for zones of backends: hit, also in the kernel, of them stale; miss, of them joined to one under way; passed on as they were; refused; loop; failed: SERVFAIL since nobody answered in time. And prefetched; answers that were late or strange; full: no room to wait."},
 	[METRIC_BACKEND_WAITING] = {"zonecast_backend_waiting", METRIC_GAUGE, "what",
                                 "Questions under way to backends, and clients that wait for them."},
 	[METRIC_BACKEND_CACHE_SIZE_BYTES] = {"zonecast_backend_cache_size_bytes", METRIC_GAUGE, "",

@@ -195,9 +195,9 @@ static json_t *xdp(const struct status_facts *f)
 		filled += board_get(&f->board->workers[i].xdp_filled);
 		by_ring += board_get(&f->board->workers[i].ring_answers);
 	}
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rung", board_xdp_text(copy.rung), "why", str(copy.why),
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rung", board_xdp_text(copy.rung), "why", str(copy.why),
 	                 "seen", num(board_get(&b->seen)), "answered_ipv4", num(board_get(&b->answered[0])), "answered_ipv6",
-	                 num(board_get(&b->answered[1])), "bytes_out", num(board_get(&b->bytes_out)), "limited_dropped",
+	                 num(board_get(&b->answered[1])), "of_backends", num(board_get(&b->of_backends)), "bytes_out", num(board_get(&b->bytes_out)), "limited_dropped",
 	                 num(board_get(&b->limited_dropped)), "limited_slipped", num(board_get(&b->limited_slipped)), "filled", num(filled),
 	                 "passed_lease", num(board_get(&b->passed_lease)), "passed_form", num(board_get(&b->passed_form)), "passed_options",
 	                 num(board_get(&b->passed_options)), "passed_miss", num(board_get(&b->passed_miss)), "passed_stale",

@@ -76,6 +76,7 @@ def test_ttls_are_counted_down(site, tmp_path, where, address):
             assert sent - seen[0][1] - 1 <= seen[0][2] - ttl <= got - seen[0][0] + 1
         assert seen[0][2] - seen[-1][2] >= 3
         wait_until(lambda: answered(node, where) - before >= 0.9 * asked, 10, lambda: f"nearly all of {asked} by the kernel: {answered(node, where) - before}")
+        assert node.status()["xdp"]["of_backends"] >= 0.9 * asked
         wait_until(lambda: cache_status(node)["hits"] - hits >= asked, 10, lambda: f"{asked} hits: {cache_status(node)}")
         with Client(site, where) as other:
             assert abs(other.ask(question(options=[dns.edns.GenericOption(10, b"12345678")])).answer[0].ttl - client.ask(question()).answer[0].ttl) <= 1
