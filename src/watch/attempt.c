@@ -57,9 +57,16 @@ void attempt_end(struct attempt *a, enum probe_outcome outcome, const char *why)
 	a->job.ended(a->job.owner, outcome, why, (uint32_t)MIN(took_us, (uint64_t)UINT32_MAX));
 }
 
-enum probe_outcome attempt_outcome(int err, const char *no_route, char why[PROBE_WHY_MAX])
+enum probe_outcome attempt_outcome(int err, bool heard, const char *no_route, char why[PROBE_WHY_MAX])
 {
 	switch (err) {
+	case EACCES:
+		/* RFC 4443 3.1: a router or firewall on the way prohibits it (codes 1, 5, 6). Over IPv4 the kernel makes the same of RFC 1812 5.2.7.1 as of a host that cannot be reached. */
+		if (heard) {
+			snprintf(why, PROBE_WHY_MAX, "prohibited by a router or firewall on the way");
+			break;
+		}
+		__attribute__((fallthrough));
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
@@ -67,7 +74,6 @@ enum probe_outcome attempt_outcome(int err, const char *no_route, char why[PROBE
 	case EAGAIN: /* connect: no source port left */
 	case EADDRINUSE:
 	case EPERM:
-	case EACCES:
 		snprintf(why, PROBE_WHY_MAX, "%s", strerror(err));
 		return PROBE_OUTCOME_NONE;
 	case ECONNREFUSED:
@@ -88,10 +94,10 @@ enum probe_outcome attempt_outcome(int err, const char *no_route, char why[PROBE
 	return PROBE_OUTCOME_FAIL;
 }
 
-void attempt_fail_errno(struct attempt *a, int err)
+static void fail_errno(struct attempt *a, int err, bool heard)
 {
 	char why[PROBE_WHY_MAX];
-	enum probe_outcome outcome = attempt_outcome(err, a->job.no_route, why);
+	enum probe_outcome outcome = attempt_outcome(err, heard, a->job.no_route, why);
 
 	if (err == EADDRNOTAVAIL && a->bound) { /* the same connection is still there */
 		outcome = PROBE_OUTCOME_NONE;
@@ -118,7 +124,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		if (!err && status < 0)
 			err = -status;
 		if (err) {
-			attempt_fail_errno(a, err);
+			fail_errno(a, err, true);
 			return;
 		}
 		a->connecting = false;
@@ -193,13 +199,13 @@ bool attempt_open(struct attempt *a, const struct endpoint *from)
 	a->fd = socket(a->job.to.addr.family == 6 ? AF_INET6 : AF_INET,
 	               (a->job.stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (a->fd < 0) {
-		attempt_fail_errno(a, errno);
+		fail_errno(a, errno, false);
 		return false;
 	}
 	if (a->job.stream)
 		(void)setsockopt(a->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)); /* only tidiness depends on it */
 	if (binds && !bind_to(a, from)) {
-		attempt_fail_errno(a, EAGAIN); /* somebody has the port, or the address is not there yet */
+		fail_errno(a, EAGAIN, false); /* somebody has the port, or the address is not there yet */
 		return false;
 	}
 	a->bound = binds && from->port;
@@ -223,7 +229,7 @@ enum attempt_step attempt_connect(struct attempt *a)
 	if (connect(a->fd, (struct sockaddr *)&ss, len) == 0)
 		return ATTEMPT_CONNECTED;
 	if (errno != EINPROGRESS) {
-		attempt_fail_errno(a, errno);
+		fail_errno(a, errno, false);
 		return ATTEMPT_OVER;
 	}
 	a->connecting = true;
@@ -284,7 +290,7 @@ static ssize_t take_error(struct attempt *a, int err, enum tls_step waits)
 	else if (a->tls)
 		fail_broken(a);
 	else
-		attempt_fail_errno(a, err);
+		fail_errno(a, err, true);
 	return -1;
 }
 
@@ -299,7 +305,7 @@ bool attempt_send(struct attempt *a, const void *bytes, size_t len, size_t *pos)
 		if (n >= 0) {
 			*pos += (size_t)n;
 		} else if (!a->job.stream && err != EINTR) { /* a datagram that does not leave now is none */
-			attempt_fail_errno(a, err);
+			fail_errno(a, err, false);
 			return false;
 		} else if (err != EINTR) {
 			return take_error(a, err, step) == 0;

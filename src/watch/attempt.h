@@ -71,9 +71,8 @@ ssize_t attempt_receive(struct attempt *a, void *to, size_t cap) MUST_CHECK;
 void attempt_wait(struct attempt *a, int events);
 /* It is over with this outcome. */
 void attempt_end(struct attempt *a, enum probe_outcome outcome, const char *why);
-void attempt_fail_errno(struct attempt *a, int err);
 /* Close everything. The owner's memory goes now or when the loop has let go of it. polite: with a close_notify (RFC 8446 6.1). */
 void attempt_release(struct attempt *a, bool polite);
 
-/* What the error of a socket says of who was spoken to; pure. */
-enum probe_outcome attempt_outcome(int err, const char *no_route, char why[PROBE_WHY_MAX]);
+/* What the error of a socket says of who was spoken to; pure. heard: it came over the network, by ICMP or RST; else a call of ours gave it at once. */
+enum probe_outcome attempt_outcome(int err, bool heard, const char *no_route, char why[PROBE_WHY_MAX]);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Health of backends: what a node finds out of real servers over both families and all transports, what it says of it, and what becomes of its route."""
+import contextlib
 import itertools
 import os
 import socket
@@ -16,7 +17,7 @@ from openapi import DOCUMENT, Document
 from paths import ZONECAST
 from routers import Bird
 
-WHY = missing(ZONECAST, *Bird.needs, "knotd", "named", "nsd", "pdns_server")
+WHY = missing(ZONECAST, *Bird.needs, "knotd", "named", "nsd", "pdns_server", "nft")
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
 ADDRESSES = ("10.9.0.1", "2001:db8:9::1")
 ZONE = "$TTL 60\n@ SOA ns1 host 7 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.9\nwww A 192.0.2.80\n"
@@ -349,3 +350,25 @@ def test_only_backends_and_what_they_answer(site, tmp_path):
             node.fleet(change=fleet_of(good, zones, only=True))
             assert node.zonecast("reload").returncode == 0
             wait_until(lambda: checks(node)["verdict"] == "pass" and len(servers(node)) == 4, SECONDS, "as before", 0.1)
+
+
+@contextlib.contextmanager
+def firewall(ns, hook, rule):
+    """With one rule of nftables in the namespace."""
+    ns.run(["nft", f"add table inet zct; add chain inet zct c {{ type filter hook {hook} priority 0; }}; add rule inet zct c {rule}"])
+    try:
+        yield
+    finally:
+        ns.run(["nft", "delete table inet zct"])
+
+
+def test_a_firewall_before_the_server(site, tmp_path):
+    """Who lets nobody through says so by ICMP: the server is down, over both families and transports, and no check is left out for it."""
+    port = next(PORTS)
+    pools = [pool("udp", port, check=", name: edge.test"), pool("tcp", port, "    over: tcp\n", check=", name: edge.test")]
+    with firewall(site.rtr, "input", f"th dport {port} reject with icmpx type admin-prohibited"):
+        with Node(site, tmp_path, announced=False, change=fleet_of(pools, [("edge.test", "udp"), ("tcp.edge.test", "tcp")])) as node:
+            down = wait_states(node, "down")
+            assert {k: s["why"].split(" to SOA")[0] for k, s in down.items()} == {
+                (p, f): "no route to the server" if f == "v4" else "prohibited by a router or firewall on the way" for p in ("udp", "tcp") for f in ("v4", "v6")}
+            assert "did not count" not in node.log()

@@ -24,6 +24,7 @@ static void test_errors(void **state)
 		int err;
 		enum probe_outcome outcome;
 		const char *why; /* NULL: the system's words */
+		bool heard;
 	} cases[] = {
 		{EMFILE, PROBE_OUTCOME_NONE, NULL},
 		{ENFILE, PROBE_OUTCOME_NONE, NULL},
@@ -39,13 +40,16 @@ static void test_errors(void **state)
 		{ENETUNREACH, PROBE_OUTCOME_FAIL, "no way there"},
 		{EHOSTUNREACH, PROBE_OUTCOME_FAIL, "no way there"},
 		{EADDRNOTAVAIL, PROBE_OUTCOME_FAIL, "no way there"},
+		{EACCES, PROBE_OUTCOME_FAIL, "prohibited by a router or firewall on the way", true},
+		{ECONNREFUSED, PROBE_OUTCOME_FAIL, "refused, nothing listens there", true},
+		{EHOSTUNREACH, PROBE_OUTCOME_FAIL, "no way there", true},
 		{EPROTO, PROBE_OUTCOME_FAIL, "socket error: Protocol error"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char why[PROBE_WHY_MAX] = "";
-		enum probe_outcome outcome = attempt_outcome(cases[i].err, "no way there", why);
+		enum probe_outcome outcome = attempt_outcome(cases[i].err, cases[i].heard, "no way there", why);
 
 		if (outcome != cases[i].outcome || strcmp(why, cases[i].why ? cases[i].why : strerror(cases[i].err)) != 0)
 			fail_msg("%s: outcome %d \"%s\"", strerror(cases[i].err), outcome, why);
