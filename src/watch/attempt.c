@@ -94,14 +94,29 @@ enum probe_outcome attempt_outcome(int err, bool heard, const char *no_route, ch
 	return PROBE_OUTCOME_FAIL;
 }
 
+/* Does a route lead to it, and have we an address to come from? No packet leaves. */
+static bool has_route(const struct endpoint *to)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = endpoint_to_sockaddr(to, &ss);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool has = fd >= 0 && (connect(fd, (struct sockaddr *)&ss, len) == 0 || errno == EAGAIN);
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
+/* heard: as for attempt_outcome(). */
 static void fail_errno(struct attempt *a, int err, bool heard)
 {
 	char why[PROBE_WHY_MAX];
 	enum probe_outcome outcome = attempt_outcome(err, heard, a->job.no_route, why);
 
-	if (err == EADDRNOTAVAIL && a->bound) { /* the same connection is still there */
+	/* connect() says so, too, where the connection of before is still there, or each of our ports has one to this endpoint. */
+	if (err == EADDRNOTAVAIL && a->job.stream && has_route(&a->job.to)) {
 		outcome = PROBE_OUTCOME_NONE;
-		snprintf(why, sizeof(why), "%s", strerror(err));
+		snprintf(why, sizeof(why), "no port is free to ask from");
 	}
 	attempt_end(a, outcome, why);
 }
@@ -194,8 +209,6 @@ static bool bind_to(const struct attempt *a, const struct endpoint *at)
 bool attempt_open(struct attempt *a, const struct endpoint *from)
 {
 	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-	bool binds = from && (from->port || from->addr.family);
-
 	a->fd = socket(a->job.to.addr.family == 6 ? AF_INET6 : AF_INET,
 	               (a->job.stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (a->fd < 0) {
@@ -204,11 +217,10 @@ bool attempt_open(struct attempt *a, const struct endpoint *from)
 	}
 	if (a->job.stream)
 		(void)setsockopt(a->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)); /* only tidiness depends on it */
-	if (binds && !bind_to(a, from)) {
+	if (from && (from->port || from->addr.family) && !bind_to(a, from)) {
 		fail_errno(a, EAGAIN, false); /* somebody has the port, or the address is not there yet */
 		return false;
 	}
-	a->bound = binds && from->port;
 	if (uv_poll_init(a->job.loop, &a->poll, a->fd) < 0) {
 		attempt_end(a, PROBE_OUTCOME_NONE, err_text(ERR_NO_MEMORY));
 		return false;

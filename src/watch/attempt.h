@@ -42,7 +42,7 @@ struct attempt {
 	const char *awaited; /* what there was none of when time is over, "answer"; the owner's to set, "connection" at first */
 	struct ssl_st *tls;  /* NULL: in clear; the owner's to begin, ended with the attempt */
 	int fd;
-	bool connecting, bound, graced, over;
+	bool connecting, graced, over;
 	int events;      /* waited for */
 	uint8_t handles; /* open in the loop */
 	uint64_t begun_ns, due_ns;
