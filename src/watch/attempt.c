@@ -3,8 +3,8 @@
  *
  * - Connected UDP hears ICMP: a closed port is a failure at once and not after the timeout.
  * - TCP is closed by RST (SO_LINGER 0), so that ten checks a second leave no connections in TIME_WAIT behind.
- * - All of it has one time limit. When this process was not running (stopped, starved) as the time ran out, an answer may lie unread in the socket: the attempt then gets its time once
- *   more. Our own slowness is never held against the service.
+ * - All of it has one time limit. When it is over, what lies in the socket still counts; when this process was not running (stopped, starved) meanwhile, what should have been sent was not:
+ *   the attempt then gets its time once more. Our own slowness is never held against the service.
  * - What we cannot do for want of descriptors, memory or ports is no fault of the service either (PROBE_OUTCOME_NONE).
  *
  * An attempt lies in memory of its owner, which the loop's handles point to: it is freed when both have been closed. Single thread. */
@@ -15,6 +15,7 @@
 #include "tls/client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +156,13 @@ void attempt_wait(struct attempt *a, int events)
 	uv_poll_start(&a->poll, events, on_poll);
 }
 
+static bool is_there(const struct attempt *a)
+{
+	struct pollfd p = {.fd = a->fd, .events = a->events == UV_WRITABLE ? POLLOUT : POLLIN};
+
+	return poll(&p, 1, 0) == 1;
+}
+
 static void on_timeout(uv_timer_t *timer)
 {
 	struct attempt *a = timer->data;
@@ -173,6 +181,12 @@ static void on_timeout(uv_timer_t *timer)
 		uv_update_time(a->job.loop);
 		uv_timer_start(timer, on_timeout, a->job.timeout_ms, 0);
 		return;
+	}
+	/* Timers come first in the loop's turn: what lies there has come in time, or as late as we are. */
+	if (is_there(a)) {
+		on_poll(&a->poll, 0, a->events);
+		if (a->over)
+			return;
 	}
 	snprintf(why, sizeof(why), "no %s within %u ms", a->awaited, a->job.timeout_ms);
 	attempt_end(a, PROBE_OUTCOME_FAIL, why);
