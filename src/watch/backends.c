@@ -12,6 +12,9 @@
  * pops share, since all of them ask the same servers; when nothing is left it is hard. Of a pool that has never answered: hard for a node that has just begun, which has nothing in its cache while
  * others have; soft where the pool came with a reload, so that a mistyped address does not take a network away everywhere. Whether the cache has an answer for each name is not looked at.
  *
+ * A check that cannot be made, for want of something of ours or by a firewall of this machine, does not count; when none has counted for three intervals, what was known is forgotten, and workers find out for
+ * themselves. That a server leads back to this node is not forgotten so.
+ *
  * Checks are spread over their interval by the server's place. With 256 servers and the defaults that is 256 small questions a second; over TLS sessions are resumed.
  *
  * States survive a reload (by pool, address) and the death of this process (from the board). Single thread, watch's loop. */
@@ -42,6 +45,8 @@ enum {
 	LATENCY_WEIGHT = 8,
 	NS_MS = 1000000,
 	WATCH_SLOT = 1, /* of board_supervisor.procs */
+	STALE_INTERVALS = 3,
+	STALE_MS = 2000, /* on top, and a timeout: so long a state holds without a check that counts */
 };
 
 struct server {
@@ -145,7 +150,7 @@ static void tell(const struct server *s, enum board_up was, enum board_up now)
 {
 	static struct log_limit limit;
 	struct board_event e = {.kind = EVENT_BACKEND,
-	                        .level = now == UP_NO ? EVENT_WARN : EVENT_INFO,
+	                        .level = now == UP_YES ? EVENT_INFO : EVENT_WARN,
 	                        .family = s->at.addr.family};
 	char text[ENDPOINT_TEXT_MAX];
 
@@ -156,7 +161,7 @@ static void tell(const struct server *s, enum board_up was, enum board_up now)
 	snprintf(e.why, sizeof(e.why), "%.*s", EVENT_SENTENCE_MAX - 1, s->why);
 	watch_event_many(s->owner->w, WATCH_BURST_BACKEND, &e);
 	if (log_limit_pass(&limit, LOGS_PER_SECOND))
-		log_line(now == UP_NO ? LOG_WARN : LOG_NOTICE,
+		log_line(now == UP_YES ? LOG_NOTICE : LOG_WARN,
 		         "backends pool=%s server=%s address=%s state=%s was=%s why=\"%s\"", pool_of(s)->name,
 		         conf_of(s)->name, text, board_up_text(now), board_up_text(was), s->why);
 }
@@ -189,9 +194,34 @@ static void say(struct server *s, bool passed, const char *why, uint32_t latency
 		snprintf(s->why, sizeof(s->why), "%s to %s of %.80s", why, rrtype_text(q->qtype, type), name);
 }
 
-static void on_done(void *ctx, enum probe_outcome outcome, const char *why, uint32_t latency_us)
+/* A check could not be made. */
+static void not_made(struct server *s, const char *why, uint64_t now_ns)
 {
 	static struct log_limit limit;
+	const struct config_backend_check *check = &pool_of(s)->check;
+	uint64_t holds_ms = (uint64_t)STALE_INTERVALS * check->interval_ms + check->timeout_ms + STALE_MS;
+	bool known = s->health.state != HEALTH_UNKNOWN;
+
+	if (log_limit_pass(&limit, 1))
+		log_warn("backends error=\"%s\" action=\"this check did not count\"", why);
+	if (s->loops || now_ns <= s->checked_ns + holds_ms * NS_MS)
+		return;
+	snprintf(s->why, sizeof(s->why), "not known: its checks cannot be made: %s", why);
+	if (known) {
+		enum board_up was = up_of(s);
+
+		s->health.state = HEALTH_UNKNOWN;
+		s->health.run = 0;
+		s->since_ns = now_ns;
+		tell(s, was, UP_UNKNOWN);
+	}
+	publish(s, conf_of(s));
+	if (known)
+		publish_networks(s->owner->w);
+}
+
+static void on_done(void *ctx, enum probe_outcome outcome, const char *why, uint32_t latency_us)
+{
 	struct server *s = ctx;
 	const struct config_backend_check *check = &pool_of(s)->check;
 	const struct health_rule rule = {check->rise, check->fall};
@@ -200,8 +230,7 @@ static void on_done(void *ctx, enum probe_outcome outcome, const char *why, uint
 	uint64_t now_ns = clock_ns();
 
 	if (outcome == PROBE_OUTCOME_NONE && !looped) {
-		if (log_limit_pass(&limit, 1))
-			log_warn("backends error=\"%s\" action=\"this check did not count\"", why);
+		not_made(s, why, now_ns);
 		return;
 	}
 	s->loops = looped;

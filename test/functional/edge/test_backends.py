@@ -372,3 +372,14 @@ def test_a_firewall_before_the_server(site, tmp_path):
             assert {k: s["why"].split(" to SOA")[0] for k, s in down.items()} == {
                 (p, f): "no route to the server" if f == "v4" else "prohibited by a router or firewall on the way" for p in ("udp", "tcp") for f in ("v4", "v6")}
             assert "did not count" not in node.log()
+
+
+def test_checks_that_cannot_be_made(site, tmp_path):
+    """A firewall of the node itself keeps its questions: the servers' state does not hold for ever, and is found out again."""
+    with Knot(site, tmp_path) as knot, Node(site, tmp_path, announced=False, change=fleet_of([pool("edge", knot.port)], [("edge.test", "edge")])) as node:
+        wait_states(node, "up")
+        with firewall(site.pop, "output", f"udp dport {knot.port} drop"):
+            unknown = wait_states(node, "unknown")
+            assert all(s["why"] == "not known: its checks cannot be made: Operation not permitted" for s in unknown.values()), unknown
+            assert {(e["subject"], e["old"], e["now"]) for e in node.events("--kind", "backend")} >= {(f"edge {f}", "up", "unknown") for f in ("v4", "v6")}
+        wait_states(node, "up")
