@@ -82,7 +82,7 @@ struct backends_watch {
 	struct used *used;
 	size_t used_count;
 	bool young_node;                         /* and that was the start of the node, not of this process alone */
-	uint64_t young_keys[BOARD_BACKENDS_MAX]; /* servers of that plan */
+	uint64_t young_keys[BOARD_BACKENDS_MAX]; /* servers that have been checked since */
 	size_t young_count;
 };
 
@@ -436,15 +436,18 @@ static void start(struct server *s)
 {
 	const struct config_backends *pool = pool_of(s);
 	uint32_t interval = pool->check.interval_ms, first = MIN(interval, (uint32_t)FIRST_MS);
+	bool was = s->checked;
 
 	s->checked = pool->check.name && is_used(s->owner, s->pool);
 	if (!s->checked) {
 		uv_timer_stop(&s->timer);
+		s->since_ns = up_of(s) == UP_UNKNOWN ? s->since_ns : clock_ns();
+		s->passed_ns = 0; /* nothing of that time is there to be given when it answers for a zone again */
 		s->health.state = HEALTH_UNKNOWN;
 		s->loops = false;
 		snprintf(s->why, sizeof(s->why), "not checked: its pool answers for no zone of this node");
 	} else {
-		if (!s->checks)
+		if (!s->checks || (!was && s->health.state == HEALTH_UNKNOWN))
 			snprintf(s->why, sizeof(s->why), "not checked yet");
 		uv_timer_start(&s->timer, on_turn, 1 + (uint64_t)first * (s->place % 64) / 64, interval);
 	}
@@ -513,14 +516,30 @@ int backends_start(struct watch *w, struct backends_watch **out)
 	b->young_node = atomic_load(&w->board->supervisor.procs[WATCH_SLOT].starts) <= 1;
 	plan(b);
 	for (size_t i = 0; i < b->server_count; i++)
-		b->young_keys[b->young_count++] = b->servers[i]->key;
+		if (b->servers[i]->checked)
+			b->young_keys[b->young_count++] = b->servers[i]->key;
 	*out = b;
 	return 0;
 }
 
+static bool is_checked(const struct backends_watch *b, uint64_t key)
+{
+	for (size_t i = 0; i < b->server_count; i++)
+		if (b->servers[i]->key == key)
+			return b->servers[i]->checked;
+	return false;
+}
+
 void backends_replan(struct backends_watch *b)
 {
+	size_t kept = 0;
+
 	plan(b);
+	/* What comes back, comes with a reload. */
+	for (size_t i = 0; i < b->young_count; i++)
+		if (is_checked(b, b->young_keys[i]))
+			b->young_keys[kept++] = b->young_keys[i];
+	b->young_count = kept;
 }
 
 /* ---- verdicts ---- */

@@ -383,3 +383,39 @@ def test_checks_that_cannot_be_made(site, tmp_path):
             assert all(s["why"] == "not known: its checks cannot be made: Operation not permitted" for s in unknown.values()), unknown
             assert {(e["subject"], e["old"], e["now"]) for e in node.events("--kind", "backend")} >= {(f"edge {f}", "up", "unknown") for f in ("v4", "v6")}
         wait_states(node, "up")
+
+
+def test_a_zone_that_comes_with_a_reload(site, tmp_path):
+    """Its pool was in the file when the node began, and then had no zone: it has not answered yet, which takes the network away from a node that has just begun, but not after a reload."""
+    with Knot(site, tmp_path) as knot:
+        pools, one = [pool("edge", knot.port), pool("nobody", next(PORTS))], [("edge.test", "edge")]
+        both = [*one, ("bad.test", "nobody")]
+        with Node(site, tmp_path, announced=False, change=fleet_of(pools, both)) as node:
+            wait_until(lambda: checks(node)["verdict"] == "hard-fail" and "none of 2 has answered yet" in checks(node)["why"], SECONDS, lambda: f"hard: {checks(node)}", 0.1)
+            node.fleet(change=fleet_of(pools, one))
+            assert node.zonecast("reload").returncode == 0
+            wait_until(lambda: checks(node)["verdict"] == "pass", SECONDS, lambda: f"pass: {checks(node)}", 0.1)
+            idle = servers(node)["nobody", "v4"]
+            assert idle["state"] == "unknown" and idle["why"].startswith("not checked: "), idle
+            node.fleet(change=fleet_of(pools, both))
+            assert node.zonecast("reload").returncode == 0
+            failed = wait_until(lambda: checks(node)["verdict"] != "pass" and checks(node), SECONDS, "a verdict", 0.1)
+            assert failed["verdict"] == "soft-fail" and "none of 2 has answered yet" in failed["why"], failed
+
+
+def test_a_zone_that_comes_back_with_a_reload(site, tmp_path):
+    """Its pool answered once, had no zone for longer than stale answers are given, and does not answer any more: no worse than one that never did."""
+    with Knot(site, tmp_path) as knot, Knot(site, tmp_path, zone="old.test") as old:
+        pools, one = [pool("edge", knot.port), pool("old", old.port, "    stale-for: 1s\n")], [("edge.test", "edge")]
+        both = [*one, ("old.test", "old")]
+        with Node(site, tmp_path, announced=False, change=fleet_of(pools, both)) as node:
+            wait_states(node, "up")
+            node.fleet(change=fleet_of(pools, one))
+            assert node.zonecast("reload").returncode == 0
+            wait_states(node, "unknown", ("old",))
+            old.stop()
+            wait_until(lambda: servers(node)["old", "v4"]["checked_ms"] > 1500, SECONDS, "stale answers to be too old", 0.1)
+            node.fleet(change=fleet_of(pools, both))
+            assert node.zonecast("reload").returncode == 0
+            failed = wait_until(lambda: checks(node)["verdict"] != "pass" and checks(node), SECONDS, "a verdict", 0.1)
+            assert failed["verdict"] == "soft-fail" and "none of 2 has answered yet" in failed["why"], failed
