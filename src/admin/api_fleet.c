@@ -4,28 +4,12 @@
 #include "admin/api.h"
 
 #include "admin/api_write.h"
+#include "admin/json.h"
 #include "admin/status_peers.h"
 #include "admin/status_views.h"
 #include "base/clock.h"
 
 #include <string.h>
-
-static json_t *num(uint64_t v)
-{
-	return json_integer((json_int_t)v);
-}
-
-static json_t *age_ms(uint64_t at_ns, uint64_t now_ns)
-{
-	return at_ns ? num((now_ns > at_ns ? now_ns - at_ns : 0) / 1000000U) : json_null();
-}
-
-static json_t *str(const char *text)
-{
-	json_t *s = json_string(text);
-
-	return s ? s : json_string("(not UTF-8)");
-}
 
 static json_t *site(const struct config_node *n)
 {

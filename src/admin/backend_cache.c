@@ -4,6 +4,7 @@
 #include "admin/backend_cache.h"
 
 #include "admin/backends_sum.h"
+#include "admin/json.h"
 #include "base/addr.h"
 #include "dns/message.h"
 #include "dns/rr.h"
@@ -11,11 +12,6 @@
 #include "xdp/cache.h"
 
 #include <stdio.h>
-
-static json_t *num(uint64_t v)
-{
-	return json_integer((json_int_t)v);
-}
 
 json_t *backend_cache_status(const struct backend_cache *c, const struct board *b)
 {
