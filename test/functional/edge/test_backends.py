@@ -15,7 +15,9 @@ from fleet import SERVICE, Node, Site
 from netns import missing, stop_process, wait_until
 from openapi import DOCUMENT, Document
 from paths import ZONECAST
+from program import Folder
 from routers import Bird
+from servers import knot_server, nsd_server
 
 WHY = missing(ZONECAST, *Bird.needs, "knotd", "named", "nsd", "pdns_server", "nft")
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
@@ -25,7 +27,7 @@ PORTS = itertools.count(5301)
 SECONDS = 40
 
 
-class Backend:
+class Backend(Folder):
     """A real name server in the router's namespace, on both of its addresses."""
     header = b""
 
@@ -36,11 +38,8 @@ class Backend:
         self.zone = zone
         self.write("zone", ZONE)
 
-    def write(self, name, text):
-        path = os.path.join(self.folder, name)
-        with open(path, "w", encoding="ascii") as f:
-            f.write(text)
-        return path
+    def listen(self):
+        return [f"{a}@{self.port}" for a in ADDRESSES]
 
     def log(self):
         with open(os.path.join(self.folder, "log"), encoding="latin-1") as f:
@@ -80,16 +79,7 @@ class Backend:
 
 class Knot(Backend):
     def argv(self):
-        listen = ", ".join(f'"{a}@{self.port}"' for a in ADDRESSES)
-        return ["knotd", "-c", self.write("knot.conf", f"""server:
-    listen: [{listen}]
-    rundir: "{self.folder}"
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: "{self.folder}"
-template:
+        return ["knotd", "-c", self.write("knot.conf", knot_server(self.folder, *self.listen()) + f"""template:
   - id: default
     storage: "{self.folder}"
     journal-content: none
@@ -103,18 +93,7 @@ zone:
 
 class Nsd(Backend):
     def argv(self):
-        listen = "".join(f"  ip-address: {a}@{self.port}\n" for a in ADDRESSES)
-        return ["nsd", "-d", "-c", self.write("nsd.conf", f"""server:
-{listen}  server-count: 1
-  username: ""
-  chroot: ""
-  zonesdir: "{self.folder}"
-  database: ""
-  pidfile: "{self.folder}/nsd.pid"
-  xfrdfile: "{self.folder}/xfrd.state"
-  zonelistfile: "{self.folder}/zone.list"
-  xfrdir: "{self.folder}"
-remote-control:
+        return ["nsd", "-d", "-c", self.write("nsd.conf", nsd_server(self.folder, *self.listen()) + f"""remote-control:
   control-enable: no
 zone:
   name: {self.zone}
@@ -130,9 +109,6 @@ class Bind(Backend):
         self.tls_port = next(PORTS)
         self.ca = Authority(os.path.join(self.folder, "ca"))
         self.ca.issue(self.path("server.pem"), self.path("server.key"), name="ns.edge.test")
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
 
     def argv(self):
         return ["named", "-g", "-n", "1", "-c", self.write("named.conf", f"""
