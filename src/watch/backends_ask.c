@@ -41,11 +41,13 @@ static void on_ended(void *owner, enum probe_outcome outcome, const char *why, u
 	struct ssl_session_st *s = a->attempt.tls && outcome == PROBE_OUTCOME_PASS ? tls_client_session(a->attempt.tls) : NULL;
 
 	*a->slot = NULL;
-	if (s) {
+	/* It may be the session that the server cannot go on with: the next check does without. */
+	if (s || (a->attempt.tls && outcome == PROBE_OUTCOME_FAIL)) {
 		tls_session_free(*job.session);
 		*job.session = s;
 	}
-	attempt_release(&a->attempt, false);
+	/* OpenSSL resumes no session of a connection that ended without a goodbye. */
+	attempt_release(&a->attempt, outcome == PROBE_OUTCOME_PASS);
 	job.done(job.ctx, outcome, why, took_us);
 }
 

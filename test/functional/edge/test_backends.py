@@ -4,10 +4,13 @@ import contextlib
 import itertools
 import os
 import socket
+import ssl
+import struct
 import subprocess
 import threading
 
 import dns.message
+import dns.rcode
 import pytest
 
 from certificates import Authority
@@ -18,6 +21,7 @@ from paths import ZONECAST
 from program import Folder
 from routers import Bird
 from servers import knot_server, nsd_server
+from streamnode import exactly
 
 WHY = missing(ZONECAST, *Bird.needs, "knotd", "named", "nsd", "pdns_server", "nft")
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
@@ -212,6 +216,51 @@ class Relay:
             t.join(10)
 
 
+class Forgetful:
+    """Over TLS, refuses everything; breaks connections that go on with a session of before."""
+
+    def __init__(self, site, folder):
+        self.ca, self.resumed, self.ending = Authority(os.path.join(str(folder), "ca")), 0, threading.Event()
+        pem, key = os.path.join(str(folder), "server.pem"), os.path.join(str(folder), "server.key")
+        self.ca.issue(pem, key, name="ns.edge.test")
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(pem, key)
+        self.tls.set_alpn_protocols(["dot"])
+        self.listener = site.rtr.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.listener.bind((ADDRESSES[0], 0))
+        self.listener.listen(16)
+        self.listener.settimeout(0.1)
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while not self.ending.is_set():
+            try:
+                with self.listener.accept()[0] as s:
+                    s.settimeout(2)
+                    with self.tls.wrap_socket(s, server_side=True) as t:
+                        if t.session_reused:
+                            self.resumed += 1
+                            continue
+                        question = dns.message.from_wire(exactly(t, struct.unpack(">H", exactly(t, 2))[0]))
+                        answer = dns.message.make_response(question)
+                        answer.set_rcode(dns.rcode.REFUSED)
+                        wire = answer.to_wire()
+                        t.sendall(struct.pack(">H", len(wire)) + wire)
+                        t.recv(1)
+            except OSError:  # nobody came in time, or it went
+                continue
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        self.thread.join(10)
+        self.listener.close()
+
+
 def checks(node):
     return node.status()["networks"][0]["checks"]
 
@@ -395,3 +444,15 @@ def test_a_zone_that_comes_back_with_a_reload(site, tmp_path):
             assert node.zonecast("reload").returncode == 0
             failed = wait_until(lambda: checks(node)["verdict"] != "pass" and checks(node), SECONDS, "a verdict", 0.1)
             assert failed["verdict"] == "soft-fail" and "none of 2 has answered yet" in failed["why"], failed
+
+
+def test_a_session_that_cannot_be_resumed(site, tmp_path):
+    """A server that breaks resumed connections fails a check now and then, but is not down for good: after a failure it is asked without a session."""
+    with Forgetful(site, tmp_path) as server:
+        tls = f"tls-auth:\n  - {{name: it, server-name: ns.edge.test, ca-file: {server.ca.file}}}\n"
+        pools = [pool("edge", server.port, "    over: tls\n    tls: it\n", check=", name: edge.test, rcode: REFUSED, rise: 1, fall: 2", addresses=ADDRESSES[:1])]
+        with Node(site, tmp_path, announced=False, change=fleet_of(pools, [("edge.test", "edge")], tls=tls)) as node:
+            wait_states(node, "up")
+            wait_until(lambda: server.resumed > 5, SECONDS, lambda: f"sessions are resumed: {server.resumed}; {servers(node)}", 0.1)
+            seen = servers(node)["edge", "v4"]
+            assert seen["state"] == "up" and seen["checks"] - seen["failures"] >= 4, seen
