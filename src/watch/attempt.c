@@ -95,13 +95,13 @@ enum probe_outcome attempt_outcome(int err, bool heard, const char *no_route, ch
 	return PROBE_OUTCOME_FAIL;
 }
 
-/* Does a route lead to it, and have we an address to come from? No packet leaves. */
+/* Does a route lead to it, and have we an address to come from? True where that cannot be found out. No packet leaves. */
 static bool has_route(const struct endpoint *to)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = endpoint_to_sockaddr(to, &ss);
 	int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool has = fd >= 0 && (connect(fd, (struct sockaddr *)&ss, len) == 0 || errno == EAGAIN);
+	bool has = fd < 0 || connect(fd, (struct sockaddr *)&ss, len) == 0 || errno == EAGAIN;
 
 	if (fd >= 0)
 		close(fd);
@@ -334,7 +334,8 @@ bool attempt_send(struct attempt *a, const void *bytes, size_t len, size_t *pos)
 			fail_errno(a, err, false);
 			return false;
 		} else if (err != EINTR) {
-			return take_error(a, err, step) == 0;
+			(void)take_error(a, err, step);
+			return false;
 		}
 	}
 	return true;
