@@ -32,6 +32,12 @@ function addressesSilent(node, v6) {
 	return of.length > 0 && of.every((a) => a.failures >= SILENT_AFTER);
 }
 
+// Since the last answer over the family; null: there was none.
+function familyHeard(node, v6) {
+	const heard = list(node.addresses).filter((a) => isV6(a.address) === v6 && Number.isFinite(a.heard_ms)).map((a) => a.heard_ms);
+	return heard.length ? Math.min(...heard) : null;
+}
+
 // Smoothed time of a plain question by UDP, the best of the node's addresses; else of the last status question.
 function nodeLatency(node) {
 	const measured = list(node.addresses).map((a) => a.udp && a.udp.latency_us).filter((us) => us > 0);
@@ -41,7 +47,7 @@ function nodeLatency(node) {
 function pathProblems(node, add) {
 	for (const [v6, name] of [[false, "IPv4"], [true, "IPv6"]])
 		if (addressesSilent(node, v6))
-			add("warn", `${node.name} does not answer on ${name} at its management address`, {key: `path ${name}`, page: "node-not-seen"});
+			add("warn", `${node.name} does not answer on ${name} at its management address`, {key: `path ${name}`, sinceMs: familyHeard(node, v6), page: "region"});
 	for (const a of list(node.addresses))
 		for (const transport of ["udp", "tcp"]) {
 			const p = a[transport];
@@ -173,13 +179,15 @@ function viewProblems(nodes, networks, add) {
 				const v = view[key], at = `outside ${view.network} ${name}`;
 				if (!unanswered(v) || told.has(at))
 					continue;
-				const s = silent.get(at) || {network: view.network, name, from: [], sinceMs: null};
+				const s = silent.get(at) || {network: view.network, name, from: [], last: new Set(), sinceMs: null};
 				s.from.push(node.name);
-				s.sinceMs = Math.max(s.sinceMs, (v.seen ? v.since_ms : v.heard_ms) || 0) || null;
+				if (v.last)
+					s.last.add(v.last);
+				s.sinceMs = Math.max(s.sinceMs, (!v.seen ? v.heard_ms : v.seen_since_ms === undefined ? v.since_ms : v.seen_since_ms) || 0) || null;
 				silent.set(at, s);
 			}
 	for (const [key, s] of silent)
-		add("bad", `seen from ${some(s.from, 3)}, ${s.network} does not answer on ${s.name}`, {key, where: "networks", sinceMs: s.sinceMs, page: "region"});
+		add("bad", `seen from ${some(s.from, 3)}, ${s.network} does not answer on ${s.name}${s.last.size ? `; ${some([...s.last], 3)} answered last` : ""}`, {key, where: "networks", sinceMs: s.sinceMs, page: "region"});
 }
 
 /* ---- this node ---- */
