@@ -130,7 +130,8 @@ enum views_change views_family_failed(struct board_view_network *n, int family, 
 	snprintf(f->why, sizeof(f->why), "%s", why);
 	if (f->failures >= VIEWS_FALL && f->seen != OUTSIDE_SILENT) {
 		f->seen = OUTSIDE_SILENT;
-		f->seen_since_ns = now_ns;
+		/* The last question that was answered left then: later it was silent, whenever that became certain. */
+		f->seen_since_ns = f->heard_ns ? f->heard_ns : now_ns;
 		change = VIEWS_SILENT;
 	}
 	board_write_end(&n->seq);

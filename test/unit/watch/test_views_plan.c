@@ -80,13 +80,13 @@ static void test_family(void **state)
 		{"fra", VIEWS_SAME, "fra", 0, OUTSIDE_GOOD, 3, 3},
 		{"ams", VIEWS_MOVED, "ams", 1, OUTSIDE_GOOD, 5, 3},
 		{NULL, VIEWS_SAME, "ams", 1, OUTSIDE_GOOD, 5, 3},
-		{NULL, VIEWS_SILENT, "ams", 1, OUTSIDE_SILENT, 5, 7},
-		{NULL, VIEWS_SAME, "ams", 1, OUTSIDE_SILENT, 5, 7},
+		{NULL, VIEWS_SILENT, "ams", 1, OUTSIDE_SILENT, 5, 5},
+		{NULL, VIEWS_SAME, "ams", 1, OUTSIDE_SILENT, 5, 5},
 		{"ams", VIEWS_SEEN, "ams", 1, OUTSIDE_GOOD, 5, 9},
 		{NULL, VIEWS_SAME, "ams", 1, OUTSIDE_GOOD, 5, 9},
 		{"fra", VIEWS_MOVED, "fra", 2, OUTSIDE_GOOD, 11, 9},
 		{NULL, VIEWS_SAME, "fra", 2, OUTSIDE_GOOD, 11, 9},
-		{NULL, VIEWS_SILENT, "fra", 2, OUTSIDE_SILENT, 11, 13},
+		{NULL, VIEWS_SILENT, "fra", 2, OUTSIDE_SILENT, 11, 11},
 		{"", VIEWS_SEEN, "", 3, OUTSIDE_GOOD, 14, 14},
 	};
 	struct board_view_network n = {.network = "global"};
@@ -97,7 +97,7 @@ static void test_family(void **state)
 		uint64_t now = (i + 1) * SECOND;
 
 		print_message("step %u\n", i);
-		assert_int_equal(rows[i].node ? views_family_answered(&n, 1, rows[i].node, "", 500, now - 5, now)
+		assert_int_equal(rows[i].node ? views_family_answered(&n, 1, rows[i].node, "", 500, now, now)
 		                              : views_family_failed(&n, 1, "no answer", now),
 		                 rows[i].want);
 		assert_string_equal(f->node, rows[i].says);
