@@ -237,13 +237,14 @@ function ownProblems(status, add) {
 
 function endpointProblems(pools, add) {
 	for (const p of pools) {
+		const down = list(p.endpoints).filter((e) => e.up === "down" && !e.disabled), since = down.map((e) => e.since_ms).filter(Number.isFinite);
+		// Too few since the last one fell.
 		if (p.state !== "good")
 			add("bad", p.state === "down" ? `no endpoint of pool ${p.name} is up` : `pool ${p.name} has ${p.up} of ${plural(p.total, "endpoint")} up, fewer than are to be given`,
-				{key: `pool ${p.name}`, where: "pools", page: "endpoint-down"});
-		const down = list(p.endpoints).filter((e) => e.up === "down" && !e.disabled);
+				{key: `pool ${p.name}`, where: "pools", page: "endpoint-down", sinceMs: since.length ? Math.min(...since) : null});
 		if (down.length && p.state === "good")
 			add("warn", down.length === 1 ? `endpoint ${p.name}/${down[0].name} is down: ${down[0].why}` : `${plural(down.length, "endpoint")} of pool ${p.name} are down`,
-				{key: `endpoints ${p.name}`, where: "pools", page: "endpoint-down", sinceMs: Math.max(...down.map((e) => e.since_ms))});
+				{key: `endpoints ${p.name}`, where: "pools", page: "endpoint-down", sinceMs: since.length ? Math.max(...since) : null});
 		if (p.differ)
 			add("note", `nodes do not see the same endpoints of pool ${p.name} up`, {key: `views ${p.name}`, where: "pools", page: "endpoint-down"});
 	}
@@ -301,7 +302,7 @@ function headline(problems, s) {
 		return {state: "good", text: `Everything is all right: ${join(parts)}${notes.length ? `; ${plural(notes.length, "note")}` : ""}.`};
 	}
 	const counts = [bad.length && plural(bad.length, "alert"), warn.length && plural(warn.length, "warning")].filter(Boolean);
-	const first = (bad[0] || warn[0]).text;
+	const first = (bad[0] || warn[0]).text.replace(/\.$/, ""); // a name may stand at its end
 	return {state: bad.length ? "bad" : "warn",
 		text: bad.length + warn.length === 1 ? `Not all right: ${first}.` : `Not all right: ${join(counts)}. First: ${first}.`};
 }
@@ -331,6 +332,8 @@ export function model(input) {
 			node.health = worst(node.health, p.level);
 		}
 	}
+	for (const n of nodes)
+		n.reasons.sort((a, b) => RANK[b.level] - RANK[a.level]);
 	const sorted = [...unique.values()].sort((a, b) => RANK[b.level] - RANK[a.level]);
 	return {nodes, networks, drift, problems: sorted, summary: summary(nodes, networks, drift),
 		headline: headline(sorted, summary(nodes, networks, drift))};

@@ -115,6 +115,8 @@ def test_endpoints_are_shown_where_there_are_pools(show):
         assert told[0].startswith("mail/b") and "down" in told[0] and "status 503" in told[0] and told[-1].startswith("web/a"), told
         assert page.js("document.getElementById('pools-count').textContent") == "2 pools, 2 of 5 endpoints down; too few are up in 1 pool"
         page.wait(f"{PROBLEMS}.includes('pool mail has 1 of 2 endpoints up, fewer than are to be given')", 20)
+        meta = "[...document.querySelectorAll('#problems li')].find((l) => l.textContent.includes('pool mail has')).querySelector('.meta').textContent"
+        assert page.js(meta).startswith("for 95 sShow")
         assert "endpoint web/b is down: status 503, wanted 200 to 399" in page.js(PROBLEMS)
         page.js("const f = document.getElementById('pools-find'); f.value = 'web/'; f.dispatchEvent(new Event('input'))")
         page.wait(f"{rows}.length === 3", 20)
@@ -135,6 +137,13 @@ def test_backends_are_shown_where_there_are_any(show):
         page.wait(f"{PROBLEMS}.some((t) => t.startsWith('server b of old does not answer '))", 20)
         api.fleet.add_backends("old", a="down", b="down")
         page.wait(f"{PROBLEMS}.some((t) => t.startsWith('no server of old answers '))", 20)
+        assert page.js(HEADLINE).endswith(" to SOA of edge.test.")
+        # All of the table is there to be read, and what is worst stands with the node.
+        api.fleet.add_backends("some", a="up", b="down")
+        page.wait(f"{rows}.length === 4", 20)
+        assert page.js("(() => { const b = document.getElementById('backends'); return b.scrollWidth <= b.clientWidth; })()")
+        page.wait("document.querySelector('#nodes [data-node=fra]').textContent.includes('no server of old answers')", 20)
+        api.fleet.add_backends("some")
         api.fleet.add_backends("old")
         page.wait(f"document.getElementById('backends-part').hidden && {HEADLINE}.startsWith('Everything is all right')", 30)
 
