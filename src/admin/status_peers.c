@@ -10,12 +10,11 @@
 
 static json_t *causes(uint32_t bits)
 {
-	static const char *const names[] = {"stale", "behind", "signatures", "overload", "expiry", "zones"};
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 8; i++) /* a later version may have more */
 		if (bits & 1U << i)
-			json_array_append_new(list, json_string(i < ARRAY_LEN(names) ? names[i] : "other"));
+			json_array_append_new(list, json_string(i < CAUSE_COUNT ? board_cause_text(1U << i) : "other"));
 	return list;
 }
 

@@ -88,9 +88,9 @@ static json_t *told_family(const struct board_view_told *t, int k, uint64_t now_
 
 	if (v->state == OUTSIDE_UNKNOWN)
 		return json_null();
-	return json_pack("{s:b, s:s, s:s, s:o, s:o}", "own", 0, "seen",
+	return json_pack("{s:b, s:s, s:s, s:s, s:o, s:o}", "own", 0, "seen",
 	                 board_outside_text((enum board_outside)v->state), "node",
-	                 v->state == OUTSIDE_GOOD ? v->node : "", "since_ms", age_ms(v->since_ns, now_ns), "heard_ms",
+	                 v->state == OUTSIDE_GOOD ? v->node : "", "last", v->node, "since_ms", age_ms(v->since_ns, now_ns), "heard_ms",
 	                 age_ms(t->heard_ns, now_ns));
 }
 

@@ -26,6 +26,7 @@ enum {
 	BOARD_PEERS_MAX = 128,     /* other PoPs of a network that are watched */
 	BOARD_NODES_MAX = 1000,    /* of the fleet */
 	BOARD_MANAGEMENT_MAX = 8,  /* addresses of a node at which it is asked */
+	BOARD_SILENT = 3,          /* questions about its status in a row without an answer: an address is silent */
 	BOARD_ORIGINS_MAX = 4096,  /* prefixes whose origin is validated */
 	BOARD_HIJACKS_MAX = 32,    /* shown */
 	BOARD_DRIFTS_MAX = 1024,   /* shown */

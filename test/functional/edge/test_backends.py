@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import re
 import socket
 import ssl
 import struct
@@ -303,6 +304,8 @@ def test_down_and_up_again(site, tmp_path):
             wait_until(lambda: servers(node)["edge", "v4"]["state"] == "down", SECONDS, "one is down", 0.1)
             assert servers(node)["edge", "two"]["state"] == "up"
             assert checks(node)["verdict"] == "pass", checks(node)
+            shown = re.search(r"\nbackends .*?(?=\n\S)", node.zonecast("status").stdout + "\n-", re.DOTALL)[0]
+            assert "    down     v4 " in shown and "timeouts" in shown and max(map(len, shown.splitlines())) <= 80, shown
             two.stop()
             soft = wait_until(lambda: next((e for e in node.events("--kind", "verdict") if e["now"] == "soft-fail"), None), SECONDS, "a soft verdict", 0.1)
             assert soft["why"].startswith("backends of edge.test: none of 2 answers for "), soft
