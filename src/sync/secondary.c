@@ -163,10 +163,25 @@ void secondary_leave(struct secondary_set *set, struct secondary *z)
 	set->busy--;
 }
 
+static void ask_directly(struct secondary *z, uint16_t primary, uint32_t serial)
+{
+	z->direct = true;
+	z->primary = primary;
+	z->direct_serial = serial;
+}
+
+/* The turn that was wished while it was busy. */
+static void take_wish(struct secondary *z)
+{
+	z->again = false;
+	if (z->again_has_serial && z->again_primary < z->primary_count && z->has_version && !z->expired)
+		ask_directly(z, z->again_primary, z->again_serial);
+}
+
 static void wait_or_go_on(struct secondary_set *set, struct secondary *z)
 {
 	if (z->again && (!z->again_has_serial || !z->has_version || serial_after(z->again_serial, z->serial))) {
-		z->again = false;
+		take_wish(z);
 		secondary_hurry(set, z);
 		return;
 	}
@@ -243,7 +258,7 @@ void secondary_failed(struct secondary_set *set, struct secondary *z, const char
 	z->failed_ms = now_ms;
 	z->due_ms = now_ms + jitter(set, z, patience(z));
 	if (z->again) {
-		z->again = false;
+		take_wish(z);
 		z->due_ms = MIN(z->due_ms, now_ms + SECONDARY_SULK_MS);
 	}
 	secondary_changed(set, z);
@@ -284,6 +299,7 @@ enum secondary_heard secondary_notified(struct secondary_set *set, struct second
                                         uint32_t serial)
 {
 	uint16_t at = 0;
+	bool names_one;
 
 	while (at < z->primary_count && !addr_equal(&z->primaries[at].addr, from))
 		at++;
@@ -292,17 +308,22 @@ enum secondary_heard secondary_notified(struct secondary_set *set, struct second
 	if (has_serial && z->has_version && !z->expired && !serial_after(serial, z->serial))
 		return SECONDARY_OLD_NEWS;
 	/* Several at one address (other ports) are asked who has it. */
-	if (has_serial && z->has_version && !z->expired && (z->primary_count == 1 || is_single(z, at))) {
-		z->direct = true;
-		z->primary = at;
-	}
+	names_one = has_serial && z->has_version && !z->expired && is_single(z, at);
 	if (z->phase == SECONDARY_BUSY) {
 		/* The one that asks for most counts. */
-		if (!z->again || (has_serial && z->again_has_serial && serial_after(serial, z->again_serial)))
+		if (!z->again || (has_serial && z->again_has_serial && serial_after(serial, z->again_serial))) {
 			z->again_serial = serial;
+			z->again_primary = names_one ? at : UINT16_MAX;
+		}
 		z->again_has_serial = has_serial && (!z->again || z->again_has_serial);
 		z->again = true;
 		return SECONDARY_HEARD;
+	}
+	/* Another that has at least as new a one was to be asked: so it stays. Who does not say what it has may have the newest. */
+	if (!z->direct || !has_serial || serial_after(serial, z->direct_serial)) {
+		z->direct = false;
+		if (names_one)
+			ask_directly(z, at, serial);
 	}
 	if (z->phase == SECONDARY_WAITING && z->failed_ms != INT64_MIN && z->due_ms > z->failed_ms + SECONDARY_SULK_MS) {
 		z->due_ms = z->failed_ms + SECONDARY_SULK_MS;

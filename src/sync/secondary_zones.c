@@ -209,6 +209,7 @@ bool secondary_inherit(struct secondary_set *set, struct secondary *z, const str
 	z->again = old->again;
 	z->again_has_serial = old->again_has_serial;
 	z->again_serial = old->again_serial;
+	z->again_primary = old->again_primary;
 	z->whole = old->whole;
 	z->force = old->force;
 	z->failed_ms = old->failed_ms;
