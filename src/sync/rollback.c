@@ -34,7 +34,6 @@ static int make_version(struct journal_txn *t, void *ctx)
 	uint8_t digests[ZONEMD_SHA512 + 1][ZONEMD_DIGEST_OCTETS_MAX] = {{0}};
 	struct going_back *g = ctx;
 	struct versions_remaking *m = &g->remaking;
-	unsigned algorithms;
 	int err = remake(t, g);
 
 	if (!err)
@@ -47,13 +46,11 @@ static int make_version(struct journal_txn *t, void *ctx)
 	if (err)
 		return err;
 	content_free(m->content);
-	algorithms = m->algorithms;
-	*m = (struct versions_remaking){.serial = m->serial, .digests = (const uint8_t(*)[ZONEMD_DIGEST_OCTETS_MAX])digests};
+	*m = (struct versions_remaking){.serial = m->serial, .algorithms = m->algorithms, .digests = (const uint8_t(*)[ZONEMD_DIGEST_OCTETS_MAX])digests};
 	err = remake(t, g);
 	if (!err)
 		err = content_finish(m->content);
 	m->digests = NULL;
-	m->algorithms = algorithms;
 	return err;
 }
 

@@ -44,7 +44,8 @@ struct versions_remaking {
 	uint32_t serial;
 	bool is_signed;
 	unsigned algorithms; /* bits: of ZONEMD records that were there and can be made anew */
-	const uint8_t (*digests)[ZONEMD_DIGEST_OCTETS_MAX]; /* by algorithm; NULL: not known yet, ZONEMD is left out */
+	const uint8_t (*digests)[ZONEMD_DIGEST_OCTETS_MAX]; /* of these, by algorithm; NULL: not known yet, ZONEMD is left out */
+	bool placed;         /* they are in the content */
 };
 
 /* ---- versions.c ---- */

@@ -45,12 +45,12 @@ int versions_remake_record(void *ctx, const struct rr *rr)
 		return ERR_UNSUPPORTED;
 	}
 	if (rr->type == RR_ZONEMD && name_equal(rr->owner, content_apex(m->content))) {
-		unsigned before = m->algorithms;
-
-		if (rr->rdlen > ZONEMD_HEAD && rr->rdata[4] == SCHEME_SIMPLE && zonemd_digest_len(rr->rdata[5]))
+		if (!m->digests && rr->rdlen > ZONEMD_HEAD && rr->rdata[4] == SCHEME_SIMPLE && zonemd_digest_len(rr->rdata[5]))
 			m->algorithms |= 1U << rr->rdata[5];
-		/* All of them in place of the first. */
-		return m->digests && !before && m->algorithms ? remake_zonemd(m, rr) : 0;
+		if (!m->digests || m->placed)
+			return 0;
+		m->placed = true; /* all of them in place of the first */
+		return remake_zonemd(m, rr);
 	}
 	if (rr->type != RR_SOA)
 		return content_add(m->content, rr, NULL);

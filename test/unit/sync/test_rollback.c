@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "sync/load.h"
 #include "sync/versions.h"
+#include "zone/zonemd.h"
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -290,6 +291,29 @@ static void test_signed(void **state)
 	stop(&n);
 }
 
+/* The digests over the version gone back to are over what is served: one of each algorithm that was there. */
+static void test_digests(void **state)
+{
+	const struct store_zone *z;
+	struct store_snapshot s;
+	char records[400], text[ZONEMD_TEXT_MAX];
+	struct node n;
+
+	(void)state;
+	/* Of another serial, so that they say nothing about this version. */
+	snprintf(records, sizeof(records), "@ ZONEMD 7 1 1 %096d\n@ ZONEMD 7 1 2 %0128d\na A 192.0.2.1\n", 0, 0);
+	save(1, records);
+	start(&n, true);
+	save(2, "");
+	load(&n);
+	go_back(&n, 1, 3, NULL);
+	expect(&n, 3, 5, "1 2 3r", 1);
+	store_writer_snapshot(n.l.writer, &s);
+	z = store_zone_get(&s, apex);
+	assert_int_equal(zonemd_verify_store(&s, z, text), ZONEMD_VERIFIED);
+	stop(&n);
+}
+
 /* Serials come around (RFC 1982). */
 static void test_around(void **state)
 {
@@ -308,7 +332,7 @@ static void test_around(void **state)
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-	const struct CMUnitTest tests[] = {CASE(test_noting), CASE(test_going_back), CASE(test_killed_between), CASE(test_signed), CASE(test_around)};
+	const struct CMUnitTest tests[] = {CASE(test_noting), CASE(test_going_back), CASE(test_killed_between), CASE(test_signed), CASE(test_digests), CASE(test_around)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
