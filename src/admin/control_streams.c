@@ -19,7 +19,7 @@ bool control_piece(struct control_client *c)
 	if (c->streaming == STREAM_ZONE)
 		more = zone_stream_piece(&c->zone, &s, &c->out);
 	else
-		more = zones_stream_piece(&c->list, &s, c->admin->role->config, &c->out);
+		more = zones_stream_piece(&c->list, &s, c->admin->role->config, c->admin->role->node, &c->out);
 	store_unpin(reader);
 	if (more == 0 && c->streaming == STREAM_LIST)
 		text_str(&c->out, "]}\n");
@@ -47,7 +47,6 @@ void control_zone_list(struct control_client *c)
 {
 	memset(&c->list, 0, sizeof(c->list));
 	c->list.now_wall_s = clock_wall_s();
-	c->list.node = c->admin->role->node;
 	c->streaming = STREAM_LIST;
 	text_str(&c->out, "{\"ok\":true,\"zones\":[");
 	if (!control_piece(c)) {
