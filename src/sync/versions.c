@@ -20,7 +20,7 @@
  * Files: versions_held.c (what holds against its file), versions_remake.c (records of one version under another serial), rollback.c (going back). Here: into the journal, and what a start finds there.
  *
  * Left out: a signed zone is not gone back in, since the signature over its SOA would not fit the new serial. Zones held by transfer are gone back in at their
- * primary. History begins anew where a file's serial goes back or stays while its content changes (journal.h). */
+ * primary. History begins anew where a file's serial goes back or stays while its content changes (journal.h); who has that serial is then told no differences (history_twice()). */
 #include "sync/versions_priv.h"
 
 #include "base/clock.h"
@@ -117,8 +117,9 @@ static int note_chain(struct journal_txn *t, const struct noting *n, const struc
 	return err;
 }
 
+/* newest: the journal's version. Where history begins anew under a serial that there has been, or may have been, others may have what is forgotten now. */
 static int note_compared(struct journal_txn *t, const struct noting *n, const struct store_snapshot *s,
-                         const struct store_zone *z, const struct journal_version *v)
+                         const struct store_zone *z, const struct journal_version *v, uint32_t newest)
 {
 	enum journal_outcome outcome;
 	struct content *c = NULL;
@@ -127,6 +128,8 @@ static int note_compared(struct journal_txn *t, const struct noting *n, const st
 	if (!err)
 		err = journal_put_version(t, c, v, &n->loader->keep, &outcome);
 	content_free(c);
+	if (!err && outcome == JOURNAL_STORED_WHOLE && !serial_after(z->serial, newest) && n->loader->history)
+		history_twice(n->loader->history, store_zone_apex(z), z->serial);
 	return err;
 }
 
@@ -154,7 +157,7 @@ static int note_version(struct journal_txn *t, const struct noting *n, const str
 		err = note_chain(t, n, chain, &v, row->apex);
 		history_release(chain);
 	} else if (!err) {
-		err = note_compared(t, n, now, z, &v);
+		err = note_compared(t, n, now, z, &v, known.newest);
 	}
 	free(chain);
 	return err;

@@ -3,6 +3,7 @@
  * files that do. */
 #include "base/err.h"
 #include "base/log.h"
+#include "sync/history.h"
 #include "sync/load.h"
 #include "sync/versions.h"
 #include "zone/zonemd.h"
@@ -28,6 +29,7 @@ struct node {
 	struct loader l;
 	struct journal *j;
 	struct versions *v;
+	struct history *history;
 };
 
 /* Each save has another length, so that it looks changed. */
@@ -72,6 +74,9 @@ static void start(struct node *n, bool journal)
 		n->l.journal = n->j;
 	}
 	text_done(&why);
+	n->history = history_new(HISTORY_OCTETS_MAX, NULL);
+	assert_non_null(n->history);
+	n->l.history = n->history;
 	assert_int_equal(loader_run(&n->l, make_list(), NULL, 0), 0);
 }
 
@@ -79,6 +84,7 @@ static void stop(struct node *n)
 {
 	loader_done(&n->l);
 	versions_free(n->v);
+	history_free(n->history);
 	journal_close(n->j);
 }
 
@@ -314,6 +320,42 @@ static void test_digests(void **state)
 	stop(&n);
 }
 
+/* The file has changed while the node was off, or it was killed before the journal knew, and the serial is one that others may have had with another content: they are told no differences from it,
+ * also after the next start. */
+static void test_serial_of_two_versions(void **state)
+{
+	struct node n;
+
+	(void)state;
+	save(1, "");
+	start(&n, true);
+	save(2, "a A 192.0.2.1\n");
+	load(&n);
+	save(3, "");
+	load(&n);
+	assert_false(history_is_twice(n.l.history, apex, 3));
+	stop(&n);
+	forget_store();
+	save(3, "a A 192.0.2.2\n");
+	start(&n, true);
+	expect(&n, 3, 3, "3", 0);
+	assert_true(history_is_twice(n.l.history, apex, 3));
+	stop(&n);
+	forget_store();
+	start(&n, true);
+	assert_true(history_is_twice(n.l.history, apex, 3));
+	/* Back to a serial that there has been. */
+	save(2, "a A 192.0.2.3\n");
+	load(&n);
+	expect(&n, 2, 3, "2", 0);
+	assert_true(history_is_twice(n.l.history, apex, 2));
+	save(4, "a A 192.0.2.4\n");
+	load(&n);
+	expect(&n, 4, 3, "2 4", 0);
+	assert_false(history_is_twice(n.l.history, apex, 4));
+	stop(&n);
+}
+
 /* Serials come around (RFC 1982). */
 static void test_around(void **state)
 {
@@ -332,7 +374,7 @@ static void test_around(void **state)
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-	const struct CMUnitTest tests[] = {CASE(test_noting), CASE(test_going_back), CASE(test_killed_between), CASE(test_signed), CASE(test_digests), CASE(test_around)};
+	const struct CMUnitTest tests[] = {CASE(test_noting), CASE(test_going_back), CASE(test_killed_between), CASE(test_signed), CASE(test_digests), CASE(test_serial_of_two_versions), CASE(test_around)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
