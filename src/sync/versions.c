@@ -117,19 +117,37 @@ static int note_chain(struct journal_txn *t, const struct noting *n, const struc
 	return err;
 }
 
-/* newest: the journal's version. Where history begins anew under a serial that there has been, or may have been, others may have what is forgotten now. */
-static int note_compared(struct journal_txn *t, const struct noting *n, const struct store_snapshot *s,
-                         const struct store_zone *z, const struct journal_version *v, uint32_t newest)
+static int set_twice(struct journal_txn *t, const uint8_t *apex, uint32_t serial)
 {
+	uint8_t octets[4];
+
+	put_u32(octets, serial);
+	return journal_set_note(t, apex, JOURNAL_NOTE_TWICE, octets, sizeof(octets));
+}
+
+int versions_put(struct journal_txn *t, const struct loader *l, const struct content *c, const struct journal_version *v)
+{
+	const uint8_t *apex = content_apex(c);
 	enum journal_outcome outcome;
+	struct journal_zone before;
+	int known = journal_get_zone(t, apex, &before), err = journal_put_version(t, c, v, &l->keep, &outcome);
+
+	if (err || known || !before.has_version || outcome != JOURNAL_STORED_WHOLE || serial_after(v->serial, before.newest))
+		return err;
+	if (l->history)
+		history_twice(l->history, apex, v->serial);
+	return set_twice(t, apex, v->serial);
+}
+
+static int note_compared(struct journal_txn *t, const struct noting *n, const struct store_snapshot *s,
+                         const struct store_zone *z, const struct journal_version *v)
+{
 	struct content *c = NULL;
 	int err = content_of_store(s, z, &c);
 
 	if (!err)
-		err = journal_put_version(t, c, v, &n->loader->keep, &outcome);
+		err = versions_put(t, n->loader, c, v);
 	content_free(c);
-	if (!err && outcome == JOURNAL_STORED_WHOLE && !serial_after(z->serial, newest) && n->loader->history)
-		history_twice(n->loader->history, store_zone_apex(z), z->serial);
 	return err;
 }
 
@@ -157,7 +175,7 @@ static int note_version(struct journal_txn *t, const struct noting *n, const str
 		err = note_chain(t, n, chain, &v, row->apex);
 		history_release(chain);
 	} else if (!err) {
-		err = note_compared(t, n, now, z, &v, known.newest);
+		err = note_compared(t, n, now, z, &v);
 	}
 	free(chain);
 	return err;
@@ -165,12 +183,7 @@ static int note_version(struct journal_txn *t, const struct noting *n, const str
 
 static int note_twice(struct journal_txn *t, const struct noting *n, const struct zone_row *row, const struct store_zone *z)
 {
-	uint8_t octets[4];
-
-	if (!n->loader->history || !history_is_twice(n->loader->history, row->apex, z->serial))
-		return 0;
-	put_u32(octets, z->serial);
-	return journal_set_note(t, row->apex, JOURNAL_NOTE_TWICE, octets, sizeof(octets));
+	return n->loader->history && history_is_twice(n->loader->history, row->apex, z->serial) ? set_twice(t, row->apex, z->serial) : 0;
 }
 
 static int note_rows(struct journal_txn *t, void *ctx)
