@@ -31,8 +31,11 @@ static bool read_order(const struct http_request *r, struct request *out, const 
 			known = true;
 		}
 	*why = !json_is_object(o) ? "the body is no JSON object" : !known ? "\"order\" is drain, resume or freeze" : NULL;
-	if (!*why && network && (!json_is_string(network) || json_string_length(network) >= sizeof(out->network)))
+	if (!*why && network && (!json_string_length(network) || json_string_length(network) >= sizeof(out->network)))
 		*why = "\"network\" is the name of one";
+	/* A member that is misspelt must not make it an order for all networks. */
+	if (!*why && json_object_size(o) != 1U + (network != NULL) + (backstop != NULL))
+		*why = "an order has \"order\", \"network\" and \"backstop\", and nothing else";
 	if (!*why && backstop && (!json_is_boolean(backstop) || out->command != COMMAND_DRAIN))
 		*why = "\"backstop\" is true or false, of a drain";
 	if (!*why) {

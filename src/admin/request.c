@@ -201,6 +201,11 @@ static int fill(const json_t *o, struct request *r, char *problem, size_t cap)
 		err = serials(o, r, problem, cap);
 	if (err)
 		return err;
+	/* A variable of a script that is not set must not take the whole node out. */
+	if ((json_object_get(o, "network") && !r->network[0]) || (json_object_get(o, "neighbor") && !r->neighbor[0])) {
+		snprintf(problem, cap, "a \"network\" or \"neighbor\" has a name: all are meant where there is none");
+		return ERR_INVALID;
+	}
 	if (r->command == COMMAND_ZONE_RELOAD && r->force && !r->zone[0]) {
 		snprintf(problem, cap, "\"force\" is for one zone: it needs a \"zone\"");
 		return ERR_INVALID;

@@ -62,12 +62,12 @@ const char *zones_backends(const struct config *config, const char *zone)
 	return NULL;
 }
 
-static int edge_piece(struct zones_stream *z, const struct config *config, struct text *out)
+static int edge_piece(struct zones_stream *z, const struct config *config, const struct config_node *node, struct text *out)
 {
 	for (; config && z->edge < config->zone_count; z->edge++) {
 		int err;
 
-		if (!config_zone_is_edge(&config->zones[z->edge]) || !config_node_serves(z->node, &config->zones[z->edge]))
+		if (!config_zone_is_edge(&config->zones[z->edge]) || !config_node_serves(node, &config->zones[z->edge]))
 			continue;
 		if (out->len >= ZONES_PIECE)
 			return 1;
@@ -81,7 +81,7 @@ static int edge_piece(struct zones_stream *z, const struct config *config, struc
 	return 0;
 }
 
-int zones_stream_piece(struct zones_stream *z, const struct store_snapshot *s, const struct config *config, struct text *out)
+int zones_stream_piece(struct zones_stream *z, const struct store_snapshot *s, const struct config *config, const struct config_node *node, struct text *out)
 {
 	const struct store_zone *zone;
 
@@ -98,7 +98,7 @@ int zones_stream_piece(struct zones_stream *z, const struct store_snapshot *s, c
 		name_copy(&z->last, store_zone_apex(zone));
 		z->started = z->begun = true;
 	}
-	return edge_piece(z, config, out);
+	return edge_piece(z, config, node, out);
 }
 
 /* Of one pin. False: that was the last zone, or the page is full. */

@@ -17,8 +17,7 @@ struct zones_stream {
 	struct name last;
 	bool started;
 	bool begun;  /* something is in the list */
-	const struct config_node *node; /* of those, its own; NULL: all */
-	size_t edge; /* zones of the configuration that were looked at: behind those held here come those that backends answer for */
+	size_t edge; /* zones of the configuration, which may be another for each piece, that were looked at: behind those held here come those that backends answer for */
 	int64_t now_wall_s; /* ages are reckoned from it */
 };
 /* The name of the pool of backends that answers for a zone, by its text; NULL: it is none of such zones. */
@@ -34,8 +33,8 @@ struct zones_page {
 	int64_t now_wall_s;
 };
 int zones_page(struct zones_page *p, struct store_reader *reader, const struct config *config, struct text *out) MUST_CHECK;
-/* One JSON object a zone, with commas between. 1 more to come, 0 that was the last, ERR_NO_MEMORY. */
-int zones_stream_piece(struct zones_stream *z, const struct store_snapshot *s, const struct config *config, struct text *out) MUST_CHECK;
+/* One JSON object a zone, with commas between. node: of that configuration; of zones that backends answer for, its own; NULL: all. 1 more to come, 0 that was the last, ERR_NO_MEMORY. */
+int zones_stream_piece(struct zones_stream *z, const struct store_snapshot *s, const struct config *config, const struct config_node *node, struct text *out) MUST_CHECK;
 
 /* A zone that changes meanwhile ends its stream with a line that says so: half of one version and half of another is no zone. */
 struct zone_stream {

@@ -3,7 +3,7 @@
  *
  *	each question   type, transport, family, octets, source      worker_answer()
  *	each answer     octets, transport, family                    worker_answer()
- *	each batch      network asked, latency                       udp.c, stream.c, rings.c
+ *	each batch      network asked, latency                       udp.c, stream_queries.c, rings.c
  *
  * Latency is from the call that reads a question to the end of the one that sends its answer. UDP is read and sent in batches, so one look at the clock is good for
  * all of a batch: of few questions a second each costs one look, of many a sixty-fourth.

@@ -110,6 +110,10 @@ static int give(const struct cli_verb *verb, int argc, char **argv, struct cli_o
 		return CLI_USAGE;
 	}
 	what = operand < argc ? argv[operand] : NULL;
+	if (what && !*what) {
+		cli_error("%s: the name is empty; all networks are meant where there is none", verb->name);
+		return CLI_USAGE;
+	}
 	if (what && (drain || order->word == WORD_NONE) && endpoint_parse(what, 0, &at) == 0)
 		order->neighbor = what;
 	else

@@ -23,6 +23,7 @@
 #include "sync/gate.h"
 #include "sync/history.h"
 #include "sync/present.h"
+#include "sync/versions.h"
 #include "xfr/incoming.h"
 #include "zone/check.h"
 #include "zone/difference.h"
@@ -318,7 +319,6 @@ static struct journal_version version_of(const struct arrival *a)
 /* From the store, which has it. */
 static int note_from_store(struct journal_txn *t, struct loader *l, const uint8_t *apex, const struct journal_version *v)
 {
-	enum journal_outcome outcome;
 	const struct store_zone *z;
 	struct store_snapshot s;
 	struct content *c = NULL;
@@ -330,7 +330,7 @@ static int note_from_store(struct journal_txn *t, struct loader *l, const uint8_
 		return 0;
 	err = content_of_store(&s, z, &c);
 	if (!err)
-		err = journal_put_version(t, c, v, &l->keep, &outcome);
+		err = versions_put(t, l, c, v);
 	content_free(c);
 	return err;
 }
@@ -359,7 +359,6 @@ static int note_differences(struct journal_txn *t, struct loader *l, const struc
 static int note(struct journal_txn *t, void *ctx)
 {
 	const struct noting *n = ctx;
-	enum journal_outcome outcome;
 	int err = 0;
 
 	for (const struct arrival *a = n->first; a != n->end && !err; a = a->next) {
@@ -368,7 +367,7 @@ static int note(struct journal_txn *t, void *ctx)
 		if (a->outcome != ARRIVAL_SERVED)
 			continue;
 		if (a->kind == ARRIVAL_WHOLE)
-			err = journal_put_version(t, a->content, &v, &n->loader->keep, &outcome);
+			err = versions_put(t, n->loader, a->content, &v);
 		else if (a->kind == ARRIVAL_DIFFERENCES)
 			err = note_differences(t, n->loader, a);
 	}

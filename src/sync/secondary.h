@@ -44,8 +44,9 @@ struct secondary {
 	uint8_t phase;                     /* enum secondary_phase */
 	bool urgent, again, whole, force;  /* wishes: before others; once more after this; all of it; even if older */
 	bool again_has_serial;
-	bool direct;                       /* a primary has told that it has a newer one: no need to ask for its serial */
-	uint32_t again_serial;
+	bool direct;                       /* `primary` has told that it has direct_serial, which is newer: no need to ask for serials */
+	uint16_t again_primary;            /* index of the one that has again_serial, UINT16_MAX: not known */
+	uint32_t again_serial, direct_serial;
 	uint32_t serial, refresh_s, retry_s, expire_s;
 	uint32_t primary_serial;
 	uint32_t failures;                 /* since it was last refreshed */

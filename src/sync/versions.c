@@ -17,55 +17,31 @@
  * gone back to as any new file is (gate.c), and ends it when it passes. Here the journal comes before the store, since the store cannot tell that a version
  * holds against its file; killed between the two, and after a reboot, versions_recall() stores it, before the file is read.
  *
+ * Files: versions_held.c (what holds against its file), versions_remake.c (records of one version under another serial), rollback.c (going back). Here: into the journal, and what a start finds there.
+ *
  * Left out: a signed zone is not gone back in, since the signature over its SOA would not fit the new serial. Zones held by transfer are gone back in at their
- * primary. History begins anew where a file's serial goes back or stays while its content changes (journal.h). */
-#include "sync/versions.h"
+ * primary. History begins anew where a file's serial goes back or stays while its content changes (journal.h); who has that serial is then told no differences (history_twice()). */
+#include "sync/versions_priv.h"
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/wire.h"
 #include "sync/apply.h"
 #include "sync/events.h"
 #include "sync/from_store.h"
 #include "sync/history.h"
 #include "sync/load.h"
-#include "zone/check.h"
-#include "zone/digest.h"
-#include "zone/zonemd.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
 	TOGETHER = 256,     /* zones in one transaction */
 	PENDING_MAX = 4096, /* zones whose versions before are kept in the store meanwhile */
-	HOLD_FORMAT = 1,
-	HOLD_OCTETS = 1 + ZONE_DIGEST_OCTETS + 4, /* format, mark of the file, its serial */
-	ZONEMD_HEAD = 6,
-	SCHEME_SIMPLE = 1,
 };
 
 const struct journal_keep versions_keep_default = {.differences_max = 200, .octets_max = (uint64_t)64 << 20};
-
-/* A zone that was gone back in. */
-struct hold {
-	struct name apex;
-	struct zone_digest mark; /* of what its file says: mark_of() */
-	uint32_t file_serial;
-	bool ended; /* the file says something else; to be taken from the journal */
-};
-
-struct versions {
-	struct journal *journal;
-	struct store_snapshot before; /* valid while pinned */
-	bool pinned, failing;
-	const struct zone_row **pending;
-	size_t pending_count, pending_cap;
-	struct hold *holds;
-	size_t hold_count, hold_cap;
-};
 
 struct versions *versions_new(struct journal *j)
 {
@@ -83,78 +59,6 @@ void versions_free(struct versions *v)
 	free(v->pending);
 	free(v->holds);
 	free(v);
-}
-
-size_t versions_held(const struct versions *v)
-{
-	return v->hold_count;
-}
-
-/* ---- what holds against its file ---- */
-
-static struct hold *hold_find(const struct versions *v, const uint8_t *apex)
-{
-	for (size_t i = 0; i < v->hold_count; i++)
-		if (name_equal(v->holds[i].apex.wire, apex))
-			return &v->holds[i];
-	return NULL;
-}
-
-static int hold_add(struct versions *v, const struct hold *h)
-{
-	struct hold *there = hold_find(v, h->apex.wire);
-
-	if (there) {
-		*there = *h;
-		return 0;
-	}
-	if (v->hold_count == v->hold_cap) {
-		size_t cap = v->hold_cap * 2 + 8;
-		struct hold *more = realloc(v->holds, cap * sizeof(*more));
-
-		if (!more)
-			return ERR_NO_MEMORY;
-		v->holds = more;
-		v->hold_cap = cap;
-	}
-	v->holds[v->hold_count++] = *h;
-	return 0;
-}
-
-static void hold_remove(struct versions *v, struct hold *h)
-{
-	*h = v->holds[--v->hold_count];
-}
-
-static void hold_put(const struct hold *h, uint8_t octets[HOLD_OCTETS])
-{
-	octets[0] = HOLD_FORMAT;
-	for (unsigned i = 0; i < ZONE_DIGEST_WORDS; i++) {
-		put_u32(octets + 1 + 8 * i, (uint32_t)(h->mark.words[i] >> 32));
-		put_u32(octets + 5 + 8 * i, (uint32_t)h->mark.words[i]);
-	}
-	put_u32(octets + 1 + ZONE_DIGEST_OCTETS, h->file_serial);
-}
-
-static int hold_read(void *ctx, const uint8_t *apex, const uint8_t *octets, size_t len)
-{
-	struct hold h = {.ended = false};
-
-	if (len != HOLD_OCTETS || octets[0] != HOLD_FORMAT)
-		return ERR_MALFORMED;
-	name_lower(&h.apex, apex);
-	for (unsigned i = 0; i < ZONE_DIGEST_WORDS; i++)
-		h.mark.words[i] = (uint64_t)get_u32(octets + 1 + 8 * i) << 32 | get_u32(octets + 5 + 8 * i);
-	h.file_serial = get_u32(octets + 1 + ZONE_DIGEST_OCTETS);
-	return hold_add(ctx, &h);
-}
-
-bool versions_held_serial(const uint8_t *note, size_t len, uint32_t *serial)
-{
-	if (len != HOLD_OCTETS || note[0] != HOLD_FORMAT)
-		return false;
-	*serial = get_u32(note + 1 + ZONE_DIGEST_OCTETS);
-	return true;
 }
 
 /* ---- into the journal ---- */
@@ -213,15 +117,36 @@ static int note_chain(struct journal_txn *t, const struct noting *n, const struc
 	return err;
 }
 
+static int set_twice(struct journal_txn *t, const uint8_t *apex, uint32_t serial)
+{
+	uint8_t octets[4];
+
+	put_u32(octets, serial);
+	return journal_set_note(t, apex, JOURNAL_NOTE_TWICE, octets, sizeof(octets));
+}
+
+int versions_put(struct journal_txn *t, const struct loader *l, const struct content *c, const struct journal_version *v)
+{
+	const uint8_t *apex = content_apex(c);
+	enum journal_outcome outcome;
+	struct journal_zone before;
+	int known = journal_get_zone(t, apex, &before), err = journal_put_version(t, c, v, &l->keep, &outcome);
+
+	if (err || known || !before.has_version || outcome != JOURNAL_STORED_WHOLE || serial_after(v->serial, before.newest))
+		return err;
+	if (l->history)
+		history_twice(l->history, apex, v->serial);
+	return set_twice(t, apex, v->serial);
+}
+
 static int note_compared(struct journal_txn *t, const struct noting *n, const struct store_snapshot *s,
                          const struct store_zone *z, const struct journal_version *v)
 {
-	enum journal_outcome outcome;
 	struct content *c = NULL;
 	int err = content_of_store(s, z, &c);
 
 	if (!err)
-		err = journal_put_version(t, c, v, &n->loader->keep, &outcome);
+		err = versions_put(t, n->loader, c, v);
 	content_free(c);
 	return err;
 }
@@ -258,12 +183,7 @@ static int note_version(struct journal_txn *t, const struct noting *n, const str
 
 static int note_twice(struct journal_txn *t, const struct noting *n, const struct zone_row *row, const struct store_zone *z)
 {
-	uint8_t octets[4];
-
-	if (!n->loader->history || !history_is_twice(n->loader->history, row->apex, z->serial))
-		return 0;
-	put_u32(octets, z->serial);
-	return journal_set_note(t, row->apex, JOURNAL_NOTE_TWICE, octets, sizeof(octets));
+	return n->loader->history && history_is_twice(n->loader->history, row->apex, z->serial) ? set_twice(t, row->apex, z->serial) : 0;
 }
 
 static int note_rows(struct journal_txn *t, void *ctx)
@@ -276,7 +196,7 @@ static int note_rows(struct journal_txn *t, void *ctx)
 	for (size_t i = 0; i < n->count && !err; i++) {
 		const struct zone_row *row = n->rows[i];
 		const struct store_zone *z = store_zone_get(&now, row->apex);
-		const struct hold *h = hold_find(n->versions, row->apex);
+		const struct versions_hold *h = versions_hold_find(n->versions, row->apex);
 
 		if (z && z->state == STORE_ZONE_SERVING)
 			err = note_version(t, n, row, &now, z);
@@ -328,7 +248,7 @@ static void end_holds(struct versions *v, struct loader *l)
 {
 	for (size_t i = v->hold_count; i-- > 0;)
 		if (v->holds[i].ended)
-			hold_remove(v, &v->holds[i]);
+			versions_hold_remove(v, &v->holds[i]);
 	atomic_store(&l->board->sync.zones_held_back, v->hold_count);
 }
 
@@ -376,7 +296,7 @@ void versions_note(struct versions *v, struct loader *l, bool whole)
 	store_collect(l->writer);
 }
 
-static int pending_add(struct versions *v, const struct zone_row *row)
+int versions_pending_add(struct versions *v, const struct zone_row *row)
 {
 	if (v->pending_count == v->pending_cap) {
 		size_t cap = v->pending_cap * 2 + 64;
@@ -393,7 +313,7 @@ static int pending_add(struct versions *v, const struct zone_row *row)
 
 void versions_will_store(struct versions *v, struct loader *l, const struct zone_row *row, bool of_file)
 {
-	struct hold *h = hold_find(v, row->apex);
+	struct versions_hold *h = versions_hold_find(v, row->apex);
 
 	if (h && of_file)
 		h->ended = true;
@@ -402,186 +322,21 @@ void versions_will_store(struct versions *v, struct loader *l, const struct zone
 		atomic_store(&l->before_pin, v->before.generation);
 		v->pinned = true;
 	}
-	if (pending_add(v, row) < 0)
+	if (versions_pending_add(v, row) < 0)
 		board_add(&l->board->sync.history_failed, 1);
 }
 
 void versions_unchanged(struct versions *v, const struct zone_row *row)
 {
-	const struct hold *h = hold_find(v, row->apex);
+	const struct versions_hold *h = versions_hold_find(v, row->apex);
 
 	if (v->pending_count && v->pending[v->pending_count - 1] == row && !(h && h->ended))
 		v->pending_count--;
 }
 
-/* ---- versions out of the journal ---- */
-
-struct wanted {
-	const uint8_t *apex;
-	uint32_t serial; /* of it */
-	bool newest;     /* instead: the newest */
-	struct content *content;
-};
-
-static int get_content(struct journal_txn *t, void *ctx)
-{
-	struct wanted *w = ctx;
-	struct journal_zone z;
-	int err = journal_get_zone(t, w->apex, &z);
-
-	if (!err && !z.has_version)
-		err = ERR_NOT_FOUND;
-	if (!err)
-		err = journal_get_content(t, w->apex, w->newest ? z.newest : w->serial, &w->content);
-	if (!err && w->newest)
-		w->serial = z.newest;
-	return err;
-}
-
-static int read_newest(struct versions *v, const uint8_t *apex, struct wanted *out)
-{
-	struct text why;
-	char zone[NAME_TEXT_MAX];
-	int err;
-
-	*out = (struct wanted){.apex = apex, .newest = true};
-	text_init(&why);
-	err = journal_read(v->journal, get_content, out, &why);
-	if (err) {
-		name_to_text(apex, zone);
-		log_err("journal zone=%s error=\"the version gone back to cannot be read: %s\" action=\"its file is "
-		        "served\"",
-		        zone, why.chars);
-	}
-	text_done(&why);
-	return err;
-}
-
-static uint32_t serial_of(const struct content *c)
-{
-	const struct content_rrset *set = content_soa(c);
-	struct soa soa = {0};
-
-	if (set && soa_parse(set->records[0].rdata, set->records[0].rdlen, &soa) < 0)
-		soa.serial = 0;
-	return soa.serial;
-}
-
-/* ---- versions made of others ---- */
-
-struct remaking {
-	struct content *content;
-	uint32_t serial;
-	bool is_signed;
-	unsigned algorithms; /* bits: of ZONEMD records that were there and can be made anew */
-	const uint8_t (*digests)[ZONEMD_DIGEST_OCTETS_MAX]; /* by algorithm; NULL: not known yet, ZONEMD is left out */
-};
-
-static int remake_zonemd(const struct remaking *m, const struct rr *old)
-{
-	uint8_t rdata[ZONEMD_HEAD + ZONEMD_DIGEST_OCTETS_MAX];
-	struct rr rr = *old;
-
-	for (uint8_t a = ZONEMD_SHA384; a <= ZONEMD_SHA512; a++) {
-		int err;
-
-		if (!(m->algorithms & 1U << a))
-			continue;
-		put_u32(rdata, m->serial);
-		rdata[4] = SCHEME_SIMPLE;
-		rdata[5] = a;
-		memcpy(rdata + ZONEMD_HEAD, m->digests[a], zonemd_digest_len(a));
-		rr.rdata = rdata;
-		rr.rdlen = (uint16_t)(ZONEMD_HEAD + zonemd_digest_len(a));
-		err = content_add(m->content, &rr, NULL);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/* Each record but the SOA, whose serial is the new one, and the digests over it. */
-static int remake_record(void *ctx, const struct rr *rr)
-{
-	struct remaking *m = ctx;
-	uint8_t rdata[2 * NAME_LEN_MAX + 20];
-	struct rr soa = *rr;
-
-	if (rr->type == RR_RRSIG) {
-		m->is_signed = true;
-		return ERR_UNSUPPORTED;
-	}
-	if (rr->type == RR_ZONEMD && name_equal(rr->owner, content_apex(m->content))) {
-		unsigned before = m->algorithms;
-
-		if (rr->rdlen > ZONEMD_HEAD && rr->rdata[4] == SCHEME_SIMPLE && zonemd_digest_len(rr->rdata[5]))
-			m->algorithms |= 1U << rr->rdata[5];
-		/* All of them in place of the first. */
-		return m->digests && !before && m->algorithms ? remake_zonemd(m, rr) : 0;
-	}
-	if (rr->type != RR_SOA)
-		return content_add(m->content, rr, NULL);
-	if (rr->rdlen > sizeof(rdata))
-		return ERR_MALFORMED;
-	memcpy(rdata, rr->rdata, rr->rdlen);
-	put_u32(rdata + rr->rdlen - 20, m->serial);
-	soa.rdata = rdata;
-	return content_add(m->content, &soa, NULL);
-}
-
-/* What a file says, whatever its serial, which a policy may have changed on its way into the store, and the digest over it. */
-static int mark_of(const struct content *c, struct zone_digest *out)
-{
-	struct content *plain = content_new(content_apex(c));
-	struct remaking m = {.content = plain};
-	int err = plain ? 0 : ERR_NO_MEMORY;
-
-	for (size_t i = 0; i < content_rrset_count(c) && !err; i++) {
-		const struct content_rrset *set = content_rrset(c, i);
-
-		for (uint32_t k = 0; k < set->count && !err; k++) {
-			const struct rr rr = {.owner = set->owner, .type = set->type, .rclass = CLASS_IN, .ttl = set->ttl, .rdlen = set->records[k].rdlen,
-			                      .rdata = set->records[k].rdata};
-
-			/* A file that is signed now is not the unsigned one that was gone back from; its signatures are records like others. */
-			err = rr.type == RR_RRSIG ? content_add(plain, &rr, NULL) : remake_record(&m, &rr);
-		}
-	}
-	if (!err)
-		err = content_finish(plain);
-	if (!err)
-		err = zone_digest_content(plain, out);
-	content_free(plain);
-	return err;
-}
-
-int versions_judge(struct versions *v, const struct zone_row *row, const struct content *file, struct content **instead, char *why)
-{
-	bool keeps = !row->conf || row->conf->serial == CONFIG_SERIAL_KEEP;
-	const struct hold *h = hold_find(v, row->apex);
-	uint32_t serial = serial_of(file);
-	struct zone_digest mark;
-	char zone[NAME_TEXT_MAX];
-	struct wanted w;
-	int err;
-
-	*instead = NULL;
-	if (!h || (keeps && serial != h->file_serial))
-		return 0;
-	err = mark_of(file, &mark);
-	if (err || !zone_digest_equal(&mark, &h->mark) || read_newest(v, row->apex, &w) < 0)
-		return err;
-	*instead = w.content;
-	snprintf(why, VERSIONS_WHY_MAX, "the file still says what was gone back from, serial %u: serial %u is served until it changes", serial, w.serial);
-	name_to_text(row->apex, zone);
-	log_notice("zone=%s file=%s note=\"%s\"", zone, row->path, why);
-	return 0;
-}
-
 /* ---- at start ---- */
 
-/* c into the store, as what the file that is there is to count for. */
-static int store_content(struct loader *l, struct zone_row *row, const struct content *c, struct applied *applied)
+int versions_store_content(struct loader *l, struct zone_row *row, const struct content *c, struct applied *applied)
 {
 	char source[STORE_ZONE_SOURCE_MAX + 1] = "";
 	struct store_zone_meta meta = {.state = STORE_ZONE_SERVING, .network = row->network, .source = source};
@@ -610,9 +365,9 @@ static int recall_zone(void *ctx, const uint8_t *apex, const struct journal_zone
 	if (!row || row->held || !row->serving || !known->has_version || row->serial == known->newest)
 		return 0;
 	/* What holds against its file is noted before it is stored. */
-	if (hold_find(n->versions, apex) && serial_after(known->newest, row->serial))
+	if (versions_hold_find(n->versions, apex) && serial_after(known->newest, row->serial))
 		return 0;
-	return pending_add(n->versions, row);
+	return versions_pending_add(n->versions, row);
 }
 
 static int recall_twice(void *ctx, const uint8_t *apex, const uint8_t *octets, size_t len)
@@ -625,25 +380,25 @@ static int recall_twice(void *ctx, const uint8_t *apex, const uint8_t *octets, s
 static int recall(struct journal_txn *t, void *ctx)
 {
 	struct noting *n = ctx;
-	int err = journal_each_note(t, JOURNAL_NOTE_HELD, hold_read, n->versions);
+	int err = journal_each_note(t, JOURNAL_NOTE_HELD, versions_hold_read, n->versions);
 
 	if (!err && n->loader->history)
 		err = journal_each_note(t, JOURNAL_NOTE_TWICE, recall_twice, n->loader->history);
 	return err ? err : journal_each_zone(t, recall_zone, n);
 }
 
-static void recall_held(struct versions *v, struct loader *l, const struct hold *h)
+static void recall_held(struct versions *v, struct loader *l, const struct versions_hold *h)
 {
 	struct zone_row *row = loader_row(l, h->apex.wire);
 	struct applied applied;
-	struct wanted w;
+	struct versions_wanted w;
 	char zone[NAME_TEXT_MAX];
 
-	if (!row || row->held || !row->path || read_newest(v, h->apex.wire, &w) < 0)
+	if (!row || row->held || !row->path || versions_read_newest(v, h->apex.wire, &w) < 0)
 		return;
 	name_to_text(row->apex, zone);
 	/* After a reboot there is nothing yet that its file could be held against. */
-	if ((!row->serving || serial_after(w.serial, row->serial)) && store_content(l, row, w.content, &applied) < 0)
+	if ((!row->serving || serial_after(w.serial, row->serial)) && versions_store_content(l, row, w.content, &applied) < 0)
 		log_err("zone=%s error=\"the store cannot take the version gone back to\"", zone);
 	content_free(w.content);
 }
@@ -663,211 +418,4 @@ void versions_recall(struct versions *v, struct loader *l)
 		recall_held(v, l, &v->holds[i]);
 	versions_note(v, l, true);
 	atomic_store(&l->board->sync.zones_held_back, v->hold_count);
-}
-
-/* ---- going back ---- */
-
-struct going_back {
-	struct versions *versions;
-	struct loader *loader;
-	struct rollback *r;
-	const struct zone_row *row;
-	struct remaking remaking;
-	struct hold hold;
-};
-
-static int remake(struct journal_txn *t, struct going_back *g)
-{
-	g->remaking.content = content_new(g->r->apex.wire);
-	return g->remaking.content ? journal_get_records(t, g->r->apex.wire, g->r->to, remake_record, &g->remaking)
-	                           : ERR_NO_MEMORY;
-}
-
-static int make_version(struct journal_txn *t, void *ctx)
-{
-	uint8_t digests[ZONEMD_SHA512 + 1][ZONEMD_DIGEST_OCTETS_MAX] = {{0}};
-	struct going_back *g = ctx;
-	struct remaking *m = &g->remaking;
-	unsigned algorithms;
-	int err = remake(t, g);
-
-	if (!err)
-		err = content_finish(m->content);
-	if (err || !m->algorithms)
-		return err;
-	for (uint8_t a = ZONEMD_SHA384; a <= ZONEMD_SHA512 && !err; a++)
-		if (m->algorithms & 1U << a)
-			err = zonemd_of_content(m->content, a, digests[a]);
-	if (err)
-		return err;
-	content_free(m->content);
-	algorithms = m->algorithms;
-	*m = (struct remaking){.serial = m->serial, .digests = (const uint8_t(*)[ZONEMD_DIGEST_OCTETS_MAX])digests};
-	err = remake(t, g);
-	if (!err)
-		err = content_finish(m->content);
-	m->digests = NULL;
-	m->algorithms = algorithms;
-	return err;
-}
-
-static int note_rollback(struct journal_txn *t, void *ctx)
-{
-	const struct going_back *g = ctx;
-	struct journal_version v = {.serial = g->remaking.serial,
-	                            .origin = JOURNAL_FROM_ROLLBACK,
-	                            .when_s = (uint64_t)clock_wall_s()};
-	uint8_t octets[HOLD_OCTETS];
-	enum journal_outcome outcome;
-	int err;
-
-	snprintf(v.who, sizeof(v.who), "to serial %u by %.200s", g->r->to, g->r->who);
-	err = journal_put_version(t, g->remaking.content, &v, &g->loader->keep, &outcome);
-	hold_put(&g->hold, octets);
-	return err ? err : journal_set_note(t, g->r->apex.wire, JOURNAL_NOTE_HELD, octets, sizeof(octets));
-}
-
-static int refuse(struct rollback *r, const char *why)
-{
-	snprintf(r->error, sizeof(r->error), "%s", why);
-	return 0;
-}
-
-/* The row that may be gone back in, or NULL. */
-static struct zone_row *row_of(struct versions *v, struct loader *l, struct rollback *r)
-{
-	struct zone_row *row = loader_row(l, r->apex.wire);
-
-	if (!row)
-		refuse(r, "this node has no such zone");
-	else if (row->held)
-		refuse(r, "the zone is held by transfer: go back at its primary");
-	else if (!row->path)
-		refuse(r, "the zone is not read from a file");
-	else if (!row->serving)
-		refuse(r, "the zone has no data: there is nothing to go back from");
-	else if (!v->journal)
-		refuse(r, "there is no journal");
-	else
-		return row;
-	return NULL;
-}
-
-/* The version served must be in the journal, as its newest: what is going back is a difference to it. */
-static int catch_up(struct versions *v, struct loader *l, const struct zone_row *row)
-{
-	int err = pending_add(v, row);
-
-	if (!err)
-		versions_note(v, l, true);
-	return err;
-}
-
-static int find_hold(struct versions *v, struct loader *l, struct going_back *g)
-{
-	const struct hold *h = hold_find(v, g->r->apex.wire);
-	const struct store_zone *z;
-	struct content *c = NULL;
-	struct store_snapshot s;
-	int err;
-
-	if (h) {
-		g->hold = *h;
-		return 0;
-	}
-	store_writer_snapshot(l->writer, &s);
-	z = store_zone_get(&s, g->r->apex.wire);
-	name_lower(&g->hold.apex, g->r->apex.wire);
-	g->hold.file_serial = g->r->from;
-	err = content_of_store(&s, z, &c);
-	if (!err)
-		err = mark_of(c, &g->hold.mark);
-	content_free(c);
-	return err;
-}
-
-static bool is_fit(struct rollback *r, const struct content *c)
-{
-	char line[1400];
-	struct diag diag;
-	bool fit;
-
-	diag_init(&diag);
-	zone_check(c, &diag);
-	fit = !diag.errors;
-	for (const struct diag_entry *e = diag.first; e && !fit && !r->error[0]; e = e->next)
-		if (e->severity == DIAG_ERROR)
-			snprintf(r->error, sizeof(r->error), "that version is not fit to be served: %.300s",
-			         diag_entry_text(e, line, sizeof(line)));
-	diag_done(&diag);
-	return fit;
-}
-
-static int go(struct going_back *g, struct zone_row *row)
-{
-	struct versions *v = g->versions;
-	struct loader *l = g->loader;
-	struct rollback *r = g->r;
-	struct applied applied;
-	struct text why;
-	int err;
-
-	text_init(&why);
-	err = journal_read(v->journal, make_version, g, &why);
-	if (g->remaking.is_signed)
-		refuse(r, "the zone is signed, and the signature over its SOA would not fit a new serial: sign that "
-		          "version anew, in its file");
-	else if (err)
-		refuse(r, err == ERR_NOT_FOUND && strcmp(why.chars, err_text(err)) == 0
-		                  ? "no earlier version of this zone is kept"
-		                  : why.chars);
-	else if (is_fit(r, g->remaking.content)) {
-		err = journal_write(v->journal, note_rollback, g, &why);
-		if (!err)
-			err = hold_add(v, &g->hold);
-		if (err)
-			refuse(r, why.len ? why.chars : err_text(err));
-	}
-	text_done(&why);
-	if (r->error[0])
-		return 0;
-	err = store_content(l, row, g->remaking.content, &applied);
-	if (err) {
-		snprintf(r->error, sizeof(r->error), "the store cannot take it now: %s; it will with the next start",
-		         err_text(err));
-		return err;
-	}
-	r->serial = g->remaking.serial;
-	r->removed = applied.in_place ? applied.removed : 0;
-	r->added = applied.in_place ? applied.added : 0;
-	r->done = true;
-	atomic_store(&l->board->sync.zones_held_back, v->hold_count);
-	return 0;
-}
-
-int versions_roll_back(struct versions *v, struct loader *l, struct rollback *r)
-{
-	struct zone_row *row = row_of(v, l, r);
-	struct going_back g = {.versions = v, .loader = l, .r = r, .row = row};
-	char zone[NAME_TEXT_MAX];
-	int err;
-
-	if (!row)
-		return 0;
-	r->from = row->serial;
-	g.remaking.serial = r->from + 1 ? r->from + 1 : 1; /* 0 is a serial that some take for none */
-	err = catch_up(v, l, row);
-	if (!err)
-		err = find_hold(v, l, &g);
-	if (err)
-		return refuse(r, err_text(err));
-	err = go(&g, row);
-	content_free(g.remaking.content);
-	name_to_text(r->apex.wire, zone);
-	if (r->done)
-		log_notice("zone=%s serial=%u from=%u to=%u by=\"%s\" action=rollback", zone, r->serial, r->from, r->to,
-		           r->who);
-	else
-		log_warn("zone=%s action=rollback to=%u by=\"%s\" error=\"%s\"", zone, r->to, r->who, r->error);
-	return err;
 }

@@ -35,6 +35,10 @@ void versions_unchanged(struct versions *v, const struct zone_row *row);
 /* What was announced so, and is committed, goes to the journal: `whole` says that nothing more follows soon. */
 void versions_note(struct versions *v, struct loader *l, bool whole);
 
+/* A version into the journal, as journal_put_version() does. Where the zone's history begins anew under a serial that there may have been before, others may have what is forgotten now: that is noted,
+ * in the journal and in l->history (history_twice()). */
+int versions_put(struct journal_txn *t, const struct loader *l, const struct content *c, const struct journal_version *v) MUST_CHECK;
+
 /* An operator goes back to an earlier version. */
 struct rollback {
 	struct name apex;

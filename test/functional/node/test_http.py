@@ -296,7 +296,8 @@ def test_orders(node):
     for body, how, want in (({"order": "drain"}, {"token": READER}, 403), ({"order": "drain"}, {}, 401), ({"order": "drain"}, {"token": BOSS, "headers": {"Origin": "http://evil.example"}}, 403),
                             ({"order": "drain"}, {"token": BOSS, "headers": {"Sec-Fetch-Site": "cross-site"}}, 403), ({"order": "drain"}, {"token": BOSS, "headers": {"Origin": "null"}}, 403),
                             ('{"order": "drain"}', {"token": BOSS, "headers": {"Content-Type": "text/plain"}}, 415), ({"order": "drop"}, {"token": BOSS}, 400), ([], {"token": BOSS}, 400),
-                            ({"order": "drain", "network": 1}, {"token": BOSS}, 400), ({"order": "drain", "network": "none"}, {"token": BOSS}, 409),
+                            ({"order": "drain", "network": 1}, {"token": BOSS}, 400), ({"order": "drain", "network": ""}, {"token": BOSS}, 400),
+                            ({"order": "drain", "netwrok": "global"}, {"token": BOSS}, 400), ({"order": "drain", "network": "none"}, {"token": BOSS}, 409),
                             ({"order": "resume", "backstop": True}, {"token": BOSS}, 400)):
         status, _, text = node.post("/api/v1/orders", body, **how)
         assert status == want, (body, how, status, text)

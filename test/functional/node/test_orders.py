@@ -112,6 +112,14 @@ def test_no_such_neighbor(site, node):
     assert site.announced()
 
 
+def test_empty_name(site, node):
+    """A variable that is not set, in a script, does not mean all networks."""
+    for word in ("drain", "freeze", "resume"):
+        done = node.zonecast(word, "")
+        assert done.returncode == 2 and "the name is empty" in done.stderr, (word, done)
+    assert not os.path.exists(node.path("state", "orders")) and site.announced()
+
+
 # ---- freeze and force ----
 
 def test_freeze_and_force_are_kept(site, tmp_path):

@@ -62,6 +62,8 @@ static const struct {
 	{"{\"command\":\"STATUS\"}", "no command \"STATUS\""},
 	{"{\"command\":\"drain\",\"network\":1}", "\"network\" must be a string of at most 63 octets"},
 	{"{\"command\":\"drain\",\"network\":null}", "\"network\" must be a string of at most 63 octets"},
+	{"{\"command\":\"drain\",\"network\":\"\"}", "a \"network\" or \"neighbor\" has a name"},
+	{"{\"command\":\"drain\",\"neighbor\":\"\"}", "a \"network\" or \"neighbor\" has a name"},
 	{"{\"command\":\"force\"}", "force is for one network: it needs a \"network\""},
 	{"{\"command\":\"freeze\",\"neighbor\":\"192.0.2.1\"}", "a \"neighbor\" is drained or resumed, by itself"},
 	{"{\"command\":\"drain\",\"neighbor\":\"192.0.2.1\",\"network\":\"a\"}", "a \"neighbor\" is drained or resumed, by itself"},

@@ -187,7 +187,7 @@ static void test_list(void **state)
 	struct store_snapshot s;
 
 	store_pin(b->f.reader, &s);
-	assert_int_equal(zones_stream_piece(&z, &s, &config, &b->out), 0);
+	assert_int_equal(zones_stream_piece(&z, &s, &config, NULL, &b->out), 0);
 	store_unpin(b->f.reader);
 	assert_int_equal(b->out.len, 0);
 	for (unsigned i = 0; i < ZONES; i++) {
@@ -202,7 +202,7 @@ static void test_list(void **state)
 	do {
 		text_clear(&b->out);
 		store_pin(b->f.reader, &s);
-		more = zones_stream_piece(&z, &s, &config, &b->out);
+		more = zones_stream_piece(&z, &s, &config, NULL, &b->out);
 		store_unpin(b->f.reader);
 		assert_true(b->out.len < ZONES_PIECE + 4096);
 		text_add(&all, b->out.chars, b->out.len);

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "dns/message.h"
 #include "sync/arrive.h"
+#include "sync/history.h"
+#include "sync/versions.h"
 #include "xfr/incoming.h"
 
 #include <dirent.h>
@@ -28,6 +30,8 @@ static struct board *board;
 struct node {
 	struct loader l;
 	struct journal *j;
+	struct history *history;
+	struct versions *versions;
 	uint64_t journal_failed;
 };
 
@@ -106,7 +110,7 @@ static struct arrival *arrival_of(struct xfr_in *in, enum arrival_kind kind)
 	return a;
 }
 
-static struct arrival *whole(uint32_t serial, bool bad)
+static struct arrival *whole_marked(uint32_t serial, uint32_t mark, bool bad)
 {
 	uint8_t buf[1024];
 	struct writer w = writer_of(buf, sizeof(buf));
@@ -114,11 +118,16 @@ static struct arrival *whole(uint32_t serial, bool bad)
 	begin(&w, RR_AXFR);
 	put_soa(&w, serial);
 	put_rr(&w, "", RR_NS, "\1n\1x", 5);
-	put_mark(&w, serial);
+	put_mark(&w, mark);
 	if (bad)
 		put_rr(&w, "", RR_CNAME, "\1n\1x", 5);
 	put_soa(&w, serial);
 	return arrival_of(feed(&w, XFR_AXFR, bad ? 5 : 4, 0, XFR_IN_WHOLE), ARRIVAL_WHOLE);
+}
+
+static struct arrival *whole(uint32_t serial, bool bad)
+{
+	return whole_marked(serial, serial, bad);
 }
 
 /* deletes: the mark that goes. */
@@ -157,12 +166,17 @@ static void up(struct node *n, bool serve_expired)
 	memset(n, 0, sizeof(*n));
 	loader_init(&n->l, store, board, 1);
 	assert_int_equal(journal_open(journal_folder, NULL, NULL, &n->j), 0);
+	n->l.history = n->history = history_new(HISTORY_OCTETS_MAX, NULL);
+	n->l.versions = n->versions = versions_new(n->j);
+	assert_true(n->history && n->versions);
 	assert_int_equal(loader_run(&n->l, list(serve_expired), NULL, 0), 0);
 }
 
 static void down(struct node *n)
 {
 	loader_done(&n->l);
+	versions_free(n->versions);
+	history_free(n->history);
 	journal_close(n->j);
 }
 
@@ -400,6 +414,27 @@ static void test_gone(void **state)
 	down(&n);
 }
 
+/* A primary that sends another content under a serial that we had, as it was forced to: whoever has that serial from us may have either, also after the next start. */
+static void test_serial_of_two_versions(void **state)
+{
+	struct node n;
+
+	(void)state;
+	up(&n, false);
+	assert_int_equal(take(&n, n.j, whole(5, false), NULL), ARRIVAL_SERVED);
+	assert_int_equal(take(&n, n.j, whole(6, false), NULL), ARRIVAL_SERVED);
+	assert_false(history_is_twice(n.history, apex, 6));
+	assert_int_equal(take(&n, n.j, whole_marked(6, 7, false), NULL), ARRIVAL_SERVED);
+	assert_true(history_is_twice(n.history, apex, 6));
+	down(&n);
+	up(&n, false);
+	assert_true(history_is_twice(n.history, apex, 6));
+	/* Back to one that there has been. */
+	assert_int_equal(take(&n, n.j, whole_marked(5, 8, false), NULL), ARRIVAL_SERVED);
+	assert_true(history_is_twice(n.history, apex, 5));
+	down(&n);
+}
+
 static int tear_down(void **state)
 {
 	char lock[80];
@@ -419,6 +454,7 @@ int main(void)
 		cmocka_unit_test_setup(test_died_before_the_journal, set_up),
 		cmocka_unit_test_setup(test_expired, set_up),
 		cmocka_unit_test_setup(test_gone, set_up),
+		cmocka_unit_test_setup(test_serial_of_two_versions, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, tear_down);

@@ -3,8 +3,10 @@
  * files that do. */
 #include "base/err.h"
 #include "base/log.h"
+#include "sync/history.h"
 #include "sync/load.h"
 #include "sync/versions.h"
+#include "zone/zonemd.h"
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -27,6 +29,7 @@ struct node {
 	struct loader l;
 	struct journal *j;
 	struct versions *v;
+	struct history *history;
 };
 
 /* Each save has another length, so that it looks changed. */
@@ -71,6 +74,9 @@ static void start(struct node *n, bool journal)
 		n->l.journal = n->j;
 	}
 	text_done(&why);
+	n->history = history_new(HISTORY_OCTETS_MAX, NULL);
+	assert_non_null(n->history);
+	n->l.history = n->history;
 	assert_int_equal(loader_run(&n->l, make_list(), NULL, 0), 0);
 }
 
@@ -78,6 +84,7 @@ static void stop(struct node *n)
 {
 	loader_done(&n->l);
 	versions_free(n->v);
+	history_free(n->history);
 	journal_close(n->j);
 }
 
@@ -290,6 +297,65 @@ static void test_signed(void **state)
 	stop(&n);
 }
 
+/* The digests over the version gone back to are over what is served: one of each algorithm that was there. */
+static void test_digests(void **state)
+{
+	const struct store_zone *z;
+	struct store_snapshot s;
+	char records[400], text[ZONEMD_TEXT_MAX];
+	struct node n;
+
+	(void)state;
+	/* Of another serial, so that they say nothing about this version. */
+	snprintf(records, sizeof(records), "@ ZONEMD 7 1 1 %096d\n@ ZONEMD 7 1 2 %0128d\na A 192.0.2.1\n", 0, 0);
+	save(1, records);
+	start(&n, true);
+	save(2, "");
+	load(&n);
+	go_back(&n, 1, 3, NULL);
+	expect(&n, 3, 5, "1 2 3r", 1);
+	store_writer_snapshot(n.l.writer, &s);
+	z = store_zone_get(&s, apex);
+	assert_int_equal(zonemd_verify_store(&s, z, text), ZONEMD_VERIFIED);
+	stop(&n);
+}
+
+/* The file has changed while the node was off, or it was killed before the journal knew, and the serial is one that others may have had with another content: they are told no differences from it,
+ * also after the next start. */
+static void test_serial_of_two_versions(void **state)
+{
+	struct node n;
+
+	(void)state;
+	save(1, "");
+	start(&n, true);
+	save(2, "a A 192.0.2.1\n");
+	load(&n);
+	save(3, "");
+	load(&n);
+	assert_false(history_is_twice(n.l.history, apex, 3));
+	stop(&n);
+	forget_store();
+	save(3, "a A 192.0.2.2\n");
+	start(&n, true);
+	expect(&n, 3, 3, "3", 0);
+	assert_true(history_is_twice(n.l.history, apex, 3));
+	stop(&n);
+	forget_store();
+	start(&n, true);
+	assert_true(history_is_twice(n.l.history, apex, 3));
+	/* Back to a serial that there has been. */
+	save(2, "a A 192.0.2.3\n");
+	load(&n);
+	expect(&n, 2, 3, "2", 0);
+	assert_true(history_is_twice(n.l.history, apex, 2));
+	save(4, "a A 192.0.2.4\n");
+	load(&n);
+	expect(&n, 4, 3, "2 4", 0);
+	assert_false(history_is_twice(n.l.history, apex, 4));
+	stop(&n);
+}
+
 /* Serials come around (RFC 1982). */
 static void test_around(void **state)
 {
@@ -308,7 +374,7 @@ static void test_around(void **state)
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-	const struct CMUnitTest tests[] = {CASE(test_noting), CASE(test_going_back), CASE(test_killed_between), CASE(test_signed), CASE(test_around)};
+	const struct CMUnitTest tests[] = {CASE(test_noting), CASE(test_going_back), CASE(test_killed_between), CASE(test_signed), CASE(test_digests), CASE(test_serial_of_two_versions), CASE(test_around)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -286,6 +286,58 @@ static void test_notify_again(void **state)
 	}
 }
 
+/* Of several that said they have a newer serial, who is asked is one that has the newest; and once that has come, nobody is known to have more. */
+static void test_notify_of_several(void **state)
+{
+	const struct endpoint from[] = {primary(1), primary(2)};
+	struct secondary_news n = first_news;
+	struct secondary_action a;
+	struct secondary *z;
+	struct secondary_set *set = one(&z);
+
+	(void)state;
+	arrive_first(set, z, 0);
+	/* Both tell of a change, as primaries do; one of them while the other is asked. */
+	assert_int_equal(secondary_notified(set, z, &from[0].addr, true, true, 11), SECONDARY_HEARD);
+	a = expect(set, 1, SECONDARY_ASK);
+	assert_true(a.direct && z->primary == 0);
+	assert_int_equal(secondary_notified(set, z, &from[1].addr, true, true, 11), SECONDARY_HEARD);
+	assert_int_equal(z->primary, 0);
+	n.serial = 11;
+	secondary_arrived(set, z, &n, 2);
+	assert_false(secondary_next(set, 3, &a));
+	a = expect(set, 101 * S, SECONDARY_ASK);
+	assert_false(a.direct);
+	/* The other has a newer one. */
+	assert_int_equal(secondary_notified(set, z, &from[1].addr, true, true, 13), SECONDARY_HEARD);
+	n.serial = 12;
+	secondary_arrived(set, z, &n, 102 * S);
+	a = expect(set, 102 * S, SECONDARY_ASK);
+	assert_true(a.direct && z->primary == 1);
+	n.primary = 1;
+	n.serial = 13;
+	secondary_arrived(set, z, &n, 103 * S);
+	/* Before either is asked. */
+	assert_int_equal(secondary_notified(set, z, &from[0].addr, true, true, 15), SECONDARY_HEARD);
+	assert_int_equal(secondary_notified(set, z, &from[1].addr, true, true, 14), SECONDARY_HEARD);
+	a = expect(set, 104 * S, SECONDARY_ASK);
+	assert_true(a.direct && z->primary == 0);
+	n.primary = 0;
+	n.serial = 15;
+	secondary_arrived(set, z, &n, 105 * S);
+	/* One that does not say what it has may have the newest. */
+	assert_int_equal(secondary_notified(set, z, &from[0].addr, true, true, 16), SECONDARY_HEARD);
+	assert_int_equal(secondary_notified(set, z, &from[1].addr, true, false, 0), SECONDARY_HEARD);
+	a = expect(set, 106 * S, SECONDARY_ASK);
+	assert_false(a.direct);
+	/* It fails: who told of a newer one meanwhile is asked next. */
+	assert_int_equal(secondary_notified(set, z, &from[1].addr, true, true, 17), SECONDARY_HEARD);
+	secondary_failed(set, z, "x", 107 * S);
+	a = expect(set, 107 * S + SECONDARY_SULK_MS, SECONDARY_ASK);
+	assert_true(a.direct && z->primary == 1);
+	secondary_set_free(set);
+}
+
 /* A primary that fails and notifies all the time is asked once a second, not at once. */
 static void test_notify_after_failure(void **state)
 {
@@ -678,7 +730,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_currencies), cmocka_unit_test(test_turns), cmocka_unit_test(test_retry), cmocka_unit_test(test_refresh_with_jitter), cmocka_unit_test(test_backoff), cmocka_unit_test(test_backoff_without_data),
 		cmocka_unit_test(test_expiry), cmocka_unit_test(test_expire_option), cmocka_unit_test(test_notify),
-		cmocka_unit_test(test_notify_again), cmocka_unit_test(test_notify_after_failure), cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_notify_again), cmocka_unit_test(test_notify_of_several), cmocka_unit_test(test_notify_after_failure), cmocka_unit_test(test_orders),
 		cmocka_unit_test(test_silly_timers), cmocka_unit_test(test_tls_of_primaries), cmocka_unit_test(test_limits), cmocka_unit_test(test_inherit), cmocka_unit_test(test_day), cmocka_unit_test(test_come_and_go),
 	};
 
