@@ -4,14 +4,13 @@ import os
 import random
 import subprocess
 
+import maxminddb
 import pytest
 import yaml
 
 import mmdb
 import paths
 import steer_reference
-
-maxminddb = pytest.importorskip("maxminddb")
 
 LONG = bool(os.environ.get("ZONECAST_LONG"))
 CASES = 100_000 if LONG else 20_000
