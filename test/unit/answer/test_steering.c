@@ -20,7 +20,7 @@
 /* ---- a configuration ---- */
 
 enum { EU, US, NAMES, SHUT, SIX, POOLS };
-enum { WEB, DEAF, CHANCE, ALIAS, CLOSED, ONLY_SIX, POLICIES };
+enum { WEB, DEAF, CHANCE, ALIAS, CLOSED, ONLY_SIX, ONE_FAMILY, POLICIES };
 
 #define V4(d)                                                                                                          \
 	{                                                                                                              \
@@ -51,6 +51,7 @@ static struct config_pool pools[POOLS] = {
 static struct ip_prefix american[] = {{.addr = {.family = 4, .bytes = {198, 51, 100}}, .len = 24},
                                       {.addr = {.family = 6, .bytes = {0x20, 1, 0xd, 0xb8, 0x5}}, .len = 40}};
 static struct config_steering_rule rules[] = {{.subnets = american, .subnet_count = 2, .pool = US}};
+static struct config_steering_rule v4_rules[] = {{.subnets = american, .subnet_count = 1, .pool = US}};
 static const uint8_t *web_owners[] = {(const uint8_t *)"\003www\007example",
                                       (const uint8_t *)"\001*\004wild\007example"};
 static const uint8_t *alias_owners[] = {(const uint8_t *)"\005alias\007example"};
@@ -87,6 +88,13 @@ static struct config_steering steering[POLICIES] = {
 	[CLOSED] =
 		{.name = "closed", .pool = SHUT, .choose = CONFIG_CHOOSE_ALL, .ttl_ms = 20000, .client_subnet = true},
 	[ONLY_SIX] = {.name = "six", .pool = SIX, .choose = CONFIG_CHOOSE_ALL, .ttl_ms = 20000, .client_subnet = true},
+	[ONE_FAMILY] = {.name = "one",
+                        .rules = v4_rules,
+                        .rule_count = 1,
+                        .pool = EU,
+                        .choose = CONFIG_CHOOSE_ALL,
+                        .ttl_ms = 20000,
+                        .client_subnet = true},
 };
 static struct config config = {.pools = pools, .pool_count = POOLS, .steering = steering, .steering_count = POLICIES};
 static struct steering *made;
@@ -102,7 +110,8 @@ static const char zone[] =
 	     "alias CNAME plain\nplain A 192.0.2.1\nedge A 192.0.2.3\ncarried CNAME plain\n_steer.carried STEER "
 	     "alias\nto CNAME www\n"
 	     "twice CNAME plain\n_steer.twice STEER alias\nclosed A 192.0.2.1\nclosed STEER closed\nviaclosed CNAME "
-	     "closed\nsix A 192.0.2.1\nsix AAAA 2001:db8::1\nsix STEER six\n";
+	     "closed\nsix A 192.0.2.1\nsix AAAA 2001:db8::1\nsix STEER six\n"
+	     "one A 192.0.2.1\none STEER one\n";
 
 static void all_up(void)
 {
@@ -224,6 +233,19 @@ static void test_answers(void **state)
 	/* A pool without addresses of the family leaves the zone's own set. */
 	expect("six.example.", "A", there, NULL, "six.example. 60 A 192.0.2.1\n", -1);
 	expect("six.example.", "AAAA", there, NULL, "six.example. 20 AAAA 2001:db8::41\n", -1);
+}
+
+/* RFC 7871 7.3: an answer of scope 0 is for clients of both families, and here only one of them is asked about. */
+static void test_scope_of_a_family(void **state)
+{
+	static const char *const here = "192.0.2.200", eu_text[] = "one.example. 20 A 192.0.2.11\none.example. 20 A 192.0.2.12\n";
+
+	(void)state;
+	all_up();
+	expect("one.example.", "A", here, "198.51.100.0/24", "one.example. 20 A 192.0.2.21\n", 24);
+	expect("one.example.", "A", here, "10.0.0.0/8", eu_text, 1);
+	expect("one.example.", "A", here, "2001:db8::/32", eu_text, 1);
+	expect("one.example.", "A", here, "::/0", eu_text, 0); /* it says nothing: who asks counts, and no scope */
 }
 
 static void test_aliases(void **state)
@@ -579,7 +601,7 @@ static void test_kept_answers_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answers),    cmocka_unit_test(test_aliases),
+		cmocka_unit_test(test_answers), cmocka_unit_test(test_scope_of_a_family),    cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_closed),     cmocka_unit_test(test_signed),
 		cmocka_unit_test(test_signatures_end), cmocka_unit_test(test_crafted_variants),
 		cmocka_unit_test(test_cache_twin), cmocka_unit_test(test_kept_answers_end),
