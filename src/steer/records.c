@@ -38,7 +38,7 @@ bool steer_record_variant(const uint8_t *rdata, size_t len, uint16_t type, const
 
 size_t steer_variants_seek(const uint8_t *data, size_t size, unsigned count, const uint8_t hash[STEER_SET_HASH_LEN], unsigned *before)
 {
-	size_t len = count ? get_u16(data) : 0, step = 2 + len;
+	size_t len = count && size >= 2 ? get_u16(data) : 0, step = 2 + len;
 	unsigned from = 0, to = count;
 
 	*before = 0;
