@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "proc/role.h"
 #include "sample/queries.h"
+#include "xdp/cache.h"
 #include "zone/follow.h"
 
 #include <stdlib.h>
@@ -740,6 +741,14 @@ static void map_cache(struct admin *a)
 		log_err("control what=backend-cache error=\"%s\"", err_text(err));
 }
 
+static void open_kernel_cache(struct admin *a)
+{
+	int err = xdp_cache_take(a->role->brief.xdp_fd, &a->cache.kernel);
+
+	if (err < 0)
+		log_err("control what=xdp error=\"%s\"", err_text(err));
+}
+
 static int on_reload(struct role *role, struct config *old)
 {
 	struct admin *a = role->state;
@@ -808,6 +817,7 @@ int admin_main(struct role *role)
 	uv_loop_init(&a->loop);
 	map_samples(a);
 	map_cache(a);
+	open_kernel_cache(a);
 	store_follow_init(&a->store, role->brief.store_path, &role->board->admin.pin);
 	err = role_loop_start(role, &a->loop);
 	if (!err)

@@ -4,28 +4,12 @@
 #include "admin/api.h"
 
 #include "admin/api_write.h"
+#include "admin/json.h"
 #include "admin/status_peers.h"
 #include "admin/status_views.h"
 #include "base/clock.h"
 
 #include <string.h>
-
-static json_t *num(uint64_t v)
-{
-	return json_integer((json_int_t)v);
-}
-
-static json_t *age_ms(uint64_t at_ns, uint64_t now_ns)
-{
-	return at_ns ? num((now_ns > at_ns ? now_ns - at_ns : 0) / 1000000U) : json_null();
-}
-
-static json_t *str(const char *text)
-{
-	json_t *s = json_string(text);
-
-	return s ? s : json_string("(not UTF-8)");
-}
 
 static json_t *site(const struct config_node *n)
 {
@@ -40,11 +24,11 @@ static json_t *view_family(const struct board_view_family *v, uint64_t now_ns)
 {
 	char node[BOARD_NAME_MAX], why[BOARD_WHY_MAX];
 
-	memcpy(node, v->seen == OUTSIDE_SILENT ? "" : v->node, v->seen == OUTSIDE_SILENT ? 1 : sizeof(node));
+	memcpy(node, v->node, sizeof(node));
 	memcpy(why, v->why, sizeof(why));
 	node[sizeof(node) - 1] = why[sizeof(why) - 1] = '\0';
-	return json_pack("{s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "own", v->own, "seen", board_outside_text((enum board_outside)v->seen), "seen_since_ms",
-	                 age_ms(v->seen_since_ns, now_ns), "node", str(node), "since_ms", age_ms(v->since_ns, now_ns), "asked_ms",
+	return json_pack("{s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "own", v->own, "seen", board_outside_text((enum board_outside)v->seen), "seen_since_ms",
+	                 age_ms(v->seen_since_ns, now_ns), "node", str(v->seen == OUTSIDE_SILENT ? "" : node), "last", str(node), "since_ms", age_ms(v->since_ns, now_ns), "asked_ms",
 	                 age_ms(v->asked_ns, now_ns), "heard_ms", age_ms(v->heard_ns, now_ns), "latency_us", num(v->latency_us), "failures", num(v->failures),
 	                 "flips", num(v->flips), "outside", board_outside_text((enum board_outside)v->outside), "outside_since_ms",
 	                 age_ms(v->outside_since_ns, now_ns), "why", str(why));

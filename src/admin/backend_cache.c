@@ -3,34 +3,27 @@
  * about a tenth of a second for each million entries, for which admin does nothing else. */
 #include "admin/backend_cache.h"
 
+#include "admin/backends_sum.h"
+#include "admin/json.h"
 #include "base/addr.h"
 #include "dns/message.h"
 #include "dns/rr.h"
 #include "edge/cache.h"
+#include "xdp/cache.h"
 
 #include <stdio.h>
 
-static json_t *num(uint64_t v)
-{
-	return json_integer((json_int_t)v);
-}
-
 json_t *backend_cache_status(const struct backend_cache *c, const struct board *b)
 {
-	uint64_t hits = 0, stale = 0, misses = 0, prefetched = 0;
 	struct edge_cache_figures f;
+	struct backends_sum s;
 
 	edge_cache_look(c ? c->memory : NULL, c ? c->octets : 0, &f);
-	for (unsigned i = 0; i < MIN(atomic_load(&b->supervisor.workers), (unsigned)BOARD_WORKERS_MAX); i++) {
-		hits += board_get(&b->workers[i].edge.hits);
-		stale += board_get(&b->workers[i].edge.stale);
-		misses += board_get(&b->workers[i].edge.misses);
-		prefetched += board_get(&b->workers[i].edge.prefetched);
-	}
+	backends_sum(b, &s);
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "size",
 	                 num(f.octets), "used", num(f.used), "entries", num(f.entries), "entries_max",
-	                 num(f.entries_max), "hits", num(hits), "stale", num(stale), "misses", num(misses),
-	                 "prefetched", num(prefetched), "inserted", num(f.inserted), "evicted", num(f.evicted),
+	                 num(f.entries_max), "hits", num(s.hits), "stale", num(s.stale), "misses", num(s.misses),
+	                 "prefetched", num(s.prefetched), "inserted", num(f.inserted), "evicted", num(f.evicted),
 	                 "expired", num(f.expired), "purged", num(f.purged), "torn", num(f.torn), "busy", num(f.busy),
 	                 "cleared", num(f.cleared));
 }
@@ -88,5 +81,10 @@ json_t *backend_cache_show(const struct backend_cache *c, const struct config *c
 
 json_t *backend_cache_purge(const struct backend_cache *c, const uint8_t *name, bool subtree)
 {
-	return json_pack("{s:o}", "purged", num(edge_cache_purge(c->memory, c->octets, name, subtree)));
+	uint64_t purged = edge_cache_purge(c->memory, c->octets, name, subtree);
+
+	/* After that: who fills the kernel's cache meanwhile has what was put before. */
+	if (c->kernel)
+		xdp_cache_renew_backends(c->kernel);
+	return json_pack("{s:o}", "purged", num(purged));
 }

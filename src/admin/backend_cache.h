@@ -13,9 +13,11 @@
 enum { BACKEND_CACHE_SHOWN = 1000 /* entries in one listing */ };
 
 /* Mapped for the life of the process: with another size of the cache admin begins anew. */
+struct xdp_cache;
 struct backend_cache {
 	void *memory; /* NULL: there is none */
 	size_t octets;
+	struct xdp_cache *kernel; /* where answers of it are kept besides; NULL: nowhere */
 };
 
 /* All as JSON objects, NULL when out of memory. c may be NULL: "size" is 0 then. */
@@ -24,4 +26,5 @@ json_t *backend_cache_status(const struct backend_cache *c, const struct board *
  * */
 json_t *backend_cache_show(const struct backend_cache *c, const struct config *config, const uint8_t *name,
                            bool subtree, uint64_t now_s);
+/* When it returns, what was there has been given for the last time. */
 json_t *backend_cache_purge(const struct backend_cache *c, const uint8_t *name, bool subtree);

@@ -8,7 +8,7 @@ static uint32_t workers_of(const struct board *b)
 
 void backends_sum(const struct board *b, struct backends_sum *out)
 {
-	*out = (struct backends_sum){0};
+	*out = (struct backends_sum){.hits = board_get(&b->supervisor.xdp.of_backends)};
 	for (uint32_t i = 0; i < workers_of(b); i++) {
 		const struct board_edge *e = &b->workers[i].edge;
 

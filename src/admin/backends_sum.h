@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the workers count of backends, added up. */
+/* What the workers count of backends, added up. hits: with those of the kernel's cache. */
 struct backends_sum {
 	uint64_t hits, stale, misses, joined, prefetched, passed, refused, loops, failed, late, strange, full,
 		under_way, waiting;

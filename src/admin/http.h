@@ -31,9 +31,11 @@ enum {
 
 enum http_method { HTTP_GET, HTTP_POST };
 
+enum http_by { HTTP_NOBODY, HTTP_ANYBODY /* the server is open */, HTTP_TOKEN, HTTP_SESSION, HTTP_CERTIFICATE };
+
 /* Who asks. */
 struct http_who {
-	enum { HTTP_NOBODY, HTTP_ANYBODY /* the server is open */, HTTP_TOKEN, HTTP_SESSION, HTTP_CERTIFICATE } by;
+	enum http_by by;
 	char name[64];  /* of the token or certificate */
 	bool changes;   /* may give orders */
 };

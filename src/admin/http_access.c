@@ -119,7 +119,7 @@ static struct http_session *session_of(struct http *h, struct http_conn *c)
 	return NULL;
 }
 
-static void put_who(struct http_who *out, int by, const char *name, bool changes)
+static void put_who(struct http_who *out, enum http_by by, const char *name, bool changes)
 {
 	*out = (struct http_who){.by = by, .changes = changes};
 	snprintf(out->name, sizeof(out->name), "%s", name);

@@ -20,6 +20,7 @@ struct peer {
 	bool same_config, up;
 	struct side { /* of a family */
 		bool exists, up;
+		uint64_t heard_ns;
 	} family[BOARD_FAMILIES];
 	uint8_t family_of[BOARD_MANAGEMENT_MAX]; /* of each address: 4, 6; 0: none */
 };
@@ -48,8 +49,10 @@ static void read_peer(const struct board_node *n, uint64_t now_ns, uint64_t limi
 
 		p->family_of[i] = n->address[i].address.family;
 		s->exists = true;
-		s->up |= n->address[i].heard_ns && !n->address[i].failures;
+		s->up |= n->address[i].heard_ns && n->address[i].failures < BOARD_SILENT;
+		s->heard_ns = MAX(s->heard_ns, n->address[i].heard_ns);
 	}
+	p->up = p->up && (p->family[0].up || p->family[1].up);
 }
 
 /* A row that is torn is left as a node without a name: places must stay, since drift and views go by them. */
@@ -98,6 +101,15 @@ static void of_peer(struct metrics *m, enum metric family, const struct peer *p)
 			if (p->family[k].exists)
 				metric_put_as(m, "family", families[k], p->family[k].up);
 		break;
+	case METRIC_PEER_ADDRESS_HEARD_TIMESTAMP_SECONDS:
+		for (size_t k = 0; k < BOARD_FAMILIES; k++)
+			if (p->family[k].heard_ns) {
+				labels_clear(&m->labels);
+				labels_add(&m->labels, "node", p->name);
+				labels_add(&m->labels, "family", families[k]);
+				metric_put_micro(m, metric_wall_us(m, p->family[k].heard_ns));
+			}
+		break;
 	default:
 		break;
 	}
@@ -107,7 +119,7 @@ static void peers(struct metrics *m, const struct peers *p)
 {
 	const struct board_watch_nodes *b = &m->view->board->watch.nodes;
 
-	for (enum metric f = METRIC_PEER_UP; f <= METRIC_PEER_ADDRESS_UP; f++) {
+	for (enum metric f = METRIC_PEER_UP; f <= METRIC_PEER_ADDRESS_HEARD_TIMESTAMP_SECONDS; f++) {
 		metric_begin(m, f);
 		for (size_t i = 0; i < p->count; i++) {
 			labels_clear(&m->labels);
@@ -262,6 +274,10 @@ static void of_view(struct metrics *m, enum metric family, struct board_view_fam
 		for (unsigned o = OUTSIDE_UNKNOWN; v->own && o <= OUTSIDE_FILTERED; o++)
 			metric_put_as(m, "state", board_outside_text((enum board_outside)o), v->outside == o);
 		break;
+	case METRIC_VIEW_OUTSIDE_SINCE_TIMESTAMP_SECONDS:
+		if (v->own && v->outside_since_ns)
+			metric_put_micro(m, metric_wall_us(m, v->outside_since_ns));
+		break;
 	default:
 		break;
 	}
@@ -278,7 +294,7 @@ static void views(struct metrics *m, const struct peers *p)
 				for (size_t t = 0; t < 2; t++)
 					path(m, f, b->path[i], &p->list[i], k, t);
 	}
-	for (enum metric f = METRIC_VIEW_SITE_INFO; f <= METRIC_VIEW_OUTSIDE; f++) {
+	for (enum metric f = METRIC_VIEW_SITE_INFO; f <= METRIC_VIEW_OUTSIDE_SINCE_TIMESTAMP_SECONDS; f++) {
 		metric_begin(m, f);
 		for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
 			struct board_view_network n;

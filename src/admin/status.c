@@ -4,6 +4,7 @@
 #include "admin/announced.h"
 #include "admin/backend_cache.h"
 #include "admin/events.h"
+#include "admin/json.h"
 #include "admin/status_backends.h"
 #include "admin/status_dnstap.h"
 #include "admin/status_drift.h"
@@ -22,29 +23,11 @@ enum { ROUTE_SLOT = 2 }; /* of supervisor.procs */
 
 #define ROUTE_GONE "the route process is not running: its sessions are closed"
 
-static json_t *num(uint64_t v)
-{
-	return json_integer((json_int_t)v);
-}
-
-static json_t *age_ms(uint64_t at_ns, uint64_t now_ns)
-{
-	return at_ns ? num((now_ns > at_ns ? now_ns - at_ns : 0) / 1000000U) : json_null();
-}
-
 static json_t *stamp_ms(const board_stamp *stamp, uint64_t now_ns)
 {
 	uint64_t age = board_age_ns(stamp, now_ns);
 
 	return age == UINT64_MAX ? json_null() : num(age / 1000000U);
-}
-
-/* Text of unknown origin (a peer's message) may be anything. */
-static json_t *str(const char *text)
-{
-	json_t *s = json_string(text);
-
-	return s ? s : json_string("(not UTF-8)");
 }
 
 /* ---- processes ---- */
@@ -195,9 +178,9 @@ static json_t *xdp(const struct status_facts *f)
 		filled += board_get(&f->board->workers[i].xdp_filled);
 		by_ring += board_get(&f->board->workers[i].ring_answers);
 	}
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rung", board_xdp_text(copy.rung), "why", str(copy.why),
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rung", board_xdp_text(copy.rung), "why", str(copy.why),
 	                 "seen", num(board_get(&b->seen)), "answered_ipv4", num(board_get(&b->answered[0])), "answered_ipv6",
-	                 num(board_get(&b->answered[1])), "bytes_out", num(board_get(&b->bytes_out)), "limited_dropped",
+	                 num(board_get(&b->answered[1])), "of_backends", num(board_get(&b->of_backends)), "bytes_out", num(board_get(&b->bytes_out)), "limited_dropped",
 	                 num(board_get(&b->limited_dropped)), "limited_slipped", num(board_get(&b->limited_slipped)), "filled", num(filled),
 	                 "passed_lease", num(board_get(&b->passed_lease)), "passed_form", num(board_get(&b->passed_form)), "passed_options",
 	                 num(board_get(&b->passed_options)), "passed_miss", num(board_get(&b->passed_miss)), "passed_stale",

@@ -2,28 +2,11 @@
 #include "admin/status_backends.h"
 
 #include "admin/backends_sum.h"
+#include "admin/json.h"
 
 #include <string.h>
 
 enum { ZONES_NAMED = 100 /* of a pool */ };
-
-static json_t *num(uint64_t v)
-{
-	return json_integer((json_int_t)v);
-}
-
-static json_t *age_ms(uint64_t at_ns, uint64_t now_ns)
-{
-	return at_ns ? num((now_ns > at_ns ? now_ns - at_ns : 0) / 1000000U) : json_null();
-}
-
-/* What servers answer is in the reasons. */
-static json_t *str(const char *text)
-{
-	json_t *s = json_string(text);
-
-	return s ? s : json_string("(not UTF-8)");
-}
 
 static json_t *server(const struct status_facts *f, const struct config_backends *pool,
                       const struct config_backend_server *s, uint32_t place, bool *up)

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "admin/status_dnstap.h"
 
+#include "admin/json.h"
+
 #include <stdio.h>
 #include <string.h>
-
-static json_t *num(uint64_t v)
-{
-	return json_integer((json_int_t)v);
-}
 
 static bool tap_is_gone(const struct status_facts *f)
 {

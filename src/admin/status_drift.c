@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "admin/status_drift.h"
 
+#include "admin/json.h"
+
 #include <string.h>
-
-static json_t *num(uint64_t v)
-{
-	return json_integer((json_int_t)v);
-}
-
-static json_t *age_ms(uint64_t at_ns, uint64_t now_ns)
-{
-	return at_ns ? num((now_ns > at_ns ? now_ns - at_ns : 0) / 1000000U) : json_null();
-}
-
-/* Names of zones come from other nodes. */
-static json_t *str(const char *text)
-{
-	json_t *s = json_string(text);
-
-	return s ? s : json_string("(not UTF-8)");
-}
 
 static json_t *node_name(const struct board *b, uint32_t i)
 {

@@ -3,27 +3,10 @@
  * about to write others. */
 #include "admin/status_endpoints.h"
 
+#include "admin/json.h"
 #include "dns/name.h"
 
 #include <string.h>
-
-static json_t *num(uint64_t v)
-{
-	return json_integer((json_int_t)v);
-}
-
-static json_t *age_ms(uint64_t at_ns, uint64_t now_ns)
-{
-	return at_ns ? num((now_ns > at_ns ? now_ns - at_ns : 0) / 1000000U) : json_null();
-}
-
-/* What a check found may be anything. */
-static json_t *str(const char *text)
-{
-	json_t *s = json_string(text);
-
-	return s ? s : json_string("(not UTF-8)");
-}
 
 bool endpoints_row(const struct board *b, uint32_t i, struct board_endpoint *out)
 {

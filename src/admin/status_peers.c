@@ -1,30 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "admin/status_peers.h"
 
+#include "admin/json.h"
 #include "fleet/self.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static json_t *num(uint64_t v)
-{
-	return json_integer((json_int_t)v);
-}
-
-static json_t *age_ms(uint64_t at_ns, uint64_t now_ns)
-{
-	return at_ns ? num((now_ns > at_ns ? now_ns - at_ns : 0) / 1000000U) : json_null();
-}
-
 static json_t *causes(uint32_t bits)
 {
-	static const char *const names[] = {"stale", "behind", "signatures", "overload", "expiry", "zones"};
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 8; i++) /* a later version may have more */
 		if (bits & 1U << i)
-			json_array_append_new(list, json_string(i < ARRAY_LEN(names) ? names[i] : "other"));
+			json_array_append_new(list, json_string(i < CAUSE_COUNT ? board_cause_text(1U << i) : "other"));
 	return list;
 }
 

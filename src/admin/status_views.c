@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "admin/status_views.h"
 
+#include "admin/json.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,16 +10,6 @@
 enum {
 	TOLD_SHOWN_S = 600
 }; /* what a node has not said for longer it may not say any more: it is not in the fleet, or asks no longer */
-
-static json_t *num(uint64_t v)
-{
-	return json_integer((json_int_t)v);
-}
-
-static json_t *age_ms(uint64_t at_ns, uint64_t now_ns)
-{
-	return at_ns ? num((now_ns > at_ns ? now_ns - at_ns : 0) / 1000000U) : json_null();
-}
 
 /* ---- ways to other nodes ---- */
 
@@ -96,9 +88,9 @@ static json_t *told_family(const struct board_view_told *t, int k, uint64_t now_
 
 	if (v->state == OUTSIDE_UNKNOWN)
 		return json_null();
-	return json_pack("{s:b, s:s, s:s, s:o, s:o}", "own", 0, "seen",
+	return json_pack("{s:b, s:s, s:s, s:s, s:o, s:o}", "own", 0, "seen",
 	                 board_outside_text((enum board_outside)v->state), "node",
-	                 v->state == OUTSIDE_GOOD ? v->node : "", "since_ms", age_ms(v->since_ns, now_ns), "heard_ms",
+	                 v->state == OUTSIDE_GOOD ? v->node : "", "last", v->node, "since_ms", age_ms(v->since_ns, now_ns), "heard_ms",
 	                 age_ms(t->heard_ns, now_ns));
 }
 

@@ -10,18 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int add_zone(const struct store_zone *z, const struct config *config, int64_t now_wall_s, struct text *out)
+/* Frees o; NULL: there was no memory for it. */
+static int add(json_t *o, struct text *out)
 {
-	char name[NAME_TEXT_MAX], *text;
-	json_t *o;
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
-	name_to_text(store_zone_apex(z), name);
-	o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:I}", "name", name, "state", z->state == STORE_ZONE_SERVING ? "serving" : "no-data",
-	              "serial", (json_int_t)z->serial, "records", (json_int_t)z->record_count, "bytes", (json_int_t)z->bytes, "signed",
-	              z->is_signed, "age_s", (json_int_t)(now_wall_s - z->loaded_wall_s));
-	if (o && config && z->network < config->network_count)
-		json_object_set_new(o, "network", json_string(config->networks[z->network].name));
-	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	if (!text)
 		return ERR_NO_MEMORY;
@@ -30,22 +23,30 @@ static int add_zone(const struct store_zone *z, const struct config *config, int
 	return out->failed ? ERR_NO_MEMORY : 0;
 }
 
+static int add_zone(const struct store_zone *z, const struct config *config, int64_t now_wall_s, struct text *out)
+{
+	char name[NAME_TEXT_MAX];
+	json_t *o;
+
+	name_to_text(store_zone_apex(z), name);
+	o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:I}", "name", name, "state", z->state == STORE_ZONE_SERVING ? "serving" : "no-data",
+	              "serial", (json_int_t)z->serial, "records", (json_int_t)z->record_count, "bytes", (json_int_t)z->bytes, "signed",
+	              z->is_signed, "age_s", (json_int_t)(now_wall_s - z->loaded_wall_s));
+	if (o && config && z->network < config->network_count)
+		json_object_set_new(o, "network", json_string(config->networks[z->network].name));
+	return add(o, out);
+}
+
 static int add_edge_zone(const struct config_zone *z, const struct config *config, struct text *out)
 {
-	char name[NAME_TEXT_MAX], *text;
+	char name[NAME_TEXT_MAX];
 	json_t *o;
 
 	name_to_text(z->apex, name);
 	o = json_pack("{s:s, s:s, s:s}", "name", name, "state", "backends", "backends", config->backends[z->backends].name);
 	if (o && z->network < config->network_count)
 		json_object_set_new(o, "network", json_string(config->networks[z->network].name));
-	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	json_decref(o);
-	if (!text)
-		return ERR_NO_MEMORY;
-	text_str(out, text);
-	free(text);
-	return out->failed ? ERR_NO_MEMORY : 0;
+	return add(o, out);
 }
 
 const char *zones_backends(const struct config *config, const char *zone)

@@ -511,6 +511,7 @@ static bool from_backend_cache(struct job *j, struct engine_scratch *scratch, st
 		j->edns.ede = EDE_STALE;
 	result->refresh = result->found != EDGE_FRESH;
 	put_backend_answer(j, a);
+	result->keepable = result->found != EDGE_STALE && !pool->client_subnet && !(j->q->header.flags & DNS_CD) && !j->conf->filters && !j->c.truncated;
 	return true;
 }
 

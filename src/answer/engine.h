@@ -98,7 +98,9 @@ struct engine_result {
 	uint32_t network; /* of the zone that answered, UINT32_MAX if none */
 	uint64_t zone_generation; /* 0 if no zone was asked */
 	const struct store_zone *zone; /* that answered, NULL if none; valid while the version is pinned */
-	bool keepable;   /* depends on nothing but the question's name in any case, its type, OPT and DO, and this one zone's version */
+	/* It depends on nothing but the question's name in any case, its type, OPT and DO, and this one zone's version; with `backends`, on what their cache has, without CD, and for the second of
+	 * scratch->backend_now_s, since TTLs are counted down. */
+	bool keepable;
 	bool steered;    /* a policy chose the answer, or that there is none: `policy` and `pool` are places in the configuration */
 	bool unsigned_choice; /* it has no signature for its choice: the zone's own set was given */
 	uint32_t policy, pool;

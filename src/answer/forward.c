@@ -445,7 +445,7 @@ void forward_flush(struct worker *w)
 
 /* ---- answers ---- */
 
-/* This one cannot say, be it for now or because we asked wrongly: somebody else may. */
+/* This one cannot say, because it is ill or because we asked wrongly: somebody else may. */
 static void take_error(struct forward *fw, struct flight *f, uint16_t row, uint16_t rcode, uint16_t ede)
 {
 	if (!f->error) {
@@ -527,15 +527,25 @@ void forward_take_reply(struct forward *fw, uint16_t row, uint8_t line, const ui
 	conclude(fw, f, &late);
 }
 
-void forward_try_closed(struct forward *fw, uint16_t row, uint8_t line, uint16_t id)
+/* No answer comes to this try any more. Its flight; NULL: nothing waited for one. */
+static struct flight *end_try(struct forward *fw, uint16_t row, uint8_t line, uint16_t id)
 {
 	struct flight_try *try;
 	struct flight *f;
 
 	if (!flights_of_id(fw->flights, row, line, id, &f, &try) || try->state != TRY_WAITING)
-		return;
+		return NULL;
 	try->state = TRY_OVER;
 	fw->facts[row].outstanding--;
+	return f;
+}
+
+void forward_try_closed(struct forward *fw, uint16_t row, uint8_t line, uint16_t id)
+{
+	struct flight *f = end_try(fw, row, line, id);
+
+	if (!f)
+		return;
 	for (unsigned i = 0; i < fw->pools[f->pool].of.count; i++)
 		if (fw->pools[f->pool].of.rows[i] == row)
 			f->tried.bits[i / 64] &= ~(UINT64_C(1) << i % 64);
@@ -544,13 +554,10 @@ void forward_try_closed(struct forward *fw, uint16_t row, uint8_t line, uint16_t
 
 void forward_try_failed(struct forward *fw, uint16_t row, uint8_t line, uint16_t id)
 {
-	struct flight_try *try;
-	struct flight *f;
+	struct flight *f = end_try(fw, row, line, id);
 
-	if (!flights_of_id(fw->flights, row, line, id, &f, &try) || try->state != TRY_WAITING)
+	if (!f)
 		return;
-	try->state = TRY_OVER;
-	fw->facts[row].outstanding--;
 	edge_server_failed(&fw->facts[row], fw->worker->now_ns);
 	flights_timer(fw->flights, f, fw->worker->now_ns); /* the next tick asks another */
 }

@@ -20,6 +20,7 @@ static void heard(struct worker *w, uint64_t ticket, enum upstream_end end, uint
 	case UPSTREAM_CLOSED:
 		forward_try_closed(w->forward, row, FORWARD_LINE_STREAM, id);
 		break;
+	case UPSTREAM_UNSENT:
 	case UPSTREAM_FAILED:
 		forward_try_failed(w->forward, row, FORWARD_LINE_STREAM, id);
 		break;

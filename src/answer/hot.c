@@ -10,9 +10,13 @@
  *
  * A wanted question is answered once more, by the same engine, as a client would ask it that the cache is for: no options, lower case,
  * 1232 octets. Order matters: the ticket is taken before the store is pinned, so an answer from a version that is replaced meanwhile is dead
- * (xdp/cache.h). That the zone is still the one whose ticket it is, is looked at afterwards. */
+ * (xdp/cache.h). That the zone is still the one whose ticket it is, is looked at afterwards.
+ *
+ * What backends had answered is kept until its TTLs are to be counted down: once in a second each hot question comes to a worker, who so knows what is in use, and fetches it anew in time. A ticket that was
+ * taken before a purge is dead after it, and so is what was put by it. */
 #include "answer/hot.h"
 
+#include "answer/forward.h"
 #include "answer/worker.h"
 #include "base/err.h"
 #include "base/hash.h"
@@ -20,7 +24,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
 	HOT_SETS = 32768, /* a power of two; 1 MiB of counts */
@@ -41,7 +44,7 @@ struct count {
 struct wanted {
 	uint32_t slot;
 	uint16_t qtype;
-	bool edns, dnssec_ok;
+	bool edns, dnssec_ok, of_backends;
 	struct name name; /* lower case */
 };
 
@@ -58,26 +61,21 @@ struct hot {
 
 int hot_new(const int32_t fds[4], unsigned worker, struct hot **out)
 {
-	const struct xdp_maps maps = {fds[0], fds[1], fds[2], fds[3]};
+	struct xdp_cache *cache;
 	struct hot *h;
-	int err;
+	int err = xdp_cache_take(fds, &cache);
 
-	if (maps.control < 0) {
-		*out = NULL;
-		return 0;
-	}
+	*out = NULL;
+	if (err < 0 || !cache)
+		return err;
 	h = calloc(1, sizeof(*h));
-	if (!h)
+	if (!h) {
+		xdp_cache_close(cache);
 		return ERR_NO_MEMORY;
+	}
+	h->cache = cache;
 	h->worker = worker;
 	random_bytes(h->key, sizeof(h->key));
-	err = xdp_cache_open(&maps, &h->cache);
-	for (unsigned i = 0; i < 4; i++)
-		close(fds[i]);
-	if (err < 0) {
-		free(h);
-		return err;
-	}
 	xdp_cache_sweep(h->cache, worker);
 	*out = h;
 	return 0;
@@ -135,7 +133,7 @@ static bool count(struct hot *h, uint64_t hash)
 	return false;
 }
 
-void hot_note(struct hot *h, const struct query *q, const struct store_zone *zone, bool no_name)
+void hot_note(struct hot *h, const struct query *q, const struct engine_result *result, bool no_name)
 {
 	struct wanted *w;
 	struct name name;
@@ -152,11 +150,20 @@ void hot_note(struct hot *h, const struct query *q, const struct store_zone *zon
 	if (!count(h, hash) || h->wanted_count == HOT_WANTED)
 		return;
 	w = &h->wanted[h->wanted_count++];
-	w->slot = xdp_cache_slot(store_zone_apex(zone));
+	w->of_backends = result->backends != UINT32_MAX;
+	w->slot = w->of_backends ? XDP_BACKENDS_SLOT : xdp_cache_slot(store_zone_apex(result->zone));
 	w->qtype = q->qtype;
 	w->edns = q->has_edns;
 	w->dnssec_ok = q->dnssec_ok;
 	w->name = name;
+}
+
+/* Is it from where the ticket is of? */
+static bool is_of(const struct wanted *wanted, const struct engine_result *result)
+{
+	if (wanted->of_backends || result->backends != UINT32_MAX)
+		return wanted->of_backends && result->backends != UINT32_MAX;
+	return xdp_cache_slot(store_zone_apex(result->zone)) == wanted->slot;
 }
 
 static void fill(struct hot *h, struct worker *w, const struct wanted *wanted)
@@ -178,12 +185,16 @@ static void fill(struct hot *h, struct worker *w, const struct wanted *wanted)
 	request.len = (size_t)len;
 	store_pin(w->store, &snapshot);
 	engine_answer(&w->settings->engine, &snapshot, w->scratch, &request, h->answer, sizeof(h->answer), &result);
-	good = result.len && result.keepable && !result.truncated && xdp_cache_slot(store_zone_apex(result.zone)) == wanted->slot;
+	good = result.len && result.keepable && !result.truncated && is_of(wanted, &result);
+	if (result.refresh)
+		forward_refresh(w, &request.client, &result);
 	store_unpin(w->store);
 	if (!good)
 		return;
 	a = (struct xdp_answer){.message = h->answer, .len = result.len, .edns = wanted->edns, .dnssec_ok = wanted->dnssec_ok,
-	                        .kind = (uint8_t)result.kind};
+	                        .kind = (uint8_t)result.kind, .not_cd = wanted->of_backends};
+	if (wanted->of_backends)
+		a.until_ns = (w->scratch->backend_now_s + UINT64_C(1)) * 1000000000;
 	if (xdp_cache_fill(h->cache, h->worker, &ticket, &a) == 0)
 		board_add(&w->board->xdp_filled, 1);
 }

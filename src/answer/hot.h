@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
+#include "answer/engine.h"
 #include "base/attr.h"
 #include "dns/message.h"
-#include "zone/store.h"
 
 #include <stdint.h>
 
@@ -11,12 +11,12 @@
 struct hot;
 struct worker;
 
-/* fds: of the cache's maps (struct xdp_maps), taken over. *out NULL, and no error, where there is no cache. */
+/* fds: of the cache's maps, taken over (xdp_cache_take()). *out NULL, and no error, where there is no cache. */
 int hot_new(const int32_t fds[4], unsigned worker, struct hot **out) MUST_CHECK;
 /* Gives the lease back. */
 void hot_free(struct hot *h);
-/* A question that can be kept was answered from this zone. */
-void hot_note(struct hot *h, const struct query *q, const struct store_zone *zone, bool no_name);
+/* A question got this answer, which is keepable. The version that result->zone is of is pinned. */
+void hot_note(struct hot *h, const struct query *q, const struct engine_result *result, bool no_name);
 /* Put into the kernel what has become worth it: a few at a time. The store must not be pinned. */
 void hot_fill(struct hot *h, struct worker *w);
 /* Vouch for the store, or with 0 withdraw it. h may be NULL, here and below. */

@@ -278,12 +278,12 @@ static bool send_on(struct passes *s, struct pass *p)
 	return false;
 }
 
-/* The network says no to a try. */
-static void failed(struct passes *s, struct pass *p, struct try *t)
+/* The network says no to a try. unsent: the server has not had the message. */
+static void failed(struct passes *s, struct pass *p, struct try *t, bool unsent)
 {
 	board_add(&s->worker->board->edge.server[t->server].errors, 1);
 	close_try(p, t);
-	if (!p->answered && p->kind != ENGINE_PASS_NOTIFY)
+	if (!p->answered && (p->kind == ENGINE_PASS_SIGNED || (p->kind == ENGINE_PASS_UPDATE && unsent)))
 		(void)send_on(s, p);
 	if (!p->waits)
 		end(s, p);
@@ -310,7 +310,7 @@ static void heard_upstream(struct worker *w, uint64_t ticket, enum upstream_end 
 	else if (how == UPSTREAM_ANSWER)
 		heard(w->passes, p, t, msg, len);
 	else
-		failed(w->passes, p, t);
+		failed(w->passes, p, t, how == UPSTREAM_UNSENT);
 }
 
 bool passes_take(struct passes *s, const struct forward_client *who, const struct engine_result *result, const uint8_t *msg, size_t len)
@@ -376,7 +376,7 @@ static void serve(struct passes *s, struct pass *p, struct try *t)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0)
-		failed(s, p, t);
+		failed(s, p, t, errno == ECONNREFUSED); /* by ICMP: nobody is there */
 	else if (n >= DNS_HEADER_LEN && get_u16(s->buffer) == get_u16(p->msg) && (get_u16(s->buffer + 2) & DNS_QR) &&
 	         dns_opcode(get_u16(s->buffer + 2)) == dns_opcode(get_u16(p->msg + 2)))
 		heard(s, p, t, s->buffer, (size_t)n);

@@ -113,7 +113,7 @@ static void answer_probe(struct worker *w, const struct store_snapshot *s, const
 {
 	engine_answer(&w->settings->engine, s, w->scratch, request, out, DNS_UDP_MIN, result);
 	if (w->hot && result->keepable && w->settings->xdp_cache)
-		hot_note(w->hot, &w->scratch->query, result->zone, false);
+		hot_note(w->hot, &w->scratch->query, result, false);
 	if (result->len > XDP_PROBE_ROOM)
 		result->len = 0;
 }

@@ -201,11 +201,12 @@ static void end_questions(struct upstream *u, struct link *l, enum upstream_end 
 static void lose(struct upstream *u, struct link *l, bool orderly)
 {
 	bool was_good = l->good;
+	enum upstream_end end = l->state != LINK_OPEN ? UPSTREAM_UNSENT : was_good && orderly ? UPSTREAM_CLOSED : UPSTREAM_FAILED;
 
 	if (!was_good && (l->under_way || l->state != LINK_OPEN))
 		fail_row(u, l->row);
 	bury(u, l, false);
-	end_questions(u, l, was_good && orderly ? UPSTREAM_CLOSED : UPSTREAM_FAILED);
+	end_questions(u, l, end);
 }
 
 static void clean(struct upstream *u)
@@ -548,7 +549,7 @@ static bool drop_old(struct upstream *u, struct link *l, uint64_t now)
 			continue;
 		if (l->single || !l->good || l->heard_ns <= q.asked_ns)
 			return false;
-		(void)settle(u, l, (uint16_t)(q.uses << 8 | i));
+		(void)settle(u, l, (uint16_t)((unsigned)q.uses << 8 | i));
 		l->questions[i].heard = NULL;
 		q.heard(u->worker, q.ticket, UPSTREAM_FAILED, NULL, 0);
 	}

@@ -38,7 +38,8 @@ struct upstream_server {
 enum upstream_end {
 	UPSTREAM_ANSWER,
 	UPSTREAM_CLOSED,  /* the server closed a connection that had been good, as it may at any time: worth another try there */
-	UPSTREAM_FAILED,  /* no connection, a broken one, or none in time */
+	UPSTREAM_UNSENT,  /* no connection, or none in time: the server has not had it */
+	UPSTREAM_FAILED,  /* a broken connection, or no answer in time: it may have had it */
 };
 /* msg: an answer, whole, with the ID of the question; not yet held against it. The octets may be written on, until this returns. It may ask again. Never called from within upstream_ask(). */
 typedef void upstream_heard(struct worker *w, uint64_t ticket, enum upstream_end end, uint8_t *msg, size_t len);

@@ -96,7 +96,7 @@ static enum rate_verdict answer(struct worker *w, const struct question *questio
 		return limited;
 	}
 	if (w->hot && result->keepable && w->settings->xdp_cache && request->transport == ENGINE_UDP)
-		hot_note(w->hot, &w->scratch->query, result->zone, result->kind == ENGINE_NO_NAME);
+		hot_note(w->hot, &w->scratch->query, result, result->kind == ENGINE_NO_NAME);
 	board_add(&b->answers, 1);
 	board_add(&b->bytes_out, result->len);
 	measures_answer(&w->measures, request, result->len);

@@ -17,7 +17,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 11,
+	BOARD_VERSION = 12,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -26,6 +26,7 @@ enum {
 	BOARD_PEERS_MAX = 128,     /* other PoPs of a network that are watched */
 	BOARD_NODES_MAX = 1000,    /* of the fleet */
 	BOARD_MANAGEMENT_MAX = 8,  /* addresses of a node at which it is asked */
+	BOARD_SILENT = 3,          /* questions about its status in a row without an answer: an address is silent */
 	BOARD_ORIGINS_MAX = 4096,  /* prefixes whose origin is validated */
 	BOARD_HIJACKS_MAX = 32,    /* shown */
 	BOARD_DRIFTS_MAX = 1024,   /* shown */
@@ -76,7 +77,7 @@ struct board_xdp {
 	_Atomic uint32_t seq;
 	uint32_t rung;             /* enum board_xdp_rung */
 	char why[BOARD_WHY_MAX];   /* one sentence: what was chosen and why */
-	_Atomic uint64_t seen, answered[2], bytes_in, bytes_out, limited_dropped, limited_slipped, rcodes[16];
+	_Atomic uint64_t seen, answered[2], of_backends, bytes_in, bytes_out, limited_dropped, limited_slipped, rcodes[16];
 	_Atomic uint64_t passed_lease, passed_form, passed_options, passed_miss, passed_stale, passed_size, passed_other;
 	_Atomic uint64_t to_workers; /* of those passed: by AF_XDP */
 	_Atomic uint64_t probes;     /* of this node itself, answered in the kernel */

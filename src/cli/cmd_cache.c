@@ -57,6 +57,11 @@ int cmd_cache_status(int argc, char **argv)
 		json_decref(reply);
 		return cli_json_print(c);
 	}
+	if (!number_of(c, "size")) {
+		json_decref(reply);
+		printf("there is no cache: no zone of the node has backends\n");
+		return CLI_OK;
+	}
 	printf("size       %lld MiB, %lld MiB of it in use\n", number_of(c, "size") >> 20, number_of(c, "used") >> 20);
 	printf("entries    %lld, room for %lld at most\n", number_of(c, "entries"), number_of(c, "entries_max"));
 	printf("questions  hits %lld (stale %lld), misses %lld, fetched ahead %lld\n", number_of(c, "hits"),
@@ -74,16 +79,16 @@ static void print_entry(const json_t *e)
 {
 	const json_t *records = json_object_get(e, "records");
 
-	printf("%s %s%s%s  %s %lld/%lld/%lld, %lld octets  %s, %lld s old, %lld s left", text_of(e, "name", "?"),
+	printf("%s %s%s%s  %s %lld/%lld/%lld, %lld octets\n  %s, %lld s old, %lld s left", text_of(e, "name", "?"),
 	       text_of(e, "type", "?"), json_is_true(json_object_get(e, "dnssec_ok")) ? " DO" : "",
 	       json_is_true(json_object_get(e, "checking_disabled")) ? " CD" : "", text_of(e, "rcode", "?"),
 	       (long long)json_integer_value(json_array_get(records, 0)),
 	       (long long)json_integer_value(json_array_get(records, 1)),
 	       (long long)json_integer_value(json_array_get(records, 2)), number_of(e, "octets"),
 	       text_of(e, "state", "?"), number_of(e, "age"), number_of(e, "left"));
-	printf("  pool %s", text_of(e, "pool", "(no longer configured)"));
+	printf(", pool %s", text_of(e, "pool", "(no longer configured)"));
 	if (json_is_string(json_object_get(e, "subnet")))
-		printf("  for %s", text_of(e, "subnet", "?"));
+		printf(", for %s", text_of(e, "subnet", "?"));
 	printf("\n");
 }
 
@@ -122,6 +127,8 @@ int cmd_cache_show(int argc, char **argv)
 		print_entry(e);
 	if (json_is_true(json_object_get(reply, "more")))
 		printf("and more\n");
+	if (!json_array_size(json_object_get(reply, "entries")))
+		printf("nothing is kept of it\n");
 	json_decref(reply);
 	return CLI_OK;
 }

@@ -248,6 +248,8 @@ static void print_answer(const json_t *a, size_t rules)
 	if (json_is_integer(rule))
 		printf("\n%s: rule %d of %zu: pool %s\n", text_of(a, "type"), (int)json_integer_value(rule), rules,
 		       text_of(a, "rule_pool"));
+	else if (!rules)
+		printf("\n%s: no rules: pool %s\n", text_of(a, "type"), text_of(a, "rule_pool"));
 	else
 		printf("\n%s: no rule of %zu matches: pool %s\n", text_of(a, "type"), rules, text_of(a, "rule_pool"));
 	if (strcmp(text_of(a, "pool"), text_of(a, "rule_pool")) != 0)
@@ -257,7 +259,7 @@ static void print_answer(const json_t *a, size_t rules)
 	else if (json_is_true(json_object_get(a, "fail_open")))
 		printf("  too few are up: endpoints that are down are given as well\n");
 	json_array_foreach(json_object_get(a, "endpoints"), i, e)
-		printf("  %s %-16s %-28s weight %-5d priority %-3d %s\n",
+		printf("  %s %-14s %-26s weight %-3d priority %-2d %s\n",
 		       json_is_true(json_object_get(e, "given")) ? "->" : "  ", text_of(e, "name"),
 		       text_of(e, "address"), int_of(e, "weight"), int_of(e, "priority"), text_of(e, "state"));
 	printf("  TTL at most %d s, scope %d%s\n", int_of(a, "ttl_s"), int_of(a, "scope"),

@@ -34,8 +34,10 @@ static void print_endpoint(const json_t *e)
 
 	if (get_int(e, "latency_us"))
 		snprintf(latency, sizeof(latency), "  %.1f ms", (double)get_int(e, "latency_us") / 1000);
-	printf("    %-7s %s  %s%s  for %s", json_is_true(json_object_get(e, "disabled")) ? "off" : get_str(e, "up"), get_str(e, "name"),
-	       *address ? address : get_str(e, "target"), latency, clock_span_text((uint64_t)get_int(e, "since_ms"), span));
+	printf("    %-7s %s  %s%s", json_is_true(json_object_get(e, "disabled")) ? "off" : get_str(e, "up"), get_str(e, "name"),
+	       *address ? address : get_str(e, "target"), latency);
+	if (json_is_integer(json_object_get(e, "since_ms")))
+		printf("  for %s", clock_span_text((uint64_t)get_int(e, "since_ms"), span));
 	if (get_int(e, "others_up") || get_int(e, "others_down"))
 		printf("  others: %lld up, %lld down", get_int(e, "others_up"), get_int(e, "others_down"));
 	if (strcmp(get_str(e, "own"), "unknown") == 0 && strcmp(get_str(e, "up"), "unknown") != 0)

@@ -18,7 +18,6 @@ enum {
 	VIEW_INDENT = 8,
 	SPAN_TEXT = 16,
 	AGE_SHOWN_MS = 10000, /* primaries are asked every few seconds */
-	LOST_QUESTIONS = 3,   /* plain questions in a row without an answer, before that is said */
 	NAMED_MAX = 5,        /* nodes in the closing sentence */
 	WRONG_MAX = 120,
 };
@@ -91,14 +90,41 @@ static void look_at_family(struct seen *s, const json_t *network, const char *ke
 		note(s, MINDED, "is %s on %s of %.40s", announce, name, of);
 }
 
+static bool address_is_silent(const json_t *a)
+{
+	return !json_is_integer(json_object_get(a, "heard_ms")) || get_int(a, "failures") >= STATUS_FLEET_LOST;
+}
+
+static const char *family_of(const json_t *a)
+{
+	return strchr(get_str(a, "address"), ':') ? "IPv6" : "IPv4";
+}
+
+bool status_fleet_is_silent(const json_t *node)
+{
+	const json_t *addresses = json_object_get(node, "addresses"), *a;
+	bool silent = json_array_size(addresses) > 0;
+	size_t i;
+
+	json_array_foreach(addresses, i, a)
+		silent = silent && address_is_silent(a);
+	return silent || get_int(node, "heard_ms") >= STATUS_FLEET_SILENT_MS;
+}
+
 static void look_at_addresses(struct seen *s)
 {
 	const json_t *a;
+	char span[SPAN_TEXT];
 	size_t i;
 
 	json_array_foreach(json_object_get(s->node, "addresses"), i, a) {
-		if (!json_is_integer(json_object_get(a, "heard_ms")) || get_int(a, "failures") >= LOST_QUESTIONS)
-			note(s, DEGRADED, "does not answer at %s", get_str(a, "address"));
+		if (!address_is_silent(a))
+			continue;
+		if (json_is_integer(json_object_get(a, "heard_ms")))
+			note(s, DEGRADED, "has not answered over %s at %s for %s", family_of(a), get_str(a, "address"),
+			     clock_span_text((uint64_t)get_int(a, "heard_ms"), span));
+		else
+			note(s, DEGRADED, "has never answered over %s at %s", family_of(a), get_str(a, "address"));
 	}
 }
 
@@ -173,7 +199,7 @@ static void look_at_paths(struct seen *s, const json_t *views)
 
 	json_array_foreach(json_object_get(v, "addresses"), i, a) {
 		for (size_t t = 0; t < ARRAY_LEN(transports); t++)
-			if (get_int(json_object_get(a, transports[t]), "failures") >= LOST_QUESTIONS)
+			if (get_int(json_object_get(a, transports[t]), "failures") >= STATUS_FLEET_LOST)
 				note(s, DEGRADED, "does not answer plain questions over %s at %s", t ? "TCP" : "UDP",
 				     get_str(a, "address"));
 	}
@@ -188,7 +214,7 @@ static void look(const struct page *p, const json_t *node, bool self, struct see
 	*s = (struct seen){.node = node, .self = self, .known = self || json_is_integer(heard)};
 	if (!s->known)
 		note(s, SILENT, "was never seen");
-	else if (!self && get_int(node, "heard_ms") >= STATUS_FLEET_SILENT_MS)
+	else if (!self && status_fleet_is_silent(node))
 		note(s, SILENT, "has not been seen for %s", clock_span_text((uint64_t)get_int(node, "heard_ms"), span));
 	if (!s->known)
 		return;
@@ -338,6 +364,24 @@ static void put_zones(const struct page *p, const char *name)
 		         count == 2 ? "s" : "");
 }
 
+/* Where it does not answer, and since when. */
+static void put_addresses(const struct page *p, const json_t *node)
+{
+	const json_t *a;
+	char span[SPAN_TEXT];
+	size_t i;
+
+	json_array_foreach(json_object_get(node, "addresses"), i, a) {
+		if (!address_is_silent(a))
+			continue;
+		if (json_is_integer(json_object_get(a, "heard_ms")))
+			put_line(p, PAINT_YELLOW, "no answer over %s at %s for %s", family_of(a), get_str(a, "address"),
+			         clock_span_text((uint64_t)get_int(a, "heard_ms"), span));
+		else
+			put_line(p, PAINT_YELLOW, "never an answer over %s at %s", family_of(a), get_str(a, "address"));
+	}
+}
+
 static void put_paths(const struct page *p, const char *name)
 {
 	static const char *const transports[] = {"udp", "tcp"};
@@ -348,7 +392,7 @@ static void put_paths(const struct page *p, const char *name)
 		for (size_t t = 0; t < ARRAY_LEN(transports); t++) {
 			const json_t *path = json_object_get(a, transports[t]);
 
-			if (get_int(path, "failures") >= LOST_QUESTIONS)
+			if (get_int(path, "failures") >= STATUS_FLEET_LOST)
 				put_line(p, PAINT_YELLOW, "%lld plain questions over %s to %s were lost in a row",
 				         get_int(path, "failures"), t ? "TCP" : "UDP", get_str(a, "address"));
 		}
@@ -380,6 +424,8 @@ static void put_node(const struct page *p, const struct seen *s)
 		put_network(p, network);
 	if (s->self)
 		return;
+	if (s->known)
+		put_addresses(p, n);
 	put_zones(p, name);
 	put_paths(p, name);
 }
@@ -394,7 +440,7 @@ static void family_view(const json_t *f, char *out, size_t cap)
 		snprintf(out, cap, "no answer");
 	else
 		snprintf(out, cap, "%s, %.1f ms%s", get_str(f, "node"), (double)get_int(f, "latency_us") / 1000.0,
-		         get_int(f, "failures") >= LOST_QUESTIONS ? ", lost" : "");
+		         get_int(f, "failures") >= STATUS_FLEET_LOST ? ", lost" : "");
 }
 
 /* Its own network as others see it, or another's as it sees it itself. */
@@ -408,7 +454,7 @@ static bool seen_badly(const json_t *f)
 static void put_outside(const struct page *p, const json_t *f, const char *network, const char *name)
 {
 	bool own = json_is_true(json_object_get(f, "own"));
-	const char *since = own ? "outside_since_ms" : "seen_since_ms";
+	const char *since = own ? "outside_since_ms" : "seen_since_ms", *node = get_str(f, "node");
 	char span[SPAN_TEXT] = "?";
 
 	if (!seen_badly(f))
@@ -419,8 +465,8 @@ static void put_outside(const struct page *p, const json_t *f, const char *netwo
 		put_line(p, PAINT_RED, "%s of %s is %s from outside for %s: %s", name, network, get_str(f, "outside"),
 		         span, get_str(f, "why"));
 	else
-		put_line(p, PAINT_RED, "%s of %s is not answered here for %s: %s", name, network, span,
-		         get_str(f, "why"));
+		put_line(p, PAINT_RED, "%s of %s%s%s%s is not answered here for %s: %s", name, network,
+		         *node ? ", last answered by " : "", node, *node ? "," : "", span, get_str(f, "why"));
 }
 
 static size_t put_views(const struct page *p)

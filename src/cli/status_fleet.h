@@ -8,9 +8,12 @@
 
 enum {
 	STATUS_FLEET_WIDTH = 80,
-	STATUS_FLEET_SILENT_MS = 10000, /* a node that was not heard for so long is not seen */
+	STATUS_FLEET_SILENT_MS = 10000, /* a node that was not heard for so long is not seen, */
+	STATUS_FLEET_LOST = 3,          /* and one that has left so many questions in a row unanswered at each of its addresses */
 };
 
+/* A node, of `peers`, that was heard and is not any more. */
+bool status_fleet_is_silent(const json_t *node);
 /* Zones of a node that are not as here, by `drift` of the status. */
 size_t status_fleet_drifts(const json_t *drift, const char *name);
 

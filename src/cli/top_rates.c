@@ -144,7 +144,7 @@ static void put_node(const json_t *o, bool self, const json_t *drift, struct top
 	n->drift = MAX(n->drift, status_fleet_drifts(drift, n->name));
 	if (n->drift)
 		worse(n, "drift");
-	if (n->heard_ms < 0 || n->heard_ms >= STATUS_FLEET_SILENT_MS)
+	if (n->heard_ms < 0 || (!self && status_fleet_is_silent(o)))
 		worse(n, "not seen");
 }
 

@@ -15,17 +15,7 @@ static const struct tree *pool_at(const struct tree *root, size_t i)
 
 static const struct tree *server_at(const struct tree *root, size_t pool, size_t i)
 {
-	const struct tree *t = tree_get(pool_at(root, pool), "servers");
-
-	return t ? tree_item(t, i) : pool_at(root, pool);
-}
-
-/* The value of key, or the mapping itself where the default is meant. */
-static const struct tree *value_of(const struct tree *parent, const char *key)
-{
-	const struct tree *t = tree_get(parent, key);
-
-	return t ? t : parent;
+	return tree_item_of(pool_at(root, pool), "servers", i);
 }
 
 static void link_server(struct config *c, const struct config_backends *b, struct config_backend_server *s)
@@ -84,7 +74,7 @@ static void check_server(const struct tree_source *src, const struct tree *root,
 {
 	const struct config_backends *b = &c->backends[pool];
 	const struct config_backend_server *s = &b->servers[i];
-	const struct tree *t = server_at(root, pool, i), *at = value_of(t, "address");
+	const struct tree *t = server_at(root, pool, i), *at = tree_value_of(t, "address");
 	const char *whose = NULL, *what = own_address(c, &s->at, &whose);
 	char text[ENDPOINT_TEXT_MAX];
 
@@ -95,7 +85,7 @@ static void check_server(const struct tree_source *src, const struct tree *root,
 		           endpoint_text(&s->at, text), what, whose);
 	if (!*s->name || strlen(s->name) > CONFIG_NAME_MAX ||
 	    s->name[strspn(s->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:[]%")])
-		tree_error(src, value_of(t, "name"),
+		tree_error(src, tree_value_of(t, "name"),
 		           "the name of a server has 1 to %d letters, digits, -, _, . and :", CONFIG_NAME_MAX);
 	for (size_t j = 0; j < i; j++) {
 		const struct config_backend_server *other = &b->servers[j];
@@ -103,33 +93,34 @@ static void check_server(const struct tree_source *src, const struct tree *root,
 		if (addr_equal(&other->at.addr, &s->at.addr) && other->at.port == s->at.port)
 			tree_error(src, at, "server %s is here twice", endpoint_text(&s->at, text));
 		else if (strcmp(other->name, s->name) == 0)
-			tree_error(src, value_of(t, "name"), "two servers of this pool are called \"%s\"", s->name);
+			tree_error(src, tree_value_of(t, "name"), "two servers of this pool are called \"%s\"",
+			           s->name);
 	}
 }
 
 static void check_pool(const struct tree_source *src, const struct tree *root, const struct config *c, size_t i)
 {
 	const struct config_backends *b = &c->backends[i];
-	const struct tree *t = pool_at(root, i), *name = value_of(t, "name");
+	const struct tree *t = pool_at(root, i), *name = tree_value_of(t, "name");
 
 	for (size_t j = 0; j < i; j++)
 		if (strcasecmp(c->backends[j].name, b->name) == 0)
 			tree_error(src, name, "backends \"%s\" are defined twice; the first are in line %u", b->name,
 			           c->backends[j].line);
 	if (b->over == CONFIG_BACKEND_TLS && b->tls == UINT32_MAX)
-		tree_error(src, value_of(t, "over"),
+		tree_error(src, tree_value_of(t, "over"),
 		           "how are the servers of \"%s\" known? Add tls: NAME, an entry of \"tls-auth\"", b->name);
 	if (b->over != CONFIG_BACKEND_TLS && b->tls != UINT32_MAX)
-		tree_error(src, value_of(t, "tls"), "\"tls\" goes with \"over: tls\": write that, or remove it");
+		tree_error(src, tree_value_of(t, "tls"), "\"tls\" goes with \"over: tls\": write that, or remove it");
 	if (b->over == CONFIG_BACKEND_TLS && b->proxy_protocol)
-		tree_warning(src, value_of(t, "proxy-protocol"),
+		tree_warning(src, tree_value_of(t, "proxy-protocol"),
 		             "the header of the PROXY protocol stands before TLS, in the clear");
 	if (b->check.contains && b->check.rcode)
 		tree_error(
-			src, value_of(value_of(t, "check"), "contains"),
+			src, tree_value_of(tree_value_of(t, "check"), "contains"),
 			"an answer with another code than NOERROR has no records: remove \"contains\", or \"rcode\"");
 	if (b->check.timeout_ms > b->check.interval_ms * 10)
-		tree_warning(src, value_of(t, "check"),
+		tree_warning(src, tree_value_of(t, "check"),
 		             "\"timeout\" is more than ten times \"interval\": failures are seen late");
 	for (size_t n = 0; n < b->server_count; n++)
 		check_server(src, root, c, i, n);
@@ -181,10 +172,10 @@ void config_check_edge_zone(const struct tree_source *src, const struct tree *t,
 
 	for (size_t i = 0; i < ARRAY_LEN(options); i++)
 		if (options[i].given)
-			tree_error(src, value_of(t, options[i].key),
+			tree_error(src, tree_value_of(t, options[i].key),
 			           "zone \"%s\" has \"backends\": \"%s\" has no meaning there: remove it; %s",
-			           value_of(t, "name")->text, options[i].key, options[i].instead);
+			           tree_value_of(t, "name")->text, options[i].key, options[i].instead);
 	if (z->catalog)
-		tree_error(src, value_of(t, "backends"), "zone \"%s\" is a catalog: it must be held here",
-		           value_of(t, "name")->text);
+		tree_error(src, tree_value_of(t, "backends"), "zone \"%s\" is a catalog: it must be held here",
+		           tree_value_of(t, "name")->text);
 }

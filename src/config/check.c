@@ -25,24 +25,9 @@ struct check {
 	const struct config *c;
 };
 
-static const struct tree *item_of(const struct tree *parent, const char *list, size_t i)
-{
-	const struct tree *t = tree_get(parent, list);
-
-	return t ? tree_item(t, i) : parent;
-}
-
-/* The value of key, or the mapping itself where the default is meant. */
-static const struct tree *value_of(const struct tree *parent, const char *key)
-{
-	const struct tree *t = tree_get(parent, key);
-
-	return t ? t : parent;
-}
-
 static const struct tree *network_at(const struct check *k, size_t i)
 {
-	return item_of(k->root, "networks", i);
+	return tree_item_of(k->root, "networks", i);
 }
 
 static void check_as(const struct check *k, const struct tree *at, uint32_t as)
@@ -98,11 +83,11 @@ static void check_overlaps(const struct check *k, size_t n, size_t i)
 		for (size_t j = 0; j < (m == n ? i : other->prefix_count); j++) {
 			if (!prefix_overlaps(p, &other->prefixes[j]))
 				continue;
-			tree_error(k->src, item_of(network_at(k, n), "prefixes", i),
+			tree_error(k->src, tree_item_of(network_at(k, n), "prefixes", i),
 			           "%s overlaps %s of %s \"%s\" (line %u): a prefix belongs to one network, once",
 			           prefix_text(p, a), prefix_text(&other->prefixes[j], b),
 			           m == n ? "the same network" : "network", other->name,
-			           item_of(network_at(k, m), "prefixes", j)->line);
+			           tree_item_of(network_at(k, m), "prefixes", j)->line);
 			return;
 		}
 	}
@@ -114,7 +99,7 @@ static void check_addresses(const struct check *k, size_t n)
 	char text[ADDR_TEXT_MAX];
 
 	for (size_t i = 0; i < net->address_count; i++) {
-		const struct tree *at = item_of(network_at(k, n), "addresses", i);
+		const struct tree *at = tree_item_of(network_at(k, n), "addresses", i);
 		bool inside = false;
 
 		for (size_t j = 0; j < net->prefix_count; j++)
@@ -132,7 +117,7 @@ static void check_backstop_at(const struct check *k, size_t n, size_t i)
 {
 	const char *name = k->c->networks[n].backstop_at[i];
 	const struct config_node *node = config_node_find(k->c, name);
-	const struct tree *at = item_of(network_at(k, n), "backstop-at", i);
+	const struct tree *at = tree_item_of(network_at(k, n), "backstop-at", i);
 	bool member = false;
 
 	for (size_t j = 0; node && j < node->network_count; j++)
@@ -189,27 +174,27 @@ static void check_network(const struct check *k, size_t n)
 	const struct tree *t = network_at(k, n);
 	size_t pops = pops_of(k->c, n);
 
-	check_as(k, value_of(t, "as"), net->as);
+	check_as(k, tree_value_of(t, "as"), net->as);
 	for (size_t i = 0; i < net->prefix_count; i++) {
-		check_prefix(k, item_of(t, "prefixes", i), &net->prefixes[i]);
+		check_prefix(k, tree_item_of(t, "prefixes", i), &net->prefixes[i]);
 		check_overlaps(k, n, i);
 	}
 	check_addresses(k, n);
 	check_backstops(k, n);
 	if (pops == 0)
-		tree_warning(k->src, value_of(t, "name"),
+		tree_warning(k->src, tree_value_of(t, "name"),
 		             "no pop announces network \"%s\": add it to \"networks\" of a node", net->name);
 	else if (net->keep_at_least > pops)
-		tree_error(k->src, value_of(t, "keep-at-least"),
+		tree_error(k->src, tree_value_of(t, "keep-at-least"),
 		           "\"keep-at-least\" is %u, but only %zu pop%s network \"%s\": the guard would never let go; "
 		           "write "
 		           "at most %zu",
 		           net->keep_at_least, pops, pops == 1 ? " announces" : "s announce", net->name, pops);
 	if (net->check.timeout_ms > 10 * net->check.interval_ms)
-		tree_warning(k->src, value_of(t, "check"),
+		tree_warning(k->src, tree_value_of(t, "check"),
 		             "\"timeout\" is more than ten times \"interval\": failures are seen late");
 	if (net->rise_hold_max_ms < net->rise_hold_ms)
-		tree_error(k->src, value_of(t, "rise-hold-max"), "\"rise-hold-max\" is less than \"rise-hold\"");
+		tree_error(k->src, tree_value_of(t, "rise-hold-max"), "\"rise-hold-max\" is less than \"rise-hold\"");
 }
 
 /* addr within a prefix of any network: which one, or NULL. */
@@ -234,7 +219,7 @@ static void check_management(const struct check *k, size_t n, const struct tree 
 
 	for (size_t i = 0; i < node->management_count; i++) {
 		const struct ip_addr *addr = &node->management[i];
-		const struct tree *at = item_of(t, "management", i);
+		const struct tree *at = tree_item_of(t, "management", i);
 		const struct ip_prefix *prefix;
 		const struct config_network *net = network_around(k->c, addr, &prefix);
 
@@ -254,7 +239,7 @@ static void check_management(const struct check *k, size_t n, const struct tree 
 		}
 	}
 	if (node->management_count == 0)
-		tree_warning(k->src, value_of(t, "name"),
+		tree_warning(k->src, tree_value_of(t, "name"),
 		             "node \"%s\" has no \"management\" address: other nodes cannot see it", node->name);
 }
 
@@ -283,7 +268,7 @@ static void check_next_hop(const struct check *k, const struct config_node *node
 	for (size_t i = 0; i < node->management_count; i++) {
 		if (node->management[i].family != family)
 			continue;
-		tree_warning(k->src, value_of(t, "address"),
+		tree_warning(k->src, tree_value_of(t, "address"),
 		             "IPv%u prefixes go over this IPv%u session without a \"next-hop\", so the interface's "
 		             "IPv%u address is "
 		             "used: to be sure write next-hop: [\"%s\"], or families: [ipv%u]",
@@ -291,7 +276,7 @@ static void check_next_hop(const struct check *k, const struct config_node *node
 		             nb->address.family);
 		return;
 	}
-	tree_warning(k->src, value_of(t, "address"),
+	tree_warning(k->src, tree_value_of(t, "address"),
 	             "IPv%u prefixes go over this IPv%u session without a \"next-hop\", so the interface's IPv%u "
 	             "address is used: to be "
 	             "sure write next-hop: [...], or families: [ipv%u]",
@@ -308,17 +293,17 @@ static void check_state(const struct check *k, const struct config_neighbor *nb,
                         bool internal, const struct tree *t)
 {
 	if (internal && s->has_prepend)
-		tree_warning(k->src, value_of(t, "prepend"),
+		tree_warning(k->src, tree_value_of(t, "prepend"),
 		             "an iBGP session has no AS path to prepend to: use \"local-pref\"");
 	if (!internal && s->has_local_pref)
-		tree_warning(k->src, value_of(t, "local-pref"),
+		tree_warning(k->src, tree_value_of(t, "local-pref"),
 		             "LOCAL_PREF is not told to another AS: use \"prepend\" or communities");
 	if (nb->community_count + s->community_count + 1 > CONFIG_COMMUNITIES_SUM_MAX)
-		tree_error(k->src, value_of(t, "communities"),
+		tree_error(k->src, tree_value_of(t, "communities"),
 		           "with the neighbor's own and graceful-shutdown these are %zu communities: at most %d fit",
 		           nb->community_count + s->community_count + 1, CONFIG_COMMUNITIES_SUM_MAX);
 	if (nb->large_count + s->large_count > CONFIG_LARGE_COMMUNITIES_SUM_MAX)
-		tree_error(k->src, value_of(t, "large-communities"),
+		tree_error(k->src, tree_value_of(t, "large-communities"),
 		           "with the neighbor's own these are %zu large communities: at most %d fit",
 		           nb->large_count + s->large_count, CONFIG_LARGE_COMMUNITIES_SUM_MAX);
 }
@@ -329,51 +314,53 @@ static void check_attributes(const struct check *k, const struct config_node *no
 	bool internal = node->network_count && k->c->networks[node->networks[0]].as == nb->as;
 
 	if (internal && nb->prepend)
-		tree_warning(k->src, value_of(t, "prepend"),
+		tree_warning(k->src, tree_value_of(t, "prepend"),
 		             "an iBGP session has no AS path to prepend to: use \"local-pref\"");
 	if (!internal && tree_get(t, "local-pref"))
-		tree_warning(k->src, value_of(t, "local-pref"),
+		tree_warning(k->src, tree_value_of(t, "local-pref"),
 		             "LOCAL_PREF is not told to another AS: use \"prepend\" or communities");
 	check_state(k, nb, &nb->de_prefer, internal, tree_get(t, "de-prefer"));
 	check_state(k, nb, &nb->drain, internal, tree_get(t, "drain"));
 	if (internal && nb->role)
-		tree_error(k->src, value_of(t, "role"), "a role is for a neighbor of another AS (RFC 9234): remove it");
+		tree_error(k->src, tree_value_of(t, "role"),
+		           "a role is for a neighbor of another AS (RFC 9234): remove it");
 	if (nb->role_strict && !nb->role)
-		tree_error(k->src, value_of(t, "role-strict"),
+		tree_error(k->src, tree_value_of(t, "role-strict"),
 		           "\"role-strict\" needs \"role\": write role: customer at a transit");
 }
 
 static void check_session(const struct check *k, const struct config_neighbor *nb, const struct tree *t)
 {
 	if (addr_is_link_local(&nb->address) && !nb->interface)
-		tree_error(k->src, value_of(t, "address"),
+		tree_error(k->src, tree_value_of(t, "address"),
 		           "a link-local address needs its interface: write \"%s%%eth0\"",
-		           value_of(t, "address")->text);
+		           tree_value_of(t, "address")->text);
 	if (addr_is_link_local(&nb->address) && nb->multihop)
-		tree_error(k->src, value_of(t, "multihop"), "a link-local address is on the link: remove \"multihop\"");
+		tree_error(k->src, tree_value_of(t, "multihop"),
+		           "a link-local address is on the link: remove \"multihop\"");
 	if (nb->extended_next_hop && nb->address.family == 4)
-		tree_warning(k->src, value_of(t, "extended-next-hop"),
+		tree_warning(k->src, tree_value_of(t, "extended-next-hop"),
 		             "\"extended-next-hop\" is for sessions over IPv6: this one has IPv4 next hops anyway");
 	if (nb->extended_next_hop && nb->next_hop_v4.family)
-		tree_warning(k->src, value_of(t, "extended-next-hop"),
+		tree_warning(k->src, tree_value_of(t, "extended-next-hop"),
 		             "\"next-hop\" has an IPv4 address, so \"extended-next-hop\" changes nothing");
 	if (nb->dial != CONFIG_DIAL_ACTIVE && !nb->local.family && !nb->interface)
-		tree_error(k->src, value_of(t, "connect"),
+		tree_error(k->src, tree_value_of(t, "connect"),
 		           "\"connect: %s\" needs \"local\": the own address that port 179 is opened on",
 		           nb->dial == CONFIG_DIAL_PASSIVE ? "passive" : "both");
 	if (nb->dial == CONFIG_DIAL_PASSIVE && nb->port != 179)
-		tree_warning(k->src, value_of(t, "port"),
+		tree_warning(k->src, tree_value_of(t, "port"),
 		             "\"port\" is for connections that we open; with connect: passive there are none");
 }
 
 static void check_neighbor(const struct check *k, const struct config_node *node, size_t i, const struct tree *t)
 {
 	const struct config_neighbor *nb = &node->neighbors[i];
-	const struct tree *at = value_of(t, "address");
+	const struct tree *at = tree_value_of(t, "address");
 	const struct ip_prefix *prefix;
 	char a[ADDR_TEXT_MAX], p[PREFIX_TEXT_MAX];
 
-	check_as(k, value_of(t, "as"), nb->as);
+	check_as(k, tree_value_of(t, "as"), nb->as);
 	for (size_t n = 0; n < node->network_count; n++) {
 		const struct config_network *net = &k->c->networks[node->networks[n]];
 
@@ -395,22 +382,22 @@ static void check_neighbor(const struct check *k, const struct config_node *node
 		    same_interface(nb, &node->neighbors[j]))
 			tree_error(k->src, at, "neighbor %s is here twice", addr_text(&nb->address, a));
 	if (nb->local.family && nb->local.family != nb->address.family)
-		tree_error(k->src, value_of(t, "local"), "\"local\" and \"address\" must be of the same family");
+		tree_error(k->src, tree_value_of(t, "local"), "\"local\" and \"address\" must be of the same family");
 	if (nb->ttl_security && nb->multihop)
-		tree_error(k->src, value_of(t, "ttl-security"),
+		tree_error(k->src, tree_value_of(t, "ttl-security"),
 		           "\"ttl-security\" is for neighbors on the link: remove it or \"multihop\"");
 	if (nb->ttl_security && nb->bfd.enabled && !nb->bfd.multihop)
-		tree_warning(k->src, value_of(t, "ttl-security"),
+		tree_warning(k->src, tree_value_of(t, "ttl-security"),
 		             "\"ttl-security\" together with single-hop \"bfd\": FRR does multihop BFD then; with FRR "
 		             "write bfd: {multihop: true}");
 	if (nb->bfd.enabled && nb->bfd.interval_ms * nb->bfd.multiplier < BFD_DETECTION_LEAST_MS)
-		tree_warning(k->src, value_of(t, "bfd"),
+		tree_warning(k->src, tree_value_of(t, "bfd"),
 		             "BFD takes a path for dead after %u ms: below %d ms a busy machine does so too; write "
 		             "interval: %dms, or more",
 		             nb->bfd.interval_ms * nb->bfd.multiplier, BFD_DETECTION_LEAST_MS,
 		             (BFD_DETECTION_LEAST_MS + nb->bfd.multiplier - 1) / nb->bfd.multiplier);
 	if (nb->bfd.enabled && nb->bfd.multihop && !nb->multihop && !nb->ttl_security)
-		tree_warning(k->src, value_of(t, "bfd"),
+		tree_warning(k->src, tree_value_of(t, "bfd"),
 		             "\"bfd\" is multihop, the session is not: set \"multihop\" of the neighbor");
 	check_session(k, nb, t);
 	check_attributes(k, node, nb, t);
@@ -422,14 +409,14 @@ static void check_neighbor(const struct check *k, const struct config_node *node
 static void check_node(const struct check *k, size_t n)
 {
 	const struct config_node *node = &k->c->nodes[n];
-	const struct tree *t = item_of(k->root, "nodes", n);
-	const struct tree *bgp = value_of(t, "bgp");
+	const struct tree *t = tree_item_of(k->root, "nodes", n);
+	const struct tree *bgp = tree_value_of(t, "bgp");
 	const struct config_network *first = node->network_count ? &k->c->networks[node->networks[0]] : NULL;
 
 	check_management(k, n, t);
 	for (size_t i = 0; i < node->network_count; i++) {
 		const struct config_network *net = &k->c->networks[node->networks[i]];
-		const struct tree *at = item_of(t, "networks", i);
+		const struct tree *at = tree_item_of(t, "networks", i);
 
 		for (size_t j = 0; j < i; j++)
 			if (node->networks[i] == node->networks[j])
@@ -442,7 +429,7 @@ static void check_node(const struct check *k, size_t n)
 	}
 	if (node->role == CONFIG_PRIMARY) {
 		if (node->network_count)
-			tree_error(k->src, value_of(t, "networks"),
+			tree_error(k->src, tree_value_of(t, "networks"),
 			           "a primary is hidden and announces nothing: remove \"networks\", or "
 			           "write role: pop");
 		if (node->neighbor_count)
@@ -451,19 +438,20 @@ static void check_node(const struct check *k, size_t n)
 		return;
 	}
 	if (!node->network_count)
-		tree_warning(k->src, value_of(t, "name"), "pop \"%s\" is in no network: add \"networks\"", node->name);
-	if (!node->neighbor_count)
-		tree_warning(k->src, value_of(t, "name"), "pop \"%s\" has no BGP neighbors: nothing is announced there",
+		tree_warning(k->src, tree_value_of(t, "name"), "pop \"%s\" is in no network: add \"networks\"",
 		             node->name);
+	if (!node->neighbor_count)
+		tree_warning(k->src, tree_value_of(t, "name"),
+		             "pop \"%s\" has no BGP neighbors: nothing is announced there", node->name);
 	for (size_t i = 0; i < node->neighbor_count; i++)
-		check_neighbor(k, node, i, item_of(bgp, "neighbors", i));
+		check_neighbor(k, node, i, tree_item_of(bgp, "neighbors", i));
 	/* RFC 6286 2.1: unique within the AS */
 	for (size_t m = 0; node->has_router_id && m < n; m++) {
 		const struct config_node *other = &k->c->nodes[m];
 
 		if (other->has_router_id && other->router_id == node->router_id)
-			tree_error(k->src, value_of(bgp, "router-id"), "this router-id is that of node \"%s\" already",
-			           other->name);
+			tree_error(k->src, tree_value_of(bgp, "router-id"),
+			           "this router-id is that of node \"%s\" already", other->name);
 	}
 	if (node->neighbor_count && !node->has_router_id) {
 		bool have = false;
@@ -508,8 +496,9 @@ static void check_zones_unique(const struct check *k)
 			slots[at].zone = (uint32_t)i + 1;
 			slots[at].tag = tag;
 		} else {
-			tree_error(k->src, value_of(t, "name"), "zone \"%s\" is defined twice; the first is in line %u",
-			           value_of(t, "name")->text, k->c->zones[slots[at].zone - 1].line);
+			tree_error(k->src, tree_value_of(t, "name"),
+			           "zone \"%s\" is defined twice; the first is in line %u",
+			           tree_value_of(t, "name")->text, k->c->zones[slots[at].zone - 1].line);
 		}
 	}
 	free(slots);
@@ -531,27 +520,27 @@ static bool pops_transfer(const struct config *c, const struct config_zone *z)
 static void check_zone_tls(const struct check *k, const struct tree *t, const struct config_zone *z)
 {
 	const struct config_tls *served = &k->c->answer.tls;
-	const char *name = value_of(t, "name")->text;
+	const char *name = tree_value_of(t, "name")->text;
 
 	if (z->file && z->tls != UINT32_MAX && !served->enabled)
 		tree_error(
-			k->src, value_of(t, "tls"),
+			k->src, tree_value_of(t, "tls"),
 			"zone \"%s\": the fleet's primaries speak no TLS: add \"tls\" with a certificate to \"answer\"",
 			name);
 	if (z->transfer_over == CONFIG_OVER_ANY)
 		return;
 	if (!served->enabled)
-		tree_error(k->src, value_of(t, "transfer-over"),
+		tree_error(k->src, tree_value_of(t, "transfer-over"),
 		           "nobody could transfer zone \"%s\": add \"tls\" with a certificate to \"answer\"", name);
 	else if (z->transfer_over == CONFIG_OVER_MUTUAL_TLS && !served->client_ca_file)
-		tree_error(k->src, value_of(t, "transfer-over"),
+		tree_error(k->src, tree_value_of(t, "transfer-over"),
 		           "nobody could transfer zone \"%s\": add \"client-ca-file\" to \"tls\" of \"answer\"", name);
 	else if (pops_transfer(k->c, z) && z->tls == UINT32_MAX)
-		tree_error(k->src, value_of(t, "transfer-over"),
+		tree_error(k->src, tree_value_of(t, "transfer-over"),
 		           "zone \"%s\": the fleet's pops could not transfer it: give it a \"tls\"", name);
 	else if (pops_transfer(k->c, z) && z->transfer_over == CONFIG_OVER_MUTUAL_TLS &&
 	         !k->c->tls_auth[z->tls].certificate_file)
-		tree_error(k->src, value_of(t, "transfer-over"),
+		tree_error(k->src, tree_value_of(t, "transfer-over"),
 		           "zone \"%s\": the fleet's pops have no certificate to show: add \"certificate-file\" to "
 		           "tls-auth \"%s\"",
 		           name, k->c->tls_auth[z->tls].name);
@@ -566,13 +555,13 @@ static void check_transfers(const struct check *k, const struct tree *t, const s
 		for (size_t n = 0; n < k->c->network_count; n++)
 			for (size_t a = 0; a < k->c->networks[n].address_count; a++)
 				if (addr_equal(&z->notify[i].addr, &k->c->networks[n].addresses[a]))
-					tree_error(k->src, item_of(t, "notify", i),
+					tree_error(k->src, tree_item_of(t, "notify", i),
 					           "%s is a service address: whoever is nearest would be told; name "
 					           "the server's own address",
 					           endpoint_text(&z->notify[i], text));
 	for (size_t i = 0; i < z->allow_transfer_count; i++)
 		if (!z->allow_transfer[i].len && z->key == UINT32_MAX)
-			tree_warning(k->src, item_of(t, "allow-transfer", i),
+			tree_warning(k->src, tree_item_of(t, "allow-transfer", i),
 			             "without a \"key\" anybody may copy the whole zone");
 }
 
@@ -591,14 +580,15 @@ static void check_zones(const struct check *k)
 			tree_error(k->src, t,
 			           "zone \"%s\" has none of \"file\", \"primaries\" and \"backends\": where does it "
 			           "come from?",
-			           value_of(t, "name")->text);
+			           tree_value_of(t, "name")->text);
 		else if (z->file && z->primary_count)
-			tree_error(k->src, value_of(t, "primaries"),
+			tree_error(k->src, tree_value_of(t, "primaries"),
 			           "zone \"%s\" has both \"file\" and \"primaries\": remove one",
-			           value_of(t, "name")->text);
+			           tree_value_of(t, "name")->text);
 		if (z->network == UINT32_MAX && k->c->network_count && !z->catalog)
-			tree_warning(k->src, value_of(t, "name"), "zone \"%s\" is in no \"network\": no pop serves it",
-			             value_of(t, "name")->text);
+			tree_warning(k->src, tree_value_of(t, "name"),
+			             "zone \"%s\" is in no \"network\": no pop serves it",
+			             tree_value_of(t, "name")->text);
 		if (!config_zone_is_edge(z)) {
 			check_transfers(k, t, z);
 			check_zone_tls(k, t, z);
@@ -617,30 +607,30 @@ static void check_zones(const struct check *k)
 static void check_tls_auth(const struct check *k, size_t i)
 {
 	const struct config_tls_auth *a = &k->c->tls_auth[i];
-	const struct tree *t = item_of(k->root, "tls-auth", i);
+	const struct tree *t = tree_item_of(k->root, "tls-auth", i);
 
 	for (size_t n = 0; n < a->pin_count; n++) {
 		uint8_t pin[64];
 		struct writer w = writer_of(pin, sizeof(pin));
 
 		if (base64_get(a->pins[n], strlen(a->pins[n]), &w) < 0 || !writer_ok(&w) || w.pos != PIN_LEN)
-			tree_error(k->src, item_of(t, "pins", n),
+			tree_error(k->src, tree_item_of(t, "pins", n),
 			           "a pin is base64 of %d octets: openssl x509 -in CERTIFICATE -noout -pubkey | "
 			           "openssl pkey -pubin "
 			           "-outform der | openssl dgst -sha256 -binary | openssl base64",
 			           PIN_LEN);
 	}
 	if (!a->certificate_file != !a->key_file)
-		tree_error(k->src, value_of(t, a->key_file ? "key-file" : "certificate-file"),
+		tree_error(k->src, tree_value_of(t, a->key_file ? "key-file" : "certificate-file"),
 		           "\"certificate-file\" and \"key-file\" go together");
 	if (a->mode == CONFIG_TLS_STRICT && !a->ca_file && !a->pin_count)
-		tree_error(k->src, value_of(t, "name"),
+		tree_error(k->src, tree_value_of(t, "name"),
 		           "tls-auth \"%s\" has neither \"ca-file\" nor \"pins\": how is the server known? The "
 		           "system's authorities are "
 		           "in /etc/ssl/certs/ca-certificates.crt",
 		           a->name);
 	if (a->mode == CONFIG_TLS_OPPORTUNISTIC && (a->ca_file || a->pin_count))
-		tree_warning(k->src, value_of(t, a->ca_file ? "ca-file" : "pins"),
+		tree_warning(k->src, tree_value_of(t, a->ca_file ? "ca-file" : "pins"),
 		             "with \"mode: opportunistic\" this is not looked at: whoever answers is believed");
 }
 
@@ -655,7 +645,7 @@ static void check_answer(const struct check *k)
 		const struct config_filter *f = &k->c->answer.filters[i];
 
 		if (!f->name && !f->type_count && !f->client_count)
-			tree_error(k->src, item_of(answer, "filters", i),
+			tree_error(k->src, tree_item_of(answer, "filters", i),
 			           "this filter matches every question: give it a \"name\", \"types\" or \"clients\"");
 	}
 }
@@ -670,7 +660,7 @@ static void check_rpki(const struct check *k)
 		tree_error(k->src, t, "without \"caches\" nothing is validated: name one, or remove \"rpki\"");
 	for (size_t i = 0; i < rpki->cache_count; i++) {
 		const struct config_cache *cache = &rpki->caches[i];
-		const struct tree *at = item_of(t, "caches", i);
+		const struct tree *at = tree_item_of(t, "caches", i);
 		const struct ip_prefix *prefix;
 		const struct config_network *net = network_around(k->c, &cache->address, &prefix);
 
@@ -693,7 +683,7 @@ static void check_references(const struct check *k)
 
 	for (size_t i = 0; i < drift->reference_count; i++) {
 		const struct endpoint *server = &drift->references[i].server;
-		const struct tree *at = item_of(tree_get(k->root, "drift"), "references", i);
+		const struct tree *at = tree_item_of(tree_get(k->root, "drift"), "references", i);
 		const struct ip_prefix *prefix;
 
 		if (network_around(k->c, &server->addr, &prefix))
@@ -749,7 +739,7 @@ void config_check(const struct tree_source *src, const struct tree *root, const 
 	check_answer(&k);
 	for (size_t i = 0; i < c->hook_count; i++)
 		if (c->hooks[i].exec_count && c->hooks[i].exec[0][0] != '/')
-			tree_error(src, item_of(item_of(root, "hooks", i), "exec", 0),
+			tree_error(src, tree_item_of(tree_item_of(root, "hooks", i), "exec", 0),
 			           "write the absolute path of the program: there is no PATH to look for \"%.80s\" in",
 			           c->hooks[i].exec[0]);
 	check_rpki(&k);

@@ -25,13 +25,6 @@ static bool is_loopback(const struct ip_addr *a)
 	return a->family == 4 ? a->bytes[0] == 127 : memcmp(a->bytes, one, sizeof(one)) == 0;
 }
 
-static const struct tree *value_of(const struct tree *parent, const char *key)
-{
-	const struct tree *t = tree_get(parent, key);
-
-	return t ? t : parent;
-}
-
 /* What is wrong with an address to listen at, whoever's it is. */
 static void check_address(const struct tree_source *src, const struct tree *at, const struct config *c,
                           const struct ip_addr *a)
@@ -70,14 +63,15 @@ static void check_http(const struct tree_source *src, const struct tree *t, cons
 		           "where everybody who reaches these addresses may");
 	if (h->allow_changes && !h->token_file)
 		tree_error(
-			src, value_of(t, "allow-changes"),
+			src, tree_value_of(t, "allow-changes"),
 			"orders are taken from those with a token marked rw: \"allow-changes\" needs \"token-file\"");
 	if (h->token_file && !local && !h->tls.enabled)
-		tree_warning(src, value_of(t, "token-file"),
+		tree_warning(src, tree_value_of(t, "token-file"),
 		             "without \"tls\" tokens pass the network as they are: add it, or reach these addresses "
 		             "only by a network of your own");
 	if (h->port == 53 || (c->answer.tls.enabled && h->port == c->answer.tls.port))
-		tree_error(src, value_of(t, "port"), "port %u is that of DNS: choose another, such as 8053", h->port);
+		tree_error(src, tree_value_of(t, "port"), "port %u is that of DNS: choose another, such as 8053",
+		           h->port);
 	for (size_t i = 0; node && !h->listen_count && i < node->management_count; i++)
 		check_address(src, t, c, &node->management[i]);
 }
@@ -97,7 +91,7 @@ void config_check_http(const struct tree_source *src, const struct tree *root, c
 			check_http(src, t, c, h, n);
 		if (h && !h->listen_count && !n->management_count)
 			tree_warning(
-				src, value_of(tree_item(nodes, i), "name"),
+				src, tree_value_of(tree_item(nodes, i), "name"),
 				"node \"%s\" has no \"management\" address and no \"listen\" in \"http\": it has no "
 				"web server",
 				n->name);

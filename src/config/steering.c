@@ -17,20 +17,6 @@ struct steering_check {
 	const struct config *c;
 };
 
-static const struct tree *item_of(const struct tree *parent, const char *list, size_t i)
-{
-	const struct tree *t = tree_get(parent, list);
-
-	return t ? tree_item(t, i) : parent;
-}
-
-static const struct tree *value_of(const struct tree *parent, const char *key)
-{
-	const struct tree *t = tree_get(parent, key);
-
-	return t ? t : parent;
-}
-
 static uint16_t usual_port(uint8_t type)
 {
 	return type == CONFIG_CHECK_HTTP ? 80 : type == CONFIG_CHECK_HTTPS ? 443 : type == CONFIG_CHECK_DNS ? 53 : 0;
@@ -93,36 +79,38 @@ static void check_pool_check(const struct steering_check *k, const struct tree *
 	if (c->type == CONFIG_CHECK_EXEC && !c->exec_count)
 		tree_error(k->src, t, "a check of type exec needs \"exec\": path of the program, and its arguments");
 	else if (c->exec_count && c->exec[0][0] != '/')
-		tree_error(k->src, item_of(t, "exec", 0),
+		tree_error(k->src, tree_item_of(t, "exec", 0),
 		           "write the absolute path of the program: there is no PATH to look for \"%.80s\" in",
 		           c->exec[0]);
 	/* As much as health/http.c has room for. */
 	if (c->contains && (!*c->contains || strlen(c->contains) > CONFIG_CHECK_TEXT_MAX))
-		tree_error(k->src, value_of(t, "contains"), "\"contains\" has 1 to %d octets", CONFIG_CHECK_TEXT_MAX);
+		tree_error(k->src, tree_value_of(t, "contains"), "\"contains\" has 1 to %d octets",
+		           CONFIG_CHECK_TEXT_MAX);
 	if (web && strlen(c->path) > CONFIG_CHECK_PATH_MAX)
-		tree_error(k->src, value_of(t, "path"), "a path has at most %d octets", CONFIG_CHECK_PATH_MAX);
+		tree_error(k->src, tree_value_of(t, "path"), "a path has at most %d octets", CONFIG_CHECK_PATH_MAX);
 	if (web && c->host && strlen(c->host) > CONFIG_CHECK_HOST_MAX)
-		tree_error(k->src, value_of(t, "host"), "a host's name has at most %d octets", CONFIG_CHECK_HOST_MAX);
+		tree_error(k->src, tree_value_of(t, "host"), "a host's name has at most %d octets",
+		           CONFIG_CHECK_HOST_MAX);
 	if (web && c->path[0] != '/')
-		tree_error(k->src, value_of(t, "path"), "a path begins with a slash: write /%.80s", c->path);
+		tree_error(k->src, tree_value_of(t, "path"), "a path begins with a slash: write /%.80s", c->path);
 	for (const char *s = web ? c->path : ""; *s; s++) {
 		if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f) {
-			tree_error(k->src, value_of(t, "path"),
+			tree_error(k->src, tree_value_of(t, "path"),
 			           "a path has neither blanks nor letters beyond ASCII: write them as %%20");
 			break;
 		}
 	}
 	if (web && c->host && (!*c->host || strpbrk(c->host, " \t\r\n/@")))
-		tree_error(k->src, value_of(t, "host"), "\"%.80s\" is no name of a host", c->host);
+		tree_error(k->src, tree_value_of(t, "host"), "\"%.80s\" is no name of a host", c->host);
 	if (https && c->insecure && c->ca_file)
 		tree_error(k->src, tree_get(t, "insecure"),
 		           "with \"insecure\" the \"ca-file\" is not looked at: remove one");
 	if (c->timeout_ms > c->interval_ms)
-		tree_error(k->src, value_of(t, "timeout"),
+		tree_error(k->src, tree_value_of(t, "timeout"),
 		           "\"timeout\" is longer than \"interval\": the next check would begin before this one has "
 		           "ended");
 	if (p->endpoints[0].target && c->type != CONFIG_CHECK_NONE && c->type != CONFIG_CHECK_EXEC)
-		tree_error(k->src, value_of(t, "type"),
+		tree_error(k->src, tree_value_of(t, "type"),
 		           "the pool has names: they are checked by programs (type: exec), which are given the name, "
 		           "or not at all (none)");
 }
@@ -144,7 +132,7 @@ static void check_endpoint(const struct steering_check *k, const struct tree *t,
 		return;
 	}
 	if (!e->target != !p->endpoints[0].target)
-		tree_error(k->src, value_of(t, e->target ? "target" : "address"),
+		tree_error(k->src, tree_value_of(t, e->target ? "target" : "address"),
 		           "pool \"%s\" begins with %s: a pool gives addresses or names, not both; make another pool "
 		           "of these",
 		           p->name, e->target ? "an address" : "a name");
@@ -152,10 +140,10 @@ static void check_endpoint(const struct steering_check *k, const struct tree *t,
 		tree_error(k->src, t, "\"latitude\" and \"longitude\" go together");
 	for (size_t n = 0; n < i; n++) {
 		if (strcasecmp(e->name, p->endpoints[n].name) == 0)
-			tree_error(k->src, value_of(t, "name"), "endpoint \"%s\" is in pool \"%s\" twice", e->name,
+			tree_error(k->src, tree_value_of(t, "name"), "endpoint \"%s\" is in pool \"%s\" twice", e->name,
 			           p->name);
 		else if (same_endpoint(e, &p->endpoints[n]))
-			tree_error(k->src, value_of(t, e->target ? "target" : "address"),
+			tree_error(k->src, tree_value_of(t, e->target ? "target" : "address"),
 			           "this is endpoint \"%s\" already", p->endpoints[n].name);
 	}
 }
@@ -163,7 +151,7 @@ static void check_endpoint(const struct steering_check *k, const struct tree *t,
 static void check_checked_from(const struct steering_check *k, const struct tree *t, const struct config_pool *p)
 {
 	for (size_t i = 0; i < p->checked_from_count; i++) {
-		const struct tree *at = item_of(t, "checked-from", i);
+		const struct tree *at = tree_item_of(t, "checked-from", i);
 
 		if (!config_node_find(k->c, p->checked_from[i]))
 			tree_error(k->src, at, "no node is called \"%s\"", p->checked_from[i]);
@@ -185,37 +173,37 @@ static void check_fallbacks(const struct steering_check *k, const struct tree *t
 		at = c->pools[at].fallback;
 		steps++;
 		if (at == pool) {
-			tree_error(k->src, value_of(t, "fallback"),
+			tree_error(k->src, tree_value_of(t, "fallback"),
 			           "pool \"%s\" falls back to itself%s: end the chain somewhere", c->pools[pool].name,
 			           steps > 2 ? " by way of others" : "");
 			return;
 		}
 	}
 	if (steps > CONFIG_FALLBACKS_MAX)
-		tree_error(k->src, value_of(t, "fallback"), "more than %d pools in a row: shorten the chain",
+		tree_error(k->src, tree_value_of(t, "fallback"), "more than %d pools in a row: shorten the chain",
 		           CONFIG_FALLBACKS_MAX);
 	else if (c->pools[pool].fallback != UINT32_MAX &&
 	         !c->pools[pool].endpoints[0].target != !c->pools[c->pools[pool].fallback].endpoints[0].target)
-		tree_error(k->src, value_of(t, "fallback"),
+		tree_error(k->src, tree_value_of(t, "fallback"),
 		           "one of these pools has addresses, the other names: clients get the one or the other");
 }
 
 static void check_pool(const struct steering_check *k, size_t i)
 {
 	const struct config_pool *p = &k->c->pools[i];
-	const struct tree *t = item_of(k->root, "pools", i);
+	const struct tree *t = tree_item_of(k->root, "pools", i);
 	size_t enabled = 0;
 
 	for (size_t n = 0; n < p->endpoint_count; n++) {
-		check_endpoint(k, item_of(t, "endpoints", n), p, n);
+		check_endpoint(k, tree_item_of(t, "endpoints", n), p, n);
 		enabled += !p->endpoints[n].disabled;
 	}
 	if (p->keep > p->endpoint_count)
-		tree_error(k->src, value_of(t, "keep"),
+		tree_error(k->src, tree_value_of(t, "keep"),
 		           "\"keep\" is %u, but pool \"%s\" has %zu endpoint%s: write at most %zu", p->keep, p->name,
 		           p->endpoint_count, p->endpoint_count == 1 ? "" : "s", p->endpoint_count);
 	if (!enabled)
-		tree_warning(k->src, value_of(t, "endpoints"),
+		tree_warning(k->src, tree_value_of(t, "endpoints"),
 		             "all endpoints of pool \"%s\" are disabled: it has nothing to give", p->name);
 	if (tree_get(t, "check"))
 		check_pool_check(k, tree_get(t, "check"), p);
@@ -262,31 +250,31 @@ static void check_rule(const struct steering_check *k, const struct tree *t, con
 	if (!r->country_count && !r->continent_count && !r->as_count && !r->subnet_count && !r->node_count)
 		tree_error(k->src, t, "this rule matches everybody: write its pool as the policy's own \"pool\"");
 	if ((r->country_count || r->continent_count) && !g->location_file)
-		tree_error(k->src, value_of(t, r->country_count ? "countries" : "continents"),
+		tree_error(k->src, tree_value_of(t, r->country_count ? "countries" : "continents"),
 		           "which country an address is in is said by a database: add geoip: {location: FILE}");
 	if (r->as_count && !g->as_file)
-		tree_error(k->src, value_of(t, "as"),
+		tree_error(k->src, tree_value_of(t, "as"),
 		           "which AS an address is in is said by a database: add geoip: {as: FILE}");
-	check_use(k, value_of(t, "pool"), s, r->pool);
+	check_use(k, tree_value_of(t, "pool"), s, r->pool);
 }
 
 static void check_policy(const struct steering_check *k, size_t i)
 {
 	const struct config_steering *s = &k->c->steering[i];
-	const struct tree *t = item_of(k->root, "steering", i);
+	const struct tree *t = tree_item_of(k->root, "steering", i);
 
 	for (size_t n = 0; n < s->rule_count; n++)
-		check_rule(k, item_of(t, "rules", n), s, n);
-	check_use(k, value_of(t, "pool"), s, s->pool);
+		check_rule(k, tree_item_of(t, "rules", n), s, n);
+	check_use(k, tree_value_of(t, "pool"), s, s->pool);
 	if (k->c->pools[s->pool].endpoints[0].target && s->answers != 1)
-		tree_error(k->src, value_of(t, tree_get(t, "answers") ? "answers" : "choose"),
+		tree_error(k->src, tree_value_of(t, tree_get(t, "answers") ? "answers" : "choose"),
 		           "a name has one CNAME: with a pool of names write answers: 1");
 	if (s->choose == CONFIG_CHOOSE_NEAREST && !k->c->geoip.location_file)
-		tree_error(k->src, value_of(t, "choose"),
+		tree_error(k->src, tree_value_of(t, "choose"),
 		           "where a client is is said by a database: add geoip: {location: FILE} with coordinates "
 		           "(GeoLite2-City)");
 	if (s->ttl_ms % 1000)
-		tree_error(k->src, value_of(t, "ttl"), "a TTL is of whole seconds");
+		tree_error(k->src, tree_value_of(t, "ttl"), "a TTL is of whole seconds");
 }
 
 struct owner_slot {
@@ -347,7 +335,7 @@ static void check_owners(const struct steering_check *k)
 	}
 	for (uint32_t i = 0; i < k->c->steering_count; i++) {
 		const struct config_steering *s = &k->c->steering[i];
-		const struct tree *list = tree_get(item_of(k->root, "steering", i), "owners"),
+		const struct tree *list = tree_get(tree_item_of(k->root, "steering", i), "owners"),
 				  *t = list ? list->first : NULL;
 
 		for (size_t n = 0; n < s->owner_count && t; n++, t = t->next) {
@@ -365,11 +353,12 @@ static void check_owners(const struct steering_check *k)
 	}
 	for (uint32_t i = 0; i < k->c->steering_count; i++) {
 		const struct config_steering *s = &k->c->steering[i];
-		const struct tree *t = item_of(k->root, "steering", i);
+		const struct tree *t = tree_item_of(k->root, "steering", i);
 
-		check_targets(k, value_of(t, "pool"), i, s->pool, slots, size);
+		check_targets(k, tree_value_of(t, "pool"), i, s->pool, slots, size);
 		for (size_t n = 0; n < s->rule_count; n++)
-			check_targets(k, value_of(item_of(t, "rules", n), "pool"), i, s->rules[n].pool, slots, size);
+			check_targets(k, tree_value_of(tree_item_of(t, "rules", n), "pool"), i, s->rules[n].pool, slots,
+			              size);
 	}
 	free(slots);
 }

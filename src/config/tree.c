@@ -441,3 +441,17 @@ const struct tree *tree_item(const struct tree *t, size_t i)
 		item = item->next;
 	return item ? item : t;
 }
+
+const struct tree *tree_value_of(const struct tree *parent, const char *key)
+{
+	const struct tree *t = tree_get(parent, key);
+
+	return t ? t : parent;
+}
+
+const struct tree *tree_item_of(const struct tree *parent, const char *list, size_t i)
+{
+	const struct tree *t = tree_get(parent, list);
+
+	return t ? tree_item(t, i) : parent;
+}

@@ -58,3 +58,6 @@ void tree_warning(const struct tree_source *src, const struct tree *t, const cha
 const struct tree *tree_get(const struct tree *t, const char *key);
 /* The i-th item of a list, or t itself, so that a message always has a place. */
 const struct tree *tree_item(const struct tree *t, size_t i);
+/* For messages, in the map `parent`: the value of key, and the i-th item of the list of that name, or the map itself where the file leaves it out and the default is meant. */
+const struct tree *tree_value_of(const struct tree *parent, const char *key);
+const struct tree *tree_item_of(const struct tree *parent, const char *list, size_t i);

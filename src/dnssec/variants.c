@@ -29,7 +29,6 @@
 #include "steer/steer.h"
 #include "zone/signatures.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,19 +73,6 @@ struct pass {
 	struct variants_set now;
 	int result; /* of fn */
 };
-
-static void PRINTF_LIKE(4, 5) say(struct pass *p, enum diag_severity severity, const struct content_rrset *set, const char *fmt, ...)
-{
-	const struct content_record *r = &set->records[0];
-	char name[NAME_TEXT_MAX], text[300];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	name_to_text(set->owner, name);
-	diag_add(p->diag, severity, r->line ? content_file(p->c, r->file) : NULL, r->line, 0, "%s: %s", name, text);
-}
 
 /* ---- sets ---- */
 
@@ -169,7 +155,7 @@ static void find_policies(struct pass *p, const struct name *owner, const struct
 			if (steer_record_policy(steer->records[0].rdata, steer->records[0].rdlen, &name, &len))
 				policy = steer_policy_named(p->tables[i], name, len);
 			if (policy == POLICY_NONE)
-				say(p, DIAG_ERROR, steer, "its STEER record names a policy that %s has not", p->configs[i]->path);
+				content_problem(p->c, p->diag, DIAG_ERROR, steer, "its STEER record names a policy that %s has not", p->configs[i]->path);
 		}
 		if (policy != POLICY_NONE)
 			p->by[p->by_count++] = (struct by){.config = i, .policy = policy};
@@ -208,11 +194,11 @@ static int do_set(struct pass *p, const struct content_rrset *own, uint8_t famil
 		if (p->result)
 			return p->result;
 		if (err == ERR_LIMIT)
-			say(p, DIAG_ERROR, own,
+			content_problem(p->c, p->diag, DIAG_ERROR, own,
 			    "the policy \"%s\" can give more than %d sets of %s records, too many to sign: give it fewer answers, or fewer endpoints in a pool", p->now.policy,
 			    VARIANTS_OWNER_MAX, rrtype_text(own->type, type));
 		else if (err == ERR_EXISTS)
-			say(p, DIAG_ERROR, own, "two sets of the policy \"%s\" have the same hash: change an address of one of its endpoints", p->now.policy);
+			content_problem(p->c, p->diag, DIAG_ERROR, own, "two sets of the policy \"%s\" have the same hash: change an address of one of its endpoints", p->now.policy);
 		else if (err < 0)
 			return err;
 	}
@@ -249,7 +235,7 @@ static int do_owner(struct pass *p, size_t i, size_t end)
 	if (!p->by_count)
 		return 0;
 	if (cname && !below.len) {
-		say(p, DIAG_ERROR, first, "the name is too long for one more label, _steer, below it, where signatures of a CNAME stand");
+		content_problem(p->c, p->diag, DIAG_ERROR, first, "the name is too long for one more label, _steer, below it, where signatures of a CNAME stand");
 		return 0;
 	}
 	p->now.set.owner = owner.wire;
@@ -262,7 +248,7 @@ static int do_owner(struct pass *p, size_t i, size_t end)
 		}
 	/* Below a CNAME they are found from there. */
 	if (!any && !(owner.len >= sizeof(label) && memcmp(owner.wire, label, sizeof(label) - 1) == 0))
-		say(p, DIAG_WARNING, first, "is steered, but has neither A, AAAA nor CNAME of its own, and so answers that there are none");
+		content_problem(p->c, p->diag, DIAG_WARNING, first, "is steered, but has neither A, AAAA nor CNAME of its own, and so answers that there are none");
 	for (unsigned t = 0; t < TYPES && !err; t++)
 		if (own[t])
 			err = do_set(p, own[t], types[t].family);

@@ -80,7 +80,7 @@ struct role_brief {
 	                      form, but for answer, whose bundle always is there */
 	int32_t supervisor_fd; /* SOCK_SEQPACKET */
 	int32_t rate_fd; /* answer: the table of rate limits, to be mapped whole; -1 elsewhere */
-	int32_t xdp_fd[4]; /* answer, sync: the kernel's answer cache (struct xdp_maps); -1: not for this role, or there is none */
+	int32_t xdp_fd[4]; /* answer, sync, admin: the kernel's answer cache (struct xdp_maps); -1: not for this role, or there is none */
 	uint64_t rate_len; /* octets of the table where it is a map of the kernel's, else 0 */
 	int32_t journal_fd; /* sync: the folder of its journal; -1 elsewhere, and in the stand-alone form */
 	int32_t sample_fd; /* answer, admin: the workers' rings of sampled queries (sample/ring.h); -1 elsewhere */

@@ -5,7 +5,10 @@
  *	ZONECAST_POOL, ZONECAST_ENDPOINT, ZONECAST_ADDRESS, ZONECAST_FLEET, ZONECAST_NODE, PATH
  *
  * Exit code 0 is up. The first line that it prints is the reason that status shows when it is not. What runs longer than the check's timeout is killed with all that it has started, and counts as a
- * failure; what a program that has ended leaves behind is killed, too: checks come again and again, and it would become more with each. At most CHECKS_RUNNING run at a time, CHECKS_WAITING wait; what is asked for beyond that is not run, which counts for nothing (ERR_LIMIT). */
+ * failure; what a program that has ended leaves behind is killed, too: checks come again and again, and it would become more with each. At most CHECKS_RUNNING run at a time, CHECKS_WAITING wait; what is asked for beyond that is not run, which counts for nothing (ERR_LIMIT).
+ *
+ * Where so many wait that watch asks for an endpoint again, because it takes its first question for lost, that is the same question: it keeps its place, and what comes of it is told under the new id. Else results
+ * would come too late for whoever asked as soon as there is more to run than CHECKS_RUNNING can, and no endpoint would have any. */
 #include "super/checks.h"
 
 #include "base/clock.h"
@@ -35,7 +38,7 @@ struct checks {
 	struct asked waiting[CHECKS_WAITING]; /* oldest first */
 	size_t waiting_count;
 	struct running {
-		uint32_t id;
+		struct asked asked;
 		uint32_t timeout_ms;
 		struct program program;
 	} running[CHECKS_RUNNING];
@@ -83,13 +86,35 @@ static bool read_asked(const struct role_message *m, struct asked *out)
 	return true;
 }
 
+static bool is_same(const struct asked *a, const struct asked *b)
+{
+	return strcmp(a->pool, b->pool) == 0 && strcmp(a->endpoint, b->endpoint) == 0;
+}
+
+/* What runs or waits for the same endpoint; NULL: nothing does. */
+static struct asked *find_asked(struct checks *c, const struct asked *a)
+{
+	for (size_t i = 0; i < CHECKS_RUNNING; i++)
+		if (c->running[i].program.pid && is_same(&c->running[i].asked, a))
+			return &c->running[i].asked;
+	for (size_t i = 0; i < c->waiting_count; i++)
+		if (is_same(&c->waiting[i], a))
+			return &c->waiting[i];
+	return NULL;
+}
+
 void checks_ask(struct checks *c, const struct plan *plan, const struct role_message *m)
 {
-	if (!plan->node || c->waiting_count == CHECKS_WAITING || !read_asked(m, &c->waiting[c->waiting_count])) {
+	struct asked a, *before;
+	bool valid = plan->node && read_asked(m, &a);
+
+	before = valid ? find_asked(c, &a) : NULL;
+	if (before)
+		before->id = a.id;
+	else if (valid && c->waiting_count < CHECKS_WAITING)
+		c->waiting[c->waiting_count++] = a;
+	else
 		answer(c, m->id, ERR_LIMIT, "");
-		return;
-	}
-	c->waiting_count++;
 }
 
 static const struct config_pool *find(const struct plan *plan, const struct asked *a, const struct config_pool_endpoint **endpoint)
@@ -131,7 +156,7 @@ static void start(struct checks *c, const struct plan *plan, const struct asked 
 	program_env(env, &n, "ZONECAST_ADDRESS", address);
 	argv = program_words(p->check.exec, p->check.exec_count, address);
 	if (argv && program_start(&r->program, plan, c->account, argv, env, now_ms)) {
-		r->id = a->id;
+		r->asked = *a;
 		r->timeout_ms = p->check.timeout_ms;
 	} else {
 		log_warn("pool=%s endpoint=%s error=\"cannot start a process\"", a->pool, a->endpoint);
@@ -171,14 +196,14 @@ bool checks_ended(struct checks *c, pid_t pid, int status)
 		program_ended(&r->program);
 		if (r->program.killed) {
 			snprintf(why, sizeof(why), "its program did not end within %u ms", r->timeout_ms);
-			answer(c, r->id, -ETIMEDOUT, why);
+			answer(c, r->asked.id, -ETIMEDOUT, why);
 		} else if (WIFSIGNALED(status)) {
 			snprintf(why, sizeof(why), "its program was ended by signal %d", WTERMSIG(status));
-			answer(c, r->id, -EINTR, why);
+			answer(c, r->asked.id, -EINTR, why);
 		} else if (WEXITSTATUS(status) == 127 && !r->program.said[0]) {
-			answer(c, r->id, 127, "its program cannot be run");
+			answer(c, r->asked.id, 127, "its program cannot be run");
 		} else {
-			answer(c, r->id, WEXITSTATUS(status), r->program.said);
+			answer(c, r->asked.id, WEXITSTATUS(status), r->program.said);
 		}
 		return true;
 	}

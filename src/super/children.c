@@ -52,10 +52,10 @@ static void write_pids(const struct children *all)
 		log_warn("pids file=%s error=\"%s\"", all->pids_path, err_text(-errno));
 }
 
-/* Workers fill the kernel's answer cache; sync invalidates. */
+/* Workers fill the kernel's answer cache; sync invalidates, and admin what is purged. */
 static bool may_have(const struct child *c, unsigned map)
 {
-	return c->kind == ROLE_ANSWER || (c->kind == ROLE_SYNC && map < 2);
+	return c->kind == ROLE_ANSWER || ((c->kind == ROLE_SYNC || c->kind == ROLE_ADMIN) && map < 2);
 }
 
 /* What is made anew for each life of a child: its AF_XDP sockets, which the supervisor does not keep. */

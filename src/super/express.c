@@ -434,6 +434,7 @@ void express_tick(struct express *x, struct board *board, uint64_t now_ms)
 	put(&b->seen, n.seen);
 	put(&b->answered[0], n.answered[0]);
 	put(&b->answered[1], n.answered[1]);
+	put(&b->of_backends, n.of_backends);
 	put(&b->bytes_in, n.bytes_in);
 	put(&b->bytes_out, n.bytes);
 	put(&b->limited_dropped, n.limited);

@@ -623,20 +623,6 @@ static void on_collect(uv_timer_t *t)
 	}
 }
 
-static int open_kernel_cache(struct sync *s)
-{
-	const int32_t *fds = s->role->brief.xdp_fd;
-	const struct xdp_maps maps = {fds[0], fds[1], -1, -1};
-	int err;
-
-	if (maps.control < 0)
-		return 0;
-	err = xdp_cache_open(&maps, &s->loader.kernel);
-	close(maps.control);
-	close(maps.generations);
-	return err;
-}
-
 static int journal_begin(const struct journal_options *o, struct text *why, struct journal **out)
 {
 	struct journal_options own = *o;
@@ -713,7 +699,7 @@ int sync_main(struct role *role)
 	s->loader.on_list = catalogs_complete;
 	s->loader.on_version = catalogs_judge;
 	s->loader.on_list_ctx = s->catalogs;
-	err = open_kernel_cache(s);
+	err = xdp_cache_take(role->brief.xdp_fd, &s->loader.kernel);
 	if (err < 0) {
 		/* Zones must not change under answers that nobody takes back. */
 		log_err("sync what=xdp error=\"%s\"", err_text(err));

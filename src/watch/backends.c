@@ -12,6 +12,9 @@
  * pops share, since all of them ask the same servers; when nothing is left it is hard. Of a pool that has never answered: hard for a node that has just begun, which has nothing in its cache while
  * others have; soft where the pool came with a reload, so that a mistyped address does not take a network away everywhere. Whether the cache has an answer for each name is not looked at.
  *
+ * A check that cannot be made, for want of something of ours or by a firewall of this machine, does not count; when none has counted for three intervals, what was known is forgotten, and workers find out for
+ * themselves. That a server leads back to this node is not forgotten so.
+ *
  * Checks are spread over their interval by the server's place. With 256 servers and the defaults that is 256 small questions a second; over TLS sessions are resumed.
  *
  * States survive a reload (by pool, address) and the death of this process (from the board). Single thread, watch's loop. */
@@ -42,6 +45,8 @@ enum {
 	LATENCY_WEIGHT = 8,
 	NS_MS = 1000000,
 	WATCH_SLOT = 1, /* of board_supervisor.procs */
+	STALE_INTERVALS = 3,
+	STALE_MS = 2000, /* on top, and a timeout: so long a state holds without a check that counts */
 };
 
 struct server {
@@ -77,7 +82,7 @@ struct backends_watch {
 	struct used *used;
 	size_t used_count;
 	bool young_node;                         /* and that was the start of the node, not of this process alone */
-	uint64_t young_keys[BOARD_BACKENDS_MAX]; /* servers of that plan */
+	uint64_t young_keys[BOARD_BACKENDS_MAX]; /* servers that have been checked since */
 	size_t young_count;
 };
 
@@ -145,7 +150,7 @@ static void tell(const struct server *s, enum board_up was, enum board_up now)
 {
 	static struct log_limit limit;
 	struct board_event e = {.kind = EVENT_BACKEND,
-	                        .level = now == UP_NO ? EVENT_WARN : EVENT_INFO,
+	                        .level = now == UP_YES ? EVENT_INFO : EVENT_WARN,
 	                        .family = s->at.addr.family};
 	char text[ENDPOINT_TEXT_MAX];
 
@@ -156,7 +161,7 @@ static void tell(const struct server *s, enum board_up was, enum board_up now)
 	snprintf(e.why, sizeof(e.why), "%.*s", EVENT_SENTENCE_MAX - 1, s->why);
 	watch_event_many(s->owner->w, WATCH_BURST_BACKEND, &e);
 	if (log_limit_pass(&limit, LOGS_PER_SECOND))
-		log_line(now == UP_NO ? LOG_WARN : LOG_NOTICE,
+		log_line(now == UP_YES ? LOG_NOTICE : LOG_WARN,
 		         "backends pool=%s server=%s address=%s state=%s was=%s why=\"%s\"", pool_of(s)->name,
 		         conf_of(s)->name, text, board_up_text(now), board_up_text(was), s->why);
 }
@@ -189,9 +194,34 @@ static void say(struct server *s, bool passed, const char *why, uint32_t latency
 		snprintf(s->why, sizeof(s->why), "%s to %s of %.80s", why, rrtype_text(q->qtype, type), name);
 }
 
-static void on_done(void *ctx, enum probe_outcome outcome, const char *why, uint32_t latency_us)
+/* A check could not be made. */
+static void not_made(struct server *s, const char *why, uint64_t now_ns)
 {
 	static struct log_limit limit;
+	const struct config_backend_check *check = &pool_of(s)->check;
+	uint64_t holds_ms = (uint64_t)STALE_INTERVALS * check->interval_ms + check->timeout_ms + STALE_MS;
+	bool known = s->health.state != HEALTH_UNKNOWN;
+
+	if (log_limit_pass(&limit, 1))
+		log_warn("backends error=\"%s\" action=\"this check did not count\"", why);
+	if (s->loops || now_ns <= s->checked_ns + holds_ms * NS_MS)
+		return;
+	snprintf(s->why, sizeof(s->why), "not known: its checks cannot be made: %s", why);
+	if (known) {
+		enum board_up was = up_of(s);
+
+		s->health.state = HEALTH_UNKNOWN;
+		s->health.run = 0;
+		s->since_ns = now_ns;
+		tell(s, was, UP_UNKNOWN);
+	}
+	publish(s, conf_of(s));
+	if (known)
+		publish_networks(s->owner->w);
+}
+
+static void on_done(void *ctx, enum probe_outcome outcome, const char *why, uint32_t latency_us)
+{
 	struct server *s = ctx;
 	const struct config_backend_check *check = &pool_of(s)->check;
 	const struct health_rule rule = {check->rise, check->fall};
@@ -200,8 +230,7 @@ static void on_done(void *ctx, enum probe_outcome outcome, const char *why, uint
 	uint64_t now_ns = clock_ns();
 
 	if (outcome == PROBE_OUTCOME_NONE && !looped) {
-		if (log_limit_pass(&limit, 1))
-			log_warn("backends error=\"%s\" action=\"this check did not count\"", why);
+		not_made(s, why, now_ns);
 		return;
 	}
 	s->loops = looped;
@@ -407,15 +436,18 @@ static void start(struct server *s)
 {
 	const struct config_backends *pool = pool_of(s);
 	uint32_t interval = pool->check.interval_ms, first = MIN(interval, (uint32_t)FIRST_MS);
+	bool was = s->checked;
 
 	s->checked = pool->check.name && is_used(s->owner, s->pool);
 	if (!s->checked) {
 		uv_timer_stop(&s->timer);
+		s->since_ns = up_of(s) == UP_UNKNOWN ? s->since_ns : clock_ns();
+		s->passed_ns = 0; /* nothing of that time is there to be given when it answers for a zone again */
 		s->health.state = HEALTH_UNKNOWN;
 		s->loops = false;
 		snprintf(s->why, sizeof(s->why), "not checked: its pool answers for no zone of this node");
 	} else {
-		if (!s->checks)
+		if (!s->checks || (!was && s->health.state == HEALTH_UNKNOWN))
 			snprintf(s->why, sizeof(s->why), "not checked yet");
 		uv_timer_start(&s->timer, on_turn, 1 + (uint64_t)first * (s->place % 64) / 64, interval);
 	}
@@ -484,14 +516,30 @@ int backends_start(struct watch *w, struct backends_watch **out)
 	b->young_node = atomic_load(&w->board->supervisor.procs[WATCH_SLOT].starts) <= 1;
 	plan(b);
 	for (size_t i = 0; i < b->server_count; i++)
-		b->young_keys[b->young_count++] = b->servers[i]->key;
+		if (b->servers[i]->checked)
+			b->young_keys[b->young_count++] = b->servers[i]->key;
 	*out = b;
 	return 0;
 }
 
+static bool is_checked(const struct backends_watch *b, uint64_t key)
+{
+	for (size_t i = 0; i < b->server_count; i++)
+		if (b->servers[i]->key == key)
+			return b->servers[i]->checked;
+	return false;
+}
+
 void backends_replan(struct backends_watch *b)
 {
+	size_t kept = 0;
+
 	plan(b);
+	/* What comes back, comes with a reload. */
+	for (size_t i = 0; i < b->young_count; i++)
+		if (is_checked(b, b->young_keys[i]))
+			b->young_keys[kept++] = b->young_keys[i];
+	b->young_count = kept;
 }
 
 /* ---- verdicts ---- */

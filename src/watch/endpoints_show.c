@@ -18,7 +18,8 @@ static enum health_state own_view(const struct endpoint_state *s, uint64_t now_n
 	const struct config_pool_check *rule = &s->pool->conf->check;
 	uint64_t most_ms = (uint64_t)STALE_INTERVALS * rule->interval_ms + rule->timeout_ms + STALE_MS;
 
-	if (!s->checked_ns || now_ns - s->checked_ns > most_ms * MS)
+	/* A check that cannot even begin ends at once, after the turn that began it has read the clock. */
+	if (!s->checked_ns || now_ns > s->checked_ns + most_ms * MS)
 		return HEALTH_UNKNOWN;
 	return s->health.state;
 }

@@ -112,7 +112,9 @@ static uint32_t list(const struct outside_input *in, enum board_outside state, b
 		if (!count || v->since_ns < *since_ns)
 			*since_ns = v->since_ns;
 		if (count < 3)
-			n = snprintf(out + at, 120 - at, "%s%.30s", count ? ", " : "", v->name);
+			n = snprintf(out + at, 120 - at, "%s%.30s%s%.30s", count ? ", " : "", v->name,
+			             state == OUTSIDE_SILENT && !mine && *v->node ? ", before answered by " : "",
+			             state == OUTSIDE_SILENT && !mine ? v->node : "");
 		if (n > 0)
 			at = MIN(at + (size_t)n, (size_t)119);
 		count++;

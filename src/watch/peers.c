@@ -4,7 +4,9 @@
  * A PoP asks the PoPs it shares a network with, and the primaries; a primary asks everybody. Each is asked once a second, more seldom in large fleets (fleet/pace.h), and ten times a second while
  * this node or one of the others means to leave a network for a soft cause: the guard of the decision (route) counts only views that are younger than 400 ms. A node has one
  * address or several: they take turns, so IPv4 and IPv6 are asked alike, any answer counts, and each address has a state of its own. Where the turn is at an address that has not
- * answered lately, one that has is asked as well, so a family that is down costs no age.
+ * answered lately, one that has is asked as well, so a family that is down costs no age. Where all nodes together have no more addresses than are asked at once, each address is asked in
+ * each turn. A question that has no answer after 700 ms, more than any way on Earth takes, is followed by two more at once, and what fails all three is silent: below three seconds after it began,
+ * so that who looks at nodes each second (Prometheus, a dashboard) says so within five.
  *
  * A question goes from our own management address, by which the other side knows us, over UDP. With many networks there are questions about single ones, in turn; while somebody means to
  * leave, only about those concerned. An answer must come from the address that was asked, with the question's id, and be signed with the status key over the signature of
@@ -40,7 +42,8 @@
 enum {
 	PENDING_SLOTS = 1024, /* a power of two; 99 nodes at 250 ms with a timeout of 1 s are 400 */
 	PENDING_MS =
-		1000, /* until a question counts as not answered; its answer is taken for as long as its slot is not needed */
+		1000, /* that a slot is needed; an answer is taken for as long as its slot is not taken by another question */
+	ANSWER_MS = 700, /* until a question counts as not answered */
 	TICK_MS = 50,
 	TICK_FAST_MS = 20,
 	INTENT_FRESH_MS = 5000, /* a node that said so and was not heard since does not keep us busy */
@@ -86,6 +89,8 @@ struct peers {
 	uint32_t count;
 	bool urgent[BOARD_NETWORKS_MAX]; /* of ours */
 	bool any_urgent;
+	bool all_addresses; /* in each turn */
+	uint64_t view_told_ns;
 	uint32_t next_slot;
 	struct log_limit limit;
 	struct pending pending[PENDING_SLOTS];
@@ -360,8 +365,43 @@ static void ask(struct peers *p, uint32_t i, uint64_t now_ns)
 	uint8_t network = next_network(p, peer, now_ns);
 
 	ask_at(p, i, at, network, now_ns);
+	if (p->all_addresses && !count_urgent(p, peer)) {
+		for (uint32_t k = 1; k < peer->address_count; k++)
+			ask_at(p, i, (at + k) % peer->address_count, network, now_ns);
+		return;
+	}
 	if (more != UINT32_MAX)
 		ask_at(p, i, more, network, now_ns);
+}
+
+/* Out of turn. */
+static void ask_again(struct peers *p, uint32_t i, uint64_t now_ns)
+{
+	struct peer *peer = &p->list[i];
+	uint32_t at;
+
+	while ((at = peers_again(peer, now_ns)) != UINT32_MAX)
+		ask_at(p, i, at, next_network(p, peer, now_ns), now_ns);
+}
+
+void peers_tell_view(struct peers *p, const char *network, uint64_t now_ns)
+{
+	/* It may change each second, and of further changes they hear in their turn. */
+	if (!p || (p->view_told_ns && now_ns - p->view_told_ns < fleet_pace_ms(p->count, 1, false) * 1000000ULL))
+		return;
+	p->view_told_ns = now_ns;
+	for (uint32_t i = 0; i < p->count; i++)
+		for (uint32_t k = 0; k < row_of(p, i)->network_count; k++)
+			if (strcmp(row_of(p, i)->network[k].name, network) == 0)
+				peers_ask_pools(p, i, 0, true, now_ns);
+}
+
+void peers_hint(struct peers *p, const struct ip_addr *from, uint64_t now_ns)
+{
+	uint32_t i = p ? peers_at(p, from) : UINT32_MAX;
+
+	if (i != UINT32_MAX)
+		p->list[i].due_ns = MIN(p->list[i].due_ns, MAX(now_ns, row_of(p, i)->asked_ns + FLEET_FAST_MS * 1000000ULL));
 }
 
 /* ---- answers ---- */
@@ -396,13 +436,9 @@ static void tell_seen(struct peers *p, uint32_t i, bool seen, uint64_t silent_ms
 static void answered(struct peers *p, struct pending *s)
 {
 	struct board_node *b = row_of(p, s->peer);
-	struct board_node_address *at = &b->address[s->address];
 
 	s->active = false;
-	board_write_begin(&b->seq);
-	at->failures = 0;
-	at->heard_ns = MAX(at->heard_ns, s->sent_ns);
-	board_write_end(&b->seq);
+	peers_answered(b, &p->list[s->peer], s->address, s->sent_ns);
 	board_add(&p->watch->board->watch.nodes.heard, 1);
 	if (!p->list[s->peer].seen) {
 		tell_seen(p, s->peer, true, 0);
@@ -462,7 +498,8 @@ static void take_answer(struct peers *p, struct pending *s, const uint8_t *msg, 
 		drift_heard(p->watch->drift, s->peer, &p->report, s->sent_ns);
 		endpoints_heard(p->watch->endpoints, s->peer, &p->report, UINT32_MAX, s->sent_ns);
 		for (uint32_t i = 0; i < p->report.sees_count; i++)
-			views_told_take(&p->watch->board->watch.views, q.node, &p->report.sees[i], s->sent_ns);
+			if (views_told_take(&p->watch->board->watch.views, q.node, &p->report.sees[i], s->sent_ns))
+				views_look(p->watch->views);
 		break;
 	case FLEET_ANSWER_TRUNCATED:
 		peer->single_until_ns = clock_ns() + SINGLE_MS * 1000000ULL;
@@ -588,12 +625,10 @@ static void expire(struct peers *p, uint64_t now_ns)
 	for (uint32_t i = 0; i < PENDING_SLOTS; i++) {
 		struct pending *s = &p->pending[i];
 
-		if (!s->active || s->counted || now_ns - s->sent_ns < PENDING_MS * 1000000ULL)
+		if (!s->active || s->counted || now_ns - s->sent_ns < ANSWER_MS * 1000000ULL)
 			continue;
 		s->counted = true;
-		board_write_begin(&row_of(p, s->peer)->seq);
-		row_of(p, s->peer)->address[s->address].failures++;
-		board_write_end(&row_of(p, s->peer)->seq);
+		peers_unanswered(row_of(p, s->peer), &p->list[s->peer], s->address, now_ns);
 	}
 }
 
@@ -625,6 +660,7 @@ static void on_tick(uv_timer_t *timer)
 		struct peer *peer = &p->list[i];
 
 		note_silence(p, i, now_ns);
+		ask_again(p, i, now_ns);
 		if (!peer->address_count || now_ns < peer->due_ns)
 			continue;
 		/* Behind time, nothing is made up for. */
@@ -655,6 +691,15 @@ static bool choose_doors(struct peers *p, const struct config_node *self)
 	return changed;
 }
 
+static uint32_t count_addresses(const struct peers *p)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < p->count; i++)
+		sum += p->list[i].address_count;
+	return sum;
+}
+
 int peers_replan(struct peers *p)
 {
 	const struct role *role = p ? p->watch->role : NULL;
@@ -677,6 +722,7 @@ int peers_replan(struct peers *p)
 	memcpy(p->config, role->config->hash, sizeof(p->config));
 	memset(p->pending, 0, sizeof(p->pending));
 	spread_ms = MIN(fleet_pace_ms(p->count, 1, false) / 4, 1000U);
+	p->all_addresses = count_addresses(p) <= FLEET_ALL_AT_ONCE;
 	for (uint32_t i = 0; i < p->count; i++) {
 		struct peer *peer = &p->list[i];
 

@@ -32,6 +32,11 @@ uint32_t peers_at(const struct peers *p, const struct ip_addr *address);
 /* The i-th has just asked us, and said how its zones are: it is asked half a turn from now, so that in large fleets two nodes hear of each other twice as often as either asks. */
 void peers_was_asked(struct peers *p, uint32_t i, uint64_t now_ns);
 
+/* Who answers at the network's addresses is another one now, seen from here: tell the nodes that have it that there is something to ask for. p may be NULL. */
+void peers_tell_view(struct peers *p, const char *network, uint64_t now_ns);
+/* That address says so: ask it now. p may be NULL. */
+void peers_hint(struct peers *p, const struct ip_addr *from, uint64_t now_ns);
+
 /* ---- peers_plan.c: pure but for the board's memory ---- */
 enum { PEERS_NO_ROW = UINT8_MAX };
 /* A node that is asked; its row on board.watch.nodes has the same index. */
@@ -42,6 +47,10 @@ struct peer {
 	bool whole;                           /* one question is about all its networks */
 	bool seen;                            /* it answered lately; for the log */
 	uint64_t due_ns;
+	struct peer_again { /* an address that is asked out of turn */
+		uint64_t due_ns;
+		uint32_t left; /* questions */
+	} again[BOARD_MANAGEMENT_MAX];
 	uint64_t single_until_ns; /* its answers do not fit: it is asked about one network at a time */
 	struct peer_network {
 		uint8_t own;           /* index of the network on this node, PEERS_NO_ROW: this node does not have it */
@@ -61,6 +70,11 @@ void peers_asked(struct board_watch *board, const struct peer *p, uint32_t i, ui
 /* Take in what the i-th says, to a question that left at sent_ns and was about `network` ("": all). Older than what is known: nothing happens. */
 void peers_take(struct board_watch *board, const struct peer *p, uint32_t i, const struct fleet_report *r,
                 const char *network, uint64_t sent_ns, uint64_t now_ns, const uint8_t own_config[FLEET_HASH_LEN]);
+/* The address has not answered in time, or has: which are to be asked again, and when. One lost question proves nothing; with the next two it is silent (BOARD_SILENT). The others may be as well. */
+void peers_unanswered(struct board_node *b, struct peer *p, uint32_t address, uint64_t now_ns);
+void peers_answered(struct board_node *b, struct peer *p, uint32_t address, uint64_t sent_ns);
+/* An address that is to be asked out of turn now; UINT32_MAX: none. */
+uint32_t peers_again(struct peer *p, uint64_t now_ns);
 /* Of which address the next question is to go to; *more is a second one, or UINT32_MAX: where the turn is at an address that has not answered
  * lately, another that has is asked as well. */
 uint32_t peers_address(const struct board_node *b, struct peer *p, uint32_t *more);

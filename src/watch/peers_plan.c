@@ -257,6 +257,47 @@ void peers_take(struct board_watch *board, const struct peer *p, uint32_t i, con
 	write_peers(board, p, i);
 }
 
+enum { AGAIN_MS = 250 }; /* their answers are not waited for in between */
+
+static void ask_again(struct peer *p, uint32_t address, uint32_t questions, uint64_t now_ns)
+{
+	p->again[address] = (struct peer_again){.due_ns = now_ns, .left = MAX(p->again[address].left, questions)};
+}
+
+void peers_unanswered(struct board_node *b, struct peer *p, uint32_t address, uint64_t now_ns)
+{
+	board_write_begin(&b->seq);
+	b->address[address].failures++;
+	board_write_end(&b->seq);
+	if (b->address[address].failures > 1)
+		return;
+	ask_again(p, address, BOARD_SILENT - 1, now_ns);
+	for (uint32_t k = 0; k < p->address_count; k++)
+		if (!b->address[k].failures)
+			ask_again(p, k, 1, now_ns);
+}
+
+void peers_answered(struct board_node *b, struct peer *p, uint32_t address, uint64_t sent_ns)
+{
+	board_write_begin(&b->seq);
+	b->address[address].failures = 0;
+	b->address[address].heard_ns = MAX(b->address[address].heard_ns, sent_ns);
+	board_write_end(&b->seq);
+	p->again[address].left = 0;
+}
+
+uint32_t peers_again(struct peer *p, uint64_t now_ns)
+{
+	for (uint32_t k = 0; k < p->address_count; k++) {
+		if (!p->again[k].left || now_ns < p->again[k].due_ns)
+			continue;
+		p->again[k].left--;
+		p->again[k].due_ns = now_ns + AGAIN_MS * 1000000ULL;
+		return k;
+	}
+	return UINT32_MAX;
+}
+
 uint32_t peers_address(const struct board_node *b, struct peer *p, uint32_t *more)
 {
 	uint32_t at = p->turn % p->address_count;

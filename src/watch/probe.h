@@ -4,6 +4,7 @@
 #include "base/addr.h"
 #include "base/attr.h"
 #include "health/probe_dns.h"
+#include "watch/attempt.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,16 +12,7 @@
 #include <uv.h>
 
 /* One question on its way over UDP or TCP: sockets, time and octets, but no opinion; whether an answer is right is the judge's. */
-enum {
-	PROBE_ANSWER_MAX = 4096, /* octets; an SOA or a name is far below */
-	PROBE_GRACE_MS = 50,     /* our own loop was late by more: the answer gets its time once more */
-};
-
-enum probe_outcome {
-	PROBE_OUTCOME_PASS,
-	PROBE_OUTCOME_FAIL,
-	PROBE_OUTCOME_NONE, /* no fault of the service: we have no descriptor, no memory, no port left */
-};
+enum { PROBE_ANSWER_MAX = 4096 /* octets; an SOA or a name is far below */ };
 
 struct probe;
 

@@ -24,6 +24,7 @@
 #include "proc/handover.h"
 #include "watch/drift.h"
 #include "watch/endpoints.h"
+#include "watch/peers.h"
 #include "watch/status_key.h"
 #include "watch/watch.h"
 #include "xfr/tsig.h"
@@ -167,8 +168,10 @@ static size_t answer(struct teller *t, const uint8_t *msg, size_t len, const str
 			self_report(t->watch->board, t->watch->role->config, t->watch->role->node, NO_NETWORK, clock_ns(), &t->report);
 			t->report.trees = 0;
 			endpoints_report(t->watch->endpoints, question.first, &t->report);
-			if (question.news)
+			if (question.news) {
 				endpoints_hint(t->watch->endpoints, from);
+				peers_hint(t->watch->peers, from, clock_ns());
+			}
 		} else {
 			self_report(t->watch->board, t->watch->role->config, t->watch->role->node, question.network, clock_ns(), &t->report);
 			drift_report(t->watch->drift, question.network, &t->report);

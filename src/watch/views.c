@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "dns/message.h"
 #include "watch/outside.h"
+#include "watch/peers.h"
 #include "watch/probe.h"
 #include "watch/watch.h"
 
@@ -71,6 +72,7 @@ struct views {
 	struct watch *watch;
 	uv_timer_t tick;
 	unsigned ticks;
+	bool look; /* at our own networks, now */
 	struct ip_addr from[BOARD_FAMILIES]; /* family 0: none */
 	uint32_t target_count, anycast_count, next_target;
 	struct target *targets;
@@ -156,6 +158,8 @@ static void anycast_done(struct views *v, const struct asked *a, bool passed, co
 	                : views_family_failed(n, t->family, why, now_ns);
 	if (!passed && n->family[t->family].failures < VIEWS_FALL)
 		t->due_ns = now_ns + VIEWS_AGAIN_MS * 1000000ULL;
+	if (change == VIEWS_SILENT || change == VIEWS_SEEN)
+		peers_tell_view(v->watch->peers, n->network, now_ns);
 	switch (change) {
 	case VIEWS_SAME:
 		break;
@@ -204,6 +208,20 @@ static struct asked *take_slot(struct views *v)
 	return NULL;
 }
 
+static uint32_t timeout_of(const struct views *v, const struct asked *a)
+{
+	const struct board_watch_views *b = board_of(v);
+
+	if (a->target != NO_TARGET) {
+		const struct target *t = &v->targets[a->target];
+		const struct board_view_path *p = &b->path[t->node][t->address][a->tcp];
+
+		return views_timeout_ms(atomic_load(&p->failures), a->tcp ? 0 : atomic_load(&p->latency_us));
+	}
+	return views_timeout_ms(b->network[v->anycasts[a->anycast].network].family[v->anycasts[a->anycast].family].failures,
+	                        b->network[v->anycasts[a->anycast].network].family[v->anycasts[a->anycast].family].latency_us);
+}
+
 static void send_off(struct views *v, struct asked *a, const struct ip_addr *to)
 {
 	struct probe_job job = {.loop = &v->watch->loop,
@@ -212,7 +230,7 @@ static void send_off(struct views *v, struct asked *a, const struct ip_addr *to)
 	                        .tcp = a->tcp,
 	                        .remote = true,
 	                        .from = v->from[to->family == 6],
-	                        .timeout_ms = VIEWS_TIMEOUT_MS,
+	                        .timeout_ms = timeout_of(v, a),
 	                        .question = a->question,
 	                        .judge = on_judge,
 	                        .done = on_done,
@@ -437,6 +455,12 @@ static void look_from_outside(struct views *v, uint64_t now_ns)
 	}
 }
 
+void views_look(struct views *v)
+{
+	if (v)
+		v->look = true;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct views *v = timer->data;
@@ -445,8 +469,9 @@ static void on_tick(uv_timer_t *timer)
 	v->ticks++;
 	if (v->ticks % TRAFFIC_EVERY == 0)
 		look_at_traffic(v, now_ns);
-	if (v->ticks % OUTSIDE_EVERY == 0)
+	if (v->look || v->ticks % OUTSIDE_EVERY == 0)
 		look_from_outside(v, now_ns);
+	v->look = false;
 	ask_due(v, now_ns);
 }
 

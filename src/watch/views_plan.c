@@ -20,6 +20,14 @@ uint32_t views_anycast_pace_ms(uint32_t families)
 	return MAX((uint32_t)VIEWS_ANYCAST_MS, families * VIEWS_ANYCAST_EACH_MS);
 }
 
+/* What is slow once may be on a longer way now, so that only the first failure comes early: the next question gets the whole time. */
+uint32_t views_timeout_ms(uint32_t failures, uint32_t latency_us)
+{
+	uint32_t quick = VIEWS_QUICK_MS / 2 + 2 * (MIN(latency_us, 1000000U) / 1000);
+
+	return failures || !latency_us ? VIEWS_TIMEOUT_MS : MIN(MAX(quick, (uint32_t)VIEWS_QUICK_MS), (uint32_t)VIEWS_TIMEOUT_MS);
+}
+
 /* ---- rows of networks ---- */
 
 static bool holds(const struct config_node *self, uint32_t network)
@@ -122,7 +130,8 @@ enum views_change views_family_failed(struct board_view_network *n, int family, 
 	snprintf(f->why, sizeof(f->why), "%s", why);
 	if (f->failures >= VIEWS_FALL && f->seen != OUTSIDE_SILENT) {
 		f->seen = OUTSIDE_SILENT;
-		f->seen_since_ns = now_ns;
+		/* The last question that was answered left then: later it was silent, whenever that became certain. */
+		f->seen_since_ns = f->heard_ns ? f->heard_ns : now_ns;
 		change = VIEWS_SILENT;
 	}
 	board_write_end(&n->seq);
@@ -151,12 +160,13 @@ static struct board_view_told *find_told(struct board_watch_views *board, const 
 	return sent_ns > oldest->heard_ns ? oldest : NULL;
 }
 
-void views_told_take(struct board_watch_views *board, const char *viewer, const struct fleet_sees *s, uint64_t sent_ns)
+bool views_told_take(struct board_watch_views *board, const char *viewer, const struct fleet_sees *s, uint64_t sent_ns)
 {
 	struct board_view_told *t = find_told(board, viewer, s->network, sent_ns);
+	bool changed = false;
 
 	if (!t || (strcmp(t->viewer, viewer) == 0 && strcmp(t->network, s->network) == 0 && t->heard_ns > sent_ns))
-		return;
+		return false;
 	if (atomic_load(&t->seq) & 1U)
 		board_write_end(&t->seq);
 	board_write_begin(&t->seq);
@@ -167,11 +177,13 @@ void views_told_take(struct board_watch_views *board, const char *viewer, const 
 		const struct fleet_sees_family *from = &s->family[f];
 		uint64_t ago_ns = (uint64_t)from->since_s * 1000000000U;
 
+		changed |= t->family[f].state != from->state;
 		t->family[f] = (struct board_told_family){.state = from->state,
 		                                          .since_ns = sent_ns > ago_ns ? sent_ns - ago_ns : 1};
 		snprintf(t->family[f].node, sizeof(t->family[f].node), "%s", from->node);
 	}
 	board_write_end(&t->seq);
+	return changed;
 }
 
 uint64_t views_told_fresh_ms(uint32_t others)

@@ -23,7 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-_Static_assert(sizeof(struct xdp_entry) == 48, "the program was compiled with it");
+_Static_assert(sizeof(struct xdp_entry) == 56, "the program was compiled with it");
 _Static_assert(sizeof(struct xdp_small) == 256 && sizeof(struct xdp_large) == 1536, "whole cache lines");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "two generations share a word");
 
@@ -102,6 +102,20 @@ int xdp_cache_open(const struct xdp_maps *maps, struct xdp_cache **out)
 	return 0;
 }
 
+int xdp_cache_take(const int32_t fds[4], struct xdp_cache **out)
+{
+	const struct xdp_maps maps = {fds[0], fds[1], fds[2], fds[3]};
+	int err = 0;
+
+	*out = NULL;
+	if (maps.control >= 0)
+		err = xdp_cache_open(&maps, out);
+	for (unsigned i = 0; i < 4; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	return err;
+}
+
 static void unmap(void *p, size_t len)
 {
 	if (p)
@@ -173,12 +187,17 @@ static void turn_all(struct xdp_cache *c, const uint8_t *const *apexes, size_t c
 		turn(atomic32(&c->generations[xdp_cache_slot(apexes[i])]), shut);
 }
 
+/* Waits for a grace period of RCU: programs run inside of one. Where the kernel cannot (full tickless), what remains is a packet that was in the program just now and outlives what is to follow, which
+ * takes longer. */
+static void outwait_programs(void)
+{
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
 void xdp_cache_shut(struct xdp_cache *c, const uint8_t *const *apexes, size_t count)
 {
 	turn_all(c, apexes, count, true);
-	/* Waits for a grace period of RCU: programs run inside of one. Where the kernel cannot (full tickless), what remains is a packet that was
-	 * in the program just now and outlives the commit, which takes longer. */
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	outwait_programs();
 }
 
 void xdp_cache_reopen(struct xdp_cache *c, const uint8_t *const *apexes, size_t count)
@@ -196,6 +215,12 @@ void xdp_cache_recover(struct xdp_cache *c)
 void xdp_cache_renew(struct xdp_cache *c)
 {
 	atomic_fetch_add(atomic32(&c->control->epoch), 2);
+}
+
+void xdp_cache_renew_backends(struct xdp_cache *c)
+{
+	atomic_fetch_add(atomic32(&c->generations[XDP_BACKENDS_SLOT]), 2);
+	outwait_programs();
 }
 
 /* ---- filling ---- */
@@ -375,7 +400,8 @@ static int read_answer(const struct xdp_answer *a, struct draft *d)
 	d->head.name_len = (uint16_t)(at - 4 - MESSAGE_HEADER);
 	d->head.tail_len = (uint16_t)(a->len - at);
 	d->head.qtype = (uint16_t)(q[0] << 8 | q[1]);
-	d->head.variant = (uint8_t)((a->edns ? XDP_EDNS : 0) | (a->edns && a->dnssec_ok ? XDP_DO : 0));
+	d->head.variant = (uint8_t)((a->edns ? XDP_EDNS : 0) | (a->edns && a->dnssec_ok ? XDP_DO : 0) | (a->not_cd ? XDP_NOT_CD : 0));
+	d->head.until = a->until_ns;
 	d->head.kind = a->kind & (XDP_RATE_KINDS - 1);
 	d->head.need = (uint16_t)a->len;
 	d->head.flags[0] = m[2] & 0xfe;
@@ -410,7 +436,7 @@ int xdp_cache_fill(struct xdp_cache *c, unsigned worker, const struct xdp_ticket
 
 	if (err < 0)
 		return err;
-	d.head.hash = xdp_question_hash(c->control->key, d.name, d.head.name_len, d.head.qtype, d.head.variant);
+	d.head.hash = xdp_question_hash(c->control->key, d.name, d.head.name_len, d.head.qtype, d.head.variant & XDP_VARIANTS);
 	d.head.generation = t->generation;
 	d.head.epoch = t->epoch;
 	d.head.slot = t->slot;

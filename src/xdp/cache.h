@@ -20,6 +20,8 @@ struct xdp_maps {
 /* ERR_STALE when the maps are another version's; -errno. The descriptors may be closed afterwards. */
 int xdp_cache_open(const struct xdp_maps *maps, struct xdp_cache **out) MUST_CHECK;
 void xdp_cache_close(struct xdp_cache *c);
+/* The same for the descriptors that a role inherits, in the order of struct xdp_maps: they are closed. *out NULL, and no error, where there is no cache: the first is -1. */
+int xdp_cache_take(const int32_t fds[4], struct xdp_cache **out) MUST_CHECK;
 /* An empty control page. sets: powers of two. */
 void xdp_control_init(struct xdp_control *control, uint32_t workers, uint32_t small_sets, uint32_t large_sets, const uint64_t key[2]);
 
@@ -36,6 +38,8 @@ void xdp_cache_reopen(struct xdp_cache *c, const uint8_t *const *apexes, size_t 
 void xdp_cache_recover(struct xdp_cache *c);
 /* Answers are made by other rules from now on: everything so far is dead. May be called by any process. */
 void xdp_cache_renew(struct xdp_cache *c);
+/* Answers of backends so far are dead, and none of them is given any more when this returns. May be called by any process. */
+void xdp_cache_renew_backends(struct xdp_cache *c);
 
 /* ---- filling ---- */
 
@@ -51,7 +55,9 @@ struct xdp_answer {
 	const uint8_t *message;
 	size_t len;
 	bool edns, dnssec_ok; /* of the question */
+	bool not_cd;          /* a question with CD may have another answer */
 	uint8_t kind;         /* for rate limits */
+	uint64_t until_ns;    /* CLOCK_MONOTONIC: when it is over; 0: only its zone's next version ends it. Of backends: never 0 */
 };
 /* ERR_LIMIT: too large; ERR_MALFORMED: not an answer that can be kept (truncated, other opcode, other counts of questions);
  * ERR_CLOSED: the place is being written by another. worker: this process's number. */

@@ -6,7 +6,6 @@
 #include "zone/content_priv.h"
 #include "zone/signatures.h"
 
-#include <stdarg.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -24,19 +23,6 @@ struct pass {
 	const uint8_t *dname; /* DNAME in force, or NULL */
 };
 
-static void PRINTF_LIKE(4, 5) say(struct pass *p, enum diag_severity severity, const struct content_rrset *set, const char *fmt, ...)
-{
-	const struct content_record *r = &set->records[0];
-	char name[NAME_TEXT_MAX], text[300];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	name_to_text(set->owner, name);
-	diag_add(p->diag, severity, r->line ? content_file(p->c, r->file) : NULL, r->line, 0, "%s: %s", name, text);
-}
-
 static bool beside_cname(uint16_t type)
 {
 	/* RFC 2181 10.1 with RFC 4034 and RFC 2535. */
@@ -46,11 +32,11 @@ static bool beside_cname(uint16_t type)
 static void check_ttl(struct pass *p, const struct content_rrset *set)
 {
 	if (set->ttl_differs)
-		say(p, DIAG_WARNING, set, "the records of this set have different TTLs: the smallest, %u, is used (RFC 2181 5.2)", set->ttl);
+		content_problem(p->c, p->diag, DIAG_WARNING, set, "the records of this set have different TTLs: the smallest, %u, is used (RFC 2181 5.2)", set->ttl);
 	if (set->ttl < ZONE_TTL_LOW && set->type != RR_RRSIG && set->type != RR_NSEC && set->type != RR_NSEC3 && set->type != RR_NSEC3PARAM)
-		say(p, DIAG_WARNING, set, "a TTL of %u s makes resolvers ask all the time: %d s or more", set->ttl, ZONE_TTL_LOW);
+		content_problem(p->c, p->diag, DIAG_WARNING, set, "a TTL of %u s makes resolvers ask all the time: %d s or more", set->ttl, ZONE_TTL_LOW);
 	if (set->duplicates)
-		say(p, DIAG_WARNING, set, "%u duplicate record%s dropped", set->duplicates, set->duplicates > 1 ? "s" : "");
+		content_problem(p->c, p->diag, DIAG_WARNING, set, "%u duplicate record%s dropped", set->duplicates, set->duplicates > 1 ? "s" : "");
 }
 
 /* The first set of the name if it is the owner of one of the next few names, as glue is, written as there; else the number of sets. */
@@ -122,9 +108,9 @@ static void check_targets(struct pass *p, const struct content_rrset *set, size_
 			continue;
 		name_to_text(target, name);
 		if (alias)
-			say(p, DIAG_WARNING, set, "points at %s, which is an alias (RFC 2181 10.3)", name);
+			content_problem(p->c, p->diag, DIAG_WARNING, set, "points at %s, which is an alias (RFC 2181 10.3)", name);
 		else if (name_is_under(target, set->owner))
-			say(p, DIAG_WARNING, set, "missing glue: %s has neither A nor AAAA", name);
+			content_problem(p->c, p->diag, DIAG_WARNING, set, "missing glue: %s has neither A nor AAAA", name);
 	}
 }
 
@@ -139,7 +125,7 @@ static void check_apex(struct pass *p)
 	if (!soa)
 		diag_add(p->diag, DIAG_ERROR, file, 0, 0, "the zone %s has no SOA record at its apex", name);
 	else if (soa->count > 1)
-		say(p, DIAG_ERROR, soa, "%u different SOA records: there must be one", soa->count);
+		content_problem(p->c, p->diag, DIAG_ERROR, soa, "%u different SOA records: there must be one", soa->count);
 	if (!content_lookup(p->c, apex, RR_NS))
 		diag_add(p->diag, DIAG_ERROR, file, 0, 0, "the zone %s has no NS record at its apex", name);
 }
@@ -173,7 +159,7 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 	char text[RRTYPE_TEXT_MAX];
 
 	if (!p->inside && !at_apex && !name_is_under(owner, apex)) {
-		say(p, DIAG_ERROR, first, "is outside the zone");
+		content_problem(p->c, p->diag, DIAG_ERROR, first, "is outside the zone");
 		return;
 	}
 	if (p->cut && (name_labels(owner) <= p->cut_labels || !name_is_under(owner, p->cut)))
@@ -181,13 +167,13 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 	if (p->dname && (!name_is_under(owner, p->dname) || name_equal(owner, p->dname)))
 		p->dname = NULL;
 	if (p->dname)
-		say(p, DIAG_WARNING, first, "lies below a DNAME and is never answered (RFC 6672 2.4)");
+		content_problem(p->c, p->diag, DIAG_WARNING, first, "lies below a DNAME and is never answered (RFC 6672 2.4)");
 	else if (p->cut) {
 		for (size_t k = i; k < end; k++) {
 			uint16_t type = content_at(p->c, k)->type;
 
 			if (type != RR_A && type != RR_AAAA && type != RR_RRSIG && type != RR_NSEC) {
-				say(p, DIAG_WARNING, content_at(p->c, k), "%s record below a delegation is never answered",
+				content_problem(p->c, p->diag, DIAG_WARNING, content_at(p->c, k), "%s record below a delegation is never answered",
 				    rrtype_text(type, text));
 				break;
 			}
@@ -199,7 +185,7 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 		check_ttl(p, set);
 		check_targets(p, set, k);
 		if (set->type == RR_SOA && !at_apex)
-			say(p, DIAG_ERROR, set, "an SOA record belongs at the apex only");
+			content_problem(p->c, p->diag, DIAG_ERROR, set, "an SOA record belongs at the apex only");
 		if (set->type == RR_STEER && names_policy(&set->records[0]))
 			steer = set;
 		steered |= set->type == RR_A || set->type == RR_AAAA;
@@ -208,7 +194,7 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 		else if (!beside_cname(set->type))
 			other = set;
 		if ((set->type == RR_CNAME || set->type == RR_DNAME) && set->count > 1)
-			say(p, DIAG_ERROR, set, "%u different %s records: there can be one", set->count, rrtype_text(set->type, text));
+			content_problem(p->c, p->diag, DIAG_ERROR, set, "%u different %s records: there can be one", set->count, rrtype_text(set->type, text));
 		if (set->type == RR_NS && !at_apex && !p->cut) {
 			p->cut = owner;
 			p->cut_labels = name_labels(owner);
@@ -216,12 +202,12 @@ static void check_owner(struct pass *p, size_t i, size_t end)
 		if (set->type == RR_DNAME)
 			p->dname = owner;
 		if (set->type == RR_NSEC3PARAM && at_apex && set->records[0].rdlen >= 4 && get_u16(set->records[0].rdata + 2))
-			say(p, DIAG_WARNING, set, "NSEC3 with %u extra iterations: use 0 (RFC 9276)", get_u16(set->records[0].rdata + 2));
+			content_problem(p->c, p->diag, DIAG_WARNING, set, "NSEC3 with %u extra iterations: use 0 (RFC 9276)", get_u16(set->records[0].rdata + 2));
 	}
 	if (steer && !steered && !is_below_cname(owner))
-		say(p, DIAG_WARNING, steer, "a STEER record where there is neither A nor AAAA steers nothing; for a CNAME it stands at _steer below it");
+		content_problem(p->c, p->diag, DIAG_WARNING, steer, "a STEER record where there is neither A nor AAAA steers nothing; for a CNAME it stands at _steer below it");
 	if (cname && other)
-		say(p, DIAG_ERROR, cname, "a CNAME and other data (%s) at one name (RFC 2181 10.1)", rrtype_text(other->type, text));
+		content_problem(p->c, p->diag, DIAG_ERROR, cname, "a CNAME and other data (%s) at one name (RFC 2181 10.1)", rrtype_text(other->type, text));
 }
 
 /* Expired signatures are told once a zone, not once a record. */
@@ -245,7 +231,7 @@ static void check_signatures(struct pass *p)
 		}
 	}
 	if (expired)
-		say(p, DIAG_WARNING, first, "%u signature%s of this zone expired: validating resolvers refuse them", expired,
+		content_problem(p->c, p->diag, DIAG_WARNING, first, "%u signature%s of this zone expired: validating resolvers refuse them", expired,
 		    expired > 1 ? "s" : "");
 }
 

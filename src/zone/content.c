@@ -7,6 +7,8 @@
 #include "base/pages.h"
 #include "zone/content_priv.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -297,6 +299,19 @@ const struct content_rrset *content_rrset(const struct content *c, size_t i)
 const char *content_file(const struct content *c, uint32_t file)
 {
 	return file < c->file_count ? c->files[file] : NULL;
+}
+
+void content_problem(const struct content *c, struct diag *diag, enum diag_severity severity, const struct content_rrset *set, const char *fmt, ...)
+{
+	const struct content_record *r = &set->records[0];
+	char name[NAME_TEXT_MAX], text[300];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	name_to_text(set->owner, name);
+	diag_add(diag, severity, r->line ? content_file(c, r->file) : NULL, r->line, 0, "%s: %s", name, text);
 }
 
 size_t content_find(const struct content *c, const uint8_t *name)

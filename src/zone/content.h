@@ -51,6 +51,8 @@ size_t content_rrset_count(const struct content *c);
 const struct content_rrset *content_rrset(const struct content *c, size_t i);
 /* NULL beyond the last. */
 const char *content_file(const struct content *c, uint32_t file);
+/* A problem of the set, "OWNER: ...", at the place of its first record. */
+void content_problem(const struct content *c, struct diag *diag, enum diag_severity severity, const struct content_rrset *set, const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* Index of the first set whose owner is not before name in canonical order; content_rrset_count() if none. */
 size_t content_find(const struct content *c, const uint8_t *name);
 /* The same, faster where that lies close to index near. */
@@ -65,9 +67,6 @@ int content_set_serial(struct content *c, uint32_t serial) MUST_CHECK;
 /* ... and one ZONEMD record at the apex with the SOA's TTL, in place of all that are there. Sets found earlier are no longer valid. ERR_NOT_FOUND: no
  * SOA; ERR_NO_MEMORY. */
 int content_put_zonemd(struct content *c, const uint8_t *rdata, uint16_t len) MUST_CHECK;
-
-/* Canonical order of the RDATA of two records of one type (RFC 4034 6.2, 6.3): 0 where they are the same record. */
-int content_compare_rdata(const struct content_record *a, const struct content_record *b);
 
 /* zonefile_parse() into content, finish, then zone_check() (zone/check.h): all problems in diag. On success *out is the
  * caller's; on failure ERR_INVALID or -errno. */

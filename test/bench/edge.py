@@ -8,7 +8,7 @@ import os
 import time
 
 import measure
-from peers import SERVERS, Knot, Peer, Zonecast
+from peers import SERVERS, Knot, Peer, Zonecast, ZonecastXdp
 from rig import PORT, SERVER, run
 
 BEHIND = ("127.0.0.1", 5300)
@@ -65,13 +65,19 @@ class ZonecastFront(Front, Zonecast):
     def fleet(cls, folder, store, zones, tls):
         for line in super().fleet(folder, store, [], tls):
             if line == "zones: []":
-                yield from ("backends:", "  - {name: behind, servers: [{address: \"%s:%d\"}]}" % BEHIND, "zones:")
-                yield from (f'  - {{name: "{name.rstrip(".") or "."}", backends: behind}}' for name, _ in zones)
+                yield from ("backends:", "  - {name: behind, servers: [{address: \"%s:%d\"}]}" % BEHIND, "zones:" if zones else line)
+                yield from (f'  - {{name: "{name.rstrip(".") or "."}", backends: behind{cls.zone_more}}}' for name, _ in zones)
             else:
                 yield line
 
     def memory(self):
         return self.cgroup.memory()
+
+
+class ZonecastFrontXdp(ZonecastFront, ZonecastXdp):
+    """Hits from the cache in the kernel, as far as a second brings the same question again."""
+    name, xdp = "zonecast-front-xdp", True
+    answer = (*ZonecastFront.answer, *ZonecastXdp.answer)
 
 
 class Dnsdist(Front):
@@ -91,7 +97,7 @@ class Dnsdist(Front):
         return self.cgroup.memory()
 
 
-SERVERS.update({s.name: s for s in (ZonecastFront, Dnsdist)})
+SERVERS.update({s.name: s for s in (ZonecastFront, ZonecastFrontXdp, Dnsdist)})
 
 
 def filled(server, rig, row, questions):

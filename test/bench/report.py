@@ -6,7 +6,7 @@ import statistics
 from measure import LIMIT_MIN, MEASURES
 from peers import SERVERS
 
-OURS = ("zonecast-of-knot", "zonecast-front", "zonecast", "zonecast-xdp-kept", "zonecast-af-xdp", "zonecast-xdp")
+OURS = ("zonecast-of-knot", "zonecast-front", "zonecast-front-xdp", "zonecast", "zonecast-xdp-kept", "zonecast-af-xdp", "zonecast-xdp")
 SHOWN = {
     "load": ("cold_first_s", "cold_s", "cold_cpu_s", "warm_first_s", "warm_s", "warm_cpu_s", "memory_mib", "octets_per_record"),
     "change": ("change_ms", "change_cpu_ms"),
@@ -65,7 +65,7 @@ class Results:
     def floor(self, row, measure):
         if measure != "cpu_ns":
             return None
-        return self.median(row, "reflect" if self.rows[row].rig == "napi" else "echo", measure)
+        return self.median(row, "reflect" if self.rows[row].is_napi else "echo", measure)
 
     def table(self):
         """Markdown: a table for each row."""

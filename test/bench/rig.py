@@ -91,7 +91,7 @@ class Rig:
             run("ip", "-n", ns, "link", "set", "lo", "up")
             run("ip", "-n", ns, "link", "set", dev, "up")
             run("ip", "netns", "exec", ns, "ethtool", "-K", dev, "tx", "off")  # XDP needs checksums in the packet; so for all
-        if self.kind == "napi":
+        if self.kind.endswith("napi"):
             self.threaded(self.client_ns, self.client_if, self.client_cpu)
             self.napi = self.threaded(self.server_ns, self.server_if, self.server_cpu)
             run("ip", "-n", self.client_ns, "link", "set", "dev", self.client_if, "xdpdrv", "obj", os.path.join(self.build, "pass.bpf.o"), "sec", "xdp")

@@ -13,7 +13,8 @@ import threading
 
 from netns import Net, wait_until
 from program import Program
-from streamnode import V4, V6, StreamNode
+from servers import knot_server
+from streamnode import V4, V6, StreamNode, exactly
 
 B4, B6 = "10.53.0.2", "2001:db8:53::2"
 CERTIFICATE = "tls: {certificate-file: cert.pem, key-file: key.pem}"
@@ -96,15 +97,7 @@ class Knot(Program):
         self.port, self.rest = port, rest
 
     def start(self):
-        conf = self.write("knot.conf", f"""server:
-    listen: [{B4}@{self.port}, {B6}@{self.port}]
-    rundir: "{self.folder}"
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: "{self.folder}"
-log:
+        conf = self.write("knot.conf", knot_server(self.folder, f"{B4}@{self.port}", f"{B6}@{self.port}") + f"""log:
   - target: stderr
     any: info
 {self.rest}""")
@@ -154,16 +147,6 @@ class FakeTcp:
             except OSError:
                 pass
             s.close()
-
-
-def exactly(s, count):
-    got = b""
-    while len(got) < count:
-        more = s.recv(count - len(got))
-        if not more:
-            raise OSError("the end")
-        got += more
-    return got
 
 
 def take(s):

@@ -125,7 +125,7 @@ class Fleet:
         for name in self.network_names:
             own = name in n["networks"] and n["name"] not in self.dead
             to = None if own else self._answerer(n, name)
-            family = {"own": own, "node": to["name"] if to else "", "since_ms": 3600000 if to else None, "asked_ms": 400, "heard_ms": 400 if to else None,
+            family = {"own": own, "node": to["name"] if to else "", "last": to["name"] if to else "", "since_ms": 3600000 if to else None, "asked_ms": 400, "heard_ms": 400 if to else None,
                       "latency_us": int(900 + distance(n["site"], to["site"]) * 21) if to else 0, "failures": 0, "flips": 0, "outside": "good" if own else "unknown",
                       "outside_since_ms": None, "why": ""}
             views.append({"network": name, "ipv4": family, "ipv6": dict(family)})
@@ -144,8 +144,9 @@ class Fleet:
 
         def address(text, v6):
             failures = 9 if dead or (v6 and changed.get("v6_dead")) else 0
-            one = {"latency_us": latency, "failures": failures, "asked": 360, "answered": 360, "answered_ms": heard}
-            return {"address": text, "asked_ms": 300, "heard_ms": heard, "failures": failures, "udp": one, "tcp": dict(one)}
+            ago = 71000 if failures and not dead else heard
+            one = {"latency_us": latency, "failures": failures, "asked": 360, "answered": 360, "answered_ms": ago}
+            return {"address": text, "asked_ms": 300, "heard_ms": ago, "failures": failures, "udp": one, "tcp": dict(one)}
 
         drift = {k: 0 for k in ("behind", "stuck", "content", "missing", "ahead")}
         for d in self.drift:

@@ -20,6 +20,7 @@ import dns.rcode
 
 from netns import Net, stop_process, wait_until
 from paths import BUILD, ZONECAST
+from streamnode import exactly
 
 BLAST = os.path.join(BUILD, "test", "bench", "blast")
 MANAGEMENT = {"v4": "10.9.0.2", "v6": "2001:db8:9::2"}
@@ -56,16 +57,6 @@ def percentiles(times):
     """(p50, p99, largest) in milliseconds, and how many were given up; those count as GIVEN_UP_S."""
     t = sorted(GIVEN_UP_S if x is None else x for x in times)
     return tuple(round(1000 * t[min(len(t) - 1, int(len(t) * p))], 1) for p in (0.5, 0.99, 1.0)), sum(x is None for x in times)
-
-
-def octets(s, count):
-    got = b""
-    while len(got) < count:
-        more = s.recv(count - len(got))
-        if not more:
-            raise ConnectionError("closed")
-        got += more
-    return got
 
 
 class Plane:
@@ -147,7 +138,7 @@ class Plane:
         wire = q.to_wire()
         s.sendall(struct.pack(">H", len(wire)) + wire if tcp else wire)
         while True:
-            got = octets(s, struct.unpack(">H", octets(s, 2))[0]) if tcp else s.recv(4096)
+            got = exactly(s, struct.unpack(">H", exactly(s, 2))[0]) if tcp else s.recv(4096)
             m = dns.message.from_wire(got)
             if m.id == q.id:
                 assert m.rcode() == dns.rcode.NOERROR and m.answer, m

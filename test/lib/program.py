@@ -6,12 +6,8 @@ import subprocess
 from netns import stop_process
 
 
-class Program:
-    def __init__(self, ns, folder, name):
-        self.ns, self.name, self.folder = ns, name, os.path.join(str(folder), name)
-        self.process = None
-        os.makedirs(self.folder, exist_ok=True)
-        os.chmod(self.folder, 0o755)
+class Folder:
+    """Whatever keeps files in a folder of its own."""
 
     def path(self, *parts):
         return os.path.join(self.folder, *parts)
@@ -20,6 +16,14 @@ class Program:
         with open(self.path(name), "w", encoding="ascii") as f:
             f.write(text)
         return self.path(name)
+
+
+class Program(Folder):
+    def __init__(self, ns, folder, name):
+        self.ns, self.name, self.folder = ns, name, os.path.join(str(folder), name)
+        self.process = None
+        os.makedirs(self.folder, exist_ok=True)
+        os.chmod(self.folder, 0o755)
 
     def spawn(self, argv):
         env = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin")

@@ -57,6 +57,34 @@ def need(*programs):
     assert not lacking, f"missing: {', '.join(lacking)}; run make deps"
 
 
+def knot_server(folder, *listen):
+    """Sections of knot.conf: a server with few threads that keeps everything in the folder. listen: "ADDRESS@PORT"."""
+    return f"""server:
+    listen: [{', '.join(f'"{at}"' for at in listen)}]
+    rundir: "{folder}"
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: "{folder}"
+"""
+
+
+def nsd_server(folder, *listen):
+    """Likewise the begin of nsd.conf; more of its section may follow."""
+    return "server:\n" + "".join(f"  ip-address: {at}\n" for at in listen) + f"""  server-count: 1
+  rrl-ratelimit: 0
+  username: ""
+  chroot: ""
+  zonesdir: "{folder}"
+  database: ""
+  pidfile: "{folder}/nsd.pid"
+  xfrdfile: "{folder}/xfrd.state"
+  zonelistfile: "{folder}/zone.list"
+  xfrdir: "{folder}"
+"""
+
+
 class Server:
     address = "127.0.0.1"
     name = "server"
@@ -163,15 +191,7 @@ class Knot(Server):
 
     def start(self):
         zones = "".join(f'  - domain: "{z}"\n    file: "{os.path.abspath(f)}"\n' for z, f in self.zones.items())
-        conf = self.write("knot.conf", f"""server:
-    listen: 127.0.0.1@{self.port}
-    rundir: "{self.folder}"
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: "{self.folder}"
-log:
+        conf = self.write("knot.conf", knot_server(self.folder, f"127.0.0.1@{self.port}") + f"""log:
   - target: stderr
     any: warning
 template:
@@ -191,19 +211,7 @@ class Nsd(Server):
 
     def start(self):
         zones = "".join(f'zone:\n  name: "{z}"\n  zonefile: "{os.path.abspath(f)}"\n' for z, f in self.zones.items())
-        conf = self.write("nsd.conf", f"""server:
-  ip-address: 127.0.0.1@{self.port}
-  server-count: 1
-  rrl-ratelimit: 0
-  username: ""
-  chroot: ""
-  zonesdir: "{self.folder}"
-  database: ""
-  pidfile: "{self.folder}/nsd.pid"
-  xfrdfile: "{self.folder}/xfrd.state"
-  zonelistfile: "{self.folder}/zone.list"
-  xfrdir: "{self.folder}"
-  minimal-responses: yes
+        conf = self.write("nsd.conf", nsd_server(self.folder, f"127.0.0.1@{self.port}") + f"""  minimal-responses: yes
 remote-control:
   control-enable: no
 {zones}""")

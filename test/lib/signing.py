@@ -11,6 +11,7 @@ import shutil
 import subprocess
 
 from paths import ZONECAST
+from program import Folder
 
 
 def run(argv, cwd):
@@ -24,21 +25,13 @@ def sign_variants(*args):
     return subprocess.run([ZONECAST, "zone", "sign-variants", *args], capture_output=True, text=True, timeout=120, check=False)
 
 
-class Signer:
+class Signer(Folder):
     programs = ()
 
     def __init__(self, folder, zone):
         self.folder, self.zone = os.path.join(str(folder), type(self).__name__), zone
         os.makedirs(self.folder)
         self.key = self.make_key()
-
-    def path(self, *parts):
-        return os.path.join(self.folder, *parts)
-
-    def write(self, name, text):
-        with open(self.path(name), "w", encoding="ascii") as f:
-            f.write(text)
-        return self.path(name)
 
     @property
     def anchor(self):

@@ -62,6 +62,14 @@ def octets(s, count):
     return got
 
 
+def exactly(s, count):
+    """So many; ConnectionError when the connection ends before."""
+    got = octets(s, count)
+    if got is None:
+        raise ConnectionError("the end")
+    return got
+
+
 def receive(s):
     head = octets(s, 2)
     body = octets(s, struct.unpack(">H", head)[0]) if head else None

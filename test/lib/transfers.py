@@ -21,7 +21,7 @@ import dns.query
 import dns.tsigkeyring
 
 from paths import program
-from servers import Server, free_port
+from servers import Server, free_port, knot_server, nsd_server
 
 WAIT_S = 60
 
@@ -271,15 +271,7 @@ class KnotPeer(Peer):
         use_key = f"key: {k.name}" if k else "address: 127.0.0.1"
         remote = f"remote:\n  - id: primary\n    address: 127.0.0.1@{self.master}\n    {use_key if k else ''}\n" if self.master else ""
         zone = "zonefile-load: difference" if self.file else "zonefile-load: none\n    master: primary\n    zonefile-sync: -1"
-        conf = self.write("knot.conf", f"""server:
-    listen: 127.0.0.1@{self.port}
-    rundir: "{self.folder}"
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: "{self.folder}"
-log:
+        conf = self.write("knot.conf", knot_server(self.folder, f"127.0.0.1@{self.port}") + f"""log:
   - target: stderr
     any: info
 {key}{remote}{self.policy}acl:
@@ -307,19 +299,7 @@ class NsdPeer(Peer):
         key = f'key:\n  name: "{k.name}"\n  algorithm: {k.algorithm}\n  secret: "{k.secret}"\n' if k else ""
         use = k.name if k else "NOKEY"
         master = f"  request-xfr: 127.0.0.1@{self.master} {use}\n  allow-notify: 127.0.0.1 {use}\n" if self.master else "  create-ixfr: yes\n"
-        conf = self.write("nsd.conf", f"""server:
-  ip-address: 127.0.0.1@{self.port}
-  server-count: 1
-  rrl-ratelimit: 0
-  username: ""
-  chroot: ""
-  zonesdir: "{self.folder}"
-  database: ""
-  pidfile: "{self.folder}/nsd.pid"
-  xfrdfile: "{self.folder}/xfrd.state"
-  zonelistfile: "{self.folder}/zone.list"
-  xfrdir: "{self.folder}"
-  verbosity: 2
+        conf = self.write("nsd.conf", nsd_server(self.folder, f"127.0.0.1@{self.port}") + f"""  verbosity: 2
 remote-control:
   control-enable: no
 {key}zone:

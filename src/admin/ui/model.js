@@ -32,6 +32,12 @@ function addressesSilent(node, v6) {
 	return of.length > 0 && of.every((a) => a.failures >= SILENT_AFTER);
 }
 
+// Since the last answer over the family; null: there was none.
+function familyHeard(node, v6) {
+	const heard = list(node.addresses).filter((a) => isV6(a.address) === v6 && Number.isFinite(a.heard_ms)).map((a) => a.heard_ms);
+	return heard.length ? Math.min(...heard) : null;
+}
+
 // Smoothed time of a plain question by UDP, the best of the node's addresses; else of the last status question.
 function nodeLatency(node) {
 	const measured = list(node.addresses).map((a) => a.udp && a.udp.latency_us).filter((us) => us > 0);
@@ -41,7 +47,7 @@ function nodeLatency(node) {
 function pathProblems(node, add) {
 	for (const [v6, name] of [[false, "IPv4"], [true, "IPv6"]])
 		if (addressesSilent(node, v6))
-			add("warn", `${node.name} does not answer on ${name} at its management address`, {key: `path ${name}`, page: "node-not-seen"});
+			add("warn", `${node.name} does not answer on ${name} at its management address`, {key: `path ${name}`, sinceMs: familyHeard(node, v6), page: "region"});
 	for (const a of list(node.addresses))
 		for (const transport of ["udp", "tcp"]) {
 			const p = a[transport];
@@ -173,13 +179,15 @@ function viewProblems(nodes, networks, add) {
 				const v = view[key], at = `outside ${view.network} ${name}`;
 				if (!unanswered(v) || told.has(at))
 					continue;
-				const s = silent.get(at) || {network: view.network, name, from: [], sinceMs: null};
+				const s = silent.get(at) || {network: view.network, name, from: [], last: new Set(), sinceMs: null};
 				s.from.push(node.name);
-				s.sinceMs = Math.max(s.sinceMs, (v.seen ? v.since_ms : v.heard_ms) || 0) || null;
+				if (v.last)
+					s.last.add(v.last);
+				s.sinceMs = Math.max(s.sinceMs, (!v.seen ? v.heard_ms : v.seen_since_ms === undefined ? v.since_ms : v.seen_since_ms) || 0) || null;
 				silent.set(at, s);
 			}
 	for (const [key, s] of silent)
-		add("bad", `seen from ${some(s.from, 3)}, ${s.network} does not answer on ${s.name}`, {key, where: "networks", sinceMs: s.sinceMs, page: "region"});
+		add("bad", `seen from ${some(s.from, 3)}, ${s.network} does not answer on ${s.name}${s.last.size ? `; ${some([...s.last], 3)} answered last` : ""}`, {key, where: "networks", sinceMs: s.sinceMs, page: "region"});
 }
 
 /* ---- this node ---- */
@@ -229,13 +237,14 @@ function ownProblems(status, add) {
 
 function endpointProblems(pools, add) {
 	for (const p of pools) {
+		const down = list(p.endpoints).filter((e) => e.up === "down" && !e.disabled), since = down.map((e) => e.since_ms).filter(Number.isFinite);
+		// Too few since the last one fell.
 		if (p.state !== "good")
 			add("bad", p.state === "down" ? `no endpoint of pool ${p.name} is up` : `pool ${p.name} has ${p.up} of ${plural(p.total, "endpoint")} up, fewer than are to be given`,
-				{key: `pool ${p.name}`, where: "pools", page: "endpoint-down"});
-		const down = list(p.endpoints).filter((e) => e.up === "down" && !e.disabled);
+				{key: `pool ${p.name}`, where: "pools", page: "endpoint-down", sinceMs: since.length ? Math.min(...since) : null});
 		if (down.length && p.state === "good")
 			add("warn", down.length === 1 ? `endpoint ${p.name}/${down[0].name} is down: ${down[0].why}` : `${plural(down.length, "endpoint")} of pool ${p.name} are down`,
-				{key: `endpoints ${p.name}`, where: "pools", page: "endpoint-down", sinceMs: Math.max(...down.map((e) => e.since_ms))});
+				{key: `endpoints ${p.name}`, where: "pools", page: "endpoint-down", sinceMs: since.length ? Math.max(...since) : null});
 		if (p.differ)
 			add("note", `nodes do not see the same endpoints of pool ${p.name} up`, {key: `views ${p.name}`, where: "pools", page: "endpoint-down"});
 	}
@@ -293,7 +302,7 @@ function headline(problems, s) {
 		return {state: "good", text: `Everything is all right: ${join(parts)}${notes.length ? `; ${plural(notes.length, "note")}` : ""}.`};
 	}
 	const counts = [bad.length && plural(bad.length, "alert"), warn.length && plural(warn.length, "warning")].filter(Boolean);
-	const first = (bad[0] || warn[0]).text;
+	const first = (bad[0] || warn[0]).text.replace(/\.$/, ""); // a name may stand at its end
 	return {state: bad.length ? "bad" : "warn",
 		text: bad.length + warn.length === 1 ? `Not all right: ${first}.` : `Not all right: ${join(counts)}. First: ${first}.`};
 }
@@ -323,6 +332,8 @@ export function model(input) {
 			node.health = worst(node.health, p.level);
 		}
 	}
+	for (const n of nodes)
+		n.reasons.sort((a, b) => RANK[b.level] - RANK[a.level]);
 	const sorted = [...unique.values()].sort((a, b) => RANK[b.level] - RANK[a.level]);
 	return {nodes, networks, drift, problems: sorted, summary: summary(nodes, networks, drift),
 		headline: headline(sorted, summary(nodes, networks, drift))};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The answer cache in the kernel (licensed to it as Dual BSD/GPL). One packet:
  *
- *	headers -> service address -> lease -> question -> entry -> generation -> size -> rate -> room -> write -> XDP_TX
+ *	headers -> service address -> lease -> question -> entry -> generation, time -> size -> rate -> room -> write -> XDP_TX
  *
  * Everything is decided before the first write; whatever is not plainly a question that the cache has the answer to goes on untouched,
  * to the AF_XDP socket of its queue, when it is a question all the same, or to the stack. What a plain question is:
@@ -337,7 +337,7 @@ INLINE int begin_entry(struct scratch *s, struct xdp_entry *e, uint64_t *before,
 		return BUSY;
 	read_barrier(s);
 	s->entry = *e;
-	if (s->entry.qtype != s->qtype || s->entry.variant != s->variant || s->entry.name_len != s->name_len ||
+	if (s->entry.qtype != s->qtype || (s->entry.variant & XDP_VARIANTS) != s->variant || s->entry.name_len != s->name_len ||
 	    s->entry.tail_len > tail_max)
 		return MISS;
 	return HIT;
@@ -692,12 +692,14 @@ INLINE uint64_t *read_question(struct scratch *s, struct xdp_counters *n, uint32
 	return NULL;
 }
 
-/* Is the entry found of the zone's version in force? */
+/* Is the entry found of the zone's version in force, and not over? */
 INLINE int is_fresh(struct scratch *s, struct xdp_control *c)
 {
 	uint32_t slot = s->entry.slot & (XDP_GENERATIONS - 1), half = slot >> 1, epoch = *(volatile uint32_t *)&c->epoch;
 	uint64_t *pair = bpf_map_lookup_elem(&generations, &half);
 
+	if (s->entry.until && s->now >= s->entry.until)
+		return 0;
 	return pair && epoch == s->entry.epoch && (uint32_t)(*(volatile uint64_t *)pair >> (slot & 1) * 32) == s->entry.generation;
 }
 
@@ -779,6 +781,8 @@ INLINE int serve(struct xdp_md *ctx, struct scratch *s, struct xdp_control *c, s
 		return on(s, c, n, &n->pass_stale);
 	if (s->entry.need > s->limit)
 		return on(s, c, n, &n->pass_size);
+	if ((s->entry.variant & XDP_NOT_CD) && (m[3] & 0x10))
+		return on(s, c, n, &n->pass_miss);
 	question = MESSAGE_HEADER + name_octets(s) + 4;
 	s->client[0] = s->client[1] = s->client[2] = 0;
 	if (v6)
@@ -821,6 +825,7 @@ INLINE int serve(struct xdp_md *ctx, struct scratch *s, struct xdp_control *c, s
 	if (done < 0)
 		return XDP_DROP;
 	n->answered[v6]++;
+	n->of_backends += s->entry.until != 0;
 	n->bytes += question;
 	n->bytes_in += len;
 	n->rcodes[s->entry.flags[1] & 15]++;
@@ -911,7 +916,8 @@ INLINE int turn_probe(struct xdp_md *ctx, struct scratch *s, struct xdp_control 
 	if (!d || c->off)
 		return XDP_PASS;
 	s->socket = socket_of(ctx, d);
-	if (!is_leased(ctx, c, bpf_ktime_get_ns())) {
+	s->now = bpf_ktime_get_ns();
+	if (!is_leased(ctx, c, s->now)) {
 		p->state = XDP_PROBE_NO_LEASE;
 	} else if (p->kind == XDP_PROBE_OF_WORKER) {
 		if (to_worker(s, c) == XDP_REDIRECT)

@@ -21,16 +21,17 @@ enum {
 	XDP_WORKERS_MAX = 256,
 	XDP_RATE_KINDS = 8,
 	XDP_LEASE_MS = 150,         /* a worker that has not renewed for so long does not answer from the kernel */
-	XDP_SMALL_NAME = 64, XDP_SMALL_TAIL = 144,
-	XDP_LARGE_NAME = 256, XDP_LARGE_TAIL = 1232,
+	XDP_SMALL_NAME = 64, XDP_SMALL_TAIL = 136,
+	XDP_LARGE_NAME = 256, XDP_LARGE_TAIL = 1224,
 	XDP_SOCKETS_MAX = 256,      /* AF_XDP sockets: queues of devices */
 	XDP_PROBE_ROOM = 480,       /* octets of DNS in a probe, question or answer */
 	XDP_FLOOD_MISSES = 128,
-	XDP_LAYOUT = 3,             /* changes with anything here */
+	XDP_BACKENDS_SLOT = 0,      /* of the generation of all answers of backends; zones whose names fall there share it */
+	XDP_LAYOUT = 4,             /* changes with anything here */
 };
 
-/* Which variant of a question: with OPT, with DO. */
-enum { XDP_EDNS = 1, XDP_DO = 2 };
+/* Which variant of a question: with OPT, with DO. Of an entry besides: not for questions with CD. */
+enum { XDP_EDNS = 1, XDP_DO = 2, XDP_VARIANTS = 3, XDP_NOT_CD = 4 };
 
 /* The one element of the control map. */
 struct xdp_control {
@@ -64,10 +65,11 @@ static inline uint64_t xdp_tag(uint64_t hash)
 struct xdp_entry {
 	uint64_t lock;
 	uint64_t hash;               /* of the question; 0: free */
+	uint64_t until;              /* CLOCK_MONOTONIC in nanoseconds: when it is over; 0: as long as its generation */
 	uint32_t generation, epoch;  /* at the time of the lookup */
 	uint32_t slot;
 	uint16_t qtype;
-	uint8_t variant;             /* XDP_EDNS, XDP_DO */
+	uint8_t variant;             /* XDP_EDNS, XDP_DO, XDP_NOT_CD */
 	uint8_t kind;                /* of answer, for rate limits */
 	uint16_t name_len, tail_len; /* octets */
 	uint16_t need;               /* least size the client must take */
@@ -119,6 +121,7 @@ struct xdp_prefix {
 struct xdp_counters {
 	uint64_t seen;
 	uint64_t answered[2];        /* IPv4, IPv6 */
+	uint64_t of_backends;        /* of these: what backends had answered */
 	uint64_t bytes;              /* octets of DNS in them */
 	uint64_t bytes_in;
 	uint64_t rcodes[16];

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Health of backends: what a node finds out of real servers over both families and all transports, what it says of it, and what becomes of its route."""
+import contextlib
 import itertools
 import os
+import re
 import socket
+import ssl
+import struct
 import subprocess
 import threading
 
 import dns.message
+import dns.rcode
 import pytest
 
 from certificates import Authority
@@ -14,9 +19,12 @@ from fleet import SERVICE, Node, Site
 from netns import missing, stop_process, wait_until
 from openapi import DOCUMENT, Document
 from paths import ZONECAST
+from program import Folder
 from routers import Bird
+from servers import knot_server, nsd_server
+from streamnode import exactly
 
-WHY = missing(ZONECAST, *Bird.needs, "knotd", "named", "nsd", "pdns_server")
+WHY = missing(ZONECAST, *Bird.needs, "knotd", "named", "nsd", "pdns_server", "nft")
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
 ADDRESSES = ("10.9.0.1", "2001:db8:9::1")
 ZONE = "$TTL 60\n@ SOA ns1 host 7 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.9\nwww A 192.0.2.80\n"
@@ -24,7 +32,7 @@ PORTS = itertools.count(5301)
 SECONDS = 40
 
 
-class Backend:
+class Backend(Folder):
     """A real name server in the router's namespace, on both of its addresses."""
     header = b""
 
@@ -35,11 +43,8 @@ class Backend:
         self.zone = zone
         self.write("zone", ZONE)
 
-    def write(self, name, text):
-        path = os.path.join(self.folder, name)
-        with open(path, "w", encoding="ascii") as f:
-            f.write(text)
-        return path
+    def listen(self):
+        return [f"{a}@{self.port}" for a in ADDRESSES]
 
     def log(self):
         with open(os.path.join(self.folder, "log"), encoding="latin-1") as f:
@@ -79,16 +84,7 @@ class Backend:
 
 class Knot(Backend):
     def argv(self):
-        listen = ", ".join(f'"{a}@{self.port}"' for a in ADDRESSES)
-        return ["knotd", "-c", self.write("knot.conf", f"""server:
-    listen: [{listen}]
-    rundir: "{self.folder}"
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: "{self.folder}"
-template:
+        return ["knotd", "-c", self.write("knot.conf", knot_server(self.folder, *self.listen()) + f"""template:
   - id: default
     storage: "{self.folder}"
     journal-content: none
@@ -102,18 +98,7 @@ zone:
 
 class Nsd(Backend):
     def argv(self):
-        listen = "".join(f"  ip-address: {a}@{self.port}\n" for a in ADDRESSES)
-        return ["nsd", "-d", "-c", self.write("nsd.conf", f"""server:
-{listen}  server-count: 1
-  username: ""
-  chroot: ""
-  zonesdir: "{self.folder}"
-  database: ""
-  pidfile: "{self.folder}/nsd.pid"
-  xfrdfile: "{self.folder}/xfrd.state"
-  zonelistfile: "{self.folder}/zone.list"
-  xfrdir: "{self.folder}"
-remote-control:
+        return ["nsd", "-d", "-c", self.write("nsd.conf", nsd_server(self.folder, *self.listen()) + f"""remote-control:
   control-enable: no
 zone:
   name: {self.zone}
@@ -129,9 +114,6 @@ class Bind(Backend):
         self.tls_port = next(PORTS)
         self.ca = Authority(os.path.join(self.folder, "ca"))
         self.ca.issue(self.path("server.pem"), self.path("server.key"), name="ns.edge.test")
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
 
     def argv(self):
         return ["named", "-g", "-n", "1", "-c", self.write("named.conf", f"""
@@ -235,6 +217,51 @@ class Relay:
             t.join(10)
 
 
+class Forgetful:
+    """Over TLS, refuses everything; breaks connections that go on with a session of before."""
+
+    def __init__(self, site, folder):
+        self.ca, self.resumed, self.ending = Authority(os.path.join(str(folder), "ca")), 0, threading.Event()
+        pem, key = os.path.join(str(folder), "server.pem"), os.path.join(str(folder), "server.key")
+        self.ca.issue(pem, key, name="ns.edge.test")
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(pem, key)
+        self.tls.set_alpn_protocols(["dot"])
+        self.listener = site.rtr.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.listener.bind((ADDRESSES[0], 0))
+        self.listener.listen(16)
+        self.listener.settimeout(0.1)
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while not self.ending.is_set():
+            try:
+                with self.listener.accept()[0] as s:
+                    s.settimeout(2)
+                    with self.tls.wrap_socket(s, server_side=True) as t:
+                        if t.session_reused:
+                            self.resumed += 1
+                            continue
+                        question = dns.message.from_wire(exactly(t, struct.unpack(">H", exactly(t, 2))[0]))
+                        answer = dns.message.make_response(question)
+                        answer.set_rcode(dns.rcode.REFUSED)
+                        wire = answer.to_wire()
+                        t.sendall(struct.pack(">H", len(wire)) + wire)
+                        t.recv(1)
+            except OSError:  # nobody came in time, or it went
+                continue
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        self.thread.join(10)
+        self.listener.close()
+
+
 def checks(node):
     return node.status()["networks"][0]["checks"]
 
@@ -277,6 +304,8 @@ def test_down_and_up_again(site, tmp_path):
             wait_until(lambda: servers(node)["edge", "v4"]["state"] == "down", SECONDS, "one is down", 0.1)
             assert servers(node)["edge", "two"]["state"] == "up"
             assert checks(node)["verdict"] == "pass", checks(node)
+            shown = re.search(r"\nbackends .*?(?=\n\S)", node.zonecast("status").stdout + "\n-", re.DOTALL)[0]
+            assert "    down     v4 " in shown and "timeouts" in shown and max(map(len, shown.splitlines())) <= 80, shown
             two.stop()
             soft = wait_until(lambda: next((e for e in node.events("--kind", "verdict") if e["now"] == "soft-fail"), None), SECONDS, "a soft verdict", 0.1)
             assert soft["why"].startswith("backends of edge.test: none of 2 answers for "), soft
@@ -349,3 +378,84 @@ def test_only_backends_and_what_they_answer(site, tmp_path):
             node.fleet(change=fleet_of(good, zones, only=True))
             assert node.zonecast("reload").returncode == 0
             wait_until(lambda: checks(node)["verdict"] == "pass" and len(servers(node)) == 4, SECONDS, "as before", 0.1)
+
+
+@contextlib.contextmanager
+def firewall(ns, hook, rule):
+    """With one rule of nftables in the namespace."""
+    ns.run(["nft", f"add table inet zct; add chain inet zct c {{ type filter hook {hook} priority 0; }}; add rule inet zct c {rule}"])
+    try:
+        yield
+    finally:
+        ns.run(["nft", "delete table inet zct"])
+
+
+def test_a_firewall_before_the_server(site, tmp_path):
+    """Who lets nobody through says so by ICMP: the server is down, over both families and transports, and no check is left out for it."""
+    port = next(PORTS)
+    pools = [pool("udp", port, check=", name: edge.test"), pool("tcp", port, "    over: tcp\n", check=", name: edge.test")]
+    with firewall(site.rtr, "input", f"th dport {port} reject with icmpx type admin-prohibited"):
+        with Node(site, tmp_path, announced=False, change=fleet_of(pools, [("edge.test", "udp"), ("tcp.edge.test", "tcp")])) as node:
+            down = wait_states(node, "down")
+            assert {k: s["why"].split(" to SOA")[0] for k, s in down.items()} == {
+                (p, f): "no route to the server" if f == "v4" else "prohibited by a router or firewall on the way" for p in ("udp", "tcp") for f in ("v4", "v6")}
+            assert "did not count" not in node.log()
+
+
+def test_checks_that_cannot_be_made(site, tmp_path):
+    """A firewall of the node itself keeps its questions: the servers' state does not hold for ever, and is found out again."""
+    with Knot(site, tmp_path) as knot, Node(site, tmp_path, announced=False, change=fleet_of([pool("edge", knot.port)], [("edge.test", "edge")])) as node:
+        wait_states(node, "up")
+        with firewall(site.pop, "output", f"udp dport {knot.port} drop"):
+            unknown = wait_states(node, "unknown")
+            assert all(s["why"] == "not known: its checks cannot be made: Operation not permitted" for s in unknown.values()), unknown
+            assert {(e["subject"], e["old"], e["now"]) for e in node.events("--kind", "backend")} >= {(f"edge {f}", "up", "unknown") for f in ("v4", "v6")}
+        wait_states(node, "up")
+
+
+def test_a_zone_that_comes_with_a_reload(site, tmp_path):
+    """Its pool was in the file when the node began, and then had no zone: it has not answered yet, which takes the network away from a node that has just begun, but not after a reload."""
+    with Knot(site, tmp_path) as knot:
+        pools, one = [pool("edge", knot.port), pool("nobody", next(PORTS))], [("edge.test", "edge")]
+        both = [*one, ("bad.test", "nobody")]
+        with Node(site, tmp_path, announced=False, change=fleet_of(pools, both)) as node:
+            wait_until(lambda: checks(node)["verdict"] == "hard-fail" and "none of 2 has answered yet" in checks(node)["why"], SECONDS, lambda: f"hard: {checks(node)}", 0.1)
+            node.fleet(change=fleet_of(pools, one))
+            assert node.zonecast("reload").returncode == 0
+            wait_until(lambda: checks(node)["verdict"] == "pass", SECONDS, lambda: f"pass: {checks(node)}", 0.1)
+            idle = servers(node)["nobody", "v4"]
+            assert idle["state"] == "unknown" and idle["why"].startswith("not checked: "), idle
+            node.fleet(change=fleet_of(pools, both))
+            assert node.zonecast("reload").returncode == 0
+            failed = wait_until(lambda: checks(node)["verdict"] != "pass" and checks(node), SECONDS, "a verdict", 0.1)
+            assert failed["verdict"] == "soft-fail" and "none of 2 has answered yet" in failed["why"], failed
+
+
+def test_a_zone_that_comes_back_with_a_reload(site, tmp_path):
+    """Its pool answered once, had no zone for longer than stale answers are given, and does not answer any more: no worse than one that never did."""
+    with Knot(site, tmp_path) as knot, Knot(site, tmp_path, zone="old.test") as old:
+        pools, one = [pool("edge", knot.port), pool("old", old.port, "    stale-for: 1s\n")], [("edge.test", "edge")]
+        both = [*one, ("old.test", "old")]
+        with Node(site, tmp_path, announced=False, change=fleet_of(pools, both)) as node:
+            wait_states(node, "up")
+            node.fleet(change=fleet_of(pools, one))
+            assert node.zonecast("reload").returncode == 0
+            wait_states(node, "unknown", ("old",))
+            old.stop()
+            wait_until(lambda: servers(node)["old", "v4"]["checked_ms"] > 1500, SECONDS, "stale answers to be too old", 0.1)
+            node.fleet(change=fleet_of(pools, both))
+            assert node.zonecast("reload").returncode == 0
+            failed = wait_until(lambda: checks(node)["verdict"] != "pass" and checks(node), SECONDS, "a verdict", 0.1)
+            assert failed["verdict"] == "soft-fail" and "none of 2 has answered yet" in failed["why"], failed
+
+
+def test_a_session_that_cannot_be_resumed(site, tmp_path):
+    """A server that breaks resumed connections fails a check now and then, but is not down for good: after a failure it is asked without a session."""
+    with Forgetful(site, tmp_path) as server:
+        tls = f"tls-auth:\n  - {{name: it, server-name: ns.edge.test, ca-file: {server.ca.file}}}\n"
+        pools = [pool("edge", server.port, "    over: tls\n    tls: it\n", check=", name: edge.test, rcode: REFUSED, rise: 1, fall: 2", addresses=ADDRESSES[:1])]
+        with Node(site, tmp_path, announced=False, change=fleet_of(pools, [("edge.test", "edge")], tls=tls)) as node:
+            wait_states(node, "up")
+            wait_until(lambda: server.resumed > 5, SECONDS, lambda: f"sessions are resumed: {server.resumed}; {servers(node)}", 0.1)
+            seen = servers(node)["edge", "v4"]
+            assert seen["state"] == "up" and seen["checks"] - seen["failures"] >= 4, seen

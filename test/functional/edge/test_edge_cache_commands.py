@@ -65,7 +65,9 @@ def test_cache_commands(tmp_path):
         assert (e["name"], e["type"], e["pool"], e["rcode"], e["state"], e["subnet"]) == ("www.example.", "A", "behind", "NOERROR", "fresh", None)
         assert e["records"][0] == 1 and 3000 < e["left"] <= 3600
         assert {x["name"] for x in show(edge, "www.example.", "--subtree")} == {"www.example.", "a.www.example."}
-        assert "www.example. A  NOERROR 1/" in edge.command("cache", "show", "www.example.")
+        shown = edge.command("cache", "show", "www.example.")
+        assert "www.example. A  NOERROR 1/" in shown and "\n  fresh, " in shown and ", pool behind\n" in shown and max(map(len, shown.splitlines())) <= 80
+        assert edge.command("cache", "show", "never.example.") == "nothing is kept of it\n"
         assert edge.ask("none.example.").rcode() == 3
         wait_until(lambda: edge.ask("none.example.") and show(edge, "none.example."), WAIT_S, "NXDOMAIN is kept")
         negative = show(edge, "none.example.")[0]
@@ -121,5 +123,7 @@ def test_without_backends(tmp_path):
     with Zonecast(tmp_path, zone_file(tmp_path)) as node:
         run = ["--run-dir", node.path("run")]
         assert json.loads(subprocess.run([ZONECAST, "cache", "status", "--json", *run], check=True, timeout=60, stdout=subprocess.PIPE).stdout)["size"] == 0
+        told = subprocess.run([ZONECAST, "cache", "status", *run], check=True, timeout=60, stdout=subprocess.PIPE, text=True).stdout
+        assert told == "there is no cache: no zone of the node has backends\n"
         done = subprocess.run([ZONECAST, "cache", "purge", ".", "--subtree", *run], check=False, timeout=60, stderr=subprocess.PIPE, text=True)
         assert done.returncode == 1 and "no backends" in done.stderr

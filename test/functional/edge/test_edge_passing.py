@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is passed on to backends as it is: signed questions, UPDATE, NOTIFY, transfers; with BIND and Knot behind, nsupdate, dig and kdig in front."""
 import contextlib
+import socket
 import subprocess
 
 import dns.edns
@@ -16,7 +17,7 @@ import dns.zone
 import pytest
 
 from certificates import Authority
-from edgenode import B4, B6, CERTIFICATE, Bind, EdgeNet, EdgeNode, Knot
+from edgenode import B4, B6, CERTIFICATE, Bind, EdgeNet, EdgeNode, FakeTcp, Knot, give, take
 from netns import missing, wait_until
 from streamnode import FAMILIES, V4, V6, ZONE, octets, query, receive, send
 
@@ -256,3 +257,45 @@ def test_own_zones_as_ever(rig):
     notify = dns.message.make_query("own.test.", "SOA")
     notify.set_opcode(dns.opcode.NOTIFY)
     assert rig.udp(V4, notify).rcode() != 0  # sync's word: it is this zone's primary
+
+
+class Taker(FakeTcp):
+    """Has updates, and does them or leaves without a word; answers health checks."""
+
+    def __init__(self, ns, leaves):
+        super().__init__(ns, self.talk)
+        self.leaves, self.had = leaves, 0
+
+    def talk(self, _, s, _number):
+        while True:
+            message = dns.message.from_wire(take(s))
+            update = message.opcode() == dns.opcode.UPDATE
+            self.had += update
+            if update and self.leaves:
+                s.shutdown(socket.SHUT_RDWR)
+                return
+            give(s, dns.message.make_response(message).to_wire())
+
+
+def refused_port(ns):
+    with ns.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+        s.bind((B4, 0))
+        return s.getsockname()[1]
+
+
+@pytest.mark.asan
+def test_an_update_is_not_given_twice(tmp_path):
+    """To another server only where the first has not had it: who has may have done it, and answers no more."""
+    with contextlib.ExitStack() as stack:
+        ns = stack.enter_context(EdgeNet()).ns
+        leaves, second = stack.enter_context(Taker(ns, True)), stack.enter_context(Taker(ns, False))
+        how = "over: tcp\npolicy: ordered\npass: [update]\npatience: 3s"
+        pools = {"leaves": ([leaves.at, second.at], how), "away": ([(B4, refused_port(ns)), second.at], how)}
+        node = stack.enter_context(EdgeNode(tmp_path, ns, pools, {"leaves.test": "leaves", "away.test": "away"}))
+        for zone, rcode, had in (("leaves.test.", 2, (1, 0)), ("away.test.", 0, (1, 1))):
+            update = dns.update.UpdateMessage(zone)
+            update.add("x", 60, "A", "192.0.2.5")
+            with node.tcp(V4) as s:
+                dns.query.send_tcp(s, update)
+                assert dns.query.receive_tcp(s)[0].rcode() == rcode, zone
+            assert (leaves.had, second.had) == had, zone

@@ -27,6 +27,12 @@ def grows(by):
     return f"0+{by}x240"
 
 
+def seen_as(state):
+    """A family of a network at the node fra, from outside."""
+    return {f'zonecast_node_info{{{A},node="fra",role="pop",fleet="f"}}': ONE, f'zonecast_view_outside_since_timestamp_seconds{{{A},network="n",family="ipv4"}}': HOUR,
+            **{f'zonecast_view_outside{{{A},network="n",family="ipv4",state="{s}"}}': ONE if s == state else HOUR for s in ("unknown", "good", "silent", "filtered")}}
+
+
 # Rule: series that make it fire at AT; the labels that the alert must have then; series beside which it is silent.
 CASES = {
     "ZonecastMetricsMissing": ({f"up{{{A}}}": HOUR}, {"instance": "a:8053", "severity": "critical"}, {f"up{{{A}}}": ONE, 'up{instance="x",job="node"}': HOUR}),
@@ -40,8 +46,9 @@ CASES = {
     "ZonecastNodeFamilyNotSeen": ({f'zonecast_peer_address_up{{{A},node="fra",family="ipv6"}}': HOUR, f'zonecast_peer_address_up{{{A},node="fra",family="ipv4"}}': ONE},
                                   {"node": "fra", "family": "ipv6"},
                                   {f'zonecast_peer_address_up{{{A},node="fra",family="ipv6"}}': HOUR, f'zonecast_peer_address_up{{{A},node="fra",family="ipv4"}}': HOUR}),
-    "ZonecastOutside": ({f'zonecast_view_outside{{{A},network="n",family="ipv4",state="filtered"}}': ONE}, {"network": "n", "family": "ipv4", "state": "filtered"},
-                        {f'zonecast_view_outside{{{A},network="n",family="ipv4",state="good"}}': ONE, f'zonecast_view_outside{{{A},network="n",family="ipv4",state="filtered"}}': HOUR}),
+    "ZonecastOutside": (seen_as("filtered"), {"network": "n", "family": "ipv4", "state": "filtered", "node": "fra"}, seen_as("good")),
+    "ZonecastOutsideSilent": (seen_as("silent"), {"network": "n", "family": "ipv4", "state": "silent", "node": "fra"},
+                              {**seen_as("silent"), f'zonecast_view_outside{{{B},network="n",family="ipv4",state="filtered"}}': ONE}),
     "ZonecastZoneContentDiffers": ({f'{SINCE}{{{A},node="fra",network="n",zone="z.",kind="content"}}': HOUR, f'{SINCE}{{{B},node="fra",network="n",zone="z.",kind="content"}}': HOUR},
                                    {"node": "fra", "network": "n", "zone": "z.", "severity": "critical"}, {f'{SINCE}{{{A},node="fra",network="n",zone="z.",kind="stuck"}}': HOUR}),
     "ZonecastZoneStuck": ({f'{SINCE}{{{A},node="fra",network="n",zone="z.",kind="stuck"}}': HOUR}, {"node": "fra", "network": "n", "zone": "z."},

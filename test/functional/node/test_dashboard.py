@@ -94,6 +94,8 @@ def test_what_is_wrong_is_named_without_reloading(show):
         lines = page.js("Object.fromEntries([...document.querySelectorAll('#problems li')].map((l) => [l.querySelector('.what').textContent, l.querySelector('.meta').textContent]))")
         assert all(re.match(r"for (more than )?\d+ (ms|s|min)Show", v) for v in lines.values()), lines
         assert "What to do: drift" in lines["example.org. is stuck on sjc"]
+        # What the node says, and not what the page has seen.
+        assert lines["iad does not answer on IPv6 at its management address"].startswith("for 71 sShow")
         # The event is there as well, and all of this came without a new page.
         page.wait("[...document.querySelectorAll('#events tbody tr')].some((r) => r.textContent.includes('hkg has answered none of 5 questions'))", 20)
         api.fleet.revive("hkg")
@@ -113,6 +115,8 @@ def test_endpoints_are_shown_where_there_are_pools(show):
         assert told[0].startswith("mail/b") and "down" in told[0] and "status 503" in told[0] and told[-1].startswith("web/a"), told
         assert page.js("document.getElementById('pools-count').textContent") == "2 pools, 2 of 5 endpoints down; too few are up in 1 pool"
         page.wait(f"{PROBLEMS}.includes('pool mail has 1 of 2 endpoints up, fewer than are to be given')", 20)
+        meta = "[...document.querySelectorAll('#problems li')].find((l) => l.textContent.includes('pool mail has')).querySelector('.meta').textContent"
+        assert page.js(meta).startswith("for 95 sShow")
         assert "endpoint web/b is down: status 503, wanted 200 to 399" in page.js(PROBLEMS)
         page.js("const f = document.getElementById('pools-find'); f.value = 'web/'; f.dispatchEvent(new Event('input'))")
         page.wait(f"{rows}.length === 3", 20)
@@ -133,6 +137,13 @@ def test_backends_are_shown_where_there_are_any(show):
         page.wait(f"{PROBLEMS}.some((t) => t.startsWith('server b of old does not answer '))", 20)
         api.fleet.add_backends("old", a="down", b="down")
         page.wait(f"{PROBLEMS}.some((t) => t.startsWith('no server of old answers '))", 20)
+        assert page.js(HEADLINE).endswith(" to SOA of edge.test.")
+        # All of the table is there to be read, and what is worst stands with the node.
+        api.fleet.add_backends("some", a="up", b="down")
+        page.wait(f"{rows}.length === 4", 20)
+        assert page.js("(() => { const b = document.getElementById('backends'); return b.scrollWidth <= b.clientWidth; })()")
+        page.wait("document.querySelector('#nodes [data-node=fra]').textContent.includes('no server of old answers')", 20)
+        api.fleet.add_backends("some")
         api.fleet.add_backends("old")
         page.wait(f"document.getElementById('backends-part').hidden && {HEADLINE}.startsWith('Everything is all right')", 30)
 
@@ -183,6 +194,8 @@ def test_the_judgement(show):
          "Not all right: seen from outside, n does not answer on IPv4.", ["bad"]),
         (fleet(node(), node("b", views=[{"network": "n", "ipv4": None, "ipv6": {"own": False, "seen": "silent", "node": "", "since_ms": 7}}])),
          "Not all right: seen from b, n does not answer on IPv6.", ["bad"]),
+        (fleet(node(views=[{"network": "n", "ipv4": None, "ipv6": {**seen, "seen": "silent", "node": "", "last": "b", "seen_since_ms": 7, "since_ms": 9000000}}]), node("b")),
+         "Not all right: seen from a, n does not answer on IPv6; b answered last.", ["bad"]),
         (fleet(node(views=[{"network": "n", "ipv4": {**seen, "failures": 3, "heard_ms": 4000}, "ipv6": {**seen, "failures": 2, "heard_ms": 3000}}]), node("b")),
          "Not all right: seen from a, n does not answer on IPv4.", ["bad"]),
         ({**fleet(node(), node("b")), "drift": {"rows": [{"kind": "behind", "zone": f"z{i}.", "node": "b", "alert": False, "since_ms": 5} for i in range(9)]}}, well + ".", []),
@@ -200,8 +213,9 @@ def test_the_judgement(show):
     with FakeApi(nodes=3) as api:
         page = show(api)
         for given, headline, levels in cases:
-            got = page.js(f"import('/ui/model.js').then((m) => {{ const r = m.model({json.dumps(given)}); return [r.headline.text, r.problems.map((p) => p.level)]; }})")
-            assert got == [headline, levels], given
+            got = page.js(f"import('/ui/model.js').then((m) => {{ const r = m.model({json.dumps(given)}); return [r.headline.text, r.problems.map((p) => p.level), r.problems.map((p) => p.sinceMs)]; }})")
+            assert got[:2] == [headline, levels], given
+            assert all(ms is None or ms < 10000 for ms in got[2]), (given, got)
 
 
 def test_all_pages_of_what_to_do_are_built_in():

@@ -214,6 +214,7 @@ def test_explained(fleet):
     assert "AAAA: no rule of 1 matches: pool eu" in say("web", "--from", "2001:db8:77::1")
     assert "pool us in its place" in say("spare")
     assert "too few are up" in say("web", "--down", "eu/a", "--down", "eu/b")
+    assert all(len(line) <= 80 for policy in ("web", "spare", "bypop") for line in say(policy, "--down", "eu/a").splitlines())
     assert "no rule of 1 matches: pool us" in say("bypop") and "rule 1 of 1: pool here" in say("bypop", "--node", "pop0")
     assert "neither a policy" in say("none.example", code=1)
     assert "no such endpoint" in say("web", "--down", "eu/x", code=2)

@@ -205,6 +205,7 @@ static void fill_node(struct board *b, uint32_t i, const char *name, uint64_t he
 	n->address[0].address = address("10.0.1.1");
 	n->address[1].address = address("2001:db8::1");
 	n->address[0].heard_ns = heard_ns;
+	n->address[0].failures = 2;
 	n->address[1].heard_ns = heard_ns;
 	n->address[1].failures = 3;
 	for (int t = 0; t < 2; t++) {
@@ -385,6 +386,7 @@ static void test_values(void **state)
 		{"zonecast_peer_up{node=\"nyc\"}", "0"},
 		{"zonecast_peer_address_up{node=\"ams\",family=\"ipv4\"}", "1"},
 		{"zonecast_peer_address_up{node=\"ams\",family=\"ipv6\"}", "0"},
+		{"zonecast_peer_address_heard_timestamp_seconds{node=\"new\",family=\"ipv6\"}", NULL},
 		{"zonecast_drift_zones{node=\"ams\",kind=\"stuck\"}", "2"},
 		{"zonecast_endpoint_up{pool=\"web\",endpoint=\"a\"}", "1"},
 		{"zonecast_endpoint_up{pool=\"web\",endpoint=\"b\"}", "0"},

@@ -321,6 +321,28 @@ static void test_standalone(void **state)
 }
 
 /* As full as it gets, it is still made and still JSON. */
+/* What another node says of its network: each cause by the name that it has everywhere. */
+static void test_causes_of_peers(void **state)
+{
+	struct bed *b = *state;
+	struct board_node *n = &b->board->watch.nodes.node[0];
+	const json_t *said;
+
+	board_write_begin(&n->seq);
+	strcpy(n->name, "ams");
+	n->network_count = 1;
+	strcpy(n->network[0].name, "global");
+	n->network[0].family[1].causes = (1U << CAUSE_COUNT | ((1U << CAUSE_COUNT) - 1)) & 0xff;
+	board_write_end(&n->seq);
+	atomic_store(&b->board->watch.nodes.count, 1);
+	build(b);
+	said = at(b->status, "peers.nodes.0.networks.0.ipv6.causes");
+	assert_int_equal(json_array_size(said), CAUSE_COUNT + 1);
+	for (unsigned i = 0; i < CAUSE_COUNT; i++)
+		assert_string_equal(json_string_value(json_array_get(said, i)), board_cause_text(1U << i));
+	assert_string_equal(json_string_value(json_array_get(said, CAUSE_COUNT)), "other");
+}
+
 static void test_full(void **state)
 {
 	struct bed *b = *state;
@@ -350,6 +372,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_network, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_neighbors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_standalone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_causes_of_peers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 	};
 

@@ -18,7 +18,7 @@ enum { NOW_S = 1000, POOL = 1, CACHE_OCTETS = 4 << 20, RECORDS = 60 };
 
 static struct engine_scratch scratch;
 static const uint8_t mark_key[EDGE_MARK_KEY_LEN] = "0123456789abcde";
-static const struct engine_pool pools[] = {{.key = 7, .cached = true}, {.key = 8, .cached = true}};
+static struct engine_pool pools[] = {{.key = 7, .cached = true}, {.key = 8, .cached = true}};
 static struct engine_config conf = {.identity = {.nsid = "node1"}, .udp_max = 1232, .pools = pools, .mark_key = mark_key};
 static uint8_t out[DNS_MESSAGE_MAX];
 static bool down[2];
@@ -133,7 +133,7 @@ static void test_hit(void **state)
 	len = ask_of(msg, "HiT.eXample.", RR_A, 1232, true);
 	answer(msg, len, true, &r);
 	scratch.backend_now_s = NOW_S;
-	assert_true(r.found == EDGE_FRESH && r.len && r.backends == POOL && !r.for_backends && !r.keepable && !r.refresh);
+	assert_true(r.found == EDGE_FRESH && r.len && r.backends == POOL && !r.for_backends && r.keepable && !r.refresh);
 	assert_int_equal(get_u16(out), 0x1234);
 	assert_int_equal(get_u16(out + 2), DNS_QR | DNS_AA | DNS_AD);
 	assert_memory_equal(out + DNS_HEADER_LEN, msg + DNS_HEADER_LEN, question - DNS_HEADER_LEN);
@@ -146,6 +146,32 @@ static void test_hit(void **state)
 	assert_true(r.for_backends);
 }
 
+/* What may be kept for others who ask so, in the kernel. */
+static void test_keepable(void **state)
+{
+	struct engine_result r;
+	uint8_t msg[512];
+	size_t len;
+
+	(void)state;
+	keep("kept.example.", 1, 300, DNS_AA, 0);
+	len = ask_of(msg, "kept.example.", RR_A, 1232, false);
+	answer(msg, len, true, &r);
+	assert_true(r.found == EDGE_FRESH && r.keepable && !r.zone);
+	put_u16(msg + 2, DNS_CD);
+	answer(msg, len, true, &r);
+	assert_true(!r.keepable);
+	put_u16(msg + 2, 0);
+	pools[POOL].client_subnet = true;
+	answer(msg, len, true, &r);
+	assert_true(!r.keepable);
+	pools[POOL].client_subnet = false;
+	scratch.backend_now_s = NOW_S + 295; /* to be fetched anew, but good yet */
+	answer(msg, len, true, &r);
+	assert_true(r.found == EDGE_HOT && r.refresh && r.keepable);
+	scratch.backend_now_s = NOW_S;
+}
+
 static void test_truncation(void **state)
 {
 	struct engine_result r;
@@ -154,7 +180,7 @@ static void test_truncation(void **state)
 	(void)state;
 	keep("big.example.", RECORDS, 300, DNS_AA, 0); /* 60 x 16 octets */
 	answer(msg, ask_of(msg, "big.example.", RR_A, 0, false), true, &r);
-	assert_true(r.truncated && r.len <= DNS_UDP_MIN && (get_u16(out + 2) & DNS_TC) && (get_u16(out + 2) & DNS_AA));
+	assert_true(!r.keepable && r.truncated && r.len <= DNS_UDP_MIN && (get_u16(out + 2) & DNS_TC) && (get_u16(out + 2) & DNS_AA));
 	assert_int_equal(get_u16(out + 6), 0);
 	answer(msg, ask_of(msg, "big.example.", RR_A, 1232, false), true, &r);
 	assert_false(r.truncated);
@@ -173,7 +199,7 @@ static void test_stale(void **state)
 	assert_true(r.for_backends); /* somebody may answer */
 	down[POOL] = true;
 	answer(msg, ask_of(msg, "old.example.", RR_A, 1232, false), true, &r);
-	assert_true(r.found == EDGE_STALE && r.refresh && r.len);
+	assert_true(r.found == EDGE_STALE && r.refresh && r.len && !r.keepable);
 	assert_int_equal(r.ede, EDE_STALE);
 	assert_int_equal(r.rcode, RCODE_NOERROR);
 	down[POOL] = false;
@@ -265,7 +291,7 @@ static void test_client_subnet(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_misses), cmocka_unit_test(test_hit), cmocka_unit_test(test_truncation), cmocka_unit_test(test_stale), cmocka_unit_test(test_marks), cmocka_unit_test(test_late),
+		cmocka_unit_test(test_misses), cmocka_unit_test(test_hit), cmocka_unit_test(test_keepable), cmocka_unit_test(test_truncation), cmocka_unit_test(test_stale), cmocka_unit_test(test_marks), cmocka_unit_test(test_late),
 		cmocka_unit_test(test_client_subnet),
 	};
 

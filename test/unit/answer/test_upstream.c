@@ -402,7 +402,7 @@ static void test_refused(void **state)
 	listener = -1;
 	ask(1, 1);
 	run(1);
-	assert_int_equal(heard[0].end, UPSTREAM_FAILED);
+	assert_int_equal(heard[0].end, UPSTREAM_UNSENT);
 	assert_false(upstream_ask(upstream, 0, hear, 2, msg, sizeof(msg), NULL, 0));
 	worker.now_ns += SECOND;
 	ask(3, 3);

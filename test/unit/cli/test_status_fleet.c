@@ -131,7 +131,15 @@ static void test_what_is_wrong(void **state)
 		{"an address", false, "addresses",
 	         "[{'address': '10.0.0.2', 'heard_ms': 1, 'failures': 0}, {'address': '2001:db8::2', 'heard_ms': 9000, "
 	         "'failures': 3}]",
-	         "  v4 (v6)    same", "ams does not answer at 2001:db8::2."},
+	         "    no answer over IPv6 at 2001:db8::2 for 9s\n", "ams has not answered over IPv6 at 2001:db8::2 for 9s."},
+		{"no address", false, "addresses",
+	         "[{'address': '10.0.0.2', 'heard_ms': 4000, 'failures': 3}, {'address': '2001:db8::2', 'heard_ms': 3000, "
+	         "'failures': 3}]",
+	         "    no answer over IPv4 at 10.0.0.2 for 4s\n", "ams has not been seen for 300ms."},
+		{"an address that never answered", false, "addresses",
+	         "[{'address': '10.0.0.2', 'heard_ms': 1, 'failures': 0}, {'address': '2001:db8::2', 'heard_ms': null, "
+	         "'failures': 9}]",
+	         "    never an answer over IPv6 at 2001:db8::2\n", "ams has never answered over IPv6 at 2001:db8::2."},
 		{"one question lost", false, "addresses",
 	         "[{'address': '10.0.0.2', 'heard_ms': 1, 'failures': 0}, {'address': '2001:db8::2', 'heard_ms': 9000, "
 	         "'failures': 1}]",
@@ -221,7 +229,7 @@ static void test_drift_and_views(void **state)
 		"    7 plain questions over TCP to 10.0.0.1 were lost in a row\n",
 		"\nANYCAST FROM HERE\n  global         v4 sin, 1.3 ms; v6 own\n",
 		"    IPv6 of global is filtered from outside for 1m01s: nobody reaches it\n",
-		"    IPv4 of eu is not answered here for 2s: three were lost\n",
+		"    IPv4 of eu, last answered by sin, is not answered here for 2s: three were\n      lost\n",
 		"    zone three.example. is stuck at 192.0.2.77 for 3m20s: serial 4, here 5\n",
 	};
 	json_t *status = fleet(names, 3);

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "parsed.h"
+
 static const char base[] =
     "fleet: test\n"
     "networks:\n"
@@ -24,22 +26,6 @@ static const char base[] =
     "zones:\n"
     "  - {name: a.example, file: a.zone, network: global}\n"
     "  - {name: b.example, file: b.zone, network: eu, key: k}\n";
-
-static struct config *parse(const char *yaml)
-{
-	struct config *c = NULL;
-	struct diag d;
-	char line[1000];
-	int rc;
-
-	diag_init(&d);
-	rc = config_parse("/etc/z.yaml", yaml, strlen(yaml), &d, &c);
-	for (const struct diag_entry *e = d.first; e && rc < 0; e = e->next)
-		printf("%s\n", diag_entry_text(e, line, sizeof(line)));
-	assert_int_equal(rc, 0);
-	diag_done(&d);
-	return c;
-}
 
 /* base with each `from` (there must be one) replaced by what follows it. */
 static struct config *changed(const char *const words[])
@@ -60,7 +46,7 @@ static struct config *changed(const char *const words[])
 		free(yaml);
 		yaml = text_take(&t);
 	}
-	c = parse(yaml);
+	c = parsed(yaml, strlen(yaml));
 	free(yaml);
 	return c;
 }
@@ -123,7 +109,7 @@ static void what_is_lost(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct config *old = parse(base), *next = changed(rows[i].words);
+		struct config *old = parsed(base, strlen(base)), *next = changed(rows[i].words);
 		struct changes list;
 		size_t names = 0;
 
@@ -166,7 +152,7 @@ static void where_routes_come_and_go(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct config *old = parse(base), *next = changed(rows[i].words);
+		struct config *old = parsed(base, strlen(base)), *next = changed(rows[i].words);
 		struct changes list;
 
 		changes_init(&list);
@@ -210,16 +196,16 @@ static void what_differs(void **state)
 	     "- node ams: management: \"10.0.0.3\" [restart]\n+ node ams: management: \"10.0.0.4\" [restart]\n~ node ams: workers: 0 -> 3 [restart]\n"},
 	    {"a key", {"name: k, ", "name: k, algorithm: hmac-sha512, "}, "~ key k: algorithm: \"hmac-sha256\" -> \"hmac-sha512\" [none]\n"},
 	    {"zones", {"name: a.example", "name: c.example", "file: b.zone", "file: d.zone"},
-	     "- zone a.example.: removed, network global [none]\n~ zone b.example.: file: \"/etc/b.zone\" -> \"/etc/d.zone\" [none]\n"
+	     "- zone a.example.: removed, network global [none]\n~ zone b.example.: file: \"/etc/zonecast/b.zone\" -> \"/etc/zonecast/d.zone\" [none]\n"
 	     "+ zone c.example.: added, network global [none]\n"},
 	    {"answers", {"keys:", "answer: {any: all, rate-limit: {slip: 3}}\nkeys:"}, "~ : answer.any: \"one\" -> \"all\" [none]\n~ : answer.rate-limit.slip: 2 -> 3 [none]\n"},
 	    {"a map that comes", {"keys:", "answer: {tls: {certificate-file: c.pem, key-file: k.pem}}\nkeys:"},
-	     "+ : answer.tls: certificate-file: \"/etc/c.pem\"... [none]\n"},
+	     "+ : answer.tls: certificate-file: \"/etc/zonecast/c.pem\"... [none]\n"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct config *old = parse(base), *next = changed(rows[i].words);
+		struct config *old = parsed(base, strlen(base)), *next = changed(rows[i].words);
 		struct changes list;
 
 		changes_init(&list);
@@ -247,7 +233,7 @@ static void many_zones(void **state)
 		text_str(&yaml, base);
 		for (int z = 0; z < COUNT; z++)
 			text_fmt(&yaml, "  - {name: z%d.example, file: z%s.zone, network: eu}\n", i ? z + COUNT / 2 : z, i && z % 2 ? "-other" : "");
-		c[i] = parse(yaml.chars);
+		c[i] = parsed(yaml.chars, strlen(yaml.chars));
 		text_done(&yaml);
 	}
 	changes_init(&list);

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "parsed.h"
+
 static const char everything[] =
         "fleet: example\n"
         "state-dir: /var/lib/zonecast\n"
@@ -107,25 +109,11 @@ static const char everything[] =
         "hooks: [{on: [withdraw, verdict], exec: [/bin/tell, \"a b\"], timeout: 3s}]\n"
         "http: {port: 8443, names: [dns.example], token-file: tokens, allow-changes: true, tls: {certificate-file: w.pem, key-file: w.key}}\n";
 
-static struct config *parse(const char *yaml, size_t len, struct diag *d)
-{
-	struct config *c = NULL;
-	char line[2048];
-
-	diag_init(d);
-	int rc = config_parse("/etc/zonecast/z.yaml", yaml, len, d, &c);
-
-	for (const struct diag_entry *e = d->first; e && rc < 0; e = e->next)
-		printf("%s\n", diag_entry_text(e, line, sizeof(line)));
-	assert_int_equal(rc, 0);
-	return c;
-}
-
 static void test_values(void **state)
 {
 	char buf[NAME_TEXT_MAX];
 	struct diag d;
-	struct config *c = parse(everything, strlen(everything), &d);
+	struct config *c = parsed_with(everything, strlen(everything), &d);
 	const struct config_network *g = &c->networks[0], *eu = &c->networks[1];
 
 	(void)state;
@@ -300,7 +288,7 @@ static void test_answer_values(void **state)
 	static const char bare[] = "fleet: f\nnodes: [{name: a, role: primary}]\n";
 	char buf[NAME_TEXT_MAX];
 	struct diag d;
-	struct config *c = parse(everything, strlen(everything), &d);
+	struct config *c = parsed_with(everything, strlen(everything), &d);
 	const struct config_answer *a = &c->answer;
 
 	(void)state;
@@ -343,7 +331,7 @@ static void test_answer_values(void **state)
 	config_free(c);
 	diag_done(&d);
 
-	c = parse(bare, strlen(bare), &d);
+	c = parsed_with(bare, strlen(bare), &d);
 	a = &c->answer;
 	assert_int_equal(a->udp_size, 1232);
 	assert_int_equal(a->any, CONFIG_ANY_ONE);
@@ -367,13 +355,13 @@ static void test_answer_values(void **state)
 static void test_print_for_answer(void **state)
 {
 	struct diag d, d2;
-	struct config *c = parse(everything, strlen(everything), &d), *slim;
+	struct config *c = parsed_with(everything, strlen(everything), &d), *slim;
 	struct text out;
 
 	(void)state;
 	text_init(&out);
 	config_print_for_answer(c, config_node_find(c, "fra"), &out);
-	slim = parse(out.chars, out.len, &d2);
+	slim = parsed_with(out.chars, out.len, &d2);
 	assert_int_equal(slim->zone_count, 0);
 	assert_int_equal(slim->key_count, 0);
 	assert_null(config_status_key(slim));
@@ -401,14 +389,14 @@ static void test_print_for_answer_of_several(void **state)
 	        "  - {name: a, role: pop, networks: [n], management: [192.0.2.2], bgp: {router-id: 192.0.2.2}}\n"
 	        "  - {name: b, role: pop, networks: [n], management: [192.0.2.3], bgp: {router-id: 192.0.2.3}}\n";
 	struct diag d, d2;
-	struct config *c = parse(fleet, strlen(fleet), &d), *slim;
+	struct config *c = parsed_with(fleet, strlen(fleet), &d), *slim;
 	struct text out;
 
 	(void)state;
 	for (size_t i = 0; i < c->node_count; i++) {
 		text_init(&out);
 		config_print_for_answer(c, &c->nodes[i], &out);
-		slim = parse(out.chars, out.len, &d2);
+		slim = parsed_with(out.chars, out.len, &d2);
 		assert_int_equal(slim->node_count, 1);
 		config_free(slim);
 		diag_done(&d2);
@@ -438,7 +426,7 @@ static void test_sources(void **state)
 	struct endpoint list[CONFIG_SOURCES_MAX];
 	char buf[ENDPOINT_TEXT_MAX];
 	struct diag d;
-	struct config *c = parse(everything, strlen(everything), &d);
+	struct config *c = parsed_with(everything, strlen(everything), &d);
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -470,7 +458,7 @@ IPv6 address is used: to be sure write next-hop: [\"2001:db8::21\"], or families
 	};
 	char line[2048];
 	struct diag d;
-	struct config *c = parse(everything, strlen(everything), &d);
+	struct config *c = parsed_with(everything, strlen(everything), &d);
 	size_t i = 0;
 
 	(void)state;
@@ -493,7 +481,7 @@ static void check_print(const struct config *c)
 	text_init(&twice);
 	config_print(c, &once);
 	assert_false(once.failed);
-	struct config *again = parse(once.chars, once.len, &d);
+	struct config *again = parsed_with(once.chars, once.len, &d);
 
 	config_print(again, &twice);
 	assert_string_equal(once.chars, twice.chars);
@@ -529,13 +517,13 @@ static void test_print(void **state)
 {
 	static const char small[] = "fleet: f\nnodes: [{name: a, role: pop, site: {city: \"\"}}]\n";
 	struct diag d;
-	struct config *c = parse(everything, strlen(everything), &d);
+	struct config *c = parsed_with(everything, strlen(everything), &d);
 
 	(void)state;
 	check_print(c);
 	config_free(c);
 	diag_done(&d);
-	c = parse(small, strlen(small), &d);
+	c = parsed_with(small, strlen(small), &d);
 	check_print(c);
 	config_free(c);
 	diag_done(&d);
@@ -565,7 +553,7 @@ static void test_catalogs(void **state)
 	struct diag d;
 
 	(void)state;
-	c = parse(text, strlen(text), &d);
+	c = parsed_with(text, strlen(text), &d);
 	assert_int_equal(d.errors, 0);
 	check_print(c);
 	assert_ptr_equal(config_status_key(c), &c->keys[1]);
@@ -676,7 +664,7 @@ static void test_tls_sources(void **state)
 		{3, false, {{"192.0.2.1:853", 1}, {"192.0.2.2:9853", 1}, {"192.0.2.3:853", 2}}},
 	};
 	struct diag d;
-	struct config *c = parse(yaml, strlen(yaml), &d);
+	struct config *c = parsed_with(yaml, strlen(yaml), &d);
 	char text[ENDPOINT_TEXT_MAX];
 
 	(void)state;
@@ -751,7 +739,7 @@ static void test_many_zones(void **state)
 	text_str(&t, "fleet: f\nnodes: [{name: a, role: primary, management: [192.0.2.1]}]\nzones:\n");
 	for (int i = 0; i < ZONES; i++)
 		text_fmt(&t, "  - {name: zone%d.example, file: zones/%d.zone}\n", i, i);
-	c = parse(t.chars, t.len, &d);
+	c = parsed_with(t.chars, t.len, &d);
 	assert_int_equal(c->zone_count, ZONES);
 	assert_int_equal(c->zones[ZONES - 1].line, ZONES + 3);
 	config_free(c);

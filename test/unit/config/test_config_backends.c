@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "parsed.h"
+
 #define FLEET                                                                                                          \
 	"fleet: f\n"                                                                                                   \
 	"networks: [{name: n, prefixes: [203.0.113.0/24], addresses: [203.0.113.53], as: 64500}, {name: m, prefixes: " \
@@ -58,25 +60,9 @@ static const char *text_of(const uint8_t *name)
 	return text;
 }
 
-static struct config *parse(const char *yaml, size_t len)
-{
-	struct config *c = NULL;
-	struct diag d;
-	char line[1000];
-	int rc;
-
-	diag_init(&d);
-	rc = config_parse("/etc/z.yaml", yaml, len, &d, &c);
-	for (const struct diag_entry *e = d.first; e && rc < 0; e = e->next)
-		printf("%s\n", diag_entry_text(e, line, sizeof(line)));
-	assert_int_equal(rc, 0);
-	diag_done(&d);
-	return c;
-}
-
 static void test_values(void **state)
 {
-	struct config *c = parse(good, strlen(good));
+	struct config *c = parsed(good, strlen(good));
 	const struct config_backends *b = &c->backends[0], *t = &c->backends[1];
 	struct endpoint source;
 	char text[NAME_TEXT_MAX];
@@ -121,7 +107,7 @@ static void test_values(void **state)
 	assert_true(c->answer.backend_cache.ttl_max_ms == 7200000 &&
 	            c->answer.backend_cache.negative_ttl_max_ms == 300000);
 	config_free(c);
-	c = parse(FLEET, strlen(FLEET));
+	c = parsed(FLEET, strlen(FLEET));
 	assert_true(c->answer.backend_cache.size == 256U << 20 && c->answer.backend_cache.prefetch == 10);
 	assert_true(c->answer.backend_cache.ttl_max_ms == 86400000 &&
 	            c->answer.backend_cache.negative_ttl_max_ms == 3600000);
@@ -140,7 +126,7 @@ static void test_print(void **state)
 	            {"p", 2, "edge.example."},
 	            {"a", 1, "edge.example."},
 	            {"b", 1, "."}};
-	struct config *c = parse(good, strlen(good));
+	struct config *c = parsed(good, strlen(good));
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -155,14 +141,14 @@ static void test_print(void **state)
 			config_print_for_answer(c, config_node_find(c, rows[i].node), &out);
 		else
 			config_print(c, &out);
-		again = parse(out.chars, out.len);
+		again = parsed(out.chars, out.len);
 		assert_int_equal(again->zone_count, rows[i].zones);
 		assert_string_equal(text_of(again->zones[0].apex), rows[i].first);
 		assert_int_equal(again->backend_count, 2);
 		/* Files of servers that zones are transferred from are told to nobody who does not transfer. */
 		assert_string_equal(again->tls_auth[1].name, "other");
 		assert_true(!again->tls_auth[1].ca_file == (!rows[i].node || *rows[i].node));
-		assert_string_equal(again->tls_auth[0].ca_file, "/etc/up.pem");
+		assert_string_equal(again->tls_auth[0].ca_file, "/etc/zonecast/up.pem");
 		for (size_t k = 0; k < 2; k++) {
 			const struct config_backends *x = &c->backends[k], *y = &again->backends[k];
 
@@ -355,7 +341,7 @@ static void test_changes(void **state)
 		{"prefetch: 0", "prefetch: 5", "", "answer.backend-cache.prefetch: 0 -> 5", '~'},
 		{"pass: [transfer, notify]", "pass: [transfer]", "backends edge", "pass: \"notify\"", '-'},
 	};
-	struct config *was = parse(good, strlen(good));
+	struct config *was = parsed(good, strlen(good));
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -369,7 +355,7 @@ static void test_changes(void **state)
 		text_add(&yaml, good, (size_t)(at - good));
 		text_str(&yaml, rows[i].to);
 		text_str(&yaml, at + strlen(rows[i].from));
-		is = parse(yaml.chars, yaml.len);
+		is = parsed(yaml.chars, yaml.len);
 		changes_init(&list);
 		config_changes(was, is, &list);
 		for (const struct change *c = list.first; c; c = c->next)

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "parsed.h"
+
 #define HEAD "fleet: f\nnodes: [{name: p, role: primary}, {name: a, role: pop}, {name: b, role: pop}]\n"
 
 static const char everything[] =
@@ -48,25 +50,9 @@ static const char everything[] =
 	"    keep: 0\n"
 	"geoip: {location: city.mmdb, as: /srv/as.mmdb}\n";
 
-static struct config *parse(const char *yaml, size_t len)
-{
-	struct config *c = NULL;
-	char line[2048];
-	struct diag d;
-
-	diag_init(&d);
-	int rc = config_parse("/etc/zonecast/z.yaml", yaml, len, &d, &c);
-
-	for (const struct diag_entry *e = d.first; e && rc < 0; e = e->next)
-		printf("%s\n", diag_entry_text(e, line, sizeof(line)));
-	assert_int_equal(rc, 0);
-	diag_done(&d);
-	return c;
-}
-
 static void test_values(void **state)
 {
-	struct config *c = parse(everything, strlen(everything));
+	struct config *c = parsed(everything, strlen(everything));
 	const struct config_steering *www = &c->steering[0];
 	const struct config_steering_rule *r = &www->rules[0];
 	const struct config_pool *near = &c->pools[0], *far = &c->pools[1], *names = &c->pools[2];
@@ -142,7 +128,7 @@ static void test_values(void **state)
 
 static void test_print(void **state)
 {
-	struct config *c = parse(everything, strlen(everything)), *again;
+	struct config *c = parsed(everything, strlen(everything)), *again;
 	struct text once, twice;
 	struct changes list;
 
@@ -151,7 +137,7 @@ static void test_print(void **state)
 	text_init(&twice);
 	changes_init(&list);
 	config_print(c, &once);
-	again = parse(once.chars, once.len);
+	again = parsed(once.chars, once.len);
 	config_print(again, &twice);
 	assert_string_equal(once.chars, twice.chars);
 	config_changes(c, again, &list);
@@ -167,7 +153,7 @@ static void test_print(void **state)
 static void test_print_for_answer(void **state)
 {
 	static const size_t rules[] = {1, 1, 2};
-	struct config *c = parse(everything, strlen(everything));
+	struct config *c = parsed(everything, strlen(everything));
 
 	(void)state;
 	for (size_t i = 0; i < c->node_count; i++) {
@@ -176,7 +162,7 @@ static void test_print_for_answer(void **state)
 
 		text_init(&out);
 		config_print_for_answer(c, &c->nodes[i], &out);
-		slim = parse(out.chars, out.len);
+		slim = parsed(out.chars, out.len);
 		assert_int_equal(slim->steering_count, 3);
 		assert_int_equal(slim->pool_count, 3);
 		assert_int_equal(slim->steering[0].rule_count, rules[i]);
@@ -208,7 +194,7 @@ static void test_changes(void **state)
 		{"city.mmdb", "country.mmdb", "", "geoip.location: \"/etc/zonecast/city.mmdb\" -> \"/etc/zonecast/country.mmdb\""},
 		{"fallback: far", "keep: 1", NULL, NULL},
 	};
-	struct config *was = parse(everything, strlen(everything));
+	struct config *was = parsed(everything, strlen(everything));
 
 	(void)state;
 	for (size_t i = 0; rows[i].subject; i++) {
@@ -219,7 +205,7 @@ static void test_changes(void **state)
 
 		assert_non_null(at);
 		snprintf(yaml, sizeof(yaml), "%.*s%s%s", (int)(at - everything), everything, rows[i].to, at + strlen(rows[i].from));
-		is = parse(yaml, strlen(yaml));
+		is = parsed(yaml, strlen(yaml));
 		changes_init(&list);
 		config_changes(was, is, &list);
 		assert_true(list.count >= 1);

@@ -16,9 +16,10 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "super/checks.h"
 
-enum { DEADLINE_MS = 20000, TOLD_MAX = 512 };
+enum { DEADLINE_MS = 30000, TOLD_MAX = 512, MANY_POOLS = 5, MANY_EACH = 60 };
 
 static const char yaml[] = "fleet: test\n"
 			   "networks:\n"
@@ -50,14 +51,31 @@ static void on_told(void *ctx, const struct role_message *m)
 	bed.told[bed.count++] = *m;
 }
 
+static void add_many(struct text *t)
+{
+	for (unsigned p = 0; p < MANY_POOLS; p++) {
+		text_fmt(t, "  - {name: many%u, check: {type: exec, exec: [/bin/true]}, endpoints: [", p);
+		for (unsigned i = 0; i < MANY_EACH; i++)
+			text_fmt(t, "%s{name: e%u, address: 192.0.2.%u}", i ? ", " : "", i, i + 1);
+		text_str(t, "]}\n");
+	}
+}
+
 static int setup(void **state)
 {
 	struct diag diag;
+	struct text text;
+	int err;
 
 	(void)state;
 	memset(&bed, 0, sizeof(bed));
 	diag_init(&diag);
-	if (config_parse("/test.yaml", yaml, strlen(yaml), &diag, &bed.plan.config) < 0)
+	text_init(&text);
+	text_str(&text, yaml);
+	add_many(&text);
+	err = text.failed ? ERR_NO_MEMORY : config_parse("/test.yaml", text.chars, text.len, &diag, &bed.plan.config);
+	text_done(&text);
+	if (err < 0)
 		return -1;
 	diag_done(&diag);
 	bed.plan.node = config_node_find(bed.plan.config, "fra");
@@ -182,19 +200,41 @@ static void test_what_is_not_there(void **state)
 /* More than can wait is not run, and said so; all others are. */
 static void test_many(void **state)
 {
-	enum { ASKED = 300 };
 	size_t refused = 0, good = 0;
+	uint32_t asked = 0;
 
 	(void)state;
-	for (uint32_t i = 1; i <= ASKED; i++)
-		ask(i, "good\na");
-	run_until(ASKED);
+	for (unsigned p = 0; p < MANY_POOLS; p++)
+		for (unsigned i = 0; i < MANY_EACH; i++) {
+			char what[32];
+
+			snprintf(what, sizeof(what), "many%u\ne%u", p, i);
+			ask(++asked, what);
+		}
+	run_until(asked);
 	for (size_t i = 0; i < bed.count; i++) {
 		refused += bed.told[i].result == ERR_LIMIT;
 		good += bed.told[i].result == 0;
 	}
-	assert_int_equal(refused, ASKED - 256);
+	assert_int_equal(refused, asked - 256);
 	assert_int_equal(good, 256);
+}
+
+/* Who asks again, since nothing came in time, gets what comes of the first time, under the new id, waiting or running. */
+static void test_asked_again(void **state)
+{
+	(void)state;
+	for (uint32_t id = 1; id <= 600; id++)
+		ask(id, "web\na");
+	ask(601, "slow\na");
+	assert_int_equal(bed.count, 0);
+	checks_tick(bed.checks, &bed.plan, clock_ms());
+	ask(602, "web\na");
+	ask(603, "slow\na");
+	run_until(2);
+	told_is(602, 3, "192.0.2.1 web a 192.0.2.1 fra");
+	told_is(603, -ETIMEDOUT, "its program did not end within 100 ms");
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
 int main(void)
@@ -204,6 +244,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_left_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_asked_again, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

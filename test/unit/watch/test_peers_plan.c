@@ -276,6 +276,44 @@ static void test_addresses(void **state)
 	}
 }
 
+#define MS 1000000ULL
+
+/* What has not answered is asked twice more at once, what may be silent with it once; an answer ends that. */
+static void test_again(void **state)
+{
+	struct bed *b = *state;
+	struct board_node *n;
+	struct peer *p;
+
+	lay_out(b, FRA AMS, "fra", both);
+	p = &b->list[0];
+	n = &b->board->watch.nodes.node[0];
+	assert_int_equal(peers_again(p, 1000 * MS), UINT32_MAX);
+	peers_unanswered(n, p, 1, 1000 * MS);
+	assert_int_equal(n->address[1].failures, 1);
+	assert_int_equal(peers_again(p, 1000 * MS), 0);
+	assert_int_equal(peers_again(p, 1000 * MS), 1);
+	assert_int_equal(peers_again(p, 1249 * MS), UINT32_MAX);
+	assert_int_equal(peers_again(p, 1250 * MS), 1);
+	assert_int_equal(peers_again(p, 9000 * MS), UINT32_MAX);
+	/* Silent: it is asked in its turn. */
+	peers_unanswered(n, p, 1, 1700 * MS);
+	peers_unanswered(n, p, 1, 1950 * MS);
+	assert_int_equal(n->address[1].failures, BOARD_SILENT);
+	assert_int_equal(peers_again(p, 9000 * MS), UINT32_MAX);
+	peers_answered(n, p, 1, 10000 * MS);
+	assert_int_equal(n->address[1].failures, 0);
+	assert_int_equal(n->address[1].heard_ns, 10000 * MS);
+	/* One that was overtaken is no later one. */
+	peers_answered(n, p, 1, 9000 * MS);
+	assert_int_equal(n->address[1].heard_ns, 10000 * MS);
+	peers_unanswered(n, p, 0, 11000 * MS);
+	assert_int_equal(peers_again(p, 11000 * MS), 0);
+	peers_answered(n, p, 0, 11000 * MS);
+	assert_int_equal(peers_again(p, 12000 * MS), 1);
+	assert_int_equal(peers_again(p, 12000 * MS), UINT32_MAX);
+}
+
 /* More PoPs than there is room for on the board are asked, but do not count. */
 static void test_many(void **state)
 {
@@ -316,6 +354,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_take, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 	};
 

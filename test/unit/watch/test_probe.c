@@ -29,6 +29,7 @@ struct script {
 	const char *why;
 	uint32_t timeout_ms;
 	unsigned slept_ms; /* the loop is kept from running for so long after the question was sent */
+	bool prompt;       /* but the server has answered before */
 };
 
 struct bed {
@@ -234,6 +235,9 @@ static const struct script scripts[] = {
 	{"udp not ours only", .pieces = {"other"}, .outcome = PROBE_OUTCOME_FAIL, .why = "no answer within 150 ms", .timeout_ms = TIMEOUT_MS},
 	{"udp silence", .outcome = PROBE_OUTCOME_FAIL, .why = "no answer within 150 ms", .timeout_ms = TIMEOUT_MS},
 	{"udp good, we were late", .pieces = {"good"}, .outcome = PROBE_OUTCOME_PASS, .why = "", .timeout_ms = TIMEOUT_MS, .slept_ms = 400},
+	{"udp good in time, we were a little late", .pieces = {"good"}, .outcome = PROBE_OUTCOME_PASS, .why = "", .timeout_ms = TIMEOUT_MS, .slept_ms = TIMEOUT_MS + 10, .prompt = true},
+	{"udp bad in time, we were a little late", .pieces = {"bad"}, .outcome = PROBE_OUTCOME_FAIL, .why = "judged bad", .timeout_ms = TIMEOUT_MS, .slept_ms = TIMEOUT_MS + 10, .prompt = true},
+	{"udp not ours, we were a little late", .pieces = {"other"}, .outcome = PROBE_OUTCOME_FAIL, .why = "no answer within 150 ms", .timeout_ms = TIMEOUT_MS, .slept_ms = TIMEOUT_MS + 10, .prompt = true},
 	{"udp silence, we were late", .outcome = PROBE_OUTCOME_FAIL, .why = "no answer within 150 ms", .timeout_ms = TIMEOUT_MS, .slept_ms = 400},
 	{"tcp good", .tcp = true, .pieces = {"good"}, .outcome = PROBE_OUTCOME_PASS, .why = ""},
 	{"tcp good v6", .tcp = true, .v6 = true, .pieces = {"good"}, .outcome = PROBE_OUTCOME_PASS, .why = ""},
@@ -263,6 +267,8 @@ static void test_scripts(void **state)
 		open_bed(&b, s);
 		start(&b, s->v6 ? "::1" : "127.0.0.1", b.port);
 		assert_int_equal(b.done, 0);
+		if (s->prompt)
+			on_server(&b.server, 0, UV_READABLE);
 		while (clock_ms() - began < s->slept_ms)
 			; /* our own process does not get to run its loop */
 		uv_run(&b.loop, UV_RUN_DEFAULT);

@@ -80,13 +80,13 @@ static void test_family(void **state)
 		{"fra", VIEWS_SAME, "fra", 0, OUTSIDE_GOOD, 3, 3},
 		{"ams", VIEWS_MOVED, "ams", 1, OUTSIDE_GOOD, 5, 3},
 		{NULL, VIEWS_SAME, "ams", 1, OUTSIDE_GOOD, 5, 3},
-		{NULL, VIEWS_SILENT, "ams", 1, OUTSIDE_SILENT, 5, 7},
-		{NULL, VIEWS_SAME, "ams", 1, OUTSIDE_SILENT, 5, 7},
+		{NULL, VIEWS_SILENT, "ams", 1, OUTSIDE_SILENT, 5, 5},
+		{NULL, VIEWS_SAME, "ams", 1, OUTSIDE_SILENT, 5, 5},
 		{"ams", VIEWS_SEEN, "ams", 1, OUTSIDE_GOOD, 5, 9},
 		{NULL, VIEWS_SAME, "ams", 1, OUTSIDE_GOOD, 5, 9},
 		{"fra", VIEWS_MOVED, "fra", 2, OUTSIDE_GOOD, 11, 9},
 		{NULL, VIEWS_SAME, "fra", 2, OUTSIDE_GOOD, 11, 9},
-		{NULL, VIEWS_SILENT, "fra", 2, OUTSIDE_SILENT, 11, 13},
+		{NULL, VIEWS_SILENT, "fra", 2, OUTSIDE_SILENT, 11, 11},
 		{"", VIEWS_SEEN, "", 3, OUTSIDE_GOOD, 14, 14},
 	};
 	struct board_view_network n = {.network = "global"};
@@ -97,7 +97,7 @@ static void test_family(void **state)
 		uint64_t now = (i + 1) * SECOND;
 
 		print_message("step %u\n", i);
-		assert_int_equal(rows[i].node ? views_family_answered(&n, 1, rows[i].node, "", 500, now - 5, now)
+		assert_int_equal(rows[i].node ? views_family_answered(&n, 1, rows[i].node, "", 500, now, now)
 		                              : views_family_failed(&n, 1, "no answer", now),
 		                 rows[i].want);
 		assert_string_equal(f->node, rows[i].says);
@@ -162,6 +162,18 @@ static void test_lay_out(void **state)
 	config_free(c);
 }
 
+/* The first failure comes early from what is near; from then on, and where it is not known, all get the same time. */
+static void test_timeout(void **state)
+{
+	(void)state;
+	assert_int_equal(views_timeout_ms(0, 500), 400);
+	assert_int_equal(views_timeout_ms(0, 220000), 640);
+	assert_int_equal(views_timeout_ms(0, 600000), 800);
+	assert_int_equal(views_timeout_ms(0, UINT32_MAX), 800);
+	assert_int_equal(views_timeout_ms(1, 500), 800);
+	assert_int_equal(views_timeout_ms(0, 0), 800);
+}
+
 static void test_told(void **state)
 {
 	struct fleet_sees s = {"global", {{"fra", OUTSIDE_GOOD, 4}, {"ams", OUTSIDE_SILENT, 100}}};
@@ -169,7 +181,7 @@ static void test_told(void **state)
 
 	(void)state;
 	memset(&board, 0, sizeof(board));
-	views_told_take(&board, "hid", &s, 10 * SECOND);
+	assert_true(views_told_take(&board, "hid", &s, 10 * SECOND));
 	assert_string_equal(board.told[0].viewer, "hid");
 	assert_string_equal(board.told[0].network, "global");
 	assert_int_equal(board.told[0].heard_ns, 10 * SECOND);
@@ -179,10 +191,11 @@ static void test_told(void **state)
 	assert_string_equal(board.told[0].family[1].node, "ams");
 	/* Overtaken. */
 	s.family[0].state = OUTSIDE_SILENT;
-	views_told_take(&board, "hid", &s, 9 * SECOND);
+	assert_false(views_told_take(&board, "hid", &s, 9 * SECOND));
 	assert_int_equal(board.told[0].family[0].state, OUTSIDE_GOOD);
-	views_told_take(&board, "hid", &s, 11 * SECOND);
+	assert_true(views_told_take(&board, "hid", &s, 11 * SECOND));
 	assert_int_equal(board.told[0].family[0].state, OUTSIDE_SILENT);
+	assert_false(views_told_take(&board, "hid", &s, 12 * SECOND));
 	assert_string_equal(board.told[1].viewer, "");
 	/* All rows taken: the oldest goes. */
 	for (int i = 1; i < BOARD_TOLD_VIEWS_MAX; i++) {
@@ -201,7 +214,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_pace), cmocka_unit_test(test_path),
 	                                   cmocka_unit_test(test_family), cmocka_unit_test(test_lay_out),
-	                                   cmocka_unit_test(test_told)};
+	                                   cmocka_unit_test(test_timeout), cmocka_unit_test(test_told)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

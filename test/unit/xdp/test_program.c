@@ -501,6 +501,46 @@ static void test_one_zone_dies_alone(void **state)
 	assert_int_equal(compare("another zone", frame, len), XDP_TX);
 }
 
+/* What backends answered: for a time, not for questions with CD, and until it is purged. */
+static void test_answers_of_backends(void **state)
+{
+	struct kit_known *k = &twin.known[twin.count];
+	struct xdp_answer a = {.message = k->message, .not_cd = true, .until_ns = clock_ns() + 3600 * UINT64_C(1000000000)};
+	const struct kit_query plain = {.name = "www.example.net", .qtype = 1}, cd = {.name = "www.example.net", .qtype = 1, .flags = {0, 0x10}};
+	const struct kit_query six = {.name = "www.example.net", .qtype = 1, .v6 = true};
+	struct xdp_counters before, after;
+	struct xdp_ticket t;
+	uint8_t frame[KIT_FRAME_MAX];
+
+	(void)state;
+	NEEDS_PROGRAM();
+	assert_int_equal(xdp_program_counters(program, &before), 0);
+	assert_true(xdp_cache_ticket(cache, XDP_BACKENDS_SLOT, &t));
+	*k = (struct kit_known){0};
+	a.len = k->len = kit_answer("www.example.net", 1, false, false, 0, 16, k->message);
+	twin.count++;
+	assert_int_equal(xdp_cache_fill(cache, 0, &t, &a), 0);
+	assert_int_equal(compare("in its time", frame, kit_frame(&plain, frame)), XDP_TX);
+	assert_int_equal(compare("in its time, IPv6", frame, kit_frame(&six, frame)), XDP_TX);
+	k->dead = true;
+	assert_int_equal(compare("with CD", frame, kit_frame(&cd, frame)), XDP_PASS);
+	a.until_ns = clock_ns();
+	assert_int_equal(xdp_cache_fill(cache, 0, &t, &a), 0);
+	assert_int_equal(compare("over", frame, kit_frame(&plain, frame)), XDP_PASS);
+	a.until_ns += 3600 * UINT64_C(1000000000);
+	assert_int_equal(xdp_cache_fill(cache, 0, &t, &a), 0);
+	k->dead = false;
+	assert_int_equal(compare("filled anew", frame, kit_frame(&plain, frame)), XDP_TX);
+	xdp_cache_renew_backends(cache);
+	k->dead = true;
+	assert_int_equal(compare("purged", frame, kit_frame(&plain, frame)), XDP_PASS);
+	assert_int_equal(xdp_cache_fill(cache, 0, &t, &a), 0);
+	assert_int_equal(compare("filled late with what was purged", frame, kit_frame(&plain, frame)), XDP_PASS);
+	assert_int_equal(compare("of zones", frame, good_frame(frame, false)), XDP_TX);
+	assert_int_equal(xdp_program_counters(program, &after), 0);
+	assert_int_equal(after.of_backends - before.of_backends, 3);
+}
+
 /* Another question with the very same hash: only the name tells them apart. */
 static void test_collisions(void **state)
 {
@@ -948,7 +988,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, begin)
 	const struct CMUnitTest tests[] = {
 		T(test_questions), T(test_headers), T(test_source_ports), T(test_opt_fields), T(test_cut), T(test_lease), T(test_generations),
-		T(test_one_zone_dies_alone), T(test_collisions), T(test_hash_is_the_program_s), T(test_rates), T(test_rates_of_workers), T(test_writers_race),
+		T(test_one_zone_dies_alone), T(test_answers_of_backends), T(test_collisions), T(test_hash_is_the_program_s), T(test_rates), T(test_rates_of_workers), T(test_writers_race),
 		T(test_damaged), T(test_probes), T(test_bare), T(test_flood), T(test_measure),
 	};
 
