@@ -128,7 +128,7 @@ static const struct metric_family families[METRICS] = {
                                           "Answers that a policy chose from a pool; only where there were any."},
 	[METRIC_STEERED_UNSIGNED_TOTAL] =
 		{"zonecast_steered_unsigned_total", METRIC_COUNTER, "",
-                 "Of these: the zone's own set, since the choice has no signature in the zone."},
+                 "Of these: the zone's own set, since the choice has no signature in the zone that is good now."},
 	[METRIC_ZONES] = {"zonecast_zones", METRIC_GAUGE, "state", "Zones of this node."},
 	[METRIC_ZONE_RECORDS] = {"zonecast_zone_records", METRIC_GAUGE, "", "Records of all zones."},
 	[METRIC_ZONES_LOADING] = {"zonecast_zones_loading", METRIC_GAUGE, "", "1 while zones are loaded."},

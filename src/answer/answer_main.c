@@ -529,6 +529,7 @@ int answer_main(struct role *role)
 			stamped_ns = w.now_ns;
 			w.now_s = (uint32_t)clock_wall_s();
 			measures_day(&w.measures, w.now_s);
+			cache_tick(w.scratch->cache, w.now_s);
 			board_stamp_now(&w.board->stamp, w.now_ns);
 			if (!store_ready(&w, role))
 				break;

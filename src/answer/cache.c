@@ -18,6 +18,9 @@
  * come back with their next question, which costs less than it would to keep track of who is used; positions never wrap: before they would,
  * everything is forgotten (once in 32 GiB of new answers).
  *
+ * Signatures for choices end at some time, and then another answer is right (steering.c). The first such moment of all that was kept is noted, and when it is there everything is forgotten: where signatures are
+ * renewed in time, it does not come.
+ *
  * A flood of names that nobody asks for twice must not push out what everybody asks: a question is let in the second time. Each bucket of the
  * table, one cache line, has six places for answers and two for the tags of questions that were seen once; tags wear out each other only.
  *
@@ -71,6 +74,8 @@ struct answer_cache {
 	uint32_t head;            /* the cell that is written next, counted from the beginning of time */
 	uint32_t cells;           /* of the ring, a power of two */
 	uint64_t seed[2];
+	bool timed;               /* of some answer it is known when it ceases to hold: */
+	uint32_t from, until;
 };
 
 static size_t mapped_octets(const struct answer_cache *c)
@@ -117,6 +122,27 @@ void cache_clear(struct answer_cache *c)
 		return;
 	memset(c->buckets, 0, ((size_t)c->bucket_mask + 1) * sizeof(struct bucket));
 	c->head = 1;
+	c->timed = false;
+}
+
+static bool is_before(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+void cache_hold(struct answer_cache *c, uint32_t from, uint32_t until)
+{
+	if (!c)
+		return;
+	c->from = c->timed && is_before(from, c->from) ? c->from : from;
+	c->until = c->timed && is_before(c->until, until) ? c->until : until;
+	c->timed = true;
+}
+
+void cache_tick(struct answer_cache *c, uint32_t now_s)
+{
+	if (c && c->timed && (is_before(now_s, c->from) || !is_before(now_s, c->until)))
+		cache_clear(c);
 }
 
 /* ---- keys ---- */

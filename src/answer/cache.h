@@ -49,6 +49,10 @@ int cache_new(size_t octets, struct answer_cache **out) MUST_CHECK;
 void cache_free(struct answer_cache *c);
 /* Forget all: answers depend on settings that have changed. */
 void cache_clear(struct answer_cache *c);
+/* An answer that may be kept holds only from then until before then (seconds of the wall clock modulo 2^32). c may be NULL, here and below. */
+void cache_hold(struct answer_cache *c, uint32_t from, uint32_t until);
+/* Now and then: forgets all when what it has does not hold any more, or the clock went back. */
+void cache_tick(struct answer_cache *c, uint32_t now_s);
 
 void cache_key_make(const struct answer_cache *c, const struct query *q, struct cache_key *out);
 /* From the key of a question that of one of its steered answers. */

@@ -25,6 +25,7 @@ struct live_steering {
 	ino_t ino; /* of the map, or of a file that was none; 0: no file */
 	dev_t dev;
 	struct timespec changed; /* of that file: an inode may come again */
+	bool again; /* it could not be opened for want of something that may come: tried again, and told once */
 };
 
 struct live_steering *live_steering_new(const struct board_watch_endpoints *endpoints)
@@ -59,17 +60,21 @@ static void copy_health(struct live_steering *l)
 	}
 }
 
-/* A file of that name that is no map leaves what there was. */
+/* A file of that name that is no map leaves what there was. Databases may not change for weeks: one that could not be opened for want of descriptors or memory is tried again. */
 static void take_map(struct live_steering *l)
 {
 	struct geo_map *map;
 	struct stat st;
 	int fd, err;
+	bool same, told;
 
-	if (stat(GEO_MAP_FILE, &st) < 0 ||
-	    (st.st_ino == l->ino && st.st_dev == l->dev && st.st_ctim.tv_sec == l->changed.tv_sec &&
-	     st.st_ctim.tv_nsec == l->changed.tv_nsec))
+	if (stat(GEO_MAP_FILE, &st) < 0)
 		return;
+	same = st.st_ino == l->ino && st.st_dev == l->dev && st.st_ctim.tv_sec == l->changed.tv_sec &&
+	       st.st_ctim.tv_nsec == l->changed.tv_nsec;
+	if (same && !l->again)
+		return;
+	told = same;
 	l->ino = st.st_ino;
 	l->dev = st.st_dev;
 	l->changed = st.st_ctim;
@@ -77,8 +82,10 @@ static void take_map(struct live_steering *l)
 	err = fd < 0 ? -errno : geo_map_open(fd, &map);
 	if (fd >= 0)
 		close(fd);
+	l->again = err < 0 && err != ERR_MALFORMED && err != ERR_STALE;
 	if (err < 0) {
-		log_err("answer what=geo-map error=\"%s\"", err_text(err));
+		if (!told)
+			log_err("answer what=geo-map error=\"%s\"", err_text(err));
 		return;
 	}
 	l->steering->places = map;

@@ -7,6 +7,7 @@
  * last name (RFC 6604), AA that of the first (RFC 1034 6.2.7 as everybody reads it). Where a policy steers the name, what it chooses stands in the place of the zone's set (steering.c). */
 #include "answer/resolve.h"
 
+#include "answer/cache.h"
 #include "answer/proof.h"
 #include "steer/records.h"
 
@@ -234,8 +235,6 @@ static void prove_syntheses(struct step *st)
 
 /* ---- steering ---- */
 
-enum { VARIANT_SIGNATURES_MAX = 8 }; /* of one set: one a key */
-
 enum steered { STEERED_NOT, STEERED_PUT, STEERED_CLOSED };
 
 /* Where STEER and VARIANT records of an owner are: see steering.c. NULL: it has none. */
@@ -276,28 +275,35 @@ static uint32_t policy_of(struct step *st, const struct store_node *node, bool w
 	return set && steer_record_policy(set->data + 2, get_u16(set->data), &policy, &len) ? steer_policy_named(table, policy, len) : UINT32_MAX;
 }
 
-static size_t find_signatures(struct step *st, const struct store_node *records, uint16_t type, struct steer_rdata *set, size_t count,
-                              struct steer_rdata sigs[VARIANT_SIGNATURES_MAX])
+/* Is there, beside a set of the zone, a signature of it that is good now? */
+static bool own_is_good(const struct step *st, const struct store_rrset *own)
+{
+	const struct store_rrset *sigs = store_at(st->s, own->sigs);
+	const uint8_t *p = sigs ? sigs->data : NULL;
+
+	for (unsigned i = 0; sigs && i < sigs->count; i++) {
+		if (steer_signature_good(p + 2, get_u16(p), st->request->now_s))
+			return true;
+		p += 2 + get_u16(p);
+	}
+	return false;
+}
+
+/* Signatures that a choice may go out with; false: there are none. Those that have ended are left out; where only such are left, the zone's own set is of more use, unless its own have ended, too: then it may
+ * be the clock here that is wrong. */
+static bool find_signatures(struct step *st, const struct store_node *records, const struct store_rrset *own, struct steer_rdata *set, size_t count, struct steer_signatures *out)
 {
 	const struct store_rrset *variants = records ? store_rrset_of(st->s, records, RR_VARIANT) : NULL;
 	uint8_t hash[STEER_SET_HASH_LEN];
-	const uint8_t *p;
-	unsigned before;
-	size_t n = 0;
 
 	if (!variants)
-		return 0;
-	steer_set_hash(type, set, count, hash);
-	p = variants->data + steer_variants_seek(variants->data, variants->size, variants->count, hash, &before);
-	for (unsigned i = before; i < variants->count && n < VARIANT_SIGNATURES_MAX; i++) {
-		uint16_t len = get_u16(p);
-
-		if (len >= STEER_SET_HASH_LEN && memcmp(p + 2, hash, STEER_SET_HASH_LEN) > 0)
-			break;
-		n += steer_record_variant(p + 2, len, type, hash, &sigs[n].octets, &sigs[n].len);
-		p += 2 + len;
-	}
-	return n;
+		return false;
+	steer_set_hash(own->type, set, count, hash);
+	steer_variants_find(variants->data, variants->size, variants->count, own->type, hash, st->request->now_s, out);
+	if (!out->count)
+		return false;
+	cache_hold(st->scratch->cache, out->from, out->until);
+	return out->good || !own_is_good(st, own);
 }
 
 /* RDATA of the endpoints chosen, canonical; of names, one: an owner has one CNAME. */
@@ -322,11 +328,12 @@ static size_t chosen_rdata(struct step *st, const struct steer_choice *choice, u
 static enum steered put_steered(struct step *st, const struct store_node *node, bool wildcard, const struct store_rrset *own, struct name *target)
 {
 	const struct store_node *records = steering_node(st, node, own->type);
-	struct steer_rdata set[STEER_ENDPOINTS_MAX], sigs[VARIANT_SIGNATURES_MAX];
+	struct steer_rdata set[STEER_ENDPOINTS_MAX];
+	struct steer_signatures sigs = {.count = 0};
 	uint32_t policy = policy_of(st, node, wildcard, records), ttl = own->ttl;
 	struct resolution *out = st->out;
 	struct steering_choice choice;
-	size_t count, sig_count = 0;
+	size_t count;
 
 	if (policy == UINT32_MAX)
 		return STEERED_NOT;
@@ -345,15 +352,15 @@ static enum steered put_steered(struct step *st, const struct store_node *node, 
 		return STEERED_NOT;
 	count = chosen_rdata(st, &choice.c, own->type, target, set);
 	if (st->c->dnssec_ok && st->z->is_signed) {
-		sig_count = find_signatures(st, records, own->type, set, count, sigs);
-		if (!sig_count) {
+		if (!find_signatures(st, records, own, set, count, &sigs)) {
 			out->unsigned_choice = true;
 			return STEERED_NOT;
 		}
 		/* RFC 4034 3.1.4: never above the TTL that was signed. */
-		ttl = MIN(ttl, get_u32(sigs[0].octets + 4));
+		for (unsigned i = 0; i < sigs.count; i++)
+			ttl = MIN(ttl, get_u32(sigs.rrsig[i].octets + 4));
 	}
-	if (!st->c->truncated && !compose_made(st->c, st->name, own->type, MIN(ttl, choice.c.ttl_s), set, count, sigs, sig_count))
+	if (!st->c->truncated && !compose_made(st->c, st->name, own->type, MIN(ttl, choice.c.ttl_s), set, count, sigs.rrsig, sigs.count))
 		st->c->truncated = true;
 	return STEERED_PUT;
 }

@@ -12,7 +12,8 @@
  * may not give anything (`keep: 0`, all down) is answered SERVFAIL.
  *
  * In a signed zone a client that sets DO gets the choice with the signature that a VARIANT record of the owner has for it (steer/records.h), made by whoever holds the keys; no key is
- * here. Without one for this choice the zone's own set goes out with its signatures, and is counted. Whether a signature is still good is not looked at, as with all others.
+ * here. Without one for this choice the zone's own set goes out with its signatures, and is counted. Signatures that have ended, or not begun, are left out; where only such are left, it is as if there were none, as long
+ * as the zone's own set has a good one: else the choice goes out with what it has, since what all signatures have in common is the clock here.
  *
  * The client is the network of its client subnet option (RFC 7871) where the policy believes that, else the address that asks. The answer's scope is what the choice rested on; 0 where the
  * option did not count, or said nothing (source prefix 0, 7.1.2: nothing of the client is to be used).

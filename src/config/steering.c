@@ -277,14 +277,52 @@ static void check_policy(const struct steering_check *k, size_t i)
 		tree_error(k->src, tree_value_of(t, "ttl"), "a TTL is of whole seconds");
 }
 
+struct owner_slot {
+	const uint8_t *owner;
+	uint32_t policy;
+};
+
+static struct owner_slot *find_owner(const struct steering_check *k, struct owner_slot *slots, size_t size,
+                                     const uint8_t *owner)
+{
+	size_t at = hash_keyed(k->c->hash, owner, name_len(owner)) & (size - 1);
+
+	while (slots[at].owner && !name_equal(slots[at].owner, owner))
+		at = (at + 1) & (size - 1);
+	return &slots[at];
+}
+
+/* A name must not be given itself as its CNAME. at: where the policy names the pool. */
+static void check_targets(const struct steering_check *k, const struct tree *at, uint32_t policy, size_t pool,
+                          struct owner_slot *slots, size_t size)
+{
+	const struct config *c = k->c;
+
+	for (size_t steps = 0; pool != UINT32_MAX && steps < CONFIG_FALLBACKS_MAX;
+	     steps++, pool = c->pools[pool].fallback) {
+		const struct config_pool *p = &c->pools[pool];
+
+		for (size_t i = 0; i < p->endpoint_count && p->endpoints[i].target; i++) {
+			struct owner_slot *slot;
+			struct name lower;
+
+			name_lower(&lower, p->endpoints[i].target);
+			slot = find_owner(k, slots, size, lower.wire);
+			if (slot->owner && slot->policy == policy)
+				tree_error(
+					k->src, at,
+					"endpoint \"%s\" of pool \"%s\" is a name that policy \"%s\" answers itself: "
+					"it would be an alias of itself",
+					p->endpoints[i].name, p->name, c->steering[policy].name);
+		}
+	}
+}
+
 /* Each owner once in all policies: open addressing over places in a list of all, keyed by the file's hash, which who names the owners cannot choose. */
 static void check_owners(const struct steering_check *k)
 {
 	size_t size = 16, count = 0;
-	struct slot {
-		const uint8_t *owner;
-		uint32_t policy;
-	} * slots;
+	struct owner_slot *slots;
 
 	for (size_t i = 0; i < k->c->steering_count; i++)
 		count += k->c->steering[i].owner_count;
@@ -301,19 +339,26 @@ static void check_owners(const struct steering_check *k)
 				  *t = list ? list->first : NULL;
 
 		for (size_t n = 0; n < s->owner_count && t; n++, t = t->next) {
-			size_t at = hash_keyed(k->c->hash, s->owners[n], name_len(s->owners[n])) & (size - 1);
+			struct owner_slot *slot = find_owner(k, slots, size, s->owners[n]);
 
-			while (slots[at].owner && !name_equal(slots[at].owner, s->owners[n]))
-				at = (at + 1) & (size - 1);
-			if (!slots[at].owner)
-				slots[at] = (struct slot){s->owners[n], i};
-			else if (slots[at].policy == i)
+			if (!slot->owner)
+				*slot = (struct owner_slot){s->owners[n], i};
+			else if (slot->policy == i)
 				tree_error(k->src, t, "\"%.80s\" is here twice", t->text);
 			else
 				tree_error(k->src, t, "\"%.80s\" is steered by policy \"%s\" (line %u) already",
-				           t->text, k->c->steering[slots[at].policy].name,
-				           k->c->steering[slots[at].policy].line);
+				           t->text, k->c->steering[slot->policy].name,
+				           k->c->steering[slot->policy].line);
 		}
+	}
+	for (uint32_t i = 0; i < k->c->steering_count; i++) {
+		const struct config_steering *s = &k->c->steering[i];
+		const struct tree *t = tree_item_of(k->root, "steering", i);
+
+		check_targets(k, tree_value_of(t, "pool"), i, s->pool, slots, size);
+		for (size_t n = 0; n < s->rule_count; n++)
+			check_targets(k, tree_value_of(tree_item_of(t, "rules", n), "pool"), i, s->rules[n].pool, slots,
+			              size);
 	}
 	free(slots);
 }

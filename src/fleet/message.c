@@ -60,7 +60,8 @@ static bool read_pools(const uint8_t *label, uint32_t *first)
 	for (unsigned i = 0; i < at; i++)
 		if (i >= label[0] || (label[1 + i] | 0x20) != word[i])
 			return false;
-	if (label[0] > at && (label[1 + at++] != '-' || label[0] == at))
+	/* One name for one place: without a zero in front. */
+	if (label[0] > at && (label[1 + at++] != '-' || label[0] == at || label[1 + at] == '0'))
 		return false;
 	for (; at < label[0]; at++) {
 		uint8_t c = label[1 + at], letter = c | 0x20;

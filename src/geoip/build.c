@@ -10,7 +10,7 @@
  * IPv4 in a tree of IPv6 begins at ::/96, and is often reached by other ways as well (2002::/16, ::ffff:0:0/96, 2001::/32). These are not walked again: the map says that the next 32 bits are
  * an IPv4 address. They are where all databases that know IPv6 agree in it; else that part is walked as any other.
  *
- * The file is written beside the old one and takes its place by rename. A database is an operator's file, yet is held to limits: depth, networks, places,
+ * A database is copied first, and what was written to meanwhile is not taken: operators do write into their files. The map is written beside the old one and takes its place by rename. A database is an operator's file, yet is held to limits: depth, networks, places,
  * steps (a tree with rings in it has no end), coordinates within the globe. What is wrong is told in words, and the old map stays.
  *
  * Known omissions: confidence, accuracy radius, subdivisions, and time zones are not in the map; nor represented countries (of army bases). */
@@ -34,7 +34,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUILD_STEPS_MAX = 50000000, BUILD_STACK = 130, BUILD_V4_BITS = 32, BUILD_V6_BITS = 128, BUILD_PAIRS = 1 << 20 };
+enum {
+	BUILD_STEPS_MAX = 50000000,
+	BUILD_STACK = 130,
+	BUILD_V4_BITS = 32,
+	BUILD_V6_BITS = 128,
+	BUILD_PAIRS = 1 << 20,
+	SOURCE_OCTETS_MAX = 1 << 30, /* the largest databases on sale have a third of it */
+	COPY_OCTETS = 1 << 18,
+};
 
 typedef unsigned __int128 address; /* from the most significant bit on */
 
@@ -403,7 +411,76 @@ bool geo_map_is_of(const char *path, uint64_t sources)
 
 /* ---- all ---- */
 
-static int open_source(struct build *b, struct source *s, const char *path)
+static int copy_octets(struct build *b, int from, int to, const char *path)
+{
+	uint8_t *chunk = malloc(COPY_OCTETS);
+	uint64_t sum = 0;
+	ssize_t n = 0;
+	int rc = chunk ? 0 : ERR_NO_MEMORY;
+
+	while (rc == 0 && (n = read(from, chunk, COPY_OCTETS)) > 0) {
+		sum += (uint64_t)n;
+		if (sum > SOURCE_OCTETS_MAX)
+			rc = wrong(b, ERR_LIMIT, "%s: more than %d octets", path, SOURCE_OCTETS_MAX);
+		for (ssize_t at = 0, done; rc == 0 && at < n; at += done) {
+			done = write(to, chunk + at, (size_t)(n - at));
+			if (done < 0)
+				rc = wrong(b, -errno, "a copy of %s: %s", path, strerror(errno));
+		}
+	}
+	if (rc == 0 && n < 0)
+		rc = wrong(b, -errno, "%s: %s", path, strerror(errno));
+	free(chunk);
+	return rc;
+}
+
+static int copy_source(struct build *b, const char *path, const char *copy)
+{
+	int from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), to = -1, rc;
+	struct stat st;
+
+	if (from < 0 || fstat(from, &st) < 0)
+		rc = wrong(b, -errno, "%s: %s", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		rc = wrong(b, ERR_MALFORMED, "%s: not a file", path);
+	else
+		rc = 0;
+	if (rc == 0) {
+		unlink(copy);
+		to = open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (to < 0)
+			rc = wrong(b, -errno, "%s: %s", copy, strerror(errno));
+	}
+	if (rc == 0)
+		rc = copy_octets(b, from, to, path);
+	if (from >= 0)
+		close(from);
+	if (to >= 0)
+		close(to);
+	return rc;
+}
+
+/* The library maps files: one that is cut short meanwhile would end this process, so it is given a copy that nobody else knows. beside: of the map, in a folder that is ours. */
+static int map_source(struct build *b, struct source *s, const char *beside)
+{
+	char copy[PATH_MAX];
+	int rc;
+
+	if (snprintf(copy, sizeof(copy), "%s.source", beside) >= (int)sizeof(copy))
+		return -ENAMETOOLONG;
+	rc = copy_source(b, s->path, copy);
+	if (rc == 0) {
+		rc = MMDB_open(copy, MMDB_MODE_MMAP, &s->db);
+		s->open = rc == MMDB_SUCCESS;
+		if (!s->open)
+			rc = wrong(b, rc == MMDB_OUT_OF_MEMORY_ERROR ? ERR_NO_MEMORY : ERR_MALFORMED, "%s: %s", s->path,
+			           rc == MMDB_FILE_OPEN_ERROR ? strerror(errno) : MMDB_strerror(rc));
+	}
+	unlink(copy);
+	return rc;
+}
+
+static int open_source(struct build *b, struct source *s, const char *path, const char *beside)
 {
 	struct side below[2];
 	int rc;
@@ -411,11 +488,9 @@ static int open_source(struct build *b, struct source *s, const char *path)
 	if (!path)
 		return 0;
 	s->path = path;
-	rc = MMDB_open(path, MMDB_MODE_MMAP, &s->db);
-	if (rc != MMDB_SUCCESS)
-		return wrong(b, rc == MMDB_OUT_OF_MEMORY_ERROR ? ERR_NO_MEMORY : ERR_MALFORMED, "%s: %s", path,
-		             rc == MMDB_FILE_OPEN_ERROR ? strerror(errno) : MMDB_strerror(rc));
-	s->open = true;
+	rc = map_source(b, s, beside);
+	if (rc < 0)
+		return rc;
 	if (!s->db.metadata.node_count)
 		return wrong(b, ERR_MALFORMED, "%s: it is empty", path);
 	s->v4 = (struct side){true, 0};
@@ -506,6 +581,19 @@ static int build_at(struct build *b, const char *path)
 	return rc;
 }
 
+/* Not if they were written to while they were copied. */
+static int open_sources(struct build *b, const char *location, const char *as, const char *path)
+{
+	uint64_t now = 0;
+	int rc = open_source(b, &b->from[0], location, path);
+
+	if (rc == 0)
+		rc = open_source(b, &b->from[1], as, path);
+	if (geo_sources(location, as, &now) < 0 || now != b->sources)
+		return wrong(b, -EAGAIN, "a database changed while it was read");
+	return rc;
+}
+
 int geo_map_build(const char *location, const char *as, const char *path, char *why, size_t cap)
 {
 	struct build *b = calloc(1, sizeof(*b));
@@ -522,9 +610,7 @@ int geo_map_build(const char *location, const char *as, const char *path, char *
 	if (rc == 0)
 		rc = geo_sources(location, as, &b->sources);
 	if (rc == 0)
-		rc = open_source(b, &b->from[0], location);
-	if (rc == 0)
-		rc = open_source(b, &b->from[1], as);
+		rc = open_sources(b, location, as, path);
 	if (rc == 0)
 		rc = build_at(b, path);
 	if (rc < 0 && cap && !*why)

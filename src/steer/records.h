@@ -25,3 +25,16 @@ bool steer_record_variant(const uint8_t *rdata, size_t len, uint16_t type, const
 /* Where in a set of VARIANT records, in canonical order, each with its length in two octets before it, those with this hash would begin: octets, and records before. Where all are of one length, which
  * signatures of one key are, it is found by halving; else it is the beginning, or any place before. */
 size_t steer_variants_seek(const uint8_t *data, size_t size, unsigned count, const uint8_t hash[STEER_SET_HASH_LEN], unsigned *before);
+
+/* The signatures of one set at a time. */
+enum { STEER_SIGNATURES_MAX = 8 /* one a key */ };
+struct steer_signatures {
+	struct steer_rdata rrsig[STEER_SIGNATURES_MAX]; /* RDATA of RRSIG, borrowed: those that are good, else those that are not */
+	unsigned count;
+	bool good;            /* RFC 4035 5.3.1: they have begun and not ended */
+	uint32_t from, until; /* all of this holds from then until before then (seconds modulo 2^32, RFC 4034 3.1.5) */
+};
+/* Those with this type and hash, of a set of VARIANT records as steer_variants_seek() has it; whatever the records are, nothing is read beyond `size`. now: seconds of the wall clock modulo 2^32. */
+void steer_variants_find(const uint8_t *data, size_t size, unsigned count, uint16_t type, const uint8_t hash[STEER_SET_HASH_LEN], uint32_t now, struct steer_signatures *out);
+/* Is this RDATA of an RRSIG good at that time? */
+bool steer_signature_good(const uint8_t *rrsig, size_t len, uint32_t now);

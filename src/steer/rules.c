@@ -78,8 +78,10 @@ static bool matches(const struct steer_rule *r, struct steer_client *c, uint8_t 
 		*scope = 0;
 		return false;
 	}
-	if (r->by_subnet)
+	if (r->by_subnet) {
 		here = in_networks(c->addr.family == 4 ? &r->v4 : &r->v6, &c->addr, &bits);
+		bits = bits ? bits : STEER_SCOPE_FAMILY;
+	}
 	if (by_place) {
 		steer_locate(c);
 		there = in_place(r, c);

@@ -66,8 +66,10 @@ void steer_locate(struct steer_client *c)
 	if (c->looked_up)
 		return;
 	c->looked_up = true;
-	if (c->places)
+	if (c->places) {
 		geo_find(c->places, &c->addr, &place, &c->place_scope);
+		c->place_scope = c->place_scope ? c->place_scope : STEER_SCOPE_FAMILY;
+	}
 	c->as = place.as;
 	c->country = place.country;
 	c->continent = place.continent;

@@ -90,6 +90,9 @@ static inline uint64_t steer_mix(uint64_t x)
 	return x ^ x >> 33;
 }
 
+/* The scope of what rests on the family alone. 0 is for everybody, and resolvers give such an answer to clients of the other family as well (RFC 7871 7.3). */
+enum { STEER_SCOPE_FAMILY = 1 };
+
 /* A client, as far as rules and choices have asked for it. */
 struct steer_client {
 	struct ip_addr addr;     /* without what is not known of it */

@@ -5,7 +5,7 @@
  *	ZONECAST_POOL, ZONECAST_ENDPOINT, ZONECAST_ADDRESS, ZONECAST_FLEET, ZONECAST_NODE, PATH
  *
  * Exit code 0 is up. The first line that it prints is the reason that status shows when it is not. What runs longer than the check's timeout is killed with all that it has started, and counts as a
- * failure. At most CHECKS_RUNNING run at a time, CHECKS_WAITING wait; what is asked for beyond that is not run, which counts for nothing (ERR_LIMIT).
+ * failure; what a program that has ended leaves behind is killed, too: checks come again and again, and it would become more with each. At most CHECKS_RUNNING run at a time, CHECKS_WAITING wait; what is asked for beyond that is not run, which counts for nothing (ERR_LIMIT).
  *
  * Where so many wait that watch asks for an endpoint again, because it takes its first question for lost, that is the same question: it keeps its place, and what comes of it is told under the new id. Else results
  * would come too late for whoever asked as soon as there is more to run than CHECKS_RUNNING can, and no endpoint would have any. */
@@ -192,6 +192,7 @@ bool checks_ended(struct checks *c, pid_t pid, int status)
 
 		if (!r->program.pid || r->program.pid != pid)
 			continue;
+		program_sweep(&r->program);
 		program_ended(&r->program);
 		if (r->program.killed) {
 			snprintf(why, sizeof(why), "its program did not end within %u ms", r->timeout_ms);

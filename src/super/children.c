@@ -316,6 +316,7 @@ static int start(struct child *c)
 	c->pid = pid;
 	c->channel = pair[0];
 	c->started_ns = clock_ns();
+	c->first_stamp = 0;
 	c->killed = false;
 	if (c->fell)
 		super_event_restarted(all->board, c->kind, c->index);
@@ -510,13 +511,16 @@ static void check_one(struct children *all, struct child *c, uint64_t now)
 			c->restart_at_ms = now / 1000000U + CHILD_BACKOFF_MAX_MS;
 		return;
 	}
-	if (stamp > c->started_ns) {
+	if (stamp > c->started_ns && !c->first_stamp)
+		c->first_stamp = stamp;
+	/* What a process prepares between its first heartbeat and its loop (tables, TLS, the sandbox) takes tens of milliseconds of CPU, and on a busy machine many times that. */
+	if (stamp > c->started_ns && stamp != c->first_stamp) {
 		/* Who was told to end has connections to close, and closes them without a heartbeat. */
 		limit_ms = worker && c->wanted && !c->told ? WORKER_HANG_MS : ROLE_HANG_MS;
 		since = stamp;
 	} else {
 		limit_ms = worker ? WORKER_STARTUP_MS : CHILD_STARTUP_MS;
-		since = c->started_ns;
+		since = MAX(c->started_ns, c->first_stamp);
 	}
 	age_ms = now > since ? (now - since) / 1000000U : 0;
 	if (c->killed || age_ms < limit_ms * ROLE_PATIENCE || starved(c, since, age_ms))

@@ -130,6 +130,12 @@ void program_kill(struct program *p)
 	kill(p->pid, SIGKILL);  /* and it, if it has not come to its own session yet */
 }
 
+/* The number of its group is no other's as long as anybody is in it; of one that is free a new group would have to be made within this turn. */
+void program_sweep(const struct program *p)
+{
+	kill(-p->pid, SIGKILL);
+}
+
 void program_ended(struct program *p)
 {
 	program_drain(p);

@@ -27,6 +27,8 @@ bool program_start(struct program *p, const struct plan *plan, const char *accou
 void program_drain(struct program *p);
 /* Kills it, with all that it has started, once. */
 void program_kill(struct program *p);
+/* It has ended, and was just waited for: kills what it has started and not waited for. */
+void program_sweep(const struct program *p);
 /* It has ended: its first line is in `said`, without what cannot be shown. */
 void program_ended(struct program *p);
 

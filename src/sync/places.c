@@ -4,9 +4,7 @@
  * of an earlier run of the node that was made from the same files is taken as it is.
  *
  * A database that is not there, cannot be read by our account or is broken leaves the map that is there; that is told once in the log and as an event, and once more when it is good again. It
- * is tried again when a file changes, and now and then, since what was wrong may have been a full disk. Without databases in the configuration there is no map.
- *
- * Known omission: a database that is cut short in place while it is read ends this process (SIGBUS), and its successor waits for the file to stay the same; replace databases by rename. */
+ * is tried again when a file changes, and now and then, since what was wrong may have been a full disk. Without databases in the configuration there is no map. */
 #include "sync/places.h"
 
 #include "base/clock.h"
@@ -73,7 +71,9 @@ static void after(uv_work_t *work, int status)
 	free(p->as);
 	p->location = p->as = NULL;
 	p->tried_ms = clock_ms();
-	tell(p, p->result, p->why);
+	/* Somebody is writing: once that is over their files are other ones, and are looked at again. */
+	if (p->result != -EAGAIN)
+		tell(p, p->result, p->why);
 }
 
 static void begin(struct places *p, const struct config_geoip *g, uint64_t sources)

@@ -36,7 +36,7 @@ static void check_report(const uint8_t *data, size_t size)
 			check(r.network[i].family[f].announce <= ANNOUNCE_DEPREF &&
 			      r.network[i].family[f].verdict <= VERDICT_HARD);
 	}
-	check(r.sees_count <= FLEET_NETWORKS_MAX);
+	check(r.sees_count <= FLEET_NETWORKS_MAX && r.pools <= FLEET_POOLS_MAX && r.trees <= FLEET_NETWORKS_MAX);
 	for (uint32_t i = 0; i < r.sees_count; i++)
 		for (int f = 0; f < BOARD_FAMILIES; f++)
 			check(memchr(r.sees[i].family[f].node, 0, BOARD_NAME_MAX) && r.sees[i].family[f].state <= OUTSIDE_SILENT);
@@ -93,7 +93,9 @@ static void check_question(const uint8_t *data, size_t size)
 
 	if (query_parse(data, size, &q) != QUERY_OK || !fleet_question_is(&q))
 		return;
-	r = (struct fleet_report){.node = "fra", .count = 1, .network = {{.name = "global"}}};
+	r = (struct fleet_report){.node = "fra", .count = 1, .network = {{.name = "global"}}, .pools = FLEET_POOLS_MAX, .pools_total = UINT32_MAX};
+	for (uint32_t i = 0; i < r.pools; i++)
+		r.pool[i] = (struct fleet_pool){.key = UINT64_MAX - i, .known = UINT64_MAX, .up = UINT64_MAX >> i % 64};
 	fleet_answer_write(&q, data, RCODE_NOERROR, &r, &w);
 	check(writer_ok(&w) && w.pos <= size);
 	check(fleet_question_roots(data, size, roots) <= FLEET_ROOTS_MAX);

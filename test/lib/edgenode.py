@@ -7,12 +7,11 @@
 Servers live at 10.53.0.2 and 2001:db8:53::2, which are on lo from the start. Make the namespace first when servers have to be there before the node: EdgeNet.
 """
 import os
-import signal
 import socket
 import struct
 import threading
 
-from netns import Net, stop_process, wait_until
+from netns import Net, wait_until
 from program import Program
 from servers import knot_server
 from streamnode import V4, V6, StreamNode, exactly
@@ -52,14 +51,6 @@ class EdgeNode(StreamNode):
     def __init__(self, folder, ns, pools, zones, answer="", more="", workers=1):
         self.pools, self.edge_zones, self.more = pools, zones, more
         super().__init__(folder, answer, ns=ns, workers=workers)
-
-    def __exit__(self, *_):
-        """No death but one: on a busy machine a worker that is being read from a disk may be taken for one that hangs, and is killed."""
-        stop_process(self.process, signal.SIGTERM, 20)
-        log = self.log()
-        assert "ERROR: AddressSanitizer" not in log and "runtime error:" not in log, log[-5000:]
-        deaths = [line for line in log.splitlines() if "ended signal=" in line and "ended signal=9 " not in line]
-        assert not deaths, log[-5000:]
 
     def fleet(self, answer):
         lines = ["fleet: test", "nodes:",

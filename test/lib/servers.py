@@ -41,8 +41,20 @@ def free_port():
                 s.close()
 
 
+# Packages of packages.txt, by their programs.
+PACKAGES = {"named": "bind9", "dnssec-keygen": "bind9-utils", "dnssec-signzone": "bind9-utils", "named-compilezone": "bind9-utils", "delv": "bind9-dnsutils", "dig": "bind9-dnsutils",
+            "knotd": "knot", "kdig": "knot-dnsutils", "nsd": "nsd", "pdns_server": "pdns-server", "pdnsutil": "pdns-server", "sqlite3": "sqlite3", "ldns-keygen": "ldnsutils",
+            "ldns-signzone": "ldnsutils", "ldns-read-zone": "ldnsutils"}
+
+
 def have(*programs):
     return all(shutil.which(p, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin") for p in programs)
+
+
+def need(*programs):
+    """`make deps` installs all of them, so a test does not pass over one that is missing: it fails."""
+    lacking = [f"{p} (package {PACKAGES[p]})" for p in programs if not have(p)]
+    assert not lacking, f"missing: {', '.join(lacking)}; run make deps"
 
 
 def knot_server(folder, *listen):

@@ -147,6 +147,9 @@ def common_bits(a, b, size):
     return size - (int(a) ^ int(b)).bit_length()
 
 
+FAMILY = 1  # bits of what rests on the family alone: scope 0 is for all
+
+
 class Client:
     def __init__(self, address, prefix, places):
         address = ipaddress.ip_address(address)
@@ -155,6 +158,7 @@ class Client:
         if address.version == 6:
             self.address = ipaddress.IPv6Address(int(address) >> (128 - min(prefix, 128)) << (128 - min(prefix, 128)))
         self.place, self.scope = places.find(self.address) if places else (("--", "--", None, 0), 0)
+        self.scope = max(self.scope, FAMILY if places else 0)
 
     def subnets(self, nets):
         """Is it in one of them, and on how many bits does that rest?"""
@@ -166,7 +170,7 @@ class Client:
                 inside.append(net.prefixlen)
             else:
                 need = max(need, common_bits(net.network_address, self.address, size) + 1)
-        return (True, min(inside)) if inside else (False, need)
+        return bool(inside), max(min(inside) if inside else need, FAMILY)
 
     def matches(self, rule, node):
         """(does the rule match, on how many bits does that rest)"""

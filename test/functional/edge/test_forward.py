@@ -19,7 +19,7 @@ import oracle
 from edge import CLIENT, NODE, Edge, Fake, exchange, said
 from netns import missing, wait_until
 from paths import SANITIZED, ZONECAST
-from servers import Bind, Knot, Pdns, have
+from servers import Bind, Knot, Pdns, need
 
 WHY = missing(ZONECAST)
 pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
@@ -65,8 +65,7 @@ def workers(edge, i):
 def test_the_same_answers(tmp_path, server):
     """First the backend's, then the cache's: all but TTLs, which are counted down, must be what the backend itself says."""
     programs = {Knot: "knotd", Bind: "named", Pdns: "pdns_server"}
-    if not have(programs[server]):
-        pytest.skip(f"needs {programs[server]}")
+    need(programs[server])
     rng = random.Random(11)
     os.chmod(tmp_path, 0o755)
     zones = zone_file(tmp_path)
@@ -95,7 +94,7 @@ def test_the_same_answers(tmp_path, server):
 @pytest.mark.timeout(300)
 def test_signed_zones(tmp_path, monkeypatch):
     """Zones with every construct, NSEC and NSEC3, of a real server: with DO, from it and from the cache."""
-    assert have("knotd")
+    need("knotd")
     os.chmod(tmp_path, 0o755)
     monkeypatch.setattr(hard_zones, "SIGNED", {o: how for o, how in hard_zones.SIGNED.items() if o == "nsec.test."})
     zones = hard_zones.make(tmp_path)
@@ -137,7 +136,7 @@ def ask_many(edge, names, **how):
 @pytest.mark.parametrize("policy", ["latency", "weight", "hash", "ordered"])
 def test_one_of_three_fails(tmp_path, policy):
     """Killed, stopped, answering SERVFAIL, REFUSED, or nothing but lies: no client sees it. Checks are so rare that workers find out by themselves."""
-    assert have("knotd")
+    need("knotd")
     os.chmod(tmp_path, 0o755)
     with Edge(tmp_path, zone_file(tmp_path), [Knot, Knot], start=False) as edge:
         fake = edge.fake()

@@ -3,15 +3,15 @@ import ipaddress
 import os
 import random
 import subprocess
+import threading
 
+import maxminddb
 import pytest
 import yaml
 
 import mmdb
 import paths
 import steer_reference
-
-maxminddb = pytest.importorskip("maxminddb")
 
 LONG = bool(os.environ.get("ZONECAST_LONG"))
 CASES = 100_000 if LONG else 20_000
@@ -141,6 +141,35 @@ def test_broken_database(tmp_path, what):
     assert done.returncode == 1 and said in done.stdout and "bad.mmdb" in done.stdout, done.stdout
     assert (tmp_path / "geo.map").read_bytes() == b"as it was"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.mmdb", "geo.map"]
+
+
+def test_database_written_in_place(tmp_path):
+    """While it is cut short and written again, over and over, a map is made of it as a whole, or none is; nobody dies of it."""
+    rng = random.Random(5)
+    db, _ = some_database(rng, lambda: some_city(rng), 6, 4000)
+    path, octets = tmp_path / "db.mmdb", db.octets()
+    path.write_bytes(octets)
+    assert tool("build", path, "-", tmp_path / "whole.map") == ["ok"]
+    stop = threading.Event()
+
+    def cut():
+        with open(path, "r+b", buffering=0) as f:
+            while not stop.is_set():
+                f.truncate(4096)
+                f.seek(4096)
+                f.write(octets[4096:])
+
+    writer = threading.Thread(target=cut)
+    writer.start()
+    try:
+        ends = [subprocess.run([TOOL, "build", path, "-", tmp_path / "geo.map"], capture_output=True, text=True, timeout=600, check=False) for _ in range(60)]
+    finally:
+        stop.set()
+        writer.join()
+    assert {e.returncode for e in ends} <= {0, 1}, [(e.returncode, e.stdout) for e in ends]
+    assert tool("build", path, "-", tmp_path / "geo.map") == ["ok"]
+    assert (tmp_path / "geo.map").stat().st_size == (tmp_path / "whole.map").stat().st_size
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["db.mmdb", "geo.map", "whole.map"]
 
 
 def test_strange_data(tmp_path):

@@ -17,8 +17,8 @@ import pytest
 
 from netns import missing, wait_until
 from paths import SANITIZED, ZONECAST
-from servers import have
-from signing import SIGNERS, BindNsec, LdnsNsec3
+from servers import need
+from signing import SIGNERS, LdnsNsec3
 from streamnode import V4, V6, StreamNode
 from unbound import Unbound
 from validator import Validator
@@ -142,8 +142,7 @@ def data_of(reply, qtype):
 @pytest.fixture(scope="module", params=SIGNERS, ids=lambda s: s.__name__, name="rig")
 def _rig(request, tmp_path_factory):
     signer = request.param
-    if not have(*signer.programs):
-        pytest.skip(f"{signer.__name__}: a program of it is missing")
+    need(*signer.programs)
     folder = tmp_path_factory.mktemp("variants")
     with Steered(folder / "node", signer(folder, ZONE)) as node, Unbound(node.ns, folder, ZONE, [V4, V6], node.signer.anchor) as u:
         yield node, u
@@ -235,8 +234,7 @@ def test_their_ends_count(rig):
 
 def test_delv_accepts_them(rig):
     node, _ = rig
-    if not have("delv"):
-        pytest.skip("no delv here")
+    need("delv")
     record = next(line for line in node.signer.anchor.splitlines() if "DNSKEY" in line).split("DNSKEY", 1)[1].split(";")[0].split()
     anchors = node.write("anchors", f'trust-anchors {{ "{ZONE}" static-key {" ".join(record[:3])} "{"".join(record[3:])}"; }};\n')
     for i, (name, qtype, said) in enumerate([("www", "A", "fully validated"), ("www", "AAAA", "fully validated"), ("two", "A", "fully validated"), ("x.y.wild", "A", "fully validated"),
@@ -250,11 +248,9 @@ def test_delv_accepts_them(rig):
 
 def test_what_is_up_is_signed_too(tmp_path):
     """Endpoints are checked by the node; whatever is left of them, answers validate, and names what is left."""
-    signer = next((s for s in (LdnsNsec3, BindNsec) if have(*s.programs)), None)
-    if not signer:
-        pytest.skip("no signer here")
+    need(*LdnsNsec3.programs)
     port, listeners = 4433, {}
-    with Steered(tmp_path / "node", signer(tmp_path, ZONE)) as node, Unbound(node.ns, tmp_path, ZONE, [V4, V6], node.signer.anchor) as u:
+    with Steered(tmp_path / "node", LdnsNsec3(tmp_path, ZONE)) as node, Unbound(node.ns, tmp_path, ZONE, [V4, V6], node.signer.anchor) as u:
         def given():
             u.flush(full("live").to_text())
             reply = u.ask(full("live"), T.A)
@@ -286,9 +282,9 @@ def test_what_is_up_is_signed_too(tmp_path):
 
 @pytest.fixture(scope="module", name="teller")
 def _teller(tmp_path_factory):
-    signer = LdnsNsec3 if have(*LdnsNsec3.programs) else BindNsec
+    need(*LdnsNsec3.programs)
     folder = tmp_path_factory.mktemp("scopes")
-    with Steered(folder / "node", signer(folder, ZONE)) as node, Unbound(node.ns, folder, ZONE, [V4, V6], node.signer.anchor, subnets=True) as u:
+    with Steered(folder / "node", LdnsNsec3(folder, ZONE)) as node, Unbound(node.ns, folder, ZONE, [V4, V6], node.signer.anchor, subnets=True) as u:
         yield node, u
 
 

@@ -13,7 +13,7 @@ from catalogs import BindConsumer, BindProducer, KnotConsumer, KnotProducer, Pdn
 from netns import missing
 from paths import ZONECAST
 from secondary import Apart, Holder
-from servers import have
+from servers import need
 from transfers import wait
 
 WHY = missing(ZONECAST)
@@ -86,8 +86,7 @@ def catalog_line(producer, name=CATALOG, host="127.0.0.1", more=""):
 @pytest.mark.asan
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_knot_produces(tmp_path, host):
-    if not have("knotd"):
-        pytest.skip("needs knotd")
+    need("knotd")
     with KnotProducer(tmp_path, CATALOG, {"a.example.": None, "b.example.": "blue"}, notify=f"{host}@53") as knot, \
             Consumer(tmp_path, catalog_line(knot, host=host), f"  - zone: {CATALOG}\n") as node:
         node.wait_zones("a.example.", "b.example.")
@@ -112,8 +111,8 @@ def test_knot_produces(tmp_path, host):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_powerdns_produces(tmp_path, host):
-    if not have("pdns_server", "pdnsutil", "sqlite3") or not PdnsProducer.available():
-        pytest.skip("needs PowerDNS with SQLite")
+    need("pdns_server", "pdnsutil", "sqlite3")
+    assert PdnsProducer.available(), "missing: PowerDNS with SQLite (package pdns-backend-sqlite3); run make deps"
     groups = f"  - zone: {CATALOG}\n    groups:\n      - {{name: blue, at-expiry: serve}}\n"
     with PdnsProducer(tmp_path, CATALOG, {"a.example.": None, "b.example.": "blue"}, f"[{host}]:53" if ":" in host else host) as pdns, \
             Consumer(tmp_path, catalog_line(pdns, host=host), groups) as node:
@@ -154,8 +153,7 @@ class Maker(Node):
 
 
 def bind(tmp_path, members, **how):
-    if not have("named"):
-        pytest.skip("needs named")
+    need("named")
     return BindProducer(tmp_path, CATALOG, members, notify="127.0.0.1 port 53", **how)
 
 
@@ -302,8 +300,7 @@ def test_a_member_that_nobody_has(tmp_path):
 
 def test_many_members(tmp_path):
     """2,000 of them, and what one costs then."""
-    if not have("knotd"):
-        pytest.skip("needs knotd")
+    need("knotd")
     many = {f"m{i}.example.": None for i in range(2000)}
     with KnotProducer(tmp_path, CATALOG, many, notify="127.0.0.1@53") as knot, Consumer(tmp_path, catalog_line(knot), f"  - zone: {CATALOG}\n") as node:
         wait(lambda: node.catalog()["members"] == 2000 and node.counters()["serving"] == 2001, lambda: f"{node.catalog()} {node.counters()}", 120)
@@ -327,8 +324,8 @@ CONSUMERS = {KnotConsumer: "knotd", BindConsumer: "named", PdnsConsumer: "pdns_s
 @pytest.mark.parametrize("kind", CONSUMERS, ids=lambda k: k.name)
 def test_we_produce(tmp_path, kind, host):
     """Others take zones from our catalog, and follow it."""
-    if not have(CONSUMERS[kind]) or (kind is PdnsConsumer and not PdnsConsumer.available()):
-        pytest.skip(f"needs {CONSUMERS[kind]}" + (" with SQLite" if kind is PdnsConsumer else ""))
+    need(CONSUMERS[kind])
+    assert kind is not PdnsConsumer or PdnsConsumer.available(), "missing: PowerDNS with SQLite (package pdns-backend-sqlite3); run make deps"
     them = kind(tmp_path, CATALOG, f"{host}@53")
     with Maker(tmp_path, {"a.example.": None, "b.example.": "blue"}, consumer=f"[{host}]:{them.port}" if host == "::1" and kind is PdnsConsumer else f"127.0.0.1:{them.port}", address=host) as node:
         wait(lambda: node.serial(CATALOG) and node.serial("b.example.") == 1, node.log)

@@ -13,7 +13,7 @@ import pytest
 import secondaries
 from netns import Net, missing, stop_process, wait_until
 from paths import ZONECAST
-from servers import have
+from servers import need
 from transfers import Key, dump, plain
 
 pytestmark = pytest.mark.skipif(missing("dig") is not None, reason=str(missing("dig")))
@@ -131,8 +131,7 @@ def canonical(lines):
 
 @pytest.mark.parametrize("peer", secondaries.ALL, ids=lambda p: p.name)
 def test_secondary_follows(net, tmp_path, peer):
-    if not have(peer.program):
-        pytest.skip(f"no {peer.program} here")
+    need(peer.program)
     prim, sec = net
     port = 5300 + secondaries.ALL.index(peer)
     zones = {kind: f"{kind}.{peer.name}.test." for kind in KINDS}

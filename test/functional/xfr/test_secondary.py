@@ -18,7 +18,7 @@ from liar import Liar, apex, reply, soa
 from netns import missing
 from paths import SANITIZED, ZONECAST
 from secondary import Apart, Holder, Zone
-from servers import free_port, have
+from servers import free_port, need
 from transfers import PROGRAMS, Key, KnotPeer, dump, fetch, plain, wait
 
 WHY = missing(ZONECAST)
@@ -56,8 +56,7 @@ def same(node, file, zone=ZONE):
 @pytest.mark.parametrize("signed", [False, True], ids=["plain", "tsig"])
 @pytest.mark.parametrize("kind", PROGRAMS, ids=lambda k: k.name)
 def test_real_primaries(tmp_path, kind, signed, host):
-    if not have(PROGRAMS[kind]):
-        pytest.skip(f"needs {PROGRAMS[kind]}")
+    need(PROGRAMS[kind])
     key = Key() if signed else None
     file = write_zone(tmp_path, 1)
     with kind(str(tmp_path), ZONE, file, key=key, host=host) as primary, Holder(str(tmp_path), [Zone(ZONE, [primary], key)]) as node:

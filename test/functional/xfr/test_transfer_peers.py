@@ -11,7 +11,7 @@ import pytest
 
 import hard_zones
 
-from servers import have
+from servers import need
 from transfers import (PROGRAMS, BindPeer, Key, KnotPeer, NsdPeer, PdnsPeer, Serving, apply, dump, fetch, plain, wait, write_difference)
 
 ZONE = "transfers.example."
@@ -69,18 +69,13 @@ def copy(source, target):
         g.write(f.read())
 
 
-def need(peer):
-    if not have(PROGRAMS[peer]):
-        pytest.skip(f"no {PROGRAMS[peer]} here")
-
-
 CASES = [(p, k) for p in (BindPeer, KnotPeer, NsdPeer, PdnsPeer) for k in (None, Key())]
 
 
 @pytest.mark.asan
 @pytest.mark.parametrize("peer,key", CASES, ids=[f"{p.name}-{'key' if k else 'open'}" for p, k in CASES])
 def test_from_primary(tmp_path, versions, peer, key):
-    need(peer)
+    need(PROGRAMS[peer])
     files, dumps = versions
     current = str(tmp_path / "current.zone")
     copy(files[0], current)
@@ -121,7 +116,7 @@ def test_from_primary(tmp_path, versions, peer, key):
 # What each server says to a key that is not as agreed: part of what xfrtool prints.
 @pytest.mark.parametrize("peer", [BindPeer, KnotPeer, NsdPeer], ids=lambda p: p.name)
 def test_keys_refused(tmp_path, versions, peer):
-    need(peer)
+    need(PROGRAMS[peer])
     files, dumps = versions
     with peer(str(tmp_path), ZONE, file=files[0], key=Key()) as p:
         def get(key, *options):
@@ -145,7 +140,7 @@ ALGORITHMS = [Key(algorithm=a) for a in ("hmac-sha1", "hmac-sha224", "hmac-sha38
 @pytest.mark.parametrize("key", ALGORITHMS + [Key(algorithm="hmac-sha256", octets=16), Key(algorithm="hmac-sha512", octets=32)],
                          ids=lambda k: f"{k.algorithm}-{k.octets}")
 def test_algorithms(tmp_path, versions, key):
-    need(BindPeer)
+    need(PROGRAMS[BindPeer])
     files, dumps = versions
     with BindPeer(str(tmp_path), ZONE, file=files[0], key=key) as p:
         first, records, _ = fetch(p.address, p.port, ZONE, key)
@@ -158,7 +153,7 @@ CASES_OUT = [(p, k) for p in (BindPeer, KnotPeer, NsdPeer) for k in (None, Key()
 
 @pytest.mark.parametrize("peer,key", CASES_OUT, ids=[f"{p.name}-{'key' if k else 'open'}" for p, k in CASES_OUT])
 def test_to_secondary(tmp_path, versions, peer, key):
-    need(peer)
+    need(PROGRAMS[peer])
     files, dumps = versions
     folder = str(tmp_path)
     steps = [write_difference(folder, f"d{i}", dumps[i], dumps[i + 1]) for i in range(3)]
@@ -191,8 +186,7 @@ def squeezed(text):
 @pytest.mark.parametrize("tool", ["dig", "kdig"])
 @pytest.mark.parametrize("key", [None, Key(), Key(algorithm="hmac-sha512")], ids=lambda k: k.algorithm if k else "open")
 def test_to_tools(versions, tool, key):
-    if not have(tool):
-        pytest.skip(f"no {tool} here")
+    need(tool)
     files, dumps = versions
     for options in ((), ("--message", "700", "--sign-every", "100")):
         with Serving(ZONE, files[0], key, options) as primary:
@@ -223,8 +217,7 @@ def test_to_dnspython(versions, every):
 @pytest.mark.asan
 def test_hard_zones(tmp_path):
     """Every construct, signed by every kind: out of our store and in again over a socket, and through BIND."""
-    if not have("dnssec-signzone", "named"):
-        pytest.skip("no BIND here")
+    need("dnssec-keygen", "dnssec-signzone", "named")
     made = hard_zones.make(str(tmp_path))
     for origin, z in made.items():
         file = z.path
@@ -254,7 +247,7 @@ POLICY = """policy:
 @pytest.mark.parametrize("nsec3,opt_out", [(None, "off"), ("off", "off"), ("on", "off"), ("on", "on")], ids=["unsigned", "nsec", "nsec3", "opt-out"])
 def test_zonemd(tmp_path, versions, digest, nsec3, opt_out):
     """Knot makes the digest, in a zone it signs; it is right for what came, and no longer when one record differs."""
-    need(KnotPeer)
+    need(PROGRAMS[KnotPeer])
     with KnotPeer(str(tmp_path), ZONE, file=versions[0][0]) as p:
         p.stop()
         p.policy = POLICY.format(nsec3=nsec3, opt_out=opt_out) if nsec3 else ""

@@ -14,6 +14,7 @@ import pytest
 
 from certificates import Authority
 from netns import missing, wait_until
+from servers import need
 from transfers import Key, read_message
 from xot import CLIENT, HIDDEN, NAME, POP, BindPrimary, BindSecondary, NsdSecondary, Ours, Wire, pin_of, write_zone
 
@@ -289,10 +290,10 @@ def test_sync_dies_in_the_midst(site):
 
 # ---- other people's servers ----
 
-@pytest.mark.skipif(missing("/usr/sbin/named") is not None, reason="needs named")
 @pytest.mark.parametrize("family", list(FAMILIES))
 @pytest.mark.parametrize("mutual", [False, True])
 def test_bind_is_primary(site, family, mutual):
+    need("named")
     at = FAMILIES[family]
     zones = {z: write_zone(site.folder, z, 1, names=3000) for z in ("a.test", "b.test")}
     own = f", certificate-file: {site.path('client.pem')}, key-file: {site.path('client.key')}" if mutual else ""
@@ -307,9 +308,9 @@ def test_bind_is_primary(site, family, mutual):
             pop.wait_serial(POP, "b.test", 1)
 
 
-@pytest.mark.skipif(missing("/usr/sbin/named") is not None, reason="needs named")
 @pytest.mark.parametrize("family", list(FAMILIES))
 def test_bind_is_secondary(site, family):
+    need("named")
     at = FAMILIES[family]
     for z in ("a.test", "b.test"):
         write_zone(site.folder, z, 1, names=3000)
@@ -326,9 +327,9 @@ def test_bind_is_secondary(site, family):
         assert "over=mutual-tls" in primary.log()
 
 
-@pytest.mark.skipif(missing("/usr/sbin/nsd") is not None, reason="needs nsd")
 @pytest.mark.parametrize("family", list(FAMILIES))
 def test_nsd_is_secondary(site, family):
+    need("nsd")
     at = FAMILIES[family]
     for z in ("a.test", "b.test"):
         write_zone(site.folder, z, 1, names=3000)

@@ -14,15 +14,13 @@ import re
 import shutil
 import subprocess
 
-import pytest
-
-from paths import BUILD, SHARED
-
-pytest.importorskip("dns", reason="dnspython is not installed")
 import dns.name
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
+import pytest
+
+from paths import BUILD, SHARED
 
 ZONEDUMP = os.path.join(BUILD, "test", "lib", "zonedump")
 DATA = pathlib.Path(SHARED) / "data"

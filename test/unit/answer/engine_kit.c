@@ -138,7 +138,7 @@ void kit_open(const struct kit_zone *zones, size_t count)
 	unlink(path);
 	unlink(lock);
 	text_init(&said);
-	kit_request = (struct engine_request){.client = {.family = 4, .bytes = {192, 0, 2, 1}}};
+	kit_request = (struct engine_request){.client = {.family = 4, .bytes = {192, 0, 2, 1}}, .now_s = 1700000000};
 	kit_conf = (struct engine_config){.identity = {.nsid = "test-node", .version = "zonecast test"}, .udp_max = DNS_UDP_DEFAULT};
 }
 

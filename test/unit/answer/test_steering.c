@@ -20,7 +20,7 @@
 /* ---- a configuration ---- */
 
 enum { EU, US, NAMES, SHUT, SIX, POOLS };
-enum { WEB, DEAF, CHANCE, ALIAS, CLOSED, ONLY_SIX, POLICIES };
+enum { WEB, DEAF, CHANCE, ALIAS, CLOSED, ONLY_SIX, ONE_FAMILY, POLICIES };
 
 #define V4(d)                                                                                                          \
 	{                                                                                                              \
@@ -51,6 +51,7 @@ static struct config_pool pools[POOLS] = {
 static struct ip_prefix american[] = {{.addr = {.family = 4, .bytes = {198, 51, 100}}, .len = 24},
                                       {.addr = {.family = 6, .bytes = {0x20, 1, 0xd, 0xb8, 0x5}}, .len = 40}};
 static struct config_steering_rule rules[] = {{.subnets = american, .subnet_count = 2, .pool = US}};
+static struct config_steering_rule v4_rules[] = {{.subnets = american, .subnet_count = 1, .pool = US}};
 static const uint8_t *web_owners[] = {(const uint8_t *)"\003www\007example",
                                       (const uint8_t *)"\001*\004wild\007example"};
 static const uint8_t *alias_owners[] = {(const uint8_t *)"\005alias\007example"};
@@ -87,6 +88,13 @@ static struct config_steering steering[POLICIES] = {
 	[CLOSED] =
 		{.name = "closed", .pool = SHUT, .choose = CONFIG_CHOOSE_ALL, .ttl_ms = 20000, .client_subnet = true},
 	[ONLY_SIX] = {.name = "six", .pool = SIX, .choose = CONFIG_CHOOSE_ALL, .ttl_ms = 20000, .client_subnet = true},
+	[ONE_FAMILY] = {.name = "one",
+                        .rules = v4_rules,
+                        .rule_count = 1,
+                        .pool = EU,
+                        .choose = CONFIG_CHOOSE_ALL,
+                        .ttl_ms = 20000,
+                        .client_subnet = true},
 };
 static struct config config = {.pools = pools, .pool_count = POOLS, .steering = steering, .steering_count = POLICIES};
 static struct steering *made;
@@ -102,7 +110,8 @@ static const char zone[] =
 	     "alias CNAME plain\nplain A 192.0.2.1\nedge A 192.0.2.3\ncarried CNAME plain\n_steer.carried STEER "
 	     "alias\nto CNAME www\n"
 	     "twice CNAME plain\n_steer.twice STEER alias\nclosed A 192.0.2.1\nclosed STEER closed\nviaclosed CNAME "
-	     "closed\nsix A 192.0.2.1\nsix AAAA 2001:db8::1\nsix STEER six\n";
+	     "closed\nsix A 192.0.2.1\nsix AAAA 2001:db8::1\nsix STEER six\n"
+	     "one A 192.0.2.1\none STEER one\n";
 
 static void all_up(void)
 {
@@ -226,6 +235,19 @@ static void test_answers(void **state)
 	expect("six.example.", "AAAA", there, NULL, "six.example. 20 AAAA 2001:db8::41\n", -1);
 }
 
+/* RFC 7871 7.3: an answer of scope 0 is for clients of both families, and here only one of them is asked about. */
+static void test_scope_of_a_family(void **state)
+{
+	static const char *const here = "192.0.2.200", eu_text[] = "one.example. 20 A 192.0.2.11\none.example. 20 A 192.0.2.12\n";
+
+	(void)state;
+	all_up();
+	expect("one.example.", "A", here, "198.51.100.0/24", "one.example. 20 A 192.0.2.21\n", 24);
+	expect("one.example.", "A", here, "10.0.0.0/8", eu_text, 1);
+	expect("one.example.", "A", here, "2001:db8::/32", eu_text, 1);
+	expect("one.example.", "A", here, "::/0", eu_text, 0); /* it says nothing: who asks counts, and no scope */
+}
+
 static void test_aliases(void **state)
 {
 	(void)state;
@@ -268,8 +290,8 @@ static void test_closed(void **state)
 
 /* ---- signed ---- */
 
-static void add_variant(struct text *t, const char *owner, const char *type_text, const char *const *rdatas,
-                        size_t count, uint32_t ttl, const char *signature)
+static void add_variant_of(struct text *t, const char *owner, const char *type_text, const char *const *rdatas,
+                           size_t count, uint32_t ttl, const char *signature, const char *end, const char *begin)
 {
 	struct steer_rdata set[4];
 	uint8_t octets[4][64], hash[STEER_SET_HASH_LEN];
@@ -288,7 +310,13 @@ static void add_variant(struct text *t, const char *owner, const char *type_text
 	text_fmt(t, "%s VARIANT ", owner);
 	for (size_t i = 0; i < sizeof(hash); i++)
 		text_fmt(t, "%02x", hash[i]);
-	text_fmt(t, " %s 13 2 %u 20300101000000 20200101000000 1 example. %s\n", type_text, ttl, signature);
+	text_fmt(t, " %s 13 2 %u %s %s 1 example. %s\n", type_text, ttl, end, begin, signature);
+}
+
+static void add_variant(struct text *t, const char *owner, const char *type_text, const char *const *rdatas,
+                        size_t count, uint32_t ttl, const char *signature)
+{
+	add_variant_of(t, owner, type_text, rdatas, count, ttl, signature, "20300101000000", "20200101000000");
 }
 
 static void ask_signed(const char *name, const char *type, const char *client, const char *want, bool without)
@@ -353,6 +381,136 @@ static void test_signed(void **state)
 	text_done(&t);
 	changed = (struct kit_zone){"example", zone, false, 0};
 	kit_change(&changed, 1);
+}
+
+static void change_signed(const struct text *t)
+{
+	const struct kit_zone changed = {"example", t->chars, true, 0};
+
+	kit_change(&changed, 1);
+}
+
+static void change_back(void)
+{
+	const struct kit_zone changed = {"example", zone, false, 0};
+
+	kit_change(&changed, 1);
+}
+
+#define SIGNED_HEAD "@ DNSKEY 257 3 13 aGVsbG8=\n@ NSEC ns A\n"
+
+/* What has ended, or not begun, is left out; where nothing else is left the zone's own set is given, but for a clock by which that has ended as well. */
+static void test_signatures_end(void **state)
+{
+	static const char *const both[] = {"192.0.2.11", "192.0.2.12"}, *const here = "192.0.2.200";
+	static const char good[] = "www.example. 18 A 192.0.2.11\nwww.example. 18 A 192.0.2.12\n"
+				   "www.example. 18 RRSIG A 13 2 18 20231120000000 20231101000000 1 example. Z29vZA==\n";
+	static const char late[] = "www.example. 9 A 192.0.2.11\nwww.example. 9 A 192.0.2.12\n"
+				   "www.example. 9 RRSIG A 13 2 9 20240201000000 20231118000000 1 example. bGF0ZQ==\n";
+	const uint32_t now = kit_request.now_s;
+	static struct engine_scratch scratch;
+	static uint8_t out[DNS_MESSAGE_MAX];
+	struct store_snapshot snapshot;
+	struct engine_result r;
+	uint8_t query[400];
+	struct text t;
+
+	(void)state;
+	all_up();
+	text_init(&t);
+	text_str(&t, zone);
+	text_str(&t, SIGNED_HEAD);
+	add_variant_of(&t, "www", "A", both, 2, 15, "b2xkZQ==", "20231114000000", "20231101000000");
+	add_variant_of(&t, "www", "A", both, 2, 18, "Z29vZA==", "20231120000000", "20231101000000");
+	add_variant_of(&t, "www", "A", both, 2, 9, "bGF0ZQ==", "20240201000000", "20231118000000");
+	change_signed(&t);
+	ask_signed("www.example.", "A", here, good, false); /* 2023-11-14 22:13 */
+	kit_request.now_s = 1700524800;                     /* 2023-11-21: they came and went */
+	ask_signed("www.example.", "A", here, late, false);
+	kit_request.now_s = 1710000000; /* 2024-03: none is left */
+	kit_ask(query, query_of("www.example.", "A", KIT_DO, NULL, query), ENGINE_TCP, DNS_MESSAGE_MAX, &r);
+	assert_true(r.unsigned_choice);
+	kit_expect("www.example.", "A", KIT_DO, "NOERROR AA | www.example. A+ |  | ");
+	kit_request.now_s = 100; /* 1970: nor has the zone's own set one */
+	kit_expect("www.example.", "A", KIT_DO, "NOERROR AA | www.example. A+*2 |  | ");
+
+	/* What is kept ends with them. */
+	kit_request.len = query_of("www.example.", "A", KIT_DO, NULL, query);
+	kit_request.msg = query;
+	assert_int_equal(cache_new(CACHE_OCTETS_MIN, &scratch.cache), 0);
+	kit_pin(&snapshot);
+	for (int round = 0; round < 3; round++) {
+		/* Nothing to do; 2023-11-18; back before all that is known. */
+		static const uint32_t then[] = {1700006400, 1700265600, 1690000000};
+
+		kit_request.now_s = now;
+		for (int i = 0; i < 4; i++)
+			engine_answer(&kit_conf, &snapshot, &scratch, &kit_request, out, sizeof(out), &r);
+		assert_true(r.cached && !r.unsigned_choice);
+		kit_request.now_s = then[round];
+		cache_tick(scratch.cache, then[round]);
+		engine_answer(&kit_conf, &snapshot, &scratch, &kit_request, out, sizeof(out), &r);
+		assert_int_equal(r.cached, round == 0);
+		assert_int_equal(r.unsigned_choice, round == 2);
+	}
+	kit_unpin();
+	cache_free(scratch.cache);
+	kit_request.now_s = now;
+	text_done(&t);
+	change_back();
+}
+
+static void put_record(struct text *t, const uint8_t *rdata, size_t len)
+{
+	text_fmt(t, "www TYPE65281 \\# %zu ", len);
+	for (size_t i = 0; i < len; i++)
+		text_fmt(t, "%02x", rdata[i]);
+	text_str(t, "\n");
+}
+
+/* VARIANT records whose lengths add up as if they were one length, and which hold, where halving looks, what looks like records: one of them is said to go far beyond the last. */
+static void test_crafted_variants(void **state)
+{
+	enum { RECORDS = 8, LEN = 100, STEP = 2 + LEN, SHORT = RECORDS - 2, BEYOND = 40000, LONG = (RECORDS - 1) * STEP - 2 - SHORT * 3 };
+	static const uint8_t address[2][4] = {{192, 0, 2, 11}, {192, 0, 2, 12}};
+	static uint8_t first[LEN], crafted[LONG];
+	struct steer_rdata set[] = {{address[0], 4}, {address[1], 4}};
+	uint8_t hash[STEER_SET_HASH_LEN], query[400], *at;
+	struct engine_result r;
+	struct text t;
+
+	(void)state;
+	all_up();
+	steer_set_hash(RR_A, set, 2, hash);
+	crafted[0] = 1;
+	at = crafted - STEP - 2; /* of the second record: places in the set */
+	put_u16(at + (size_t)4 * STEP, LEN);
+	put_u16(at + (size_t)5 * STEP, LEN);
+	put_u16(at + (size_t)6 * STEP, LEN);
+	memcpy(at + (size_t)6 * STEP + 2, hash, sizeof(hash));
+	put_u16(at + (size_t)7 * STEP, BEYOND);
+	memcpy(at + (size_t)7 * STEP + 2, hash, sizeof(hash));
+	at += (size_t)7 * STEP + 2 + sizeof(hash);
+	put_u16(at, RR_A);
+	at[2] = 13;
+	at[3] = 2;
+	put_u32(at + 8, 0x70000000);
+	put_u32(at + 12, 0x50000000);
+	memcpy(at + 18, "\7example", 9);
+	text_init(&t);
+	text_str(&t, zone);
+	text_str(&t, SIGNED_HEAD);
+	put_record(&t, first, sizeof(first));
+	put_record(&t, crafted, sizeof(crafted));
+	for (uint8_t i = 2; i < RECORDS; i++)
+		put_record(&t, &i, 1);
+	change_signed(&t);
+	assert_int_equal(addr_parse("192.0.2.200", &kit_request.client), 0);
+	kit_ask(query, query_of("www.example.", "A", KIT_DO, NULL, query), ENGINE_TCP, DNS_MESSAGE_MAX, &r);
+	assert_true(r.unsigned_choice);
+	kit_expect("www.example.", "A", KIT_DO, "NOERROR AA | www.example. A+ |  | ");
+	text_done(&t);
+	change_back();
 }
 
 /* ---- the twin ---- */
@@ -443,8 +601,9 @@ static void test_kept_answers_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_answers),    cmocka_unit_test(test_aliases),
+		cmocka_unit_test(test_answers), cmocka_unit_test(test_scope_of_a_family),    cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_closed),     cmocka_unit_test(test_signed),
+		cmocka_unit_test(test_signatures_end), cmocka_unit_test(test_crafted_variants),
 		cmocka_unit_test(test_cache_twin), cmocka_unit_test(test_kept_answers_end),
 	};
 

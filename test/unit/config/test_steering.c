@@ -288,6 +288,11 @@ static const struct broken {
 	{"no such pool", HEAD POOL "steering: [{name: s, pool: r}]\n", "z.yaml:4:28: error: no pool is named \"r\": add it to \"pools\""},
 	{"policy twice", HEAD POOL "steering: [{name: s, pool: q}, {name: S, pool: q}]\n",
          "z.yaml:4:39: error: steering policy \"S\" is defined twice; the first is in line 4"},
+	{"an alias of itself",
+         HEAD "pools:\n  - {name: q, endpoints: [{name: x, target: b.example}], fallback: r}\n"
+              "  - {name: r, endpoints: [{name: y, target: A.example}]}\n"
+              "steering:\n  - {name: s, pool: q, owners: [a.example]}\n",
+         "z.yaml:7:21: error: endpoint \"y\" of pool \"r\" is a name that policy \"s\" answers itself: it would be an alias of itself"},
 	{"owner twice", HEAD POOL "steering:\n  - {name: s, pool: q, owners: [a.example, A.example]}\n",
          "z.yaml:5:44: error: \"A.example\" is here twice"},
 	{"owner of two", HEAD POOL "steering:\n  - {name: s, pool: q, owners: [a.example]}\n  - {name: t, pool: q, owners: [b.example, a.example]}\n",

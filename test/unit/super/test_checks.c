@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,6 +33,7 @@ static const char yaml[] = "fleet: test\n"
 			   "  - {name: good, check: {type: exec, exec: [/bin/true]}, endpoints: [{name: a, target: www.example}]}\n"
 			   "  - {name: slow, check: {type: exec, exec: [/bin/sh, -c, 'sleep 600'], timeout: 100ms}, endpoints: [{name: a, address: 192.0.2.1}]}\n"
 			   "  - {name: none, check: {type: exec, exec: [/nonexistent/check]}, endpoints: [{name: a, address: 192.0.2.1}]}\n"
+			   "  - {name: left, check: {type: exec, exec: [/bin/sh, -c, 'sleep 600 & echo $!']}, endpoints: [{name: a, address: 192.0.2.1}]}\n"
 			   "  - {name: tcp, check: {type: tcp, port: 80}, endpoints: [{name: a, address: 192.0.2.1}]}\n";
 
 static struct {
@@ -144,6 +147,42 @@ static void test_results(void **state)
 	told_is(5, 127, "its program cannot be run");
 }
 
+/* Is it there, and not just not waited for by whoever has inherited it? */
+static bool runs(long pid)
+{
+	char path[64], line[256] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	fclose(f);
+	return line[0] && !strstr(line, ") Z ") && !strstr(line, ") X ");
+}
+
+static void test_what_is_left_behind(void **state)
+{
+	uint64_t until_ms = clock_ms() + DEADLINE_MS;
+	long pid;
+
+	(void)state;
+	ask(1, "left\na");
+	run_until(1);
+	assert_int_equal(bed.told[0].result, 0);
+	pid = strtol(bed.told[0].text, NULL, 10);
+	assert_true(pid > 1);
+	while (runs(pid)) {
+		if (clock_ms() > until_ms) {
+			kill((pid_t)pid, SIGKILL);
+			fail_msg("process %ld is still there", pid);
+		}
+		usleep(1000);
+	}
+}
+
 /* Nothing but what stands in the fleet file for that endpoint is run. */
 static void test_what_is_not_there(void **state)
 {
@@ -202,6 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_results, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_left_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_asked_again, setup, teardown),
