@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A generator of queries that costs less a query than the servers it measures.
  *
- *     blast [-t SECONDS] [-c CLIENTS] [-w WINDOW] [-r RATE] [-o SKIP] [-D] [-x] [-T | -S] ADDRESS PORT QUESTIONS
+ *     blast [-t SECONDS] [-c CLIENTS] [-w WINDOW] [-r RATE [-n]] [-o SKIP] [-D] [-x] [-T | -S] ADDRESS PORT QUESTIONS
  *
  * Without -r it keeps WINDOW queries in flight on each of CLIENTS sockets: the server is always asked as much as it can answer and never
  * much more, for what a server drops costs it time that no answer is there to carry. With -r it sends so many a second, evenly; latency
  * then runs from when the query was due, so a server (or a generator) that stalls does not hide the queries that waited behind it.
+ *
+ * With -n it sleeps between, and has to be woken: for few questions, and at a priority that nobody else has; else it measures its sleep.
  *
  * -T TCP, -S TLS, on connections that stay open; -D EDNS with DO; -x each query gets a first label of its own; -o the questions to skip.
  * Over UDP a query that has no answer after LOST_MS is lost. Prints one line of JSON.
@@ -16,6 +18,7 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +115,17 @@ static void udp_expire(struct load *l, struct client *c, uint64_t before_ns)
 		}
 }
 
+static void sleep_until_due(const struct load *l, uint64_t start)
+{
+	struct pollfd ready[CLIENTS_MAX];
+	uint64_t due = load_due_ns(l, start, l->sent + 1), now = load_now_ns();
+	struct timespec wait = {.tv_nsec = due > now ? (long)(due - now < 999999999 ? due - now : 999999999) : 0};
+
+	for (uint32_t i = 0; i < l->clients; i++)
+		ready[i] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
+	(void)ppoll(ready, l->clients, &wait, NULL);
+}
+
 double blast_udp(struct load *l)
 {
 	uint64_t start, now, stop, swept;
@@ -135,7 +149,9 @@ double blast_udp(struct load *l)
 			moved += udp_send(l, &clients[i], budget < BATCH ? (uint32_t)budget : BATCH, start, now);
 		}
 		/* The CPU is also the receive thread's, where there is one. A paced generator that slept would measure its sleep. */
-		if (!moved && l->rate)
+		if (!moved && l->sleeps)
+			sleep_until_due(l, start);
+		else if (!moved && l->rate)
 			sched_yield();
 		else if (!moved)
 			nanosleep(&(struct timespec){.tv_nsec = IDLE_NS}, NULL);
@@ -165,12 +181,13 @@ int main(int argc, char **argv)
 	double took;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "t:c:w:r:o:DxTS")) != -1) {
+	while ((opt = getopt(argc, argv, "t:c:w:r:no:DxTS")) != -1) {
 		switch (opt) {
 		case 't': l.seconds = atof(optarg); break;
 		case 'c': l.clients = (uint32_t)atoi(optarg); break;
 		case 'w': l.window = (uint32_t)atoi(optarg); break;
 		case 'r': l.rate = strtoull(optarg, NULL, 10); break;
+		case 'n': l.sleeps = true; break;
 		case 'o': skip = strtoull(optarg, NULL, 10); break;
 		case 'D': dnssec = true; break;
 		case 'x': l.fresh = true; break;
@@ -180,7 +197,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 3 || l.clients < 1 || l.clients > CLIENTS_MAX || l.window < 1 || l.window > WINDOW_MAX)
-		errx(2, "usage: blast [-t SECONDS] [-c CLIENTS] [-w WINDOW] [-r RATE] [-o SKIP] [-D] [-x] [-T | -S] ADDRESS PORT QUESTIONS");
+		errx(2, "usage: blast [-t SECONDS] [-c CLIENTS] [-w WINDOW] [-r RATE [-n]] [-o SKIP] [-D] [-x] [-T | -S] ADDRESS PORT QUESTIONS");
 	l.address = argv[optind];
 	l.port = argv[optind + 1];
 	load_questions(&l, argv[optind + 2], dnssec);

@@ -21,6 +21,7 @@ struct load {
 	uint64_t rate; /* queries a second, 0: keep the windows full */
 	bool fresh;    /* a new first label in each query */
 	bool tls;
+	bool sleeps;   /* paced: waits for the next question or answer asleep, where the CPU is others' as well */
 
 	/* The questions, and where we are in them. */
 	uint8_t *wire;
