@@ -252,6 +252,7 @@ static int do_owner(struct pass *p, size_t i, size_t end)
 	for (unsigned t = 0; t < TYPES && !err; t++)
 		if (own[t])
 			err = do_set(p, own[t], types[t].family);
+	p->now.set.owner = p->now.at = NULL; /* they were ours */
 	return err;
 }
 

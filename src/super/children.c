@@ -511,9 +511,9 @@ static void check_one(struct children *all, struct child *c, uint64_t now)
 			c->restart_at_ms = now / 1000000U + CHILD_BACKOFF_MAX_MS;
 		return;
 	}
-	if (stamp > c->started_ns && !c->first_stamp)
+	/* What a worker prepares between its first heartbeat and its loop (tables, TLS, the sandbox) takes tens of milliseconds of CPU, and on a busy machine many times that: more than its limit. Others have seconds. */
+	if (worker && stamp > c->started_ns && !c->first_stamp)
 		c->first_stamp = stamp;
-	/* What a process prepares between its first heartbeat and its loop (tables, TLS, the sandbox) takes tens of milliseconds of CPU, and on a busy machine many times that. */
 	if (stamp > c->started_ns && stamp != c->first_stamp) {
 		/* Who was told to end has connections to close, and closes them without a heartbeat. */
 		limit_ms = worker && c->wanted && !c->told ? WORKER_HANG_MS : ROLE_HANG_MS;

@@ -18,8 +18,8 @@ enum {
 	CHILD_QUICK_MS = 2000,       /* living shorter than this counts as a quick end */
 	CHILD_BACKOFF_MS = 50,
 	CHILD_BACKOFF_MAX_MS = 5000,
-	CHILD_STARTUP_MS = 30000,    /* until its loop's first heartbeat */
-	WORKER_STARTUP_MS = 10000,   /* likewise; while it lasts others answer, and whoever is killed for being slow begins with nothing again */
+	CHILD_STARTUP_MS = 30000,    /* until the first heartbeat */
+	WORKER_STARTUP_MS = 10000,   /* until its loop's first heartbeat; while it lasts others answer, and whoever is killed for being slow begins with nothing again */
 	CHILDREN_MAX = BOARD_PROCS_MAX,
 };
 
@@ -37,7 +37,7 @@ struct child {
 	int attached;            /* the descriptor that came with the message at hand, or -1; closed after it */
 	uv_poll_t *poll;         /* owned by libuv's close callback once stopped */
 	uint64_t started_ns;
-	uint64_t first_stamp;    /* of this process: role_open()'s, when it has all that is handed over but is not prepared yet; 0: not seen yet */
+	uint64_t first_stamp;    /* of this worker: role_open()'s, when it has all that is handed over but is not prepared yet; 0: not seen yet */
 	uint64_t restart_at_ms;  /* 0: at once */
 	unsigned quick_ends;
 	uint64_t late_since;     /* the heartbeat that it was late after, with the CPU time it had used when that was seen */

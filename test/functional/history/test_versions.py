@@ -2,12 +2,14 @@
 """Versions of zones from files: kept across kills and reboots, listed, compared, exported, gone back to; and published to pops."""
 import json
 import os
+import re
 import signal
 import subprocess
 
 import dns.zone
 import pytest
 
+from fleet import SLOW
 from hidden import Fleet, ask, hidden_addresses, pop_addresses, serial
 from netns import missing, stop_process, wait_until
 from paths import ZONECAST
@@ -206,6 +208,8 @@ def test_a_command_that_a_dying_sync_has_taken(fleet, words):
     os.kill(pid, signal.SIGSTOP)
     assert hidden.command(*words, timeout=45)
     assert hidden.pid("sync") != pid
+    age_ms = int(re.search(r"process=sync .* hangs heartbeat_age_ms=(\d+)", hidden.log())[1])
+    assert age_ms < 10000 * SLOW  # also of one that has just begun
 
 
 def test_publish_of_a_file_that_its_account_cannot_read(fleet):
