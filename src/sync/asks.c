@@ -424,7 +424,7 @@ struct asks *asks_new(uv_loop_t *loop, struct journal *journal, struct serve *se
 	return all;
 }
 
-void asks_free(struct asks *all)
+void asks_stop(struct asks *all)
 {
 	if (!all)
 		return;
@@ -437,6 +437,12 @@ void asks_free(struct asks *all)
 		if (a->state != ASK_FREE)
 			free_ask(a);
 	}
+}
+
+void asks_free(struct asks *all)
+{
+	if (!all)
+		return;
 	/* The loop has ended for good: nobody would hear of it being closed. */
 	free(all->async);
 	free(all);

@@ -29,7 +29,9 @@ struct asks_hooks {
 
 /* journal may be NULL. NULL: out of memory. */
 struct asks *asks_new(uv_loop_t *loop, struct journal *journal, struct serve *serve, const struct asks_hooks *hooks);
-/* Waits for threads, whose clients are cut off. No run may be under way. */
+/* Waits for threads, whose clients are cut off; before what they look at (serve) goes. No run may be under way, and none may begin. a may be NULL, here and below. */
+void asks_stop(struct asks *a);
+/* Stopped before. The loop must not turn any more. */
 void asks_free(struct asks *a);
 /* The request in m, which role_request_is_ask(), for the client at fd. 0: fd is taken over; else why not, for people. */
 int asks_take(struct asks *a, const struct role_message *m, int fd, const char **why) MUST_CHECK;

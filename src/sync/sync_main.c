@@ -242,7 +242,7 @@ static void begin(struct sync *s)
 {
 	int err;
 
-	if (s->busy || s->asked)
+	if (s->busy || s->asked || s->stopping)
 		return;
 	s->now = s->next;
 	s->next = (struct wishes){0};
@@ -744,13 +744,16 @@ int sync_main(struct role *role)
 	/* The thread has all of it in hand. A successor does the run anew, as after a kill. */
 	if (s->busy || places_busy(s->places))
 		_exit(s->damaged);
+	/* What follows turns the loop a few times yet: nothing new is begun. */
+	s->stopping = true;
 	places_free(s->places);
-	asks_free(s->asks);
+	asks_stop(s->asks);
 	serve_free(s->serve);
 	notifier_free(s->notifier);
 	secondaries_free(s->secondaries);
 	catalogs_free(s->catalogs);
 	watcher_free(s->watcher);
+	asks_free(s->asks);
 	journal_close(s->journal);
 	loader_done(&s->loader);
 	versions_free(s->versions);
