@@ -16,6 +16,7 @@ import queue
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -35,6 +36,8 @@ class Chrome:
         self.lock = threading.Lock()
 
     def __enter__(self):
+        # Its socket has to have a short name; killed, it leaves it behind.
+        self.temporary = tempfile.mkdtemp(prefix="zct-chromium-")
         to_read, to_write = os.pipe()
         from_read, from_write = os.pipe()
         argv = [PROGRAM, "--headless", "--no-sandbox", "--remote-debugging-pipe", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
@@ -46,7 +49,7 @@ class Chrome:
         popen = self.netns.popen if self.netns else subprocess.Popen
         with open(f"{self.folder}/chromium.log", "wb") as log:
             self.process = popen(shell, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=theirs, start_new_session=True,
-                                 env={**os.environ, "HOME": self.folder, "XDG_CONFIG_HOME": self.folder, "DBUS_SESSION_BUS_ADDRESS": "disabled:"})
+                                 env={**os.environ, "HOME": self.folder, "XDG_CONFIG_HOME": self.folder, "TMPDIR": self.temporary, "DBUS_SESSION_BUS_ADDRESS": "disabled:"})
         for fd in (to_read, from_write, *theirs):
             os.close(fd)
         self.out, self.back = to_write, from_read
@@ -66,6 +69,7 @@ class Chrome:
         os.close(self.out)
         self.reader.join(10)
         os.close(self.back)
+        shutil.rmtree(self.temporary, ignore_errors=True)
 
     def _read(self):
         rest = b""

@@ -27,6 +27,14 @@ def chrome(tmp_path_factory):
         yield c
 
 
+def test_the_browser_leaves_nothing(tmp_path):
+    """It is killed at the end: what it has begun outside of the test's folder goes with it."""
+    with Chrome(tmp_path) as one:
+        begun = set(os.listdir(one.temporary))
+        assert begun and not begun & set(os.listdir("/tmp"))
+    assert not os.path.exists(one.temporary)
+
+
 @pytest.fixture
 def show(chrome):
     """Opens a page and waits until it shows something; at the end nothing may have been complained about, and nothing asked for elsewhere."""
