@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where forward meets connections: questions that go to servers by TCP or TLS (upstream.c), and answers to clients that came so (stream.c). A question there is a try as any, on a line of its own
+/* Where forward meets connections: questions that go to servers by TCP or TLS (upstream.c), and answers to clients that came so (stream_later.c). A question there is a try as any, on a line of its own
  * (FORWARD_LINE_STREAM), with an ID of ours that upstream replaces and puts back; its ticket is row and ID. */
 #include "answer/forward_priv.h"
 

@@ -37,13 +37,19 @@ enum {
 	DRAIN_MS = 3000,     /* for the client to end after we have */
 };
 
+/* One of its two ends, as epoll knows it. */
+struct relay_end {
+	struct relay *relay;
+	uint32_t asked; /* events */
+};
+
 struct relay {
 	struct list link;
 	int fd, pair; /* pair: -1 once sync has ended */
+	struct relay_end client, sync;
 	struct ssl_st *tls;
 	uint8_t *in, *out; /* octets on their way to sync, and to the client, that did not go; NULL: none */
 	uint32_t in_len, in_pos, out_len, out_pos;
-	uint32_t events, pair_events; /* asked of epoll */
 	bool silent;                  /* the client has ended */
 	bool drains;                  /* we have */
 	bool wants_write;             /* TLS wants to write before it reads on */
@@ -74,13 +80,13 @@ static void relay_close(struct relays *s, struct relay *r, bool polite)
 	atomic_store_explicit(&s->worker->board->tls_relays, s->count, memory_order_relaxed);
 }
 
-static bool watch(struct relays *s, int fd, uint32_t *now, uint32_t events, struct relay *r)
+static bool watch(struct relays *s, int fd, struct relay_end *end, uint32_t events)
 {
-	struct epoll_event e = {.events = events, .data.ptr = r};
+	struct epoll_event e = {.events = events, .data.ptr = end};
 
-	if (*now == events)
+	if (end->asked == events)
 		return true;
-	*now = events;
+	end->asked = events;
 	return epoll_ctl(s->epoll, EPOLL_CTL_MOD, fd, &e) == 0;
 }
 
@@ -144,6 +150,8 @@ static bool from_client(struct relays *s, struct relay *r)
 		if (sent < 0 ||
 		    (sent < n && !keep(s, &r->in, &r->in_len, &r->in_pos, s->buffer + sent, (size_t)(n - sent))))
 			return false;
+		if (!tls_holds(r->tls))
+			return true; /* what the kernel has epoll tells */
 	}
 	return true;
 }
@@ -161,7 +169,7 @@ static bool begin_drain(struct relays *s, struct relay *r)
 	shutdown(r->fd, SHUT_WR);
 	r->drains = true;
 	r->moved_ns = s->worker->now_ns;
-	return !r->silent && watch(s, r->fd, &r->events, EPOLLIN, r);
+	return !r->silent && watch(s, r->fd, &r->client, EPOLLIN);
 }
 
 /* False: broken, or all is done. */
@@ -198,6 +206,8 @@ static bool to_client(struct relays *s, struct relay *r)
 			return keep(s, &r->out, &r->out_len, &r->out_pos, s->buffer + n, (size_t)(got - n));
 		r->moved_ns = s->worker->now_ns;
 		done += (size_t)got;
+		if (got < RELAY_SLICE)
+			return true;
 	}
 	return true;
 }
@@ -212,22 +222,25 @@ static bool drain(struct relays *s, struct relay *r)
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
 }
 
-/* False: it is to be closed. */
-static bool relay_turn(struct relays *s, struct relay *r)
+/* What epoll says of either end. False: it is to be closed. */
+static bool relay_turn(struct relays *s, struct relay *r, uint32_t of_client, uint32_t of_sync)
 {
+	const uint32_t readable = EPOLLIN | EPOLLHUP | EPOLLERR;
 	uint32_t client, sync;
 
 	if (r->drains)
 		return drain(s, r);
-	if (!flush_in(s, r) || !from_client(s, r) || !to_client(s, r))
+	/* What stood in the way of a direction has to do with both ends. */
+	if ((of_client & readable || of_sync & EPOLLOUT || r->wants_write) && (!flush_in(s, r) || !from_client(s, r)))
+		return false;
+	if ((of_sync & readable || of_client & EPOLLOUT) && !to_client(s, r))
 		return false;
 	if (r->drains)
 		return true;
 	client = (r->in || r->silent ? 0U : (uint32_t)EPOLLIN) | (r->out || r->wants_write ? (uint32_t)EPOLLOUT : 0U);
 	sync = (r->out ? 0U : (uint32_t)EPOLLIN) | (r->in ? (uint32_t)EPOLLOUT : 0U);
 	/* That the other side is gone epoll tells whatever is asked: of whom nothing is wanted now, only once. */
-	return watch(s, r->fd, &r->events, client ? client : (uint32_t)EPOLLET, r) &&
-	       watch(s, r->pair, &r->pair_events, sync ? sync : (uint32_t)EPOLLET, r);
+	return watch(s, r->fd, &r->client, client ? client : (uint32_t)EPOLLET) && watch(s, r->pair, &r->sync, sync ? sync : (uint32_t)EPOLLET);
 }
 
 void relays_turn(struct relays *s, uint64_t until_ns)
@@ -237,17 +250,22 @@ void relays_turn(struct relays *s, uint64_t until_ns)
 	int n = epoll_wait(s->epoll, events, RELAY_EVENTS, 0);
 
 	for (int i = 0; i < n; i++) {
-		struct relay *r = events[i].data.ptr;
+		const struct relay_end *end = events[i].data.ptr;
+		struct relay *r = end ? end->relay : NULL;
+		uint32_t said[2];
 
 		if (!r)
 			continue;
-		if (!relay_turn(s, r)) {
-			/* Both of its descriptors may be among the events. */
-			for (int k = i + 1; k < n; k++)
-				if (events[k].data.ptr == r)
-					events[k].data.ptr = NULL;
+		said[end == &r->sync] = events[i].events;
+		said[end != &r->sync] = 0;
+		/* Its other end may be among the events, too. */
+		for (int k = i + 1; k < n; k++)
+			if (events[k].data.ptr == &r->client || events[k].data.ptr == &r->sync) {
+				said[events[k].data.ptr == &r->sync] = events[k].events;
+				events[k].data.ptr = NULL;
+			}
+		if (!relay_turn(s, r, said[0], said[1]))
 			relay_close(s, r, false);
-		}
 		if (clock_ns() > until)
 			break;
 	}
@@ -271,7 +289,7 @@ bool relays_take(struct relays *s, int fd, struct ssl_st *tls, const struct endp
                  size_t len)
 {
 	struct handover head = {.kind = HANDOVER_TCP, .over_tls = true, .len = (uint32_t)len};
-	struct epoll_event e = {.events = EPOLLIN};
+	struct epoll_event e = {.events = EPOLLIN}, of_sync = {.events = EPOLLIN};
 	struct relay *r = s->count < RELAYS_MAX ? memory_take(s->memory, sizeof(*r)) : NULL;
 	int pair[2], size = RELAY_SEND_BUFFER;
 	struct tls_facts facts;
@@ -287,11 +305,12 @@ bool relays_take(struct relays *s, int fd, struct ssl_st *tls, const struct endp
 	*r = (struct relay){.fd = fd,
 	                    .pair = pair[0],
 	                    .tls = tls,
-	                    .events = EPOLLIN,
-	                    .pair_events = EPOLLIN,
+	                    .client = {.relay = r, .asked = EPOLLIN},
+	                    .sync = {.relay = r, .asked = EPOLLIN},
 	                    .moved_ns = s->worker->now_ns};
-	e.data.ptr = r;
-	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, pair[0], &e) < 0 ||
+	e.data.ptr = &r->client;
+	of_sync.data.ptr = &r->sync;
+	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, pair[0], &of_sync) < 0 ||
 	    !worker_hand_over(s->worker, &head, octets, pair[1])) {
 		epoll_ctl(s->epoll, EPOLL_CTL_DEL, fd, NULL);
 		close(pair[0]);
@@ -306,7 +325,7 @@ bool relays_take(struct relays *s, int fd, struct ssl_st *tls, const struct endp
 	atomic_store_explicit(&s->worker->board->tls_relays, s->count, memory_order_relaxed);
 	board_add(&s->worker->board->tls_relayed, 1);
 	/* TLS may hold octets that epoll does not tell of. */
-	if (!relay_turn(s, r))
+	if (!relay_turn(s, r, EPOLLIN, 0))
 		relay_close(s, r, false);
 	return true;
 }

@@ -65,6 +65,7 @@ struct link {
 	struct links *all;
 	struct place *place;
 	uv_poll_t poll;
+	int wants; /* of poll: UV_READABLE or UV_WRITABLE; 0: nothing */
 	int fd;
 	enum link_state state;
 	struct ssl_st *tls;            /* NULL: TCP */
@@ -225,6 +226,15 @@ static int open_socket(const struct link_target *t, int *out)
 
 static void on_event(uv_poll_t *poll, int status, int events);
 
+/* libuv takes a descriptor out of epoll's set and puts it back for each uv_poll_start(). */
+static void want(struct link *l, int events)
+{
+	if (l->wants == events)
+		return;
+	l->wants = events;
+	uv_poll_start(&l->poll, events, on_event);
+}
+
 static int link_new(struct links *s, struct place *p, const struct link_target *t, struct link **out)
 {
 	struct link *l = calloc(1, sizeof(*l));
@@ -255,23 +265,37 @@ static int link_new(struct links *s, struct place *p, const struct link_target *
 	return 0;
 }
 
+static ssize_t link_send(struct link *l, const uint8_t *bytes, size_t len, int *wants);
+
+/* On one that was idle there is nearly always room. Whatever else comes of it the event shows, which ends requests and begins them anew. */
+static void send_at_once(struct link *l)
+{
+	const struct link_request *r = l->request;
+	int wants = UV_WRITABLE;
+	ssize_t n = link_send(l, r->wire, r->len, &wants);
+
+	l->sent = n > 0 ? (size_t)n : 0;
+	want(l, l->sent == r->len ? UV_READABLE : wants);
+}
+
 /* The link is in none of the lists. */
 static int begin_asking(struct link *l, struct link_request *r)
 {
-	int err;
-
 	if (!l->in)
 		l->in = malloc(LINK_BUFFER);
 	l->sent = l->have = 0;
 	l->answered = false;
 	list_add_tail(&l->all->busy, &l->at);
-	err = l->in ? uv_poll_start(&l->poll, UV_WRITABLE, on_event) : ERR_NO_MEMORY;
-	if (err) {
+	if (!l->in) {
 		link_close(l, true);
-		return err;
+		return ERR_NO_MEMORY;
 	}
 	l->request = r;
 	r->link = l;
+	if (l->state == LINK_ASKING)
+		send_at_once(l);
+	else
+		want(l, UV_WRITABLE);
 	return 0;
 }
 
@@ -385,7 +409,7 @@ void link_end(struct link_request *r, bool kept)
 	list_add_tail(&p->idle, &l->at);
 	p->idle_count++;
 	s->idle_count++;
-	uv_poll_start(&l->poll, UV_READABLE, on_event);
+	want(l, UV_READABLE);
 }
 
 bool link_ready(const struct link_request *r)
@@ -437,10 +461,10 @@ static int shake(struct link *l)
 
 	switch (step) {
 	case TLS_WANTS_READ:
-		uv_poll_start(&l->poll, UV_READABLE, on_event);
+		want(l, UV_READABLE);
 		return 0;
 	case TLS_WANTS_WRITE:
-		uv_poll_start(&l->poll, UV_WRITABLE, on_event);
+		want(l, UV_WRITABLE);
 		return 0;
 	case TLS_FAILED:
 		tls_client_explain(l->tls, why);
@@ -527,7 +551,7 @@ static bool write_request(struct link *l)
 		ssize_t n = link_send(l, r->wire + l->sent, r->len - l->sent, &wants);
 
 		if (n == -EAGAIN) {
-			uv_poll_start(&l->poll, wants, on_event);
+			want(l, wants);
 			return false;
 		}
 		if (n < 0) {
@@ -536,7 +560,7 @@ static bool write_request(struct link *l)
 		}
 		l->sent += (size_t)n;
 	}
-	uv_poll_start(&l->poll, UV_READABLE, on_event);
+	want(l, UV_READABLE);
 	return true;
 }
 
@@ -568,7 +592,7 @@ static void read_answers(struct link *l)
 		ssize_t n = link_recv(l, l->in + l->have, LINK_BUFFER - l->have, &wants);
 
 		if (n == -EAGAIN) {
-			uv_poll_start(&l->poll, wants, on_event);
+			want(l, wants);
 			return;
 		}
 		if (n <= 0) {
@@ -609,6 +633,8 @@ static void on_event(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (l->closed)
 		return;
+	if (status < 0)
+		l->wants = 0; /* libuv has stopped it */
 	if (status < 0 && l->state >= LINK_ASKING) {
 		on_lost(l, uv_strerror(status));
 		return;

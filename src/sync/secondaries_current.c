@@ -29,9 +29,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert((int)SECONDARY_NETWORKS_MAX >= (int)BOARD_NETWORKS_MAX, "each network of the board has its counts");
+
 enum {
 	TICK_MIN_MS = 50, TICK_MAX_MS = 1000, /* a quarter of the shortest primary-check, within these */
 	SILENT_LOOKS = 3, /* unanswered in a row: worth a line; single zones may have dead primaries */
+	NEAR_ZONES_PER_MS = 8, /* the ends of lives are looked at each second, or so seldom that it is this few a ms */
 	FEW_PART = 10, /* one zone in so many may fail, or be near its end, and says nothing of this node */
 };
 
@@ -75,48 +78,60 @@ static void publish(struct secondaries *s, size_t i)
 	atomic_store(&b->held, (uint32_t)n->held);
 }
 
-static void publish_expiry(struct secondaries *s, size_t i, const struct secondary_currency *c)
+static void publish_expiry(struct secondaries *s, size_t i, const struct secondary_near *n)
 {
 	struct board_sync_expiry *b = &s->role->board->sync.networks[i].expiry;
-	bool near = c->near * FEW_PART > c->held;
+	bool near = n->count * FEW_PART > s->current[i].held;
 	char zone[NAME_TEXT_MAX] = "";
 
 	if (!near && !b->near)
 		return;
 	if (near)
-		name_to_text(c->near_apex, zone);
+		name_to_text(n->apex, zone);
 	board_write_begin(&b->seq);
 	b->near = near;
-	b->at_ns = near ? c->near_at_ms * 1000000 : 0;
+	b->at_ns = near ? n->at_ms * 1000000 : 0;
 	snprintf(b->zone, sizeof(b->zone), "%.*s", BOARD_ZONE_MAX - 1, zone);
 	board_write_end(&b->seq);
 }
 
+static void look_at_ends(struct secondaries *s, size_t count, int64_t now)
+{
+	struct secondary_near found[BOARD_NETWORKS_MAX];
+	uint8_t percent[BOARD_NETWORKS_MAX];
+
+	s->ends_ms = now + (int64_t)secondary_count(s->set) / NEAR_ZONES_PER_MS;
+	for (size_t i = 0; i < count; i++)
+		percent[i] = conf_of(s, i)->expiry_alert;
+	secondary_near(s->set, percent, found, count, now);
+	for (size_t i = 0; i < count; i++)
+		publish_expiry(s, i, &found[i]);
+}
+
 void secondaries_current_count(struct secondaries *s)
 {
-	struct secondary_currency found[BOARD_NETWORKS_MAX];
 	size_t count = network_count(s);
 	int64_t now = secondaries_now_ms();
-	uint8_t near[BOARD_NETWORKS_MAX];
 
 	if (!is_settled(s))
 		return;
-	for (size_t i = 0; i < count; i++)
-		near[i] = conf_of(s, i)->expiry_alert;
-	secondary_currencies(s->set, near, found, count, now);
 	for (size_t i = 0; i < count; i++) {
 		struct current_network *n = &s->current[i];
-		bool many = found[i].failing * FEW_PART > found[i].held;
+		struct secondary_currency c;
+		bool many;
 
-		n->held = found[i].held;
-		if (found[i].has_refreshed)
-			n->heard_ms = MAX(n->heard_ms, found[i].refreshed_ms);
+		secondary_currency(s->set, (uint32_t)i, &c);
+		many = c.failing * FEW_PART > c.held;
+		n->held = c.held;
+		if (c.has_refreshed)
+			n->heard_ms = MAX(n->heard_ms, c.refreshed_ms);
 		else if (n->held && n->heard_ms == INT64_MIN)
 			n->heard_ms = now; /* of a time before this was written down: it counts from here */
 		n->failing_ms = many ? MIN(n->failing_ms, now) : INT64_MAX;
 		publish(s, i);
-		publish_expiry(s, i, &found[i]);
 	}
+	if (now >= s->ends_ms)
+		look_at_ends(s, count, now);
 }
 
 /* ---- looks ---- */
@@ -255,6 +270,7 @@ static void take_networks(struct secondaries *s)
 	struct current_network old[BOARD_NETWORKS_MAX];
 
 	end_looks(s);
+	s->ends_ms = INT64_MIN;
 	memcpy(old, s->current, sizeof(old));
 	for (size_t i = 0; i < BOARD_NETWORKS_MAX; i++) {
 		struct current_network *n = &s->current[i];

@@ -50,6 +50,7 @@ struct secondaries {
 	struct fetch_settings fetch;
 	uv_timer_t timer, counter, looker;
 	struct current_network current[BOARD_NETWORKS_MAX]; /* by the network's index of the node */
+	int64_t ends_ms; /* when the ends of the zones' lives are looked at next */
 	struct keyring *ring;
 	struct tls_profiles *tls;
 	struct secondary_set *set; /* NULL before the first run */

@@ -21,6 +21,7 @@ enum {
 	SECONDARY_EXPIRE_MAX_S = 26 * 7 * 86400,
 	SECONDARY_EMPTY_RETRY_MAX_S = 60,  /* between two attempts at a zone that has no data */
 	SECONDARY_START_SPREAD_MS = 900000, /* at most: refreshes overdue at start are spread, 5 ms a zone */
+	SECONDARY_NETWORKS_MAX = 64,       /* that are told apart: secondary_currency() */
 	SECONDARY_SULK_MS = 1000,          /* a NOTIFY after a failure waits until this long after it */
 };
 
@@ -56,11 +57,12 @@ struct secondary {
 	struct secondary_source *source;
 	struct secondary *next; /* in a queue */
 	size_t heap_at;         /* SIZE_MAX: not in it */
+	uint8_t counted;        /* as what: secondary_survey.c */
 	bool noted;             /* the owner's: its timers wait for the disk */
 	bool gone, unlisted;    /* taken out of the set; freed when it has left list and queue */
 	bool excused;           /* the owner's: see secondaries.c */
 	uint64_t origin;        /* the owner's: what it was made by; 0: the configuration */
-	uint32_t network;       /* the owner's */
+	uint32_t network;       /* the owner's; not changed once the zone is admitted */
 	uint64_t octets;        /* the owner's: of the version in the store; 0: not known */
 	uint32_t max_records;   /* as configured */
 };
@@ -154,19 +156,27 @@ int64_t secondary_life_ms(uint32_t refresh_s, uint32_t retry_s, uint32_t expire_
 struct secondary_counts {
 	size_t zones, serving, expired, failing, empty, queued, busy;
 };
+/* Costs nothing, however many zones there are. */
 void secondary_counts(const struct secondary_set *set, struct secondary_counts *out);
 
-/* How current the data of each network is: zones with network below count are looked at, the others passed over. */
+/* How current the data of a network is. */
 struct secondary_currency {
-	size_t held;          /* with data */
+	size_t held;          /* zones with data */
 	size_t failing;       /* of these: not refreshed by the last attempt */
-	size_t near;          /* of these: with less than near_percent of their life left, or expired and served */
 	bool has_refreshed;
 	int64_t refreshed_ms; /* the last of all refreshes */
-	int64_t near_at_ms;   /* where near: the first end of those, */
-	const uint8_t *near_apex; /* of this zone; valid until the set changes */
 };
-void secondary_currencies(const struct secondary_set *set, const uint8_t *near_percent, struct secondary_currency *out, size_t count, int64_t now_ms);
+/* network: below SECONDARY_NETWORKS_MAX. Costs nothing. */
+void secondary_currency(const struct secondary_set *set, uint32_t network, struct secondary_currency *out);
+
+/* How many zones of a network are near the end of their lives: with less than near_percent of it left, or expired and served. */
+struct secondary_near {
+	size_t count;
+	int64_t at_ms;        /* where there are any: the first end of those, */
+	const uint8_t *apex;  /* of this zone; valid until the set changes */
+};
+/* Zones with network below count are looked at, the others passed over. Costs a pass over all zones, some 20 ns each: not to be made each second. */
+void secondary_near(const struct secondary_set *set, const uint8_t *near_percent, struct secondary_near *out, size_t count, int64_t now_ms);
 /* The zones of a network in turn, round and round: the first after the name (NULL: of all) that has data and is not busy. NULL: there is none. */
 struct secondary *secondary_turn(const struct secondary_set *set, const uint8_t *after, uint32_t network);
 /* The primary of z answers again: its zones that failed are asked for soon, spread as at start. */

@@ -41,8 +41,10 @@ static void settle(struct secondary_set *set, size_t at)
 
 void secondary_changed(struct secondary_set *set, struct secondary *z)
 {
-	if (z->heap_at != SIZE_MAX)
-		settle(set, z->heap_at);
+	if (z->heap_at == SIZE_MAX)
+		return;
+	settle(set, z->heap_at);
+	secondary_tally(set, z, true);
 }
 
 void secondary_heap_in(struct secondary_set *set, struct secondary *z)
@@ -50,6 +52,7 @@ void secondary_heap_in(struct secondary_set *set, struct secondary *z)
 	z->heap_at = set->heap_count++;
 	set->heap[z->heap_at] = z;
 	settle(set, z->heap_at);
+	secondary_tally(set, z, true);
 }
 
 void secondary_heap_out(struct secondary_set *set, struct secondary *z)
@@ -60,6 +63,7 @@ void secondary_heap_out(struct secondary_set *set, struct secondary *z)
 	if (at == SIZE_MAX)
 		return;
 	z->heap_at = SIZE_MAX;
+	secondary_tally(set, z, false);
 	last = set->heap[--set->heap_count];
 	if (last == z)
 		return;

@@ -42,6 +42,8 @@ struct secondary_set {
 	size_t queued[2];
 	unsigned busy;
 	int64_t tokens_ms;                  /* routine starts are paid up to here */
+	size_t serving, expired, failing, held; /* of those in the heap, as their `counted` says */
+	struct secondary_currency networks[SECONDARY_NETWORKS_MAX];
 };
 
 /* secondary.c: 0 .. n-1: the same for the same seed, zone and turn. */
@@ -53,11 +55,16 @@ void secondary_leave(struct secondary_set *set, struct secondary *z);
 
 void secondary_zone_free(struct secondary *z);
 
+/* ---- secondary_survey.c ---- */
+
+/* What it counts as may have changed; in: it counts at all. */
+void secondary_tally(struct secondary_set *set, struct secondary *z, bool in);
+
 /* ---- secondary_order.c ---- */
 
 /* When something is to be done about z that does not queue, INT64_MAX: never. */
 int64_t secondary_wants_at(const struct secondary *z);
-/* After anything that secondary_wants_at() depends on. */
+/* After anything that secondary_wants_at() or a count depends on. */
 void secondary_changed(struct secondary_set *set, struct secondary *z);
 /* Room in the heap is the caller's to make. */
 void secondary_heap_in(struct secondary_set *set, struct secondary *z);

@@ -6,44 +6,74 @@
 
 #include <string.h>
 
-void secondary_counts(const struct secondary_set *set, struct secondary_counts *out)
-{
-	*out = (struct secondary_counts){.zones = set->count - set->removed,
-	                                 .queued = set->queued[0] + set->queued[1],
-	                                 .busy = set->busy};
-	for (size_t i = 0; i < set->count; i++) {
-		const struct secondary *z = set->zones[i];
+/* ---- counts, kept as zones change ---- */
 
-		if (z->gone)
-			continue;
-		out->serving += z->has_version && (!z->expired || z->serve_expired);
-		out->expired += z->expired;
-		out->failing += z->failures > 0;
-		out->empty += !z->has_version;
+enum { TALLY_HELD = 1, TALLY_SERVING = 2, TALLY_EXPIRED = 4, TALLY_FAILING = 8 };
+
+static uint8_t counts_as(const struct secondary *z)
+{
+	return (uint8_t)((z->has_version ? TALLY_HELD : 0) | (z->has_version && (!z->expired || z->serve_expired) ? TALLY_SERVING : 0) |
+	                 (z->expired ? TALLY_EXPIRED : 0) | (z->failures ? TALLY_FAILING : 0));
+}
+
+static void count(size_t *total, uint8_t was, uint8_t is, uint8_t what)
+{
+	*total += (is & what) == what;
+	*total -= (was & what) == what;
+}
+
+void secondary_tally(struct secondary_set *set, struct secondary *z, bool in)
+{
+	struct secondary_currency *n = z->network < SECONDARY_NETWORKS_MAX ? &set->networks[z->network] : NULL;
+	uint8_t was = z->counted, is = in ? counts_as(z) : 0;
+
+	z->counted = is;
+	count(&set->held, was, is, TALLY_HELD);
+	count(&set->serving, was, is, TALLY_SERVING);
+	count(&set->expired, was, is, TALLY_EXPIRED);
+	count(&set->failing, was, is, TALLY_FAILING);
+	if (!n)
+		return;
+	count(&n->held, was, is, TALLY_HELD);
+	count(&n->failing, was, is, TALLY_HELD | TALLY_FAILING);
+	if (is & TALLY_HELD && z->has_refreshed && (!n->has_refreshed || z->refreshed_ms > n->refreshed_ms)) {
+		n->has_refreshed = true;
+		n->refreshed_ms = z->refreshed_ms;
 	}
 }
 
-void secondary_currencies(const struct secondary_set *set, const uint8_t *near_percent, struct secondary_currency *out, size_t count, int64_t now_ms)
+void secondary_counts(const struct secondary_set *set, struct secondary_counts *out)
+{
+	*out = (struct secondary_counts){.zones = set->count - set->removed,
+	                                 .serving = set->serving,
+	                                 .expired = set->expired,
+	                                 .failing = set->failing,
+	                                 .empty = set->count - set->removed - set->held,
+	                                 .queued = set->queued[0] + set->queued[1],
+	                                 .busy = set->busy};
+}
+
+void secondary_currency(const struct secondary_set *set, uint32_t network, struct secondary_currency *out)
+{
+	*out = set->networks[network];
+}
+
+/* ---- passes over all ---- */
+
+void secondary_near(const struct secondary_set *set, const uint8_t *near_percent, struct secondary_near *out, size_t count, int64_t now_ms)
 {
 	memset(out, 0, count * sizeof(*out));
 	for (size_t i = 0; i < set->count; i++) {
 		const struct secondary *z = set->zones[i];
-		struct secondary_currency *c;
+		struct secondary_near *n;
 
-		if (z->gone || z->network >= count || !z->has_version)
+		if (z->gone || z->network >= count || !z->has_version ||
+		    z->expire_at_ms - now_ms > secondary_life_ms(z->refresh_s, z->retry_s, z->expire_s) / 100 * near_percent[z->network])
 			continue;
-		c = &out[z->network];
-		c->held++;
-		c->failing += z->failures > 0;
-		if (z->has_refreshed && (!c->has_refreshed || z->refreshed_ms > c->refreshed_ms)) {
-			c->has_refreshed = true;
-			c->refreshed_ms = z->refreshed_ms;
-		}
-		if (z->expire_at_ms - now_ms > secondary_life_ms(z->refresh_s, z->retry_s, z->expire_s) / 100 * near_percent[z->network])
-			continue;
-		if (!c->near++ || z->expire_at_ms < c->near_at_ms) {
-			c->near_at_ms = z->expire_at_ms;
-			c->near_apex = z->apex;
+		n = &out[z->network];
+		if (!n->count++ || z->expire_at_ms < n->at_ms) {
+			n->at_ms = z->expire_at_ms;
+			n->apex = z->apex;
 		}
 	}
 }

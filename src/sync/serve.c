@@ -59,6 +59,7 @@ struct peer {
 	struct list turn;            /* in serve.turns, or alone */
 	struct serve *serve;
 	uv_poll_t poll;
+	int wants; /* of poll: UV_READABLE or UV_WRITABLE; 0: nothing */
 	int fd;
 	struct serve_client from;
 	uint8_t *in; /* octets not used yet, in_len of in_cap */
@@ -69,6 +70,7 @@ struct peer {
 	uint64_t progress_ms;        /* something came or went */
 	uint64_t waits_ms;           /* since when; 0: not */
 	uint64_t sent;               /* octets of the transfer */
+	bool roomy;                  /* its socket has SEND_BUFFER */
 	bool ends;                   /* when all is sent */
 	bool drains;                 /* all is said: what comes is thrown away until the client ends, so that it does not lose the last answer */
 };
@@ -153,10 +155,21 @@ static void on_turns(uv_check_t *check)
 	}
 }
 
+/* libuv takes a descriptor out of epoll's set and puts it back for each uv_poll_start(). */
 static void watch(struct peer *p, int events)
 {
+	if (p->wants == events)
+		return;
+	p->wants = events;
 	if (uv_poll_start(&p->poll, events, on_peer) < 0)
 		peer_close(p);
+}
+
+/* Who waits is not watched. */
+static void unwatch(struct peer *p)
+{
+	p->wants = 0;
+	uv_poll_stop(&p->poll);
 }
 
 /* Octets of the frame that p->in begins with; 0: not all there. SIZE_MAX: no request is like this. */
@@ -255,7 +268,9 @@ static bool begin_request(struct peer *p, size_t frame, bool may_wait)
 		p->sent = 0;
 		if (!p->out)
 			return false;
-		setsockopt(p->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		if (!p->roomy)
+			setsockopt(p->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+		p->roomy = true;
 		break;
 	case SERVE_WAIT:
 		free(p->out);
@@ -338,14 +353,14 @@ static void peer_turn(struct peer *p)
 		if (frame && p->serve->active >= TRANSFERS_MAX) {
 			if (!wait_turn(p))
 				goto close;
-			uv_poll_stop(&p->poll);
+			unwatch(p);
 			return;
 		}
 		if (frame) {
 			if (!begin_request(p, frame, true))
 				goto close;
 			if (p->waits_ms) {
-				uv_poll_stop(&p->poll);
+				unwatch(p);
 				return;
 			}
 			continue;

@@ -166,6 +166,11 @@ ssize_t tls_read(struct ssl_st *tls, void *buf, size_t cap, enum tls_step *step)
 	return *step == TLS_FAILED ? -EPROTO : -EAGAIN;
 }
 
+bool tls_holds(const struct ssl_st *tls)
+{
+	return SSL_has_pending(tls) == 1;
+}
+
 ssize_t tls_write(struct ssl_st *tls, const void *bytes, size_t len, enum tls_step *step)
 {
 	const uint8_t *p = bytes;

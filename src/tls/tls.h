@@ -50,5 +50,7 @@ enum tls_step tls_shake(struct ssl_st *tls);
 bool tls_resumed(const struct ssl_st *tls);
 /* Octets, 0 at the end, -EAGAIN with *step TLS_WANTS_*, -EPROTO. */
 ssize_t tls_read(struct ssl_st *tls, void *buf, size_t cap, enum tls_step *step);
+/* Octets have been read from the descriptor that tls_read() has not given yet, maybe too few for it: nothing but tls_read() tells of them. */
+bool tls_holds(const struct ssl_st *tls);
 /* Octets taken, maybe fewer than len; what was not must be given again (its place may differ). -EAGAIN, -EPROTO as above. */
 ssize_t tls_write(struct ssl_st *tls, const void *bytes, size_t len, enum tls_step *step);

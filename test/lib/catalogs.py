@@ -13,8 +13,11 @@ from servers import Server
 KNOT_DATABASE = "    storage: \"{0}\"\n    catalog-db: \"{0}/catalog\"\n    catalog-db-max-size: 1G\n"
 
 
+refresh_s = 3600  # of all zones; a bench sets it
+
+
 def zone_text(zone, serial=1):
-    return f"$ORIGIN {zone}\n$TTL 300\n@ SOA ns1 host {serial} 3600 60 86400 60\n@ NS ns1\nns1 A 192.0.2.53\nwww A 192.0.2.1\n@ TXT \"{zone}\"\n"
+    return f"$ORIGIN {zone}\n$TTL 300\n@ SOA ns1 host {serial} {refresh_s} 60 86400 60\n@ NS ns1\nns1 A 192.0.2.53\nwww A 192.0.2.1\n@ TXT \"{zone}\"\n"
 
 
 def file_of(folder, zone):

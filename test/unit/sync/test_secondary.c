@@ -516,6 +516,33 @@ static void test_day(void **state)
 	secondary_set_free(set);
 }
 
+/* Counts that are kept as zones change are those of a pass over all of them. */
+static void assert_counted(const struct secondary_set *set, const struct secondary_counts *kept)
+{
+	struct secondary_counts c = {.zones = kept->zones, .queued = kept->queued, .busy = kept->busy};
+	struct secondary_currency of[2] = {0}, n;
+
+	for (const struct secondary *z = secondary_after(set, NULL); z; z = secondary_after(set, z->apex)) {
+		struct secondary_currency *mine = &of[z->network];
+
+		c.serving += z->has_version && (!z->expired || z->serve_expired);
+		c.expired += z->expired;
+		c.failing += z->failures > 0;
+		c.empty += !z->has_version;
+		mine->held += z->has_version;
+		mine->failing += z->has_version && z->failures > 0;
+		if (z->has_version && z->has_refreshed)
+			mine->refreshed_ms = MAX(mine->refreshed_ms, z->refreshed_ms);
+	}
+	assert_memory_equal(&c, kept, sizeof(c));
+	for (uint32_t i = 0; i < 2; i++) {
+		secondary_currency(set, i, &n);
+		assert_int_equal(n.held, of[i].held);
+		assert_int_equal(n.failing, of[i].failing);
+		assert_true(n.refreshed_ms >= of[i].refreshed_ms);
+	}
+}
+
 /* Zones come and go while others wait, queue and are busy: as a plain list says. */
 static void test_come_and_go(void **state)
 {
@@ -549,6 +576,8 @@ static void test_come_and_go(void **state)
 				count--;
 			} else {
 				there[n] = add(set, n, 1 + n % 5, 1 + n % 3);
+				there[n]->network = n % 2;
+				there[n]->serve_expired = n % 3 == 0;
 				count++;
 			}
 		}
@@ -572,6 +601,7 @@ static void test_come_and_go(void **state)
 		secondary_counts(set, &counts);
 		assert_int_equal(counts.zones, count);
 		assert_int_equal(counts.busy, busy_count);
+		assert_counted(set, &counts);
 		for (const struct secondary *z = secondary_after(set, NULL), *before = NULL; z; before = z, z = secondary_after(set, z->apex), seen++)
 			assert_true(!z->gone && (!before || name_compare(before->apex, z->apex) < 0));
 		assert_int_equal(seen, count);
@@ -620,11 +650,18 @@ static struct secondary *hold(struct secondary_set *set, unsigned n, uint32_t ne
 	return z;
 }
 
+static void currencies(const struct secondary_set *set, struct secondary_currency *c)
+{
+	for (uint32_t i = 0; i < 3; i++)
+		secondary_currency(set, i, &c[i]);
+}
+
 static void test_currencies(void **state)
 {
 	static const uint8_t quarter[3] = {25, 0, 25};
 	struct secondary_set *set = secondary_set_new(1);
 	struct secondary_currency c[3];
+	struct secondary_near near[3];
 	struct secondary *z[5];
 
 	(void)state;
@@ -636,29 +673,41 @@ static void test_currencies(void **state)
 	(void)hold(set, 5, UINT32_MAX, 0);
 	assert_int_equal(secondary_begin(set, 0), 0);
 
-	secondary_currencies(set, quarter, c, 3, 100 * S);
+	currencies(set, c);
+	secondary_near(set, quarter, near, 3, 100 * S);
 	assert_int_equal(c[0].held, 2);
 	assert_int_equal(c[1].held, 2);
 	assert_int_equal(c[2].held, 0);
-	assert_int_equal(c[0].failing + c[1].failing + c[0].near + c[1].near, 0);
+	assert_int_equal(c[0].failing + c[1].failing + near[0].count + near[1].count, 0);
 	assert_true(c[0].has_refreshed && c[1].has_refreshed && !c[2].has_refreshed);
 	assert_int_equal(c[0].refreshed_ms, 20 * S);
 	assert_int_equal(c[1].refreshed_ms, 30 * S);
 
-	z[2]->failures = 3;
-	secondary_currencies(set, quarter, c, 3, 750 * S - 1);
+	secondary_failed(set, z[2], "no", 500 * S);
+	secondary_failed(set, z[4], "no", 500 * S);
+	currencies(set, c);
 	assert_int_equal(c[0].failing, 1);
-	assert_int_equal(c[0].near, 0);
-	secondary_currencies(set, quarter, c, 3, 750 * S);
-	assert_int_equal(c[0].near, 1);
-	assert_int_equal(c[0].near_at_ms, 1000 * S);
-	assert_ptr_equal(c[0].near_apex, z[0]->apex);
-	secondary_currencies(set, quarter, c, 3, 999 * S);
-	assert_int_equal(c[0].near, 2);
-	assert_int_equal(c[0].near_at_ms, 1000 * S);
-	assert_int_equal(c[1].near, 0); /* not before the end */
-	secondary_currencies(set, quarter, c, 3, 1020 * S);
-	assert_int_equal(c[1].near, 1); /* at it, and served on */
+	secondary_confirmed(set, z[2], &first_news, 510 * S);
+	secondary_remove(set, z[3]);
+	currencies(set, c);
+	assert_int_equal(c[0].failing, 0);
+	assert_int_equal(c[0].refreshed_ms, 510 * S);
+	assert_int_equal(c[1].held, 1);
+	assert_int_equal(c[1].refreshed_ms, 30 * S); /* somebody answered then, whatever about */
+
+	secondary_near(set, quarter, near, 3, 750 * S - 1);
+	assert_int_equal(near[0].count, 0);
+	secondary_near(set, quarter, near, 3, 750 * S);
+	assert_int_equal(near[0].count, 1);
+	assert_int_equal(near[0].at_ms, 1000 * S);
+	assert_ptr_equal(near[0].apex, z[0]->apex);
+	secondary_near(set, quarter, near, 3, 1300 * S);
+	assert_int_equal(near[0].count, 2);
+	assert_int_equal(near[0].at_ms, 1000 * S);
+	secondary_near(set, quarter, near, 3, 1010 * S - 1);
+	assert_int_equal(near[1].count, 0); /* not before the end */
+	secondary_near(set, quarter, near, 3, 1010 * S);
+	assert_int_equal(near[1].count, 1); /* at it, and served on */
 	secondary_set_free(set);
 }
 
