@@ -50,6 +50,7 @@ MEASURES = {
     "empty_mib": ("MiB", "proportional set size of all processes with an empty cache", True),
     "octets_per_entry": ("octets", "memory_mib less empty_mib, per answer that the cache was given", True),
     "idle_p99_us": ("us", "latency at the secondary while nothing changes", True),
+    "stolen_ms": ("ms", "CPU time that the host of a virtual machine kept meanwhile", True),
 }
 IN_FLIGHT = 240          # veth drops what exceeds 256 frames
 EVEN_WARM_S = 5

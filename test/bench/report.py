@@ -14,7 +14,7 @@ SHOWN = {
     "paced": ("cpu_ns", "p50_us", "p99_us", "p999_us", "lost"),
     "instructions": ("instructions",),
     "filled": ("memory_mib", "empty_mib", "octets_per_entry", "lost"),
-    "axfr": ("axfr_s", "axfr_cpu_s", "idle_p99_us", "p99_us"),
+    "axfr": ("axfr_s", "axfr_cpu_s", "idle_p99_us", "p99_us", "stolen_ms"),
     "ixfr": ("ixfr_ms", "ixfr_most_ms", "idle_p99_us", "p99_us"),
     "changes": ("changed_ms", "changed_most_ms", "stored_ms", "travel_ms", "idle_p99_us", "p99_us"),
 }

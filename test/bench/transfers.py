@@ -3,7 +3,8 @@
 
     primary 127.0.0.1 (or ::1)  ---NOTIFY, IXFR, AXFR--->  secondary 127.0.0.2 (or fd00::2)  <--- asked for its serial, ten times a millisecond at most
 
-axfr     an empty secondary is started beside a primary that serves: until it answers. Then all of the zone once more, while it answers.
+axfr     an empty secondary is started beside a primary that serves: until it answers. Then all of the zone again, while it answers: p99_us is the median of five such times, stolen_ms
+         what the host of a virtual machine kept of its CPUs in each, on average.
 ixfr     the zone gets 1,000 records more. The primary tells nobody; the secondary is told by us: from the NOTIFY to its answer with the new serial.
 changes  one record more in the zone file of the primary, which tells the secondary: from the end of reading the file to the secondary's answer.
 
@@ -26,7 +27,7 @@ import zonesets
 from rig import PATH, Cgroup, enter, go_ahead, libc, run
 
 PRIMARY, SECONDARY = {4: "127.0.0.1", 6: "::1"}, {4: "127.0.0.2", 6: "fd00::2"}
-CHANGES, ROUNDS, RECORDS = 20, 10, 1000
+CHANGES, ROUNDS, RECORDS, AGAIN = 20, 10, 1000, 5
 RATE = 4000          # questions a second, to see their latency
 IDLE_S = 5
 LIMIT_S = 300
@@ -195,6 +196,12 @@ class Bind(Node):
 SECONDARIES = {c.name: c for c in (Zonecast, Knot, Nsd, Bind)}
 
 
+def stolen_ms():
+    """CPU time that the machine under this one has not given, of all CPUs: a hundredth of the time of one CPU is enough to be the p99."""
+    with open("/proc/stat", encoding="ascii") as f:
+        return int(f.readline().split()[8]) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
 def host(address):
     return f"[{address}]" if ":" in address else address
 
@@ -272,11 +279,15 @@ def axfr(context, server, zone, file, questions, base, family):
             with Asking(context.build, secondary.address, questions, IDLE_S) as asking:
                 pass
             out["idle_p99_us"] = asking.got["p99_us"]
-            with Asking(context.build, secondary.address, questions, max(4 * out["axfr_s"], 3)) as asking:
-                for _ in range(2):
-                    secondary.command("zone", "retransfer", zone.rstrip("."))
-                    time.sleep(1.6 * out["axfr_s"])
-            out["p99_us"], out["lost"] = asking.got["p99_us"], asking.got["lost"] / max(asking.got["sent"], 1)
+            late, lost, stolen = [], [], stolen_ms()
+            for _ in range(AGAIN):
+                with Asking(context.build, secondary.address, questions, max(4 * out["axfr_s"], 3)) as asking:
+                    for _ in range(2):
+                        secondary.command("zone", "retransfer", zone.rstrip("."))
+                        time.sleep(1.6 * out["axfr_s"])
+                late.append(asking.got["p99_us"])
+                lost.append(asking.got["lost"] / max(asking.got["sent"], 1))
+            out["p99_us"], out["lost"], out["stolen_ms"] = statistics.median(late), max(lost), (stolen_ms() - stolen) / AGAIN
         return out
 
 
