@@ -8,8 +8,10 @@
 #include "bgp/socket.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,6 +54,7 @@ void conn_close(struct bgp_conn *c)
 	c->state = CONN_CLOSING;
 	c->connected = c->write_shut = false;
 	c->in_len = c->out_pos = c->out_len = 0;
+	c->written = c->acknowledged = 0;
 	c->linger_until_ms = 0;
 	c->local = (struct ip_addr){0};
 }
@@ -164,8 +167,8 @@ void conn_init(struct bgp_conn *c, struct bgp_session *s, const struct bgp_fsm_c
 	bgp_fsm_init(&c->fsm, fsm, clock_ms());
 }
 
-/* Sends what the kernel takes. False when the connection is broken; *progress when anything left. */
-static bool flush(struct bgp_conn *c, bool *progress, int *err)
+/* Sends what the kernel takes. False when the connection is broken. */
+static bool flush(struct bgp_conn *c, int *err)
 {
 	while (c->out_pos < c->out_len) {
 		ssize_t n = send(c->fd, c->out + c->out_pos, c->out_len - c->out_pos, MSG_NOSIGNAL);
@@ -179,7 +182,7 @@ static bool flush(struct bgp_conn *c, bool *progress, int *err)
 			return false;
 		}
 		c->out_pos += (size_t)n;
-		*progress = true;
+		c->written += (uint64_t)n;
 	}
 	if (c->out_pos == c->out_len)
 		c->out_pos = c->out_len = 0;
@@ -209,12 +212,30 @@ static bool queued(struct bgp_conn *c, const struct writer *w, enum bgp_type typ
 	return true;
 }
 
+/* Octets on their way, and whether some have arrived since the last look: what runs the send hold timer. What the kernel has taken is not with the peer: its
+ * buffer holds some megabytes, and the withdrawal of all our routes fits into it together with an hour of KEEPALIVEs. */
+void conn_look(struct bgp_conn *c)
+{
+	struct bgp_event ev = {.type = BGP_EV_WROTE};
+	struct bgp_actions none; /* WROTE only runs a timer */
+	uint64_t acknowledged;
+	int unsure = 0;
+
+	if (c->state != CONN_OPEN || !c->connected)
+		return;
+	if (ioctl(c->fd, SIOCOUTQ, &unsure) < 0 || unsure < 0)
+		unsure = 0;
+	acknowledged = c->written - MIN((uint64_t)unsure, c->written);
+	ev.progress = acknowledged > c->acknowledged;
+	ev.pending = c->out_len - c->out_pos + (size_t)unsure;
+	c->acknowledged = acknowledged;
+	bgp_fsm_step(&c->fsm, &ev, clock_ms(), &none);
+}
+
 /* Fills the queue from the rib and sends, until the peer knows all or the kernel takes no more. Never blocks, and does not loop for
  * long: each round either empties the rib or fills a buffer. */
 static void pump(struct bgp_conn *c)
 {
-	struct bgp_event ev = {.type = BGP_EV_WROTE};
-	struct bgp_actions none; /* WROTE only runs a timer */
 	struct writer w;
 	bool more = true;
 	int err = 0;
@@ -226,14 +247,13 @@ static void pump(struct bgp_conn *c)
 		                bgp_rib_next(&c->session->rib, &w)))
 			(void)queued(c, &w, BGP_UPDATE);
 		more = c->out_len > c->out_pos;
-		if (!flush(c, &ev.progress, &err)) {
+		if (!flush(c, &err)) {
 			lost(c, "connection lost", err);
 			return;
 		}
 		more = more && c->out_len == 0;
 	}
-	ev.pending = c->out_len - c->out_pos;
-	bgp_fsm_step(&c->fsm, &ev, clock_ms(), &none);
+	conn_look(c);
 }
 
 bool conn_ask_routes(struct bgp_conn *c)
@@ -258,10 +278,9 @@ bool conn_ask_routes(struct bgp_conn *c)
 /* Our last words are queued: see them out. */
 static void linger(struct bgp_conn *c)
 {
-	bool progress = false;
 	int err;
 
-	if (!flush(c, &progress, &err)) {
+	if (!flush(c, &err)) {
 		conn_close(c);
 		return;
 	}

@@ -35,6 +35,7 @@ struct bgp_conn {
 	uint64_t linger_until_ms;
 	struct ip_addr local;
 	size_t in_len, out_pos, out_len;
+	uint64_t written, acknowledged; /* octets of this connection: given to the kernel; of them the peer's TCP has */
 	struct bgp_fsm fsm;
 	uint8_t in[CONN_IN_MAX], out[CONN_OUT_MAX];
 };
@@ -68,6 +69,8 @@ void conn_init(struct bgp_conn *c, struct bgp_session *s, const struct bgp_fsm_c
 /* The peer's connection, whose descriptor is c's now. One that was there before goes. */
 void conn_adopt(struct bgp_conn *c, int fd);
 void conn_close(struct bgp_conn *c);
+/* Before a tick: has the peer taken what we sent? */
+void conn_look(struct bgp_conn *c);
 /* An event through the state machine, its actions carried out. session_settle() has to follow. */
 void conn_step(struct bgp_conn *c, struct bgp_event *ev);
 /* Sends what there is to send, waits for what is to come, tells the state machine of a broken connection. */

@@ -48,7 +48,7 @@ enum bgp_event_type {
 	BGP_EV_LOST,      /* TCP failed or was closed; `text` says how */
 	BGP_EV_FRAME,     /* a message came: `frame` */
 	BGP_EV_GARBAGE,   /* something that is no message came: `notify` is what to answer */
-	BGP_EV_WROTE,     /* octets left for the peer, or are stuck: `pending` are still to be sent */
+	BGP_EV_WROTE,     /* octets arrived at the peer's TCP, or are stuck: `pending` are still to arrive */
 	BGP_EV_TICK,      /* bgp_fsm_deadline() has come, or just so */
 	BGP_EV_RIVAL_UP,  /* the session's other connection is established: this one goes, and stays away */
 	BGP_EV_RIVAL_DOWN, /* ... no longer */
@@ -59,7 +59,7 @@ struct bgp_event {
 	enum bgp_event_type type;
 	uint32_t random;             /* fresh in each event; jitter comes from it */
 	uint8_t subcode;
-	bool progress;               /* with WROTE: octets did leave */
+	bool progress;               /* with WROTE: octets did arrive */
 	size_t pending;
 	enum bgp_state rival;        /* with FRAME: where the session's other connection stands; Idle: there is none */
 	const char *text;            /* borrowed */

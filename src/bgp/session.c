@@ -118,6 +118,7 @@ static void on_timer(uv_timer_t *h)
 
 		if (c->state == CONN_LINGER && clock_ms() >= c->linger_until_ms)
 			conn_close(c);
+		conn_look(c);
 		conn_step(c, &(struct bgp_event){.type = BGP_EV_TICK});
 	}
 	session_settle(s);

@@ -4,6 +4,7 @@ import os
 import socket
 import struct
 import sys
+import time
 
 import pytest
 
@@ -167,7 +168,7 @@ def test_octet_by_octet():
 
 def test_a_peer_that_does_not_read():
     """Zero window: nothing of ours blocks, nothing grows, and the send hold timer ends it (RFC 9687)."""
-    with Peer(rcvbuf=2048) as peer, speaker(peer, send_hold_ms=1500) as s:
+    with Peer(rcvbuf=2048) as peer, speaker(peer, send_hold_ms=20000) as s:
         s.send("start")
         peer.bring_to(ESTABLISHED)
         s.wait("established")
@@ -183,6 +184,31 @@ def test_a_peer_that_does_not_read():
         s.wait(r"notification-out 8/0", 1)
         peer.bring_to(ESTABLISHED)
         s.wait("open-confirm established", after=len(s.lines) - 1)
+        s.quit()
+
+
+def test_a_peer_that_does_not_read_what_the_kernel_holds():
+    """The same where all that we have to say fits into our kernel's buffer, KEEPALIVEs for an hour included; a peer that does read is left alone."""
+    with Peer(rcvbuf=2048) as peer, speaker(peer, send_hold_ms=1500) as s:
+        s.send("start")
+        peer.bring_to(ESTABLISHED)
+        s.wait("established")
+        s.send(*[f"announce 10.{i}.0.0/16 prepend=31" for i in range(200)])
+        assert s.status()["queued"] == "0"
+        s.wait(r"error send hold timer expired", 20)
+        s.wait(r"notification-out 8/0", 1)
+        s.quit()
+    with Peer() as peer, speaker(peer, send_hold_ms=300) as s:
+        s.send("start")
+        peer.bring_to(ESTABLISHED)
+        s.wait("established")
+        until = time.monotonic() + 1
+        for i in range(100):
+            s.send(f"announce 10.{i}.0.0/16")
+            while peer.read()[0] != 2:
+                pass
+        wait_until(lambda: s.status()["state"] != "established" or time.monotonic() > until, 5, "longer than the timer")
+        assert s.status()["state"] == "established"
         s.quit()
 
 
