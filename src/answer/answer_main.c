@@ -518,6 +518,7 @@ int answer_main(struct role *role)
 		err = watch_source(&w, &sources->behind);
 	if (err < 0 || role_sandbox(role) < 0)
 		return 1;
+	board_stamp_now(&w.board->loop, clock_ns());
 	while (running) {
 		int wait = forward_wait_ms(&w), n;
 		bool streams_ready = busy;

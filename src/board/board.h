@@ -17,7 +17,7 @@
  * makes it odd, writes, makes it even; a reader copies and retries while it was odd or has changed (board_copy()). A writer that
  * died inside leaves it odd: readers give up after a bounded number of tries and report the copy as torn. */
 enum {
-	BOARD_VERSION = 12,
+	BOARD_VERSION = 13,
 	BOARD_WORKERS_MAX = 256,
 	BOARD_NETWORKS_MAX = 64,
 	BOARD_ADDRESSES_MAX = 16,  /* of a network */
@@ -162,6 +162,7 @@ struct board_flips {
 /* Written by answer worker i. */
 struct board_worker {
 	board_stamp stamp;
+	board_stamp loop; /* when its loop began: before, it has a heartbeat, but is still being prepared */
 	_Atomic uint64_t pin; /* store generation being read */
 	_Atomic uint64_t queries[2][2]; /* [0 UDP, 1 TCP][0 IPv4, 1 IPv6] */
 	_Atomic uint64_t answers, dropped, truncated, bytes_in, bytes_out, send_failed;

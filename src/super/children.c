@@ -316,7 +316,6 @@ static int start(struct child *c)
 	c->pid = pid;
 	c->channel = pair[0];
 	c->started_ns = clock_ns();
-	c->first_stamp = 0;
 	c->killed = false;
 	if (c->fell)
 		super_event_restarted(all->board, c->kind, c->index);
@@ -504,7 +503,7 @@ static void check_one(struct children *all, struct child *c, uint64_t now)
 {
 	uint64_t stamp = atomic_load(stamp_of(all, c));
 	bool worker = c->kind == ROLE_ANSWER;
-	uint64_t limit_ms, since, age_ms;
+	uint64_t loop = worker ? atomic_load(&all->board->workers[c->index].loop) : stamp, limit_ms, since, age_ms;
 
 	if (!c->pid) {
 		if (c->wanted && now / 1000000U >= c->restart_at_ms && start(c) < 0)
@@ -512,15 +511,13 @@ static void check_one(struct children *all, struct child *c, uint64_t now)
 		return;
 	}
 	/* What a worker prepares between its first heartbeat and its loop (tables, TLS, the sandbox) takes tens of milliseconds of CPU, and on a busy machine many times that: more than its limit. Others have seconds. */
-	if (worker && stamp > c->started_ns && !c->first_stamp)
-		c->first_stamp = stamp;
-	if (stamp > c->started_ns && stamp != c->first_stamp) {
+	if (stamp > c->started_ns && loop > c->started_ns) {
 		/* Who was told to end has connections to close, and closes them without a heartbeat. */
 		limit_ms = worker && c->wanted && !c->told ? WORKER_HANG_MS : ROLE_HANG_MS;
-		since = stamp;
+		since = MAX(stamp, loop);
 	} else {
 		limit_ms = worker ? WORKER_STARTUP_MS : CHILD_STARTUP_MS;
-		since = MAX(c->started_ns, c->first_stamp);
+		since = MAX(c->started_ns, stamp);
 	}
 	age_ms = now > since ? (now - since) / 1000000U : 0;
 	if (c->killed || age_ms < limit_ms * ROLE_PATIENCE || starved(c, since, age_ms))

@@ -37,7 +37,6 @@ struct child {
 	int attached;            /* the descriptor that came with the message at hand, or -1; closed after it */
 	uv_poll_t *poll;         /* owned by libuv's close callback once stopped */
 	uint64_t started_ns;
-	uint64_t first_stamp;    /* of this worker: role_open()'s, when it has all that is handed over but is not prepared yet; 0: not seen yet */
 	uint64_t restart_at_ms;  /* 0: at once */
 	unsigned quick_ends;
 	uint64_t late_since;     /* the heartbeat that it was late after, with the CPU time it had used when that was seen */

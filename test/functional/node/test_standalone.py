@@ -127,6 +127,18 @@ def test_queries_queued_while_the_worker_dies_are_answered(node):
     s.close()
 
 
+def test_a_worker_that_hangs_as_soon_as_it_answers(node):
+    """What begins has seconds; what has answered once has begun."""
+    query = dns.message.make_query("example.", "SOA").to_wire()
+    for n in range(5):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(5)
+            s.sendto(query, (node.address, node.port))
+            assert s.recv(4096)
+        os.kill(node.pids()[("answer", 0)], signal.SIGSTOP)
+        wait_for(lambda seen=n: node.log().count(" hangs ") > seen, 3)
+
+
 @pytest.mark.asan
 def test_reload_takes_a_good_zone_and_keeps_the_old_one_over_a_bad(node):
     node.file.write_text(ZONE.format(serial=2))
