@@ -19,7 +19,7 @@ enum {
 	CHILD_BACKOFF_MS = 50,
 	CHILD_BACKOFF_MAX_MS = 5000,
 	CHILD_STARTUP_MS = 30000,    /* until the first heartbeat */
-	WORKER_STARTUP_MS = 10000,   /* until its loop's first heartbeat; while it lasts others answer, and whoever is killed for being slow begins with nothing again */
+	WORKER_STARTUP_MS = 10000,   /* until its loop begins; while it lasts others answer, and whoever is killed for being slow begins with nothing again */
 	CHILDREN_MAX = BOARD_PROCS_MAX,
 };
 
